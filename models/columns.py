@@ -1,0 +1,67 @@
+"""Reading columns out of Arrow rows, with an error that names what is absent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+__all__ = [
+    "Codes",
+    "Numbers",
+    "codes_in",
+    "missing_last",
+    "need",
+    "numbers",
+    "sorted_ids",
+    "stages",
+]
+
+Numbers = np.ndarray[Any, np.dtype[np.float64]]
+Codes = np.ndarray[Any, np.dtype[np.int64]]
+
+
+# Below the negative of any price and any rate or rating that the contract allows.
+_LAST = -1e12
+
+
+def missing_last(values: Numbers) -> Numbers:
+    """Scores in which what is missing or not finite ranks below every possible value."""
+    return np.where(np.isfinite(values), values, _LAST)
+
+
+def need(rows: pa.Table, names: Iterable[str], *, model: str) -> None:
+    """Raise ``ValueError`` naming the model and every column of ``names`` that is absent."""
+    absent = [name for name in names if name not in rows.column_names]
+    if absent:
+        raise ValueError(f"{model} needs column(s) that the rows do not have: {', '.join(absent)}")
+
+
+def numbers(rows: pa.Table, name: str) -> Numbers:
+    """A numeric or boolean column as float64, null as NaN; shape ``(rows,)``."""
+    column = rows[name].combine_chunks()
+    if pa.types.is_boolean(column.type):
+        column = column.cast(pa.int8())
+    return np.asarray(column.cast(pa.float64()).to_numpy(zero_copy_only=False), dtype=np.float64)
+
+
+def stages(rows: pa.Table) -> Codes:
+    """The stage of each row, 0 impressed to 3 booked. Raises ``ValueError`` on a null."""
+    if rows["stage"].null_count:
+        raise ValueError(f"column stage: {rows['stage'].null_count} rows have no outcome")
+    return np.asarray(rows["stage"].to_numpy(), dtype=np.int64)
+
+
+def sorted_ids(ids: pa.ChunkedArray) -> pa.Array:
+    """The distinct ids without null, sorted, so that codes do not depend on the row order."""
+    unique = pc.drop_null(pc.unique(ids))
+    return unique.take(pc.sort_indices(unique))
+
+
+def codes_in(ids: pa.ChunkedArray, known: pa.Array) -> Codes:
+    """Place of each id in ``known``, from 0; -1 for an unseen or null id; shape ``(rows,)``."""
+    found = pc.index_in(ids.cast(known.type), value_set=known, skip_nulls=True)
+    return np.asarray(pc.fill_null(found, -1).to_numpy(), dtype=np.int64)

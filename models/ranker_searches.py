@@ -1,0 +1,89 @@
+"""Which rows a ranker learns from, and in which order.
+
+A search in which nothing happened says nothing about the order, and LightGBM's NDCG
+would count it as perfect: such searches are left out, and counted. The rows are put in an
+order that is a function of their ids alone, so that the same rows in another order train
+the same trees.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from models.boosting import MAX_GROUP_ROWS
+from models.columns import Codes, stages
+from models.order import group_codes, hashed_ids, rank_within, tie_keys
+
+__all__ = ["RankedSearches", "SearchCount", "searches_to_learn_from"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchCount:
+    """What was kept and what was not.
+
+    Attributes:
+        searches, rows: used.
+        without_action: searches left out since nothing was clicked, contacted or booked.
+        rows_cut: rows without an action left out of searches above LightGBM's limit.
+    """
+
+    searches: int
+    rows: int
+    without_action: int
+    rows_cut: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class RankedSearches:
+    """Whole searches, one after the other.
+
+    Attributes:
+        rows: the kept rows, search by search.
+        stages: stage of each row.
+        groups: rows per search, in the order of ``rows``.
+        count: what was kept and what was not.
+    """
+
+    rows: pa.Table
+    stages: Codes
+    groups: Codes
+    count: SearchCount
+
+
+def searches_to_learn_from(rows: pa.Table) -> RankedSearches:
+    """The searches with an action, ordered by a hash of their ids; empty where none has one."""
+    groups, stage, ties = group_codes(rows["id_search"]), stages(rows), tie_keys(rows)
+    n_searches = int(groups.max()) + 1 if len(groups) else 0
+    has_action = np.zeros(n_searches, dtype=bool)
+    has_action[groups[stage > 0]] = True
+    # Furthest stage first, so that a cut of an enormous search never loses an outcome.
+    within_limit = rank_within(groups, stage.astype(np.float64), ties) <= MAX_GROUP_ROWS
+    kept = np.flatnonzero(has_action[groups] & within_limit)
+    hashes = hashed_ids(rows["id_search"])
+    order = kept[np.lexsort((ties[kept], hashes[kept]))]
+    sizes = np.diff(np.r_[_starts(groups[order]), len(order)])
+    n_kept = int(has_action.sum())
+    return RankedSearches(
+        rows=rows if _is_identity(order, rows.num_rows) else rows.take(pa.array(order)),
+        stages=stage[order],
+        groups=sizes.astype(np.int64),
+        count=SearchCount(
+            searches=n_kept,
+            rows=len(order),
+            without_action=n_searches - n_kept,
+            rows_cut=int((has_action[groups] & ~within_limit).sum()),
+        ),
+    )
+
+
+def _starts(groups: Codes) -> Codes:
+    if not len(groups):
+        return np.zeros(0, dtype=np.int64)
+    return np.flatnonzero(np.r_[True, groups[1:] != groups[:-1]]).astype(np.int64)
+
+
+def _is_identity(order: Codes, n_rows: int) -> bool:
+    return len(order) == n_rows and bool((order == np.arange(n_rows)).all())
