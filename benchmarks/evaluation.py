@@ -1,0 +1,125 @@
+"""How long an evaluation takes: metrics, then intervals, on impressions made at random.
+
+python benchmarks/evaluation.py --impressions 1000000 --models 6
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+
+from models.evaluation.config import EvaluationConfig
+from models.evaluation.context import Context
+from models.evaluation.evaluate import evaluate
+from models.evaluation.judged import judge
+from models.evaluation.sheet import measure_model, set_desk
+from models.recommender import Scores
+
+SEARCH_SIZE = 25
+LISTINGS = 40_000
+STAGE_RATES = (0.945, 0.045, 0.003, 0.007)
+ROOM_TYPES = np.array(["entire_home", "private_room", "shared_room"])
+
+
+def made_rows(impressions: int, rng: np.random.Generator) -> pa.Table:
+    """A test window of searches of 25 listings each, about 1.6 searches per guest."""
+    searches = impressions // SEARCH_SIZE
+    search = np.repeat(np.arange(searches), SEARCH_SIZE)
+    # a stride keeps the listings of one search distinct
+    first, stride = rng.integers(0, LISTINGS, searches), rng.integers(1, 1_000, searches)
+    listing = (
+        first[search] + stride[search] * np.tile(np.arange(SEARCH_SIZE), searches)
+    ) % LISTINGS
+    per_listing = rng.normal(size=(LISTINGS, 3))
+    user = rng.integers(0, int(searches / 1.6), searches)[search]
+    market = np.array(["rio_de_janeiro", "sao_paulo"])[rng.integers(0, 2, searches)]
+    return pa.table(
+        {
+            "id_search": pa.array(np.char.add("s", search.astype(str))),
+            "id_listing": pa.array(np.char.add("l", listing.astype(str))),
+            "id_user": pa.array(np.char.add("u", user.astype(str))),
+            "market": market[search],
+            "stage": rng.choice(4, len(search), p=STAGE_RATES).astype(np.int8),
+            "listing_lat": -22.9 + 0.05 * per_listing[listing, 0],
+            "listing_lng": -43.2 + 0.05 * per_listing[listing, 1],
+            "listing_total_price": np.exp(6 + 0.5 * per_listing[listing, 2]),
+            "listing_room_type": ROOM_TYPES[listing % 3],
+            "listing_is_new": listing % 15 == 0,
+            "lead_time_days": rng.integers(0, 90, searches)[search].astype(np.float64),
+            "query_num_guests": rng.integers(1, 7, searches)[search].astype(np.int32),
+            "guest_searches_before": rng.integers(0, 3, searches)[search],
+        }
+    )
+
+
+def ranx_seconds(rows: pa.Table, scores: Scores) -> tuple[float, float] | None:
+    """Seconds that ranx takes to build its dictionaries, and for five metrics of one model."""
+    try:
+        from ranx import Qrels, Run
+        from ranx import evaluate as ranx_evaluate
+    except ImportError:
+        return None
+    begin = time.perf_counter()
+    searches, listings = rows["id_search"].to_pylist(), rows["id_listing"].to_pylist()
+    judged: dict[str, dict[str, int]] = {}
+    run: dict[str, dict[str, float]] = {}
+    for search, listing, stage, score in zip(
+        searches, listings, rows["stage"].to_pylist(), scores.tolist(), strict=True
+    ):
+        run.setdefault(search, {})[listing] = score
+        if stage == 3:
+            judged.setdefault(search, {})[listing] = 1
+    qrels = Qrels(judged)
+    runs = Run({search: run[search] for search in judged})
+    built = time.perf_counter()
+    metrics = ["ndcg@5", "ndcg@10", "mrr", "recall@10", "map"]
+    ranx_evaluate(qrels, runs, metrics, make_comparable=True)
+    return built - begin, time.perf_counter() - built
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--impressions", type=int, default=1_000_000)
+    parser.add_argument("--models", type=int, default=6)
+    parser.add_argument("--replicates", type=int, default=1_000)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--ranx", action="store_true", help="race ranx on one model")
+    asked = parser.parse_args()
+    rng = np.random.default_rng(asked.seed)
+    rows = made_rows(asked.impressions, rng)
+    scores = {f"model_{i}": rng.normal(size=rows.num_rows) for i in range(asked.models)}
+    config = EvaluationConfig(replicates=asked.replicates)
+
+    begin = time.perf_counter()
+    judged = judge(rows)
+    desk = set_desk(rows, judged, config, Context(), {})
+    arranged = time.perf_counter()
+    sheets = [measure_model(desk, model, values) for model, values in scores.items()]
+    measured = time.perf_counter()
+    print(
+        f"{rows.num_rows:,} impressions, {judged.searches:,} searches, {judged.clusters:,} guests"
+    )
+    print(f"rows arranged            {arranged - begin:6.2f} s")
+    print(f"{asked.models} models, one thread    {measured - arranged:6.2f} s")
+    print(f"metrics per model        {len(sheets[0].measures) + len(sheets[0].figures):6d}")
+    for label, settings in (
+        ("metrics, 1 replicate", replace(config, replicates=1)),
+        (f"{asked.replicates} replicates", config),
+    ):
+        begin = time.perf_counter()
+        card = evaluate(rows, scores, split="test", reference="model_0", config=settings)
+        print(
+            f"evaluate, {label:<20} {time.perf_counter() - begin:6.2f} s, "
+            f"{len(card.scores)} figures"
+        )
+    raced = ranx_seconds(rows, scores["model_0"]) if asked.ranx else None
+    if raced:
+        print(f"ranx, one model: dictionaries {raced[0]:.2f} s, five metrics {raced[1]:.2f} s")
+
+
+if __name__ == "__main__":
+    main()

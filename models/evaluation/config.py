@@ -1,0 +1,62 @@
+"""What to measure, and how sure to be: the settings of an evaluation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["EvaluationConfig"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationConfig:
+    """Settings of :func:`models.evaluation.evaluate.evaluate`.
+
+    Attributes:
+        ks: cut-offs of the ranking metrics.
+        utilities: gain of an impressed, clicked, contacted and booked row in the graded
+            metrics (Grbovic & Cheng, KDD'18). The first is 0: a row nobody touched earns
+            nothing, which lets the metrics look at the touched rows only.
+        list_k: cut-off of the metrics of the list itself (exposure, diversity).
+        compared: metrics for which each model is tested against the reference.
+        confidence: of every interval.
+        replicates: bootstrap replicates.
+        jackknife_groups: groups of guests left out in turn, where the bootstrap is biased.
+        small: a segment with fewer scored searches than this is marked as small.
+        decile_count: bins of the calibration error.
+        is_catalogue: the candidates are the whole catalogue, not the listings shown; the
+            metric names then start with ``catalogue_``.
+        threads: models measured at the same time.
+        seed: of the bootstrap.
+    """
+
+    ks: tuple[int, ...] = (5, 10, 38)
+    utilities: tuple[float, float, float, float] = (0.0, 0.01, 0.25, 1.0)
+    list_k: int = 10
+    compared: tuple[str, ...] = ("ndcg_at_10", "graded_ndcg_at_10", "mrr", "recall_at_10")
+    confidence: float = 0.95
+    replicates: int = 1_000
+    jackknife_groups: int = 20
+    small: int = 100
+    decile_count: int = 10
+    is_catalogue: bool = False
+    threads: int = 2
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        at_least_one = {
+            "list_k": self.list_k,
+            "replicates": self.replicates,
+            "threads": self.threads,
+            "decile_count": self.decile_count,
+        }
+        for name, value in at_least_one.items():
+            if value < 1:
+                raise ValueError(f"{name} must be at least 1, not {value}")
+        if not self.ks or min(self.ks) < 1:
+            raise ValueError(f"every cut-off must be at least 1: ks={self.ks}")
+        if not 0 < self.confidence < 1:
+            raise ValueError(f"confidence must lie between 0 and 1, not {self.confidence}")
+        if self.jackknife_groups < 2:
+            raise ValueError("the jackknife needs at least 2 groups")
+        if self.utilities[0] != 0 or list(self.utilities) != sorted(self.utilities):
+            raise ValueError(f"utilities must rise from 0 along the funnel: {self.utilities}")

@@ -1,0 +1,127 @@
+"""The evaluation of several models on one split: rows and scores in, scorecard out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pyarrow as pa
+
+from data.contract import BOOKED, CLICKED, CONTACTED
+from models.evaluation.config import EvaluationConfig
+from models.evaluation.context import Context
+from models.evaluation.honesty import Honesty
+from models.evaluation.intervals import adjusted, scores_of_segment, whole_list_scores
+from models.evaluation.judged import Judged, judge
+from models.evaluation.scorecard import Scorecard
+from models.evaluation.segments import segments_of
+from models.evaluation.sheet import Sheet, measure_model, set_desk
+from models.recommender import Scores
+
+__all__ = ["ORACLE_PREFIX", "evaluate"]
+
+ORACLE_PREFIX = "oracle_"
+
+
+def evaluate(
+    rows: pa.Table,
+    scores: Mapping[str, Scores],
+    *,
+    split: str,
+    reference: str,
+    config: EvaluationConfig | None = None,
+    truth: Mapping[str, Scores] | None = None,
+    context: Context | None = None,
+) -> Scorecard:
+    """Every metric of every model on one split, with intervals and comparisons.
+
+    A row is one candidate of one search: the columns ``data.contract.CARRIED``, with the
+    outcome as the log has it, and whatever columns the segments can use; a segment whose
+    column is absent is left out and named. Every row is ranked: there is no sampling.
+
+    ``scores`` maps a model to one finite score per row, higher is better. ``reference``
+    is the model that the others are tested against. ``truth`` maps columns of the truth
+    table to one probability per row; it adds G and, as further models, the two orders
+    that nothing can beat (``oracle_taste``, ``oracle_observables``).
+
+    Raises ``ValueError`` on a reference without scores, or scores or truth that do not
+    fit the rows.
+    """
+    config, context, truth = config or EvaluationConfig(), context or Context(), truth or {}
+    if reference not in scores:
+        raise ValueError(f"reference {reference!r} has no scores; there are {sorted(scores)}")
+    judged = judge(rows)
+    segments, left_out = segments_of(rows, judged, context.columns)
+    desk = set_desk(rows, judged, config, context, truth)
+    # the truth scores are arranged already; measure_model wants them as the rows came
+    known_best = {f"{ORACLE_PREFIX}{c.name}": _as_given(judged, c.truth) for c in desk.ceilings}
+    with ThreadPoolExecutor(config.threads) as pool:
+        sheets: list[Sheet] = list(
+            pool.map(lambda item: measure_model(desk, *item), {**scores, **known_best}.items())
+        )
+    found = whole_list_scores(desk, sheets, split=split)
+    for segment in segments:
+        found += scores_of_segment(desk, sheets, segment, split=split, reference=reference)
+    honesty = _honesty(judged, split=split, config=config, context=context, left_out=left_out)
+    return Scorecard(scores=tuple(adjusted(found)), honesty=honesty)
+
+
+def _as_given(judged: Judged, arranged: Scores) -> Scores:
+    values = np.empty(len(arranged))
+    values[judged.order] = arranged
+    return values
+
+
+def _honesty(
+    judged: Judged,
+    *,
+    split: str,
+    config: EvaluationConfig,
+    context: Context,
+    left_out: tuple[str, ...],
+) -> Honesty:
+    best = np.maximum.reduceat(judged.stage, judged.starts)
+    booked = int((best >= BOOKED).sum())
+    return Honesty(
+        provenance=context.provenance,
+        split=split,
+        searches=judged.searches,
+        impressions=len(judged.order),
+        guests=judged.clusters,
+        clicked=len(judged.reached(CLICKED)),
+        contacted=len(judged.reached(CONTACTED)),
+        booked=len(judged.reached(BOOKED)),
+        searches_scored=booked,
+        left_out={
+            "without a booking carry no booking metric": judged.searches - booked,
+            "without any action carry no graded NDCG": int((best < CLICKED).sum()),
+        },
+        segments_left_out=left_out,
+        candidates=_candidates(config),
+        intervals=_intervals(judged, config),
+        comparisons=(
+            "paired on the same draws of guests; Holm over all models and metrics compared, "
+            "the segments being a family of their own"
+        ),
+        warnings=_warnings(booked, config),
+    )
+
+
+def _candidates(config: EvaluationConfig) -> str:
+    what = "the whole catalogue" if config.is_catalogue else "every listing that the search showed"
+    return f"full ranking of {what}; no sampled metrics"
+
+
+def _intervals(judged: Judged, config: EvaluationConfig) -> str:
+    unit = "guest" if judged.guests_known else "search (the log names no guests)"
+    return (
+        f"{config.confidence:.0%}, bootstrap over {judged.clusters:,} {unit} clusters, "
+        f"{config.replicates:,} replicates; coverage, Gini and calibration error by jackknife"
+    )
+
+
+def _warnings(booked: int, config: EvaluationConfig) -> tuple[str, ...]:
+    if booked >= config.small:
+        return ()
+    return (f"only {booked} searches with a booking: too few to rank models by",)

@@ -1,0 +1,216 @@
+"""How well scores separate the stages, and how far predicted probabilities can be believed.
+
+AUC takes any score. Log loss and calibration take probabilities: a score that is none
+(a price, a lambdarank margin) has no log loss, and none is printed for it.
+
+Legend: N rows, S searches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from models.evaluation.config import EvaluationConfig
+from models.evaluation.judged import Floats, Judged, Mask
+from models.evaluation.measures import Figure, Measure
+from models.evaluation.ranking import STAGE_NAMES
+from models.evaluation.significance import jackknife_interval
+
+__all__ = [
+    "auc_measures",
+    "calibration_error",
+    "calibration_figures",
+    "log_loss",
+    "placements",
+    "probability_measures",
+]
+
+# a probability of exactly 0 or 1 that fails would cost infinity
+_SMALLEST = 1e-15
+
+
+def placements(scores: Floats, is_positive: Mask) -> Floats:
+    """Share of the other class that each row stands right against; shape (N,).
+
+    For a positive, the share of negatives scored below it; for a negative, the share of
+    positives scored above it; ties count half. The mean over either class is the AUC
+    (DeLong et al. 1988).
+
+    One positive at 0.8, negatives at 0.9 and 0.1: it beats one of two.
+
+    >>> placements(np.array([0.8, 0.9, 0.1]), np.array([True, False, False])).tolist()
+    [0.5, 0.0, 1.0]
+    """
+    return _Sorted(scores).placements(is_positive)
+
+
+class _Sorted:
+    """Scores sorted once, so that several stages can be placed against them."""
+
+    def __init__(self, scores: Floats) -> None:
+        self.order = np.argsort(scores)
+        ascending = scores[self.order]
+        is_first = np.r_[True, ascending[1:] != ascending[:-1]]
+        self.tie = np.cumsum(is_first) - 1
+        self.starts = np.flatnonzero(is_first)
+        self.ends = np.r_[self.starts[1:], len(scores)]
+
+    def placements(self, is_positive: Mask) -> Floats:
+        positive = is_positive[self.order]
+        running = np.r_[0, np.cumsum(positive)]
+        positives_below = (running[self.starts] + running[self.ends])[self.tie] / 2
+        rows_below = (self.starts + self.ends)[self.tie] / 2
+        positives = int(running[-1])
+        negatives = len(positive) - positives
+        placed = np.empty(len(positive))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            placed[self.order] = np.where(
+                positive,
+                (rows_below - positives_below) / negatives,
+                1 - positives_below / positives,
+            )
+        return placed
+
+
+def auc_measures(judged: Judged, scores: Floats) -> list[Measure]:
+    """``auc_click``, ``auc_contact``, ``auc_book`` over all rows of all searches.
+
+    A pooled AUC is no ratio of sums. Its bootstrap runs on the first-order influence of
+    each search (Obuchowski 1997, clustered AUC), written so that the ratio of the whole
+    is the AUC itself. A stage that no row or every row reached has none.
+    """
+    ranked = _Sorted(scores)
+    measures = []
+    for name, stage in STAGE_NAMES.items():
+        is_positive = judged.stage >= stage
+        positives = int(is_positive.sum())
+        negatives = len(is_positive) - positives
+        if not positives or not negatives:
+            continue
+        placed = ranked.placements(is_positive)
+        auc = float(placed[is_positive].mean())
+        weight = np.where(is_positive, 1 / positives, 1 / negatives)
+        influence = judged.per_search((placed - auc) * weight)
+        ones = np.ones(judged.searches)
+        measures.append(
+            Measure(
+                metric=f"auc_{name}",
+                k=None,
+                numerator=auc + judged.searches * influence,
+                denominator=ones,
+                scored=ones,
+                is_for_segments=False,
+            )
+        )
+    return measures
+
+
+def log_loss(probabilities: Floats, is_positive: Mask) -> Floats:
+    """−log of the probability given to what happened; shape (N,).
+
+    Booked at 0.25, not booked at 0.5: log 4 and log 2.
+
+    >>> log_loss(np.array([0.25, 0.5]), np.array([True, False])).round(4).tolist()
+    [1.3863, 0.6931]
+    """
+    clipped = np.clip(probabilities, _SMALLEST, 1 - _SMALLEST)
+    return -np.log(np.where(is_positive, clipped, 1 - clipped))
+
+
+def probability_measures(judged: Judged, predicted: Mapping[str, Floats]) -> list[Measure]:
+    """``log_loss_*`` and ``calibration_ratio_*`` of each predicted stage.
+
+    ``predicted`` maps ``click``, ``contact`` or ``book`` to P(the row reaches at least
+    that stage), arranged. The ratio is Σ predicted over the number that did: 1.1 promises
+    a tenth too much.
+    """
+    measures = []
+    ones = np.ones(judged.searches)
+    sizes = judged.sizes.astype(np.float64)
+    for name, probabilities in predicted.items():
+        happened = judged.stage >= STAGE_NAMES[name]
+        loss = judged.per_search(log_loss(probabilities, happened))
+        outcomes = judged.per_search(happened.astype(np.float64))
+        promised = judged.per_search(probabilities)
+        for metric, numerator, denominator in (
+            (f"log_loss_{name}", loss, sizes),
+            (f"calibration_ratio_{name}", promised, outcomes),
+        ):
+            measures.append(
+                Measure(
+                    metric=metric, k=None, numerator=numerator, denominator=denominator, scored=ones
+                )
+            )
+    return measures
+
+
+def calibration_error(excess: Floats, rows: Floats) -> Floats:
+    """Mean over the rows of |predicted − observed rate| of their bin.
+
+    ``excess`` is Σ predicted − number that happened per bin, ``rows`` the bin's rows;
+    both of shape (..., bins).
+
+    Two bins of 10 rows, one promising 1 too many, one 3 too few: (1 + 3) / 20.
+
+    >>> float(calibration_error(np.array([1.0, -3.0]), np.array([10.0, 10.0])))
+    0.2
+    """
+    return np.asarray(np.abs(excess).sum(axis=-1) / rows.sum(axis=-1))
+
+
+def calibration_figures(
+    judged: Judged, predicted: Mapping[str, Floats], config: EvaluationConfig
+) -> tuple[list[Measure], list[Figure]]:
+    """``calibration_error_*`` over equal-sized bins of the prediction, and each bin's own.
+
+    ``calibration_error_book_bin_10`` is mean predicted minus observed rate among the tenth
+    of the rows with the highest prediction.
+    """
+    measures: list[Measure] = []
+    figures: list[Figure] = []
+    for name, probabilities in predicted.items():
+        happened = judged.stage >= STAGE_NAMES[name]
+        bins = _bins(probabilities, config.decile_count)
+        excess = probabilities - happened
+        figures.append(_overall(judged, name, bins, excess, config))
+        for number in range(config.decile_count):
+            inside = bins == number
+            rows = judged.per_search(inside.astype(np.float64))
+            measures.append(
+                Measure(
+                    metric=f"calibration_error_{name}_bin_{number + 1}",
+                    k=None,
+                    numerator=judged.per_search(np.where(inside, excess, 0.0)),
+                    denominator=rows,
+                    scored=(rows > 0).astype(np.float64),
+                    is_for_segments=False,
+                )
+            )
+    return measures, figures
+
+
+def _bins(probabilities: Floats, count: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    """Bin of each row, 0 for the lowest predictions; bins differ by at most one row."""
+    bins = np.empty(len(probabilities), dtype=np.int64)
+    order = np.argsort(probabilities, kind="stable")
+    bins[order] = np.arange(len(order)) * count // len(order)
+    return bins
+
+
+def _overall(
+    judged: Judged,
+    name: str,
+    bins: np.ndarray[tuple[int], np.dtype[np.int64]],
+    excess: Floats,
+    config: EvaluationConfig,
+) -> Figure:
+    groups, count = config.jackknife_groups, config.decile_count
+    cell = (judged.cluster % groups)[judged.search] * count + bins
+    excess_GB = np.bincount(cell, weights=excess, minlength=groups * count).reshape(groups, count)
+    rows_GB = np.bincount(cell, minlength=groups * count).reshape(groups, count).astype(np.float64)
+    value = float(calibration_error(excess_GB.sum(axis=0), rows_GB.sum(axis=0)))
+    left_out = calibration_error(excess_GB.sum(axis=0) - excess_GB, rows_GB.sum(axis=0) - rows_GB)
+    interval = jackknife_interval(value, left_out, confidence=config.confidence)
+    return Figure(metric=f"calibration_error_{name}", k=None, interval=interval)
