@@ -1,0 +1,54 @@
+"""A block: some rows of a log as they stand in the file, with their line numbers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import polars as pl
+
+__all__ = ["BROKEN_SCHEMA", "Block", "as_json", "broken_rows"]
+
+# Rows that could not even be divided into columns.
+BROKEN_SCHEMA = pl.Schema({"source_line": pl.Int64, "reasons": pl.String, "row": pl.String})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Block:
+    """Consecutive rows of one log.
+
+    Attributes:
+        rows: one row per record under the log's own column names; text from a delimited
+            file, native types from Parquet.
+        lines: the line of each row in the file, the header being line 1; shape ``(rows,)``.
+        bytes_read: of the file, up to here; for progress.
+        broken: records that are no rows (``BROKEN_SCHEMA``), already with their reasons.
+    """
+
+    rows: pl.DataFrame
+    lines: pl.Series
+    bytes_read: int = 0
+    broken: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=BROKEN_SCHEMA))
+
+    @property
+    def row_count(self) -> int:
+        """All rows of the file in this block, broken ones too."""
+        return self.rows.height + self.broken.height
+
+
+def broken_rows(found: list[tuple[int, str, str]]) -> pl.DataFrame:
+    """``(line, reason code, text of the line)`` as a frame of ``BROKEN_SCHEMA``."""
+    return pl.DataFrame(
+        {
+            "source_line": [line for line, _, _ in found],
+            "reasons": [reason for _, reason, _ in found],
+            "row": [as_json({"line": text}) for _, _, text in found],
+        },
+        schema=BROKEN_SCHEMA,
+    )
+
+
+def as_json(row: Mapping[str, object]) -> str:
+    """One row as a JSON object; text as it is, everything else by its plain spelling."""
+    return json.dumps(row, ensure_ascii=False, default=str)

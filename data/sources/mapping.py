@@ -1,0 +1,270 @@
+"""A column mapping: how another marketplace's log becomes the contract's columns.
+
+A mapping is a TOML file. ``airbnb`` and ``expedia_2013`` are built in; any other is named
+by its path. It declares; nothing in it is executed.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import tomllib
+import unicodedata
+from collections.abc import Collection
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+)
+
+from data.contract import EXTRA_PREFIX, IMPRESSIONS, Column, Kind, Stage
+from data.errors import LogError, MappingError
+from data.sources.rules import ExtraRule, Rule
+
+__all__ = ["REQUIRED", "TARGETS", "Mapping", "built_in", "load_mapping", "slug"]
+
+_FOLDER = Path(__file__).parent
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,40}")
+
+# Without these columns a file is no search log.
+REQUIRED = ("id_search", "id_listing", "label", "ts_search", "query_market")
+# Made by ingest from the others; a mapping cannot set them.
+_DERIVED = frozenset(
+    {"market", "stage", "search_s", "search_day", "contact_day", "book_day", "checkin_day"}
+    | {"checkout_day", "source_id", "source_line"}
+)
+TARGETS: tuple[str, ...] = (
+    *REQUIRED,
+    *(n for n in IMPRESSIONS.names if n not in _DERIVED and n not in REQUIRED),
+)
+
+_LABELS: dict[str, tuple[str, ...]] = {
+    "impressed": ("impressed", "impression", "impress"),
+    "clicked": ("clicked", "click"),
+    "contacted": ("contacted", "contact", "contact_host", "contacted_host", "host_contacted"),
+    "booked": ("booked", "booking", "book"),
+}
+_STAGES = {stage.name.lower(): int(stage) for stage in Stage}
+
+
+def slug(value: str) -> str:
+    """Lower case, without accents, words joined by ``_``; at most 64 characters.
+
+    >>> slug("  São-Paulo ")
+    'sao_paulo'
+    """
+    plain = unicodedata.normalize("NFKD", value.strip().lower())
+    letters = "".join(c for c in plain if not unicodedata.combining(c))
+    return re.sub(r"[^a-z0-9]+", "_", letters).strip("_")[:64]
+
+
+def _as_rule(value: object) -> object:
+    return {"column": value} if isinstance(value, str) else value
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Market(_Strict):
+    """One market: its spellings in the log beside its own slug, and its clock."""
+
+    spellings: tuple[str, ...] = ()
+    time_zone: str | None = None
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known_zone(cls, value: str | None) -> str | None:
+        return _checked_zone(value)
+
+
+def _checked_zone(value: str | None) -> str | None:
+    if value is not None and value not in available_timezones():
+        raise ValueError(f"{value!r} is no time zone; write one such as America/Sao_Paulo")
+    return value
+
+
+class Mapping(_Strict):
+    """A whole mapping, checked.
+
+    Attributes:
+        name: of the source; a home holds the rows of one source.
+        description: for people.
+        time_format: ``auto`` (ISO and US spellings), ``day_first`` (``5/2/18`` is 5
+            February), ``epoch_seconds``, ``epoch_milliseconds``, or a strptime pattern.
+        time_zone: the clock of markets without one of their own; used only for times with
+            an offset. Without it such a time keeps its own local clock.
+        markets: the known markets by slug. Empty: any market, its slug made from its value.
+        market_prefix: put before the slug of a market that is not listed.
+        labels: further spellings of the four labels.
+        columns: the rule of each contract column.
+        extra: further attributes.
+    """
+
+    name: str
+    description: str = ""
+    time_format: str = "auto"
+    time_zone: str | None = None
+    markets: dict[str, Market] = Field(default_factory=dict)
+    market_prefix: str = ""
+    labels: dict[Literal["impressed", "clicked", "contacted", "booked"], tuple[str, ...]] = Field(
+        default_factory=dict
+    )
+    columns: dict[str, Annotated[Rule, BeforeValidator(_as_rule)]]
+    extra: dict[str, ExtraRule] = Field(default_factory=dict)
+
+    @field_validator("name", "market_prefix")
+    @classmethod
+    def _plain_name(cls, value: str) -> str:
+        if value and not _NAME.fullmatch(value):
+            raise ValueError("use lower-case letters, digits and _, beginning with a letter")
+        return value
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known_zone(cls, value: str | None) -> str | None:
+        return _checked_zone(value)
+
+    @field_validator("markets")
+    @classmethod
+    def _slugs(cls, value: dict[str, Market]) -> dict[str, Market]:
+        for name in value:
+            if slug(name) != name:
+                raise ValueError(f"market {name!r} must be written as a slug: {slug(name)!r}")
+        return value
+
+    @field_validator("extra")
+    @classmethod
+    def _extra_names(cls, value: dict[str, ExtraRule]) -> dict[str, ExtraRule]:
+        for name in value:
+            if not _NAME.fullmatch(name) or name.startswith(EXTRA_PREFIX):
+                raise ValueError(f"extra {name!r}: lower-case letters, digits, _, without x_")
+        return value
+
+    @field_validator("columns")
+    @classmethod
+    def _known_targets(cls, value: dict[str, Rule]) -> dict[str, Rule]:
+        for name in value:
+            if name not in TARGETS:
+                hint = _nearest(name, TARGETS)
+                raise ValueError(f"the contract has no column {name!r}{hint}")
+        if missing := [name for name in REQUIRED if name not in value]:
+            raise ValueError(f"no rule for the required {', '.join(missing)}")
+        return value
+
+    @cached_property
+    def stage_of(self) -> dict[str, int]:
+        """Spelling (as a slug) → stage."""
+        known = {w: _STAGES[label] for label, words in _LABELS.items() for w in words}
+        own = {slug(w): _STAGES[label] for label, words in self.labels.items() for w in words}
+        return known | own
+
+    def market_of(self, value: str) -> str | None:
+        """The market's slug, or ``None`` when the source does not know the market."""
+        found = slug(value)
+        if not self.markets:
+            return (self.market_prefix + found)[:80] if found else None
+        return self._spellings.get(found)
+
+    @cached_property
+    def _spellings(self) -> dict[str, str]:
+        own = {slug(w): name for name, m in self.markets.items() for w in m.spellings}
+        return own | {name: name for name in self.markets}
+
+    def zone_of(self, market: str) -> ZoneInfo | None:
+        """The clock of a market, ``None`` when the mapping does not say."""
+        listed = self.markets.get(market)
+        name = (listed.time_zone if listed else None) or self.time_zone
+        return ZoneInfo(name) if name else None
+
+    @cached_property
+    def extra_columns(self) -> tuple[Column, ...]:
+        """The extra attributes as columns of impressions, named ``x_…``."""
+        return tuple(
+            Column(
+                name=EXTRA_PREFIX + name,
+                kind=Kind(rule.kind),
+                meaning=rule.meaning,
+                unit=rule.unit,
+                null="not given",
+                low=rule.low,
+                high=rule.high,
+            )
+            for name, rule in self.extra.items()
+        )
+
+    def rules_for(self, columns: Collection[str], file: str) -> dict[str, Rule]:
+        """The rules that a file with these columns supports, by target column.
+
+        Raises :class:`LogError` when a required column cannot be made.
+        """
+        rules: dict[str, Rule] = dict(self.columns)
+        rules |= {EXTRA_PREFIX + name: rule for name, rule in self.extra.items()}
+        usable = {name: rule for name, rule in rules.items() if set(rule.needs) <= set(columns)}
+        for name in REQUIRED:
+            if name not in usable:
+                lacking = [need for need in rules[name].needs if need not in columns]
+                hint = _nearest(lacking[0], columns)
+                raise LogError(
+                    file,
+                    f"not a log of source {self.name!r}: column {', '.join(lacking)} is absent"
+                    f"{hint}. The file has: {_listed(columns)}. Rename the column, or give a "
+                    "column mapping with --source FILE.toml",
+                )
+        return usable
+
+
+def _nearest(name: str, names: Collection[str]) -> str:
+    close = difflib.get_close_matches(name, list(names), n=1)
+    return f" (did you mean {close[0]!r}?)" if close else ""
+
+
+def _listed(columns: Collection[str]) -> str:
+    names = list(columns)
+    more = f", … ({len(names)} columns)" if len(names) > 12 else ""
+    return ", ".join(name[:40] for name in names[:12]) + more
+
+
+def built_in() -> tuple[str, ...]:
+    """The names of the mappings that come with the program."""
+    return tuple(sorted(path.stem for path in _FOLDER.glob("*.toml")))
+
+
+def load_mapping(source: str | Path) -> Mapping:
+    """A built-in mapping by name, or one from a TOML file.
+
+    Raises :class:`MappingError` naming the file and the key that is wrong.
+    """
+    text = str(source)
+    path = _FOLDER / f"{text}.toml" if text in built_in() else Path(source)
+    if not path.is_file():
+        raise MappingError(
+            f"{text}: there is no such source; built in are {', '.join(built_in())}, and a "
+            "mapping of your own is named by the path of its TOML file"
+        )
+    try:
+        entries = tomllib.loads(path.read_text(encoding="utf-8"))
+        return Mapping.model_validate(entries)
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise MappingError(f"{path}: cannot be read as TOML: {error}") from error
+    except ValidationError as error:
+        raise MappingError(_explained(path, error)) from error
+
+
+def _explained(path: Path, error: ValidationError) -> str:
+    lines = []
+    for problem in error.errors():
+        key = ".".join(str(part) for part in problem["loc"]) or "the file"
+        told = problem["msg"].removeprefix("Value error, ")
+        if problem["type"] == "extra_forbidden":
+            told = "unknown key; remove it or check its spelling"
+        lines.append(f"{path}: {key}: {told}")
+    return "\n".join(lines)
