@@ -1,0 +1,255 @@
+"""Choice: what a guest with a given taste does with an impression, once examined.
+
+Utility is what the guest gets: money against what it can pay, the way to where it wants
+to be, trust, room, photos and style. Click, contact, direct booking, the host's answer
+and completion each follow a logit of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+
+from data.simulator.guests import TASTES, Guests
+from data.simulator.listings import Catalogue
+from data.simulator.parameters import ChoiceParameters, load_world
+from data.simulator.results import Retrieval, Shown, to_km
+from data.simulator.scenario import SimulationConfig
+from data.simulator.searches import Queries
+
+__all__ = [
+    "Offers",
+    "Probabilities",
+    "Taste",
+    "after_booking",
+    "examination",
+    "from_normal",
+    "offers_of",
+    "probabilities",
+    "taste_of",
+]
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Offers:
+    """What an impression offers to any guest, one entry per impression, float32.
+
+    ``plain`` is the part of the utility on which all guests agree; the ``*_base`` are the
+    logits before utility; ``accept`` is P(host accepts | contacted).
+    """
+
+    log_price: Array
+    north_km: Array
+    east_km: Array
+    is_entire: Array
+    quality: Array
+    style_first: Array
+    style_second: Array
+    plain: Array
+    contact_base: Array
+    direct_base: Array
+    complete_base: Array
+    accept: Array
+
+    def part(self, rows: slice) -> Offers:
+        """The offers of some impressions."""
+        return Offers(**{field.name: getattr(self, field.name)[rows] for field in fields(self)})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Taste:
+    """A guest's taste, arrays that broadcast against impressions."""
+
+    log_budget: Array
+    price_factor: Array
+    distance_factor: Array
+    wish_north_km: Array
+    wish_east_km: Array
+    entire: Array
+    quality_factor: Array
+    style_first: Array
+    style_second: Array
+    intent: Array
+
+
+@dataclass(frozen=True, kw_only=True)
+class Probabilities:
+    """Of one examined impression: P(click), and the conditional steps after it."""
+
+    click: Array
+    direct_given_click: Array
+    contact_given_click: Array
+    accept_given_contact: Array
+    complete_given_accept: Array
+
+    @property
+    def contact(self) -> Array:
+        """P(the host is contacted): only guests who do not book directly write first."""
+        chance: Array = self.click * (1 - self.direct_given_click) * self.contact_given_click
+        return chance
+
+    @property
+    def book(self) -> Array:
+        """P(booked), directly or after the host accepted."""
+        agreed = self.accept_given_contact * self.complete_given_accept
+        chance: Array = self.click * self.direct_given_click + self.contact * agreed
+        return chance
+
+
+def examination(position: Array) -> Array:
+    """P(examined | position): a power of the rank, lower in the sponsored slots."""
+    settings = load_world().choice
+    seen = position.astype(np.float64) ** -settings.examination_power
+    sponsored = np.isin(position, settings.sponsored_positions)
+    return np.where(sponsored, seen * settings.sponsored_factor, seen)
+
+
+def offers_of(
+    config: SimulationConfig,
+    world: tuple[Catalogue, Retrieval],
+    queries: Queries,
+    shown: Shown,
+) -> Offers:
+    """What the impressions of a chunk offer to guests who have not booked yet."""
+    catalogue, retrieval = world
+    settings = load_world().choice
+    listing, search = shown.listing, shown.search
+    rating = catalogue.rating[listing]
+    rated = np.where(np.isnan(rating), settings.unrated_rating, rating)
+    lead = (queries.checkin - queries.day)[search]
+    soon = np.exp(-lead / 30.0)
+    contact = (
+        config.world.intent_shift
+        + settings.lead_intent * soon
+        + settings.dateless_contact * ~queries.is_dated[search]
+    )
+    columns = {
+        "log_price": np.log(shown.price.felt_per_night),
+        "north_km": retrieval.north_km[listing],
+        "east_km": retrieval.east_km[listing],
+        "is_entire": catalogue.room_type[listing] == 0,
+        "quality": (rated - settings.rating_anchor).clip(-1.5, 0.3),
+        "style_first": catalogue.style[listing, 0],
+        "style_second": catalogue.style[listing, 1],
+        "plain": _plain(settings, catalogue, listing, queries.party[search])
+        + config.world.click_shift,
+        "contact_base": settings.contact_intercept + contact,
+        "direct_base": _direct_base(settings, catalogue, queries, shown) + contact,
+        "complete_base": np.full(len(listing), settings.complete_intercept),
+        "accept": _accept(settings, catalogue, listing, lead),
+    }
+    return Offers(**{name: column.astype(np.float32) for name, column in columns.items()})
+
+
+def after_booking(offers: Offers, has_booked: Array) -> Offers:
+    """The offers again, where ``has_booked`` to a guest who only looks: it books once."""
+    never = np.float32(-np.inf)
+    quiet = np.float32(load_world().choice.after_booking) * has_booked
+    return replace(
+        offers,
+        contact_base=offers.contact_base + quiet,
+        direct_base=np.where(has_booked, never, offers.direct_base),
+        complete_base=np.where(has_booked, never, offers.complete_base),
+    )
+
+
+def _plain(settings: ChoiceParameters, catalogue: Catalogue, listing: Array, party: Array) -> Array:
+    rooms = np.maximum(catalogue.bedrooms[listing], 1)
+    crowding = np.maximum(party / (2.0 * rooms) - 1, 0)
+    spare = np.minimum(np.maximum(rooms - party / 2.0, 0), 2)
+    trust = -np.expm1(-catalogue.reviews[listing] / settings.reviews_scale)
+    return (
+        settings.reviews_weight * trust
+        - settings.crowding_weight * crowding
+        + settings.spare_room_weight * spare
+        + settings.photos_weight * catalogue.pro_pictures[listing]
+        + settings.appeal_weight * catalogue.appeal[listing]
+    )
+
+
+def _direct_base(
+    settings: ChoiceParameters, catalogue: Catalogue, queries: Queries, shown: Shown
+) -> Array:
+    """Only a dated search of an instant-bookable listing can book directly."""
+    can = catalogue.instant[shown.listing] & queries.is_dated[shown.search]
+    return np.where(can, settings.direct_intercept, -np.inf)
+
+
+def _accept(settings: ChoiceParameters, catalogue: Catalogue, listing: Array, lead: Array) -> Array:
+    logit = (
+        settings.accept_intercept
+        + settings.accept_occupancy * catalogue.occupancy[listing]
+        + settings.accept_new * catalogue.is_new[listing]
+        + settings.accept_instant * catalogue.instant[listing]
+        + settings.accept_short_lead * (lead <= 1)
+    )
+    return 1 / (1 + np.exp(-logit))
+
+
+def taste_of(guests: Guests, queries: Queries, search: Array) -> Taste:
+    """The hidden taste of each impression's guest."""
+    settings = load_world().choice
+    guest = queries.guest
+    normal = dict(zip(TASTES, guests.taste[guest].T, strict=True))
+    north, east = to_km(queries.market, guests.wish_lat[guest], guests.wish_lng[guest])
+    columns = {
+        "log_budget": guests.log_budget[guest],
+        "wish_north_km": north,
+        "wish_east_km": east,
+        **from_normal(settings, normal),
+    }
+    return Taste(**{name: column.astype(np.float32)[search] for name, column in columns.items()})
+
+
+def from_normal(settings: ChoiceParameters, normal: dict[str, Array]) -> dict[str, Array]:
+    """Tastes in their own units from standard normal ones; factors have mean one."""
+
+    def factor(name: str, spread: float) -> Array:
+        return np.exp(spread * normal[name] - spread**2 / 2)
+
+    return {
+        "price_factor": factor("price_sensitivity", settings.price_taste_sd),
+        "distance_factor": factor("distance_sensitivity", settings.distance_taste_sd),
+        "entire": settings.entire_weight + settings.entire_taste_sd * normal["entire_home"],
+        "quality_factor": factor("quality", settings.quality_taste_sd),
+        "style_first": settings.style_weight * normal["style_first"],
+        "style_second": settings.style_weight * normal["style_second"],
+        "intent": settings.intent_sd * normal["intent"],
+    }
+
+
+def probabilities(offers: Offers, taste: Taste) -> Probabilities:
+    """Each step's probability for offers and tastes of shapes that broadcast."""
+    settings = load_world().choice
+    gap = offers.log_price - taste.log_budget
+    money = np.maximum(gap, np.float32(settings.price_kink) * gap) * taste.price_factor
+    way = np.hypot(offers.north_km - taste.wish_north_km, offers.east_km - taste.wish_east_km)
+    way = np.log1p(way / np.float32(settings.distance_scale_km)) * taste.distance_factor
+    utility = (
+        offers.plain
+        - np.float32(settings.price_weight) * money
+        - np.float32(settings.distance_weight) * way
+        + offers.is_entire * taste.entire
+        + np.float32(settings.rating_weight) * offers.quality * taste.quality_factor
+        + offers.style_first * taste.style_first
+        + offers.style_second * taste.style_second
+    )
+    contact = offers.contact_base + np.float32(settings.contact_slope) * utility + taste.intent
+    direct = offers.direct_base + np.float32(settings.direct_slope) * utility + taste.intent
+    complete = offers.complete_base + np.float32(settings.complete_slope) * utility
+    return Probabilities(
+        click=_logistic(np.float32(settings.click_intercept) + utility),
+        direct_given_click=_logistic(direct),
+        contact_given_click=_logistic(contact),
+        accept_given_contact=offers.accept,
+        complete_given_accept=_logistic(complete),
+    )
+
+
+def _logistic(logit: Array) -> Array:
+    # float32 overflows to infinity for logits below -88: clipped, the answer is 0 all the same
+    return 1 / (1 + np.exp(-np.maximum(logit, np.float32(-60))))

@@ -1,0 +1,275 @@
+"""Results: which listings a search finds, and the order in which it shows them.
+
+Retrieval draws candidates from the wished area's pool and filters them; a plausible,
+imperfect production ranker orders them: it knows ratings, popularity, price and distance
+to the map's centre, a part of the hidden appeal, and nothing about the guest.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from data.simulator.availability import Calendar
+from data.simulator.guests import KM_PER_DEGREE, longitude_scale
+from data.simulator.listings import Catalogue
+from data.simulator.parameters import MARKETS, ResultParameters, load_world
+from data.simulator.prices import PriceList, Quote, quote
+from data.simulator.scenario import SimulationConfig
+from data.simulator.searches import Queries
+
+__all__ = ["Retrieval", "Shown", "build_retrieval", "show_results", "to_km"]
+
+Array = np.ndarray[Any, np.dtype[Any]]
+PARTY_EDGES = (2, 4, 6)  # pools for parties of up to 2, 4, 6, and more
+RADIUS_EDGES_KM = (2.5, 4.5, 7.5)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Retrieval:
+    """Pools of listings, best first by the static score, one after the other.
+
+    ``first`` and ``size``: shape (markets, areas + 1, radii, parties); the last area is
+    the whole city. ``centers_km``: per market, the areas' centres as (north, east).
+    """
+
+    members: Array
+    first: Array
+    size: Array
+    static_score: Array
+    north_km: Array
+    east_km: Array
+    centers_km: tuple[Array, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shown:
+    """One entry per impression, by search and listing; prices aligned.
+
+    ``search`` is the index in the chunk's queries; ``propensity`` is NaN unless the
+    order is random.
+    """
+
+    search: Array
+    listing: Array
+    position: Array
+    is_random_order: Array
+    propensity: Array
+    price: Quote
+
+
+def to_km(market: Array, lat: Array, lng: Array) -> tuple[Array, Array]:
+    """Kilometres north and east of the market's centre (flat earth: a city is small)."""
+    centers = np.array([d.center for d in load_world().demand])[market]
+    scale = np.array([longitude_scale(m) for m in range(len(MARKETS))])[market]
+    return (lat - centers[:, 0]) * KM_PER_DEGREE, (lng - centers[:, 1]) * scale
+
+
+def build_retrieval(catalogue: Catalogue) -> Retrieval:
+    """The pools of every area, radius and party size, by market."""
+    world = load_world()
+    north, east = to_km(catalogue.market.astype(np.int64), catalogue.lat, catalogue.lng)
+    score = _static_score(catalogue, world.results)
+    best_first = np.argsort(-score, kind="stable")
+    most_areas = max(len(market.areas.names) for market in world.markets)
+    shape = (len(MARKETS), most_areas + 1, len(RADIUS_EDGES_KM), len(PARTY_EDGES) + 1)
+    first, size = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64)
+    members: list[Array] = []
+    centers = []
+    filled = 0
+    for market, fit in enumerate(world.markets):
+        where = np.full(len(fit.areas.names), market)
+        center = np.column_stack(to_km(where, np.array(fit.areas.lat), np.array(fit.areas.lng)))
+        centers.append(center)
+        city = best_first[catalogue.market[best_first] == market]
+        for area in range(most_areas + 1):
+            if area >= len(center) and area != most_areas:
+                continue
+            near = None
+            if area != most_areas:
+                near = np.hypot(north[city] - center[area, 0], east[city] - center[area, 1])
+            for radius, edge in enumerate(RADIUS_EDGES_KM):
+                inside = city if near is None else city[near <= edge + world.results.pool_slack_km]
+                for party in range(len(PARTY_EDGES) + 1):
+                    fewest = 1 if party == 0 else PARTY_EDGES[party - 1] + 1
+                    pool = inside[catalogue.capacity[inside] >= fewest]
+                    first[market, area, radius, party] = filled
+                    size[market, area, radius, party] = len(pool)
+                    members.append(pool.astype(np.int32))
+                    filled += len(pool)
+    return Retrieval(
+        members=np.concatenate(members),
+        first=first,
+        size=size,
+        static_score=score,
+        north_km=north,
+        east_km=east,
+        centers_km=tuple(centers),
+    )
+
+
+def _static_score(catalogue: Catalogue, settings: ResultParameters) -> Array:
+    rated = np.nan_to_num(catalogue.rating, nan=float(np.nanmedian(catalogue.rating)))
+    return (
+        settings.rating_weight * rated
+        + settings.reviews_weight * np.log1p(catalogue.reviews)
+        + settings.books_weight * np.log1p(catalogue.books_90day)
+        + settings.photos_weight * catalogue.pro_pictures
+        + settings.appeal_weight * catalogue.appeal
+        + settings.new_weight * catalogue.is_new
+    )
+
+
+def show_results(
+    config: SimulationConfig,
+    world: tuple[Catalogue, PriceList, Retrieval, Calendar],
+    queries: Queries,
+    rng: np.random.Generator,
+) -> tuple[Queries, Shown]:
+    """The results of each search. Searches that would find too few zoom out first.
+
+    Returns the queries as finally asked (radius and price filter may have changed) and
+    the impressions. A search that finds nothing even then has no impressions.
+    """
+    settings = load_world().results
+    order = _ordered(config, world, queries, rng)
+    few = order[2] < settings.fewest
+    if few.any():
+        queries = _zoomed_out(queries, few)
+        again = _ordered(config, world, _subset(queries, few), rng)
+        order[0][few], order[1][few], order[2][few] = again
+    return queries, _flatten(config, world, queries, order, rng)
+
+
+def _subset(queries: Queries, chosen: Array) -> Queries:
+    names = Queries.__dataclass_fields__
+    return Queries(**{name: getattr(queries, name)[chosen] for name in names})
+
+
+def _zoomed_out(queries: Queries, few: Array) -> Queries:
+    largest = load_world().guests.city_radius_km[1]
+    fields = {name: getattr(queries, name) for name in Queries.__dataclass_fields__}
+    fields["radius"] = np.where(few, 2 * largest, queries.radius)
+    for name in ("price_min", "price_max"):
+        fields[name] = np.where(few, np.nan, fields[name])
+    return Queries(**fields)
+
+
+def _ordered(
+    config: SimulationConfig,
+    world: tuple[Catalogue, PriceList, Retrieval, Calendar],
+    queries: Queries,
+    rng: np.random.Generator,
+) -> tuple[Array, Array, Array]:
+    """Best candidates first: listings (searches, results), random keys, number found."""
+    catalogue, prices, retrieval, calendar = world
+    settings = load_world().results
+    listing, fresh = _candidates(retrieval, queries, rng)
+    search, column = np.nonzero(fresh)
+    chosen = listing[search, column]
+    keep = _fits(catalogue, calendar, queries, search, chosen)
+    search, column, chosen = search[keep], column[keep], chosen[keep]
+    price = quote(config, catalogue, prices, queries, (search, chosen)).shown_per_night
+    distance = _distance_to_center(retrieval, queries, search, chosen)
+    keep = ~(price > queries.price_max[search]) & ~(price < queries.price_min[search])
+    keep &= distance <= queries.radius[search]
+    score = np.full(listing.shape, -np.inf, dtype=np.float32)
+    value = (
+        retrieval.static_score[chosen]
+        + settings.price_weight * np.log(price)
+        + settings.distance_weight * distance
+        + settings.noise_sd * rng.standard_normal(len(chosen), dtype=np.float32)
+    )
+    score[search[keep], column[keep]] = value[keep]
+    best = np.argsort(-score, axis=1, kind="stable")[:, : config.results_per_search]
+    found = np.minimum(np.isfinite(score).sum(axis=1), config.results_per_search)
+    keys = rng.random(best.shape, dtype=np.float32)
+    return np.take_along_axis(listing, best, axis=1), keys, found
+
+
+def _candidates(
+    retrieval: Retrieval, queries: Queries, rng: np.random.Generator
+) -> tuple[Array, Array]:
+    """Stratified draws from each search's pool, denser at its top: (searches, candidates).
+
+    The second array is false where a draw repeats the one before it.
+    """
+    settings = load_world().results
+    pool = _pool_of(retrieval, queries)
+    first, size = retrieval.first[pool], retrieval.size[pool]
+    strata = np.arange(settings.candidates, dtype=np.float32)
+    uniform = rng.random((len(queries), settings.candidates), dtype=np.float32)
+    depth = ((strata + uniform) / settings.candidates) ** settings.pool_skew
+    place = np.minimum((depth * size[:, None]).astype(np.int64), size[:, None] - 1)
+    fresh = np.diff(place, axis=1, prepend=-1) != 0
+    fresh &= size[:, None] > 0
+    at = np.minimum(first[:, None] + np.maximum(place, 0), len(retrieval.members) - 1)
+    return retrieval.members[at].astype(np.int64), fresh
+
+
+def _pool_of(retrieval: Retrieval, queries: Queries) -> tuple[Array, Array, Array, Array]:
+    party = np.searchsorted(np.asarray(PARTY_EDGES), queries.party)
+    radius = np.searchsorted(np.asarray(RADIUS_EDGES_KM), queries.radius)
+    area = np.full(len(queries), retrieval.first.shape[1] - 1)
+    north, east = to_km(queries.market, queries.center_lat, queries.center_lng)
+    for market, centers in enumerate(retrieval.centers_km):
+        here = np.flatnonzero((queries.market == market) & (radius < len(RADIUS_EDGES_KM)))
+        gap = np.hypot(
+            north[here, None] - centers[None, :, 0], east[here, None] - centers[None, :, 1]
+        )
+        area[here] = gap.argmin(axis=1)
+    return queries.market, area, np.minimum(radius, len(RADIUS_EDGES_KM) - 1), party
+
+
+def _fits(
+    catalogue: Catalogue, calendar: Calendar, queries: Queries, search: Array, listing: Array
+) -> Array:
+    nights = queries.nights[search]
+    fits: Array = catalogue.capacity[listing] >= queries.party[search]
+    takes = (catalogue.minimum_nights[listing] <= nights) & (
+        nights <= catalogue.maximum_nights[listing]
+    )
+    free = calendar.is_shown_free(listing, queries.checkin[search], nights)
+    fits &= ~queries.is_dated[search] | (takes & free)
+    return fits
+
+
+def _distance_to_center(
+    retrieval: Retrieval, queries: Queries, search: Array, listing: Array
+) -> Array:
+    north, east = to_km(queries.market, queries.center_lat, queries.center_lng)
+    return np.hypot(
+        retrieval.north_km[listing] - north[search], retrieval.east_km[listing] - east[search]
+    )
+
+
+def _flatten(
+    config: SimulationConfig,
+    world: tuple[Catalogue, PriceList, Retrieval, Calendar],
+    queries: Queries,
+    order: tuple[Array, Array, Array],
+    rng: np.random.Generator,
+) -> Shown:
+    listing, keys, found = order
+    shuffled = rng.random(len(queries)) < load_world().results.random_order_share
+    column = np.arange(listing.shape[1])
+    is_shown = column[None, :] < found[:, None]
+    # only what is shown is shuffled, so each of n places has probability 1/n
+    keys = np.where(is_shown & shuffled[:, None], keys, 2 + column[None, :])
+    listing = np.take_along_axis(listing, np.argsort(keys, axis=1, kind="stable"), axis=1)
+    search, place = np.nonzero(is_shown)
+    chosen = listing[search, place]
+    # by listing, not by place: the order of the log's rows must not tell the position
+    by_listing = np.lexsort((chosen, search))
+    chosen, place = chosen[by_listing], place[by_listing]
+    random_order = shuffled[search]
+    return Shown(
+        search=search,
+        listing=chosen,
+        position=(place + 1).astype(np.int32),
+        is_random_order=random_order,
+        propensity=np.where(random_order, 1.0 / found[search], np.nan),
+        price=quote(config, world[0], world[1], queries, (search, chosen)),
+    )

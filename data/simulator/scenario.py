@@ -1,0 +1,198 @@
+"""What is simulated: the settings of one run, and the named scenarios."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from enum import IntEnum
+
+import numpy as np
+
+from data.simulator.parameters import load_world
+
+__all__ = [
+    "DAYS",
+    "SCENARIOS",
+    "Draw",
+    "Scenario",
+    "SimulationConfig",
+    "carnival_day",
+    "day_number",
+    "generator",
+]
+
+DAYS = 7
+EPOCH = date(1970, 1, 1)
+MOST_SEARCHES = 50_000_000
+LISTINGS_PER_SEARCH = 0.2
+FEWEST_LISTINGS = 600
+
+
+class Draw(IntEnum):
+    """What a stream of random numbers is for: each purpose has its own, per chunk."""
+
+    CATALOGUE = 0
+    CALENDAR = 1
+    GUESTS = 2
+    PLAN = 3
+    QUERIES = 4
+    RESULTS = 5
+    CHOICES = 6
+    SHOCK = 7
+
+
+def generator(seed: int, draw: Draw, part: int = 0) -> np.random.Generator:
+    """The stream of one purpose and one part (market or chunk): no thread can disturb it."""
+    return np.random.Generator(np.random.PCG64(np.random.SeedSequence((seed, int(draw), part))))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scenario:
+    """How a named world differs from the default one.
+
+    Attributes:
+        meaning: one sentence for people.
+        intent_shift: added to the logits of contact and direct booking.
+        click_shift: added to the logit of a click.
+        searches_factor: multiplies the searches per guest.
+        new_market: index of a market launched this week, ``None`` for none.
+        new_market_shares: its share of the searches on each day of the log.
+        price_shock_day: day of the log (from 0) from which prices are shocked.
+        price_shock_log: mean and spread of the shock on log price.
+        carnival_share_factor: multiplies the share of trips for Carnival.
+        carnival_price_factor: multiplies the Carnival surcharge.
+    """
+
+    meaning: str
+    intent_shift: float = 0.0
+    click_shift: float = 0.0
+    searches_factor: float = 1.0
+    new_market: int | None = None
+    new_market_shares: tuple[float, ...] = ()
+    price_shock_day: int | None = None
+    price_shock_log: tuple[float, float] = (0.0, 0.0)
+    carnival_share_factor: float = 1.0
+    carnival_price_factor: float = 1.0
+
+
+SCENARIOS: dict[str, Scenario] = {
+    "default": Scenario(meaning="an ordinary week of both markets"),
+    "bookers_oversampled": Scenario(
+        meaning="guests who came to book: few searches each, many bookings, as in contest logs",
+        intent_shift=2.6,
+        click_shift=0.25,
+        searches_factor=0.25,
+    ),
+    "cold_market": Scenario(
+        meaning="São Paulo launched this week: new listings, and searches that grow by the day",
+        new_market=1,
+        new_market_shares=(0.08, 0.12, 0.16, 0.20, 0.25, 0.30, 0.34),
+    ),
+    "drift": Scenario(
+        meaning="prices jump on day 5, each listing's by its own amount",
+        price_shock_day=4,
+        price_shock_log=(0.30, 0.15),
+    ),
+    "carnival": Scenario(
+        meaning="most of Rio is searched for Carnival, at Carnival prices",
+        carnival_share_factor=6.0,
+        carnival_price_factor=1.3,
+    ),
+}
+
+
+def day_number(day: date) -> int:
+    """Days since 1970-01-01."""
+    return (day - EPOCH).days
+
+
+def carnival_day(after: date) -> date:
+    """The first Carnival Friday on or after a date: 51 days before Easter.
+
+    Easter by the anonymous Gregorian computus (Meeus, Astronomical Algorithms, ch. 8).
+
+    >>> carnival_day(date(2026, 1, 19))
+    datetime.date(2026, 2, 13)
+    """
+    for year in (after.year, after.year + 1):
+        friday = _easter(year) - timedelta(days=51)
+        if friday >= after:
+            return friday
+    raise AssertionError("a Carnival lies in every two years")
+
+
+def _easter(year: int) -> date:
+    a, (b, c) = year % 19, divmod(year, 100)
+    d, e = divmod(b, 4)
+    g = (8 * b + 13) // 25
+    h = (19 * a + b - d - g + 15) % 30
+    i, k = divmod(c, 4)
+    m = (32 + 2 * e + 2 * i - h - k) % 7
+    n = (a + 11 * h + 22 * m) // 451
+    month, day = divmod(h + m - 7 * n + 114, 31)
+    return date(year, month, day + 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SimulationConfig:
+    """Settings of one simulated week; raises ``ValueError`` on a setting that cannot be.
+
+    Attributes:
+        searches: number of searches in the log, over both markets and seven days.
+        seed: the same seed and settings give the same bytes.
+        scenario: a name in :data:`SCENARIOS`.
+        listings: listings of both markets together; ``None`` scales them with the
+            searches, so that a small log still holds a history of each listing, up to
+            the full catalogues.
+        results_per_search: most listings shown in one search.
+        start: first day of the log.
+        with_position: add ``position``, ``is_random_order`` and ``propensity``.
+        searches_per_chunk: searches simulated at a time; bounds the memory, and is part
+            of the world: another value is another draw of it.
+    """
+
+    searches: int
+    seed: int = 0
+    scenario: str = "default"
+    listings: int | None = None
+    results_per_search: int = 20
+    start: date = date(2026, 1, 19)
+    with_position: bool = False
+    searches_per_chunk: int = 10_000
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.searches <= MOST_SEARCHES:
+            raise ValueError(f"searches must lie in 1..{MOST_SEARCHES:,}, not {self.searches:,}")
+        if self.seed < 0:
+            raise ValueError(f"seed must be zero or more, not {self.seed}")
+        if self.scenario not in SCENARIOS:
+            known = ", ".join(SCENARIOS)
+            raise ValueError(f"unknown scenario {self.scenario!r}; known are {known}")
+        if self.listings is not None and not 100 <= self.listings <= 500_000:
+            raise ValueError(f"listings must lie in 100..500,000, not {self.listings:,}")
+        if not 2 <= self.results_per_search <= 50:
+            raise ValueError(f"results_per_search must lie in 2..50, not {self.results_per_search}")
+        if not 1 <= self.searches_per_chunk <= 100_000:
+            raise ValueError(
+                f"searches_per_chunk must lie in 1..100,000, not {self.searches_per_chunk:,}"
+            )
+        if not date(2000, 1, 1) <= self.start <= date(2099, 12, 1):
+            raise ValueError(f"start must lie in the years 2000 to 2099, not {self.start}")
+
+    @property
+    def first_day(self) -> int:
+        """First day of the log, days since 1970."""
+        return day_number(self.start)
+
+    @property
+    def world(self) -> Scenario:
+        return SCENARIOS[self.scenario]
+
+    def listings_per_market(self) -> tuple[int, ...]:
+        """Listings of each market, in the proportions of the real catalogues."""
+        full = [market.listings for market in load_world().markets]
+        total = self.listings
+        if total is None:
+            scaled = max(FEWEST_LISTINGS, round(self.searches * LISTINGS_PER_SEARCH))
+            total = min(sum(full), scaled)
+        return tuple(max(1, round(total * n / sum(full))) for n in full)

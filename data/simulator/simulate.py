@@ -1,0 +1,166 @@
+"""The simulation: the week in chunks of searches, in the order of time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from data.simulator.availability import Calendar
+from data.simulator.choices import (
+    Offers,
+    Taste,
+    after_booking,
+    offers_of,
+    probabilities,
+    taste_of,
+)
+from data.simulator.guests import Guests, draw_guests
+from data.simulator.listings import Catalogue, draw_catalogue
+from data.simulator.outcomes import (
+    Outcomes,
+    book_in_order_of_time,
+    draw_days,
+    outcomes_of,
+    searches_after_booking,
+    steps_of,
+    throw_dice,
+)
+from data.simulator.parameters import MARKETS
+from data.simulator.prices import PriceList, draw_prices
+from data.simulator.results import Retrieval, Shown, build_retrieval, show_results
+from data.simulator.scenario import DAYS, Draw, SimulationConfig, generator
+from data.simulator.searches import MINUTES_PER_DAY, Plan, Queries, draw_plan, queries_of
+from data.simulator.tables import Names, exposure_columns, log_table, truth_table
+from data.simulator.truth import given_observables, given_taste
+
+__all__ = ["Progress", "SimulatedChunk", "simulate"]
+
+Array = np.ndarray[Any, np.dtype[Any]]
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SimulatedChunk:
+    """Some searches of one day, by time: the log's rows, and the truth of the same rows.
+
+    ``searches`` counts those planned; one that found no listing at all has no row.
+    """
+
+    log: pa.Table
+    truth: pa.Table
+    day: int
+    searches: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Simulation:
+    """What stays the same over the week, and the state that moves on with it."""
+
+    config: SimulationConfig
+    catalogue: Catalogue
+    guests: Guests
+    plan: Plan
+    prices: PriceList
+    retrieval: Retrieval
+    calendar: Calendar
+    has_booked: Array
+    names: Names
+
+
+def simulate(
+    config: SimulationConfig, progress: Progress | None = None
+) -> Iterator[SimulatedChunk]:
+    """The simulated week, chunk by chunk; ``progress`` hears of searches done and planned.
+
+    Memory is bounded by the catalogue, the plan (a dozen bytes per search) and a chunk.
+    """
+    simulation = _set_up(config)
+    done = 0
+    for day, chunk in _chunks(config, simulation.plan):
+        simulation.calendar.start_day(config.first_day + day)
+        yield _simulate_chunk(simulation, chunk)
+        done = chunk[1]
+        if progress is not None:
+            progress(done, config.searches)
+
+
+def _set_up(config: SimulationConfig) -> _Simulation:
+    catalogue = draw_catalogue(config)
+    medians = np.array(
+        [np.median(catalogue.price[catalogue.market == m]) for m in range(len(MARKETS))]
+    )
+    guests = draw_guests(config, medians)
+    return _Simulation(
+        config=config,
+        catalogue=catalogue,
+        guests=guests,
+        plan=draw_plan(config, guests),
+        prices=draw_prices(config, catalogue),
+        retrieval=build_retrieval(catalogue),
+        calendar=Calendar(config, catalogue),
+        has_booked=np.zeros(len(guests), dtype=bool),
+        names=Names(len(catalogue)),
+    )
+
+
+def _chunks(config: SimulationConfig, plan: Plan) -> Iterator[tuple[int, tuple[int, int]]]:
+    """Day of the log and range of searches; a chunk never spans two days."""
+    edges = np.searchsorted(plan.minute, np.arange(DAYS + 1) * MINUTES_PER_DAY)
+    for day in range(DAYS):
+        for start in range(int(edges[day]), int(edges[day + 1]), config.searches_per_chunk):
+            yield day, (start, min(start + config.searches_per_chunk, int(edges[day + 1])))
+
+
+def _simulate_chunk(simulation: _Simulation, chunk: tuple[int, int]) -> SimulatedChunk:
+    config, catalogue, guests = simulation.config, simulation.catalogue, simulation.guests
+    queries = queries_of(config, guests, simulation.plan, chunk)
+    places = (catalogue, simulation.prices, simulation.retrieval, simulation.calendar)
+    results_rng = generator(config.seed, Draw.RESULTS, chunk[0])
+    queries, shown = show_results(config, places, queries, results_rng)
+    offers = offers_of(config, (catalogue, simulation.retrieval), queries, shown)
+    taste = taste_of(guests, queries, shown.search)
+    outcomes, offers = _act(simulation, queries, shown, (offers, taste))
+    truths = (
+        given_taste(probabilities(offers, taste)),
+        given_observables(offers, guests, queries, shown.search),
+    )
+    identity = simulation.names.identity(queries, shown)
+    world = (guests, catalogue, simulation.calendar.new_bookings)
+    log = log_table(identity, world, queries, shown, outcomes)
+    if config.with_position:
+        for name, column in exposure_columns(shown).items():
+            log = log.append_column(name, column)
+    return SimulatedChunk(
+        log=log,
+        truth=truth_table(identity, queries, shown, truths),
+        day=int(queries.day[0]),
+        searches=len(queries),
+    )
+
+
+def _act(
+    simulation: _Simulation, queries: Queries, shown: Shown, choice: tuple[Offers, Taste]
+) -> tuple[Outcomes, Offers]:
+    """What the guests do, and the offers as they stood when each of them did it.
+
+    Bookings are settled first, in the order of time; then the searches that a guest made
+    after its own booking are acted out again, by the same dice, as those of a guest who
+    only looks.
+    """
+    offers, taste = choice
+    rng = generator(simulation.config.seed, Draw.CHOICES, int(queries.number[0]))
+    dice = throw_dice(len(shown.search), rng)
+    had_booked = simulation.has_booked[queries.guest]
+    offers_now = after_booking(offers, had_booked[shown.search])
+    steps = steps_of(probabilities(offers_now, taste), shown, dice)
+    days = draw_days(queries, shown, steps.direct, rng)
+    state = (simulation.calendar, simulation.has_booked)
+    booked = book_in_order_of_time(steps, days, queries, shown, state)
+    has_booked = searches_after_booking(queries, shown, booked, had_booked)
+    offers_now = after_booking(offers, has_booked[shown.search])
+    steps = steps_of(probabilities(offers_now, taste), shown, dice)
+    return outcomes_of(steps, days, booked), offers_now

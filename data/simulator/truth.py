@@ -1,0 +1,129 @@
+"""The true probabilities behind each impression, kept apart from the log.
+
+Two truths, both of an *examined* impression (position plays no part):
+
+- given **taste**: everything that decides the choice is known.
+- given **observables**: the guest's taste is integrated out. Known are the query (dates,
+  party, map, price filter), the market, all of the listing as guests see it (its hidden
+  appeal and style included: other guests' behaviour reveals them in the long run), the
+  price, and whether this guest has booked already. Not known is anything about the
+  guest that only earlier searches could tell; a model that reads a guest's history may
+  therefore do better than this ceiling, never better than the first.
+
+The integral is a mean over ``taste_nodes`` scrambled Sobol points of the guest's taste,
+the same for all impressions, so that the error is alike within a search. The budget
+given a price filter is the exact Gaussian posterior (the filter is the budget plus
+Gaussian noise). The wished place given a map of an area is Gaussian around its centre
+(flat prior); given a map of the city it is the prior of all wishes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+from scipy.special import ndtri
+from scipy.stats import qmc
+
+from data.simulator.choices import Offers, Probabilities, Taste, from_normal, probabilities
+from data.simulator.guests import TASTES, Guests
+from data.simulator.parameters import load_world
+from data.simulator.results import to_km
+from data.simulator.searches import Queries
+
+__all__ = ["Given", "given_observables", "given_taste"]
+
+Array = np.ndarray[Any, np.dtype[Any]]
+IMPRESSIONS_AT_A_TIME = 4096
+NODE_SEED = 20_180_205
+
+
+@dataclass(frozen=True, kw_only=True)
+class Given:
+    """P(click), P(contact) and P(book) of each impression, examined; float64."""
+
+    click: Array
+    contact: Array
+    book: Array
+
+
+def given_taste(chances: Probabilities) -> Given:
+    """The truth when the guest's taste is known."""
+    parts = (chances.click, chances.contact, chances.book)
+    click, contact, book = (part.astype(np.float64) for part in parts)
+    return Given(click=click, contact=contact, book=book)
+
+
+@cache
+def _nodes() -> dict[str, Array]:
+    """Standard normal nodes, shape (nodes, 1); ``area`` is uniform on 0..1."""
+    names = (*TASTES, "north", "east", "area")
+    sampler = qmc.Sobol(d=len(names), scramble=True, rng=NODE_SEED)
+    uniform = sampler.random(load_world().choice.taste_nodes).clip(1e-6, 1 - 1e-6)
+    columns = {name: ndtri(uniform[:, [i]]) for i, name in enumerate(names)}
+    columns["area"] = uniform[:, [len(names) - 1]]
+    return {name: column.astype(np.float32) for name, column in columns.items()}
+
+
+@cache
+def _wish_nodes(market: int) -> tuple[Array, Array]:
+    """Wished places of a market before anything is known, km north and east: (nodes, 1)."""
+    world, nodes = load_world(), _nodes()
+    areas = world.markets[market].areas
+    shares = np.asarray(areas.shares) ** world.guests.wish_share_power
+    area = np.searchsorted(np.cumsum(shares / shares.sum())[:-1], nodes["area"])
+    lat = np.take(areas.lat, area) + 0.8 * nodes["north"] * np.take(areas.sd_lat, area)
+    lng = np.take(areas.lng, area) + 0.8 * nodes["east"] * np.take(areas.sd_lng, area)
+    north, east = to_km(np.full(len(lat), market), lat[:, 0], lng[:, 0])
+    return north.astype(np.float32)[:, None], east.astype(np.float32)[:, None]
+
+
+def given_observables(offers: Offers, guests: Guests, queries: Queries, search: Array) -> Given:
+    """The truth when only the log's row is known; see the head of this file."""
+    sums = np.empty((3, len(search)))
+    for start in range(0, len(search), IMPRESSIONS_AT_A_TIME):
+        rows = slice(start, start + IMPRESSIONS_AT_A_TIME)
+        taste = _tastes_given_query(guests, queries, search[rows])
+        chances = probabilities(offers.part(rows), taste)
+        for row, chance in enumerate((chances.click, chances.contact, chances.book)):
+            sums[row, rows] = chance.mean(axis=0, dtype=np.float64)
+    return Given(click=sums[0], contact=sums[1], book=sums[2])
+
+
+def _tastes_given_query(guests: Guests, queries: Queries, search: Array) -> Taste:
+    """Equally likely tastes of each impression's guest: shapes (nodes, impressions or 1)."""
+    nodes, settings = _nodes(), load_world().choice
+    mean, spread = _budget_given_filter(guests, queries, search)
+    north, east = _wish_given_map(queries, search)
+    own = {name: column.astype(np.float32) for name, column in from_normal(settings, nodes).items()}
+    return Taste(
+        log_budget=mean + spread * nodes["budget"], wish_north_km=north, wish_east_km=east, **own
+    )
+
+
+def _budget_given_filter(guests: Guests, queries: Queries, search: Array) -> tuple[Array, Array]:
+    settings = load_world().guests
+    expected = guests.log_budget_expected[queries.guest].astype(np.float64)
+    # the filter was rounded up to a step: take the middle of it
+    top = queries.price_max - settings.filter_step / 2
+    signal = np.log(np.maximum(top, 1.0)) - settings.filter_offset
+    gain = settings.budget_sd**2 / (settings.budget_sd**2 + settings.filter_noise_sd**2)
+    has_filter = ~np.isnan(queries.price_max)
+    mean = np.where(has_filter, expected + gain * (signal - expected), expected)
+    spread = settings.budget_sd * np.where(has_filter, np.sqrt(1 - gain), 1.0)
+    return mean.astype(np.float32)[search], spread.astype(np.float32)[search]
+
+
+def _wish_given_map(queries: Queries, search: Array) -> tuple[Array, Array]:
+    nodes, settings = _nodes(), load_world().guests
+    north, east = to_km(queries.market, queries.center_lat, queries.center_lng)
+    noise = np.float32(settings.center_noise_km)
+    near_north = north.astype(np.float32)[search] + noise * nodes["north"]
+    near_east = east.astype(np.float32)[search] + noise * nodes["east"]
+    priors = [_wish_nodes(market) for market in range(len(load_world().markets))]
+    market, knows = queries.market[search], queries.knows_area[search]
+    any_north = np.where(market == 0, priors[0][0], priors[1][0])
+    any_east = np.where(market == 0, priors[0][1], priors[1][1])
+    return np.where(knows, near_north, any_north), np.where(knows, near_east, any_east)
