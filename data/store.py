@@ -126,6 +126,10 @@ class Lake:
         predicate = _predicate(table, partitions) if self.exists(table) else None
         self._write(table, frame, predicate=predicate, job=job)
 
+    def replace_all(self, table: str, frame: Frame, *, job: int | None = None) -> None:
+        """Make the table hold exactly ``frame``, columns included, in one commit."""
+        self._write(table, frame, predicate=None, job=job, replaces_all=True)
+
     def _partitions_of(self, table: str, frame: Frame) -> list[Partition]:
         names = _TABLES[table].partition_by
         if isinstance(frame, pa.RecordBatchReader):
@@ -134,7 +138,15 @@ class Lake:
             frame = pl.DataFrame(pl.from_arrow(frame.select(list(names))))
         return frame.lazy().select(names).unique().collect().rows()
 
-    def _write(self, table: str, frame: Frame, *, predicate: str | None, job: int | None) -> None:
+    def _write(
+        self,
+        table: str,
+        frame: Frame,
+        *,
+        predicate: str | None,
+        job: int | None,
+        replaces_all: bool = False,
+    ) -> None:
         path = self.path(table)
         stream = _stream(frame)
         marks = [Transaction(_APPLICATION, job)] if job is not None else None
@@ -143,10 +155,10 @@ class Lake:
             write_deltalake(
                 path,
                 stream,
-                mode="append" if predicate is None else "overwrite",
+                mode="overwrite" if replaces_all or predicate is not None else "append",
                 predicate=predicate,
                 partition_by=list(_TABLES[table].partition_by) or None,
-                schema_mode="merge",
+                schema_mode="overwrite" if replaces_all else "merge",
                 target_file_size=_FILE_BYTES,
                 commit_properties=CommitProperties(app_transactions=marks),
             )

@@ -60,10 +60,10 @@ MEANINGS: dict[Reason, str] = {
     Reason.CONTACTED_BEFORE_SEARCH: "ds_contact is before the day of the search",
     Reason.BOOKED_WITHOUT_DATE: "the label says booked and ds_book is empty or unreadable",
     Reason.CONTACTED_WITHOUT_DATE: "the label says contacted and ds_contact is empty or unreadable",
-    Reason.DUPLICATE: "another row has the same id_search and id_listing and a label as far, or further",
+    Reason.DUPLICATE: "another row of the same id_search and id_listing came first or went further",
     Reason.SUPERSEDED: "accepted once; a later file brought the same key with a further label",
-    Reason.SEARCH_TWO_USERS: "the rows of this search name two users; which is right cannot be known",
-    Reason.SEARCH_TWO_TIMES: "the rows of this search name two times; which is right cannot be known",
+    Reason.SEARCH_TWO_USERS: "its search's rows name two users; which is right cannot be known",
+    Reason.SEARCH_TWO_TIMES: "its search's rows name two times; which is right cannot be known",
 }
 
 

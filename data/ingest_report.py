@@ -1,0 +1,147 @@
+"""What an ingest did: every row accounted for, everything nulled or left out named."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+__all__ = ["DayRows", "FileReport", "IngestReport", "NulledValues"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class NulledValues:
+    """Values of one column nulled for one reason, and the first of them."""
+
+    column: str
+    reason: str
+    count: int
+    line: int
+    value: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class DayRows:
+    """Accepted rows of one market and day."""
+
+    market: str
+    ds_search: str
+    rows: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileReport:
+    """One file.
+
+    Attributes:
+        status: ``already ingested`` says that the same content is in the lake; its counts
+            are then zero.
+        quarantined: rows per reason code. A row with two codes counts under both, so the
+            counts may exceed ``rows_quarantined``.
+        absent: contract columns that the log cannot give.
+        ignored: columns of the log that the mapping does not use.
+        market_days: where the accepted rows went.
+    """
+
+    file: str
+    source_id: str
+    status: Literal["ingested", "already ingested"] = "ingested"
+    rows_in: int = 0
+    rows_accepted: int = 0
+    rows_quarantined: int = 0
+    quarantined: dict[str, int]
+    nulled: tuple[NulledValues, ...] = ()
+    absent: tuple[str, ...] = ()
+    ignored: tuple[str, ...] = ()
+    market_days: tuple[DayRows, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.rows_in != self.rows_accepted + self.rows_quarantined:
+            raise ValueError(
+                f"{self.file}: {self.rows_in} rows in, but {self.rows_accepted} accepted and "
+                f"{self.rows_quarantined} quarantined"
+            )
+
+    def lines(self) -> list[str]:
+        """The report on this file as plain text."""
+        if self.status == "already ingested":
+            return [f"{self.file}: already ingested, nothing to do"]
+        told = [f"{self.file}: {_balance(self)}"]
+        told += [f"  quarantined {n:,}: {code}" for code, n in sorted(self.quarantined.items())]
+        told += [
+            f"  nulled {n.count:,} in {n.column}: {n.reason}, first in line {n.line} ({n.value!r})"
+            for n in self.nulled
+        ]
+        told += _named("  not in this log", self.absent)
+        told += _named("  columns ignored", self.ignored)
+        return told
+
+
+def _balance(report: FileReport | IngestReport) -> str:
+    return (
+        f"{report.rows_in:,} rows in = {report.rows_accepted:,} accepted + "
+        f"{report.rows_quarantined:,} quarantined"
+    )
+
+
+def _named(title: str, names: Iterable[str]) -> list[str]:
+    text = ", ".join(names)
+    return [f"{title}: {text}"] if text else []
+
+
+@dataclass(frozen=True, kw_only=True)
+class IngestReport:
+    """One ingest of one or several files.
+
+    Attributes:
+        source: name of the mapping.
+        files: one report per file, in the order given.
+        superseded: older rows that left the lake for the quarantine, because a file brought
+            the same key with a further label or contradicted their search.
+        findings: oddities in the data that are no faults, one sentence each.
+        recovered: earlier ingests, cut off in the middle, that were completed first.
+    """
+
+    source: str
+    files: tuple[FileReport, ...]
+    superseded: int = 0
+    findings: tuple[str, ...] = ()
+    recovered: int = 0
+
+    @property
+    def rows_in(self) -> int:
+        return sum(file.rows_in for file in self.files)
+
+    @property
+    def rows_accepted(self) -> int:
+        return sum(file.rows_accepted for file in self.files)
+
+    @property
+    def rows_quarantined(self) -> int:
+        return sum(file.rows_quarantined for file in self.files)
+
+    @property
+    def market_days(self) -> list[tuple[str, str]]:
+        """Market and ISO day of every partition that got rows, sorted."""
+        return sorted({(d.market, d.ds_search) for f in self.files for d in f.market_days})
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report as plain dictionaries and lists, with the totals."""
+        totals = {
+            "rows_in": self.rows_in,
+            "rows_accepted": self.rows_accepted,
+            "rows_quarantined": self.rows_quarantined,
+        }
+        return asdict(self) | totals
+
+    def lines(self) -> list[str]:
+        """The report as plain text, for a terminal."""
+        told = [line for file in self.files for line in file.lines()]
+        if len(self.files) > 1:
+            told.append(f"all files: {_balance(self)}")
+        if self.superseded:
+            told.append(f"older rows moved from impressions to quarantine: {self.superseded:,}")
+        told += [f"finding: {finding}" for finding in self.findings]
+        if self.recovered:
+            told.append(f"completed {self.recovered} earlier ingest(s) that had been cut off")
+        return told

@@ -1,0 +1,140 @@
+"""Reads one log into the staging folder: judged rows as parts, counts in memory."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import polars as pl
+
+from data.errors import LogError
+from data.quality.found import Example
+from data.quality.judge import Judged, judge_block
+from data.quality.reasons import MEANINGS, Nulled, Reason
+from data.reading.block import Block
+from data.reading.log import Log
+from data.sources.mapping import TARGETS, Mapping
+from data.staging import Staging
+
+__all__ = ["SIMULATED_PREFIX", "StagedFile", "stage_file"]
+
+# Ids of the simulator begin so; a simulated log is always recognisable as one.
+SIMULATED_PREFIX = "sim"
+
+
+@dataclass(kw_only=True)
+class StagedFile:
+    """One file as staged; filled block by block.
+
+    Attributes:
+        source_id, name: as in ``data.reading.files.SourceFile``.
+        rows_in, rows_accepted: so far, by the row rules alone.
+        simulated: accepted rows whose search id is the simulator's.
+        reasons: quarantined rows per reason code.
+        nulled, examples: as in ``data.quality.judge.Judged``.
+        absent, ignored: as in ``data.ingest_report.FileReport``.
+    """
+
+    source_id: str
+    name: str
+    rows_in: int = 0
+    rows_accepted: int = 0
+    simulated: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
+    nulled: Counter[tuple[str, Nulled]] = field(default_factory=Counter)
+    examples: dict[tuple[str, Nulled], Example] = field(default_factory=dict)
+    absent: tuple[str, ...] = ()
+    ignored: tuple[str, ...] = ()
+
+    def add(self, judged: Judged, rows: int) -> None:
+        """Count one block in."""
+        self.rows_in += rows
+        self.rows_accepted += judged.accepted.height
+        is_simulated = judged.accepted["id_search"].str.starts_with(SIMULATED_PREFIX)
+        self.simulated += int(is_simulated.sum())
+        self.reasons += count_reasons(judged.rejected["reasons"])
+        self.nulled += judged.nulled
+        self.examples = judged.examples | self.examples
+
+
+def count_reasons(reasons: pl.Series) -> Counter[str]:
+    """Rows per code; a row with two codes counts under both."""
+    counts: Counter[str] = Counter()
+    for codes, rows in reasons.value_counts(name="rows").iter_rows():
+        for code in codes.split(","):
+            counts[code] += rows
+    return counts
+
+
+def stage_file(
+    log: Log, mapping: Mapping, staging: Staging, progress: Callable[[int], None]
+) -> StagedFile:
+    """Read, judge and store the whole file; ``progress`` is told the bytes read.
+
+    Raises :class:`data.errors.LogError` when the file cannot be read to its end, changes
+    meanwhile, mixes simulated with real rows, or has not one row that can be accepted.
+    """
+    file = log.file
+    rules = mapping.rules_for(log.columns, file.name)
+    used = {name for rule in rules.values() for name in rule.needs}
+    staged = StagedFile(
+        source_id=file.source_id,
+        name=file.name,
+        absent=tuple(name for name in TARGETS if name not in rules and name != "ds_search"),
+        ignored=tuple(name for name in log.columns if name not in used),
+    )
+    # an empty first part: a log without rows still says which columns it has
+    nothing = pl.DataFrame(schema=dict.fromkeys(log.columns, pl.String))
+    no_lines = pl.Series("source_line", [], dtype=pl.Int64)
+    empty = judge_block(Block(rows=nothing, lines=no_lines), rules, mapping, file.source_id)
+    staging.write(file.source_id, "accepted", 0, empty.accepted)
+    for number, block in enumerate(log.blocks(), start=1):
+        judged = judge_block(block, rules, mapping, file.source_id)
+        staged.add(judged, block.row_count)
+        _store(judged, number, staged, staging)
+        progress(block.bytes_read)
+    file.check_unchanged()
+    _check_whole(staged)
+    return staged
+
+
+def _store(judged: Judged, number: int, staged: StagedFile, staging: Staging) -> None:
+    if judged.accepted.height:
+        staging.write(staged.source_id, "accepted", number, judged.accepted)
+    if judged.rejected.height:
+        rows = as_quarantine(
+            judged.rejected.with_columns(source_id=pl.lit(staged.source_id)),
+            {staged.source_id: staged.name},
+        )
+        staging.write(staged.source_id, "rejected", number, rows)
+
+
+def as_quarantine(rows: pl.DataFrame, names: dict[str, str]) -> pl.DataFrame:
+    """Rows of the table ``quarantine``; ``names`` gives the file name of each source_id."""
+    return rows.select(
+        "source_id",
+        "source_line",
+        pl.col("source_id").replace_strict(names, return_dtype=pl.String).alias("source_file"),
+        "reasons",
+        "row",
+        pl.lit(datetime.now(UTC).date()).alias("ds_ingested"),
+    )
+
+
+def _check_whole(staged: StagedFile) -> None:
+    if staged.rows_in and not staged.rows_accepted:
+        code, rows = staged.reasons.most_common(1)[0]
+        hint = ". Name its encoding with --encoding" if code == Reason.NOT_TEXT else ""
+        raise LogError(
+            staged.name,
+            f"every one of its {staged.rows_in:,} rows was rejected, most often ({rows:,}) "
+            f"because {MEANINGS[Reason(code)]}{hint}",
+        )
+    if 0 < staged.simulated < staged.rows_accepted:
+        raise LogError(
+            staged.name,
+            f"{staged.simulated:,} of {staged.rows_accepted:,} searches have simulated ids "
+            f"({SIMULATED_PREFIX}…); simulated and real rows are never mixed. Split the file",
+        )
