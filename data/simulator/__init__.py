@@ -1,7 +1,7 @@
 """The seeded world: listings, guests, results shown, choices, and the truth behind them."""
 
 from data.simulator.scenario import SCENARIOS, Scenario, SimulationConfig
-from data.simulator.simulate import SimulatedChunk, simulate
+from data.simulator.week import SimulatedChunk, simulate
 from data.simulator.write import SimulationSummary, write_simulation
 
 __all__ = [

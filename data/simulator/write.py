@@ -21,7 +21,7 @@ import pyarrow.parquet
 
 from data.errors import DataError
 from data.simulator.scenario import EPOCH, SimulationConfig
-from data.simulator.simulate import Progress, SimulatedChunk, simulate
+from data.simulator.week import Progress, SimulatedChunk, simulate
 from data.simulator.tables import LABELS
 
 __all__ = ["FileFormat", "SimulationSummary", "write_simulation"]
