@@ -25,16 +25,11 @@ ALL = "all"
 class SegmentColumns:
     """Which columns describe the segments, and where their bands are cut.
 
-    Of ``returning`` the first column present is used: a count of the guest's earlier
-    searches, 0 or null for a first-time guest.
+    ``returning`` counts the guest's earlier searches: 0 for a first-time guest, null for
+    one without an id. The bands begin at these whole numbers.
     """
 
-    returning: tuple[str, ...] = (
-        "guest_searches_before",
-        "guest_search_count",
-        "guest_num_searches",
-        "guest_impressions_before",
-    )
+    returning: str = "guest_past_searches"
     lead_time_days: tuple[int, ...] = (4, 15, 61)
     party_size: tuple[int, ...] = (2, 3, 5)
 
@@ -123,13 +118,13 @@ def _of_rows(judged: Judged, name: str, part: Mask) -> Segment:
 
 
 def _guests(rows: pa.Table, judged: Judged, columns: SegmentColumns) -> list[Segment] | None:
-    present = [name for name in columns.returning if name in rows.column_names]
-    if not present:
+    if columns.returning not in rows.column_names:
         return None
-    is_returning = _per_search(rows, judged, present[0]) > 0
+    earlier = _per_search(rows, judged, columns.returning)
     return [
-        Segment(name="guest=returning", searches=is_returning),
-        Segment(name="guest=first_time", searches=~is_returning),
+        Segment(name="guest=returning", searches=earlier > 0),
+        Segment(name="guest=first_time", searches=earlier == 0),
+        Segment(name="guest=without_id", searches=np.isnan(earlier)),
     ]
 
 

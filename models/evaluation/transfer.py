@@ -1,0 +1,77 @@
+"""The transfer matrix: train on one market, test on every market.
+
+Four kinds of training meet each test market: on one market alone, on all of them jointly,
+and *separate*, where each market is ordered by the model trained on it. The question is
+whether a market can borrow from the others, and what a launch market gets for free.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from models.evaluation.config import EvaluationConfig
+from models.evaluation.context import Context
+from models.evaluation.evaluate import evaluate
+from models.evaluation.scorecard import Score
+from models.recommender import Scores
+
+__all__ = ["JOINT", "SEPARATE", "Trained", "TransferCell", "transfer_matrix"]
+
+JOINT, SEPARATE = "joint", "separate"
+
+Trained = Callable[[pa.Table], Scores]
+"""A fitted model's scoring of rows: one score per row."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TransferCell:
+    """One cell: trained on ``train`` (a market, ``joint`` or ``separate``), tested on ``test``.
+
+    ``score`` carries value, interval, and the difference from ``separate``.
+    """
+
+    train: str
+    test: str
+    score: Score
+
+
+def transfer_matrix(
+    train: pa.Table,
+    test: pa.Table,
+    fit: Callable[[pa.Table], Trained],
+    *,
+    metric: str = "ndcg_at_10",
+    config: EvaluationConfig | None = None,
+    context: Context | None = None,
+) -> list[TransferCell]:
+    """Fit once per training market and once on all, and score every test market.
+
+    ``train`` and ``test`` are feature tables of several markets; ``fit`` takes training
+    rows and returns a scorer. Cells come row by row, the markets first; the row
+    ``separate`` is what each model is tested against. Raises ``ValueError`` with fewer
+    than two markets to train on, or a test market that was never trained on.
+    """
+    markets = sorted(pc.unique(train["market"]).to_pylist())
+    tested = sorted(pc.unique(test["market"]).to_pylist())
+    if len(markets) < 2 or not set(tested) <= set(markets):
+        raise ValueError(f"trained on {markets}, tested on {tested}: needs the same two or more")
+    scores = {
+        market: np.asarray(fit(train.filter(pc.equal(train["market"], market)))(test))
+        for market in markets
+    }
+    scores[JOINT] = np.asarray(fit(train)(test))
+    of_row = np.asarray(test["market"].to_pylist())
+    scores[SEPARATE] = np.select([of_row == m for m in markets], [scores[m] for m in markets])
+    card = evaluate(test, scores, split="test", reference=SEPARATE, config=config, context=context)
+    return [
+        TransferCell(train=trained, test=market, score=score)
+        for trained in scores
+        for market in tested
+        for score in card.scores
+        if (score.model, score.segment, score.metric) == (trained, f"market={market}", metric)
+    ]
