@@ -12,10 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from data.simulator.availability import Calendar
 from data.simulator.guests import TASTES, Guests
 from data.simulator.listings import Catalogue
 from data.simulator.parameters import ChoiceParameters, load_world
-from data.simulator.results import Retrieval, Shown, to_km
+from data.simulator.results import Retrieval, Shown, can_host, to_km
 from data.simulator.scenario import SimulationConfig
 from data.simulator.searches import Queries
 
@@ -110,12 +111,12 @@ def examination(position: Array) -> Array:
 
 def offers_of(
     config: SimulationConfig,
-    world: tuple[Catalogue, Retrieval],
+    world: tuple[Catalogue, Retrieval, Calendar],
     queries: Queries,
     shown: Shown,
 ) -> Offers:
     """What the impressions of a chunk offer to guests who have not booked yet."""
-    catalogue, retrieval = world
+    catalogue, retrieval, calendar = world
     settings = load_world().choice
     listing, search = shown.listing, shown.search
     rating = catalogue.rating[listing]
@@ -140,7 +141,8 @@ def offers_of(
         "contact_base": settings.contact_intercept + contact,
         "direct_base": _direct_base(settings, catalogue, queries, shown) + contact,
         "complete_base": np.full(len(listing), settings.complete_intercept),
-        "accept": _accept(settings, catalogue, listing, lead),
+        "accept": _accept(settings, catalogue, listing, lead)
+        * can_host(catalogue, calendar, queries, (search, listing)),
     }
     return Offers(**{name: column.astype(np.float32) for name, column in columns.items()})
 

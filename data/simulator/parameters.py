@@ -208,6 +208,7 @@ class ChoiceParameters:
     book_delay_shares: Floats
     direct_delay_shares: Floats
     taste_nodes: int
+    earlier_search_weight: float
 
 
 @dataclass(frozen=True, kw_only=True)

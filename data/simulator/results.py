@@ -20,7 +20,7 @@ from data.simulator.prices import PriceList, Quote, quote
 from data.simulator.scenario import SimulationConfig
 from data.simulator.searches import Queries
 
-__all__ = ["Retrieval", "Shown", "build_retrieval", "show_results", "to_km"]
+__all__ = ["Retrieval", "Shown", "build_retrieval", "can_host", "show_results", "to_km"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 PARTY_EDGES = (2, 4, 6)  # pools for parties of up to 2, 4, 6, and more
@@ -226,14 +226,24 @@ def _pool_of(retrieval: Retrieval, queries: Queries) -> tuple[Array, Array, Arra
 def _fits(
     catalogue: Catalogue, calendar: Calendar, queries: Queries, search: Array, listing: Array
 ) -> Array:
+    large_enough: Array = catalogue.capacity[listing] >= queries.party[search]
+    takes = can_host(catalogue, calendar, queries, (search, listing))
+    return large_enough & (takes | ~queries.is_dated[search])
+
+
+def can_host(
+    catalogue: Catalogue, calendar: Calendar, queries: Queries, pairs: tuple[Array, Array]
+) -> Array:
+    """Whether the listing of each (search, listing) pair takes the guest's real dates.
+
+    The results of a dated search show no others; the host of a dateless search's listing
+    declines.
+    """
+    search, listing = pairs
     nights = queries.nights[search]
-    fits: Array = catalogue.capacity[listing] >= queries.party[search]
-    takes = (catalogue.minimum_nights[listing] <= nights) & (
-        nights <= catalogue.maximum_nights[listing]
-    )
-    free = calendar.is_shown_free(listing, queries.checkin[search], nights)
-    fits &= ~queries.is_dated[search] | (takes & free)
-    return fits
+    takes: Array = catalogue.minimum_nights[listing] <= nights
+    takes &= nights <= catalogue.maximum_nights[listing]
+    return takes & calendar.is_shown_free(listing, queries.checkin[search], nights)
 
 
 def _distance_to_center(

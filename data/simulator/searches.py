@@ -42,13 +42,14 @@ class Plan:
 class Queries:
     """The queries of one chunk, one entry per search; days since 1970, degrees, km.
 
-    ``checkin`` and ``nights`` are the guest's plan even where ``is_dated`` is false and
+    ``ordinal`` is the place in the guest's journey, from 0. ``checkin`` and ``nights`` are the guest's plan even where ``is_dated`` is false and
     the log shows no dates. ``price_min`` and ``price_max`` are NaN without a filter.
     ``knows_area`` tells a search centred on the wished area from one of the whole city.
     """
 
     guest: Array
     number: Array
+    ordinal: Array
     market: Array
     day: Array
     second: Array
@@ -140,6 +141,7 @@ def queries_of(
     return Queries(
         guest=guest,
         number=numbers,
+        ordinal=ordinal,
         market=market,
         day=day,
         second=config.first_day * 86_400 + minute * 60,

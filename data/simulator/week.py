@@ -121,12 +121,14 @@ def _simulate_chunk(simulation: _Simulation, chunk: tuple[int, int]) -> Simulate
     places = (catalogue, simulation.prices, simulation.retrieval, simulation.calendar)
     results_rng = generator(config.seed, Draw.RESULTS, chunk[0])
     queries, shown = show_results(config, places, queries, results_rng)
-    offers = offers_of(config, (catalogue, simulation.retrieval), queries, shown)
+    offers = offers_of(
+        config, (catalogue, simulation.retrieval, simulation.calendar), queries, shown
+    )
     taste = taste_of(guests, queries, shown.search)
     outcomes, offers = _act(simulation, queries, shown, (offers, taste))
     truths = (
         given_taste(probabilities(offers, taste)),
-        given_observables(offers, guests, queries, shown.search),
+        given_observables(offers, guests, queries, shown),
     )
     identity = simulation.names.identity(queries, shown)
     world = (guests, catalogue, simulation.calendar.new_bookings)
