@@ -1,0 +1,334 @@
+"""The only door to the past.
+
+A feature that looks back declares a :class:`Ledger`: whose past it sums (the key), what
+is summed (the tallies) and how often the sums are refreshed. :meth:`Past.join` brings
+onto each row the sums over the events that were known *strictly before* the row's own
+search. Nothing else in this room ever sees an outcome, so a feature cannot see the
+future by a slip of its author.
+
+All sums are sums of integers: they give the same bits in any row order, on any engine,
+in one build or day by day.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from functools import reduce
+from typing import Any
+
+import narwhals as nw
+
+from data.contract import CLICKED, IMPRESSED, Stage
+from features.funnel import is_event_of, known_s
+
+__all__ = ["Frame", "Latest", "Ledger", "Past", "Tally"]
+
+Frame = nw.LazyFrame[Any]
+
+_AT = "_at"
+_NEVER = -1
+_OUTCOMES = frozenset({"stage", "contact_day", "book_day", "ds_contact", "ds_book"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tally:
+    """One sum over past events.
+
+    Attributes:
+        name: column that :meth:`Past.join` adds.
+        stage: which events: impressions, clicks, contacts or bookings.
+        of: integer column of the impression that is summed; ``None`` counts events.
+        distinct: count different values of this column instead of events.
+        within_s: only events known less than this many seconds ago; ``None`` is all.
+    """
+
+    name: str
+    stage: Stage = IMPRESSED
+    of: str | None = None
+    distinct: str | None = None
+    within_s: int | None = None
+
+    def __post_init__(self) -> None:
+        _refuse_outcomes(self.name, (self.of, self.distinct))
+        if self.distinct is not None and (self.of is not None or self.within_s is not None):
+            raise ValueError(f"tally {self.name}: distinct counts neither sum nor expire")
+        if self.within_s is not None and self.within_s < 1:
+            raise ValueError(f"tally {self.name}: within_s is {self.within_s}, must be positive")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Latest:
+    """The second at which the latest event of a stage became known; null without one."""
+
+    name: str
+    stage: Stage = IMPRESSED
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ledger:
+    """What is summed over whose past.
+
+    Attributes:
+        key: columns that rows and events share, such as ``("id_listing",)``. A row whose
+            key holds a null has no past: its sums are null. A row whose key has no event
+            yet has sums of zero.
+        tallies: the sums.
+        latest: the latest times.
+        every_s: sums are refreshed each so many seconds; an event counts for the rows of
+            later such periods only. 1 is the exact second; 86,400 counts up to yesterday.
+    """
+
+    key: tuple[str, ...]
+    tallies: tuple[Tally, ...] = ()
+    latest: tuple[Latest, ...] = ()
+    every_s: int = 1
+
+    def __post_init__(self) -> None:
+        if not self.key or not (self.tallies or self.latest):
+            raise ValueError("a ledger needs a key and something to keep")
+        _refuse_outcomes("ledger", self.key)
+        if len(set(self.names)) != len(self.names):
+            raise ValueError(f"ledger on {self.key}: a name twice in {self.names}")
+        if self.every_s < 1:
+            raise ValueError(f"ledger on {self.key}: every_s is {self.every_s}, must be positive")
+        if any(t.within_s is not None and t.within_s % self.every_s for t in self.tallies):
+            raise ValueError(f"ledger on {self.key}: within_s must be a multiple of every_s")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return (*(t.name for t in self.tallies), *(entry.name for entry in self.latest))
+
+    def reads(self) -> set[str]:
+        """Columns of the impressions that the ledger reads, outcomes aside."""
+        asked = {name for t in self.tallies for name in (t.of, t.distinct) if name}
+        return asked | set(self.key)
+
+    def only(self, columns: Collection[str]) -> Ledger | None:
+        """The part that a log with these columns supports; ``None`` when nothing is left."""
+        if not set(self.key) <= set(columns):
+            return None
+        tallies = tuple(
+            t
+            for t in self.tallies
+            if _stage_is_known(t.stage, columns) and {t.of, t.distinct} - {None} <= set(columns)
+        )
+        latest = tuple(entry for entry in self.latest if _stage_is_known(entry.stage, columns))
+        if not (tallies or latest):
+            return None
+        return Ledger(key=self.key, tallies=tallies, latest=latest, every_s=self.every_s)
+
+
+class Past:
+    """Impressions whose events may be known to somebody; gives them out as of a time only."""
+
+    def __init__(self, impressions: Frame, *, asked: Frame) -> None:
+        """Both frames have ``search_s`` and whatever keys the ledgers use.
+
+        Args:
+            impressions: the past, with its outcomes and what ledgers sum.
+            asked: the rows that ask. Ledgers read keys and times from here rather than
+                from the frame that is joined to, which keeps the query plan linear in
+                the number of ledgers instead of doubling with each.
+        """
+        self._impressions = impressions
+        self._asked = asked
+        self._schema = impressions.collect_schema()
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return tuple(self._schema.names())
+
+    def asked_by(self, rows: Frame) -> Past:
+        """The same past, asked by other rows (one per search, say)."""
+        return Past(self._impressions, asked=rows)
+
+    def join(self, rows: Frame, ledger: Ledger) -> Frame:
+        """``rows`` with the ledger's columns, each over events known strictly before it.
+
+        ``rows`` are those that ask, whatever columns they have gained since; one row in,
+        one row out. Tallies are int64, null where the key holds a null; ``latest`` columns
+        are null also where there is no event. What this log does not support is not
+        added. Raises ``ValueError`` when a summed column is not an integer.
+        """
+        kept = ledger.only(self.columns)
+        if kept is None:
+            return rows
+        self._check_integers(kept)
+        known = self._known(_without_null_keys(self._asked, kept.key), kept)
+        timed = rows.with_columns(_period(nw.col("search_s"), kept).alias(_AT))
+        return timed.join(known, on=[*kept.key, _AT], how="left").drop(_AT)
+
+    def by_search(self, columns: Collection[str]) -> Past:
+        """The past with one event per search instead of one per impression shown.
+
+        ``columns`` that the log lacks are left out; each holds the search's largest value.
+        Only impressions can be counted there: outcomes belong to listings.
+        """
+        kept = [name for name in columns if name in self.columns]
+        searches = self._impressions.group_by("id_search").agg(*(nw.col(n).max() for n in kept))
+        events = searches.with_columns(stage=nw.lit(int(IMPRESSED), dtype=nw.Int8))
+        return Past(events, asked=self._asked)
+
+    def join_session(self, rows: Frame, *, last: str, gap_s: int) -> Frame:
+        """``rows`` with ``session_start_s`` and ``session_searches``, of the guest's session.
+
+        A session ends when the guest does not search for more than ``gap_s`` seconds.
+        ``last`` names the column with the guest's latest search before the row's own, as a
+        ledger's ``latest`` gave it. Both columns are null where the guest's last session
+        is over, or where there was none; ``session_searches`` counts searches before this.
+        """
+        sessions = _sessions(_without_null_keys(self._impressions, ("id_user",)), gap_s)
+        is_open = (nw.col(last) < nw.col("search_s")) & (nw.col("search_s") - nw.col(last) <= gap_s)
+        asked = rows.with_columns(nw.when(is_open).then(nw.col(last)).alias(_AT))
+        return asked.join(sessions, on=["id_user", _AT], how="left").drop(_AT)
+
+    def _known(self, asked: Frame, ledger: Ledger) -> Frame:
+        nothing = [nw.lit(0, dtype=nw.Int64).alias(t.name) for t in ledger.tallies]
+        never = [nw.lit(_NEVER, dtype=nw.Int64).alias(entry.name) for entry in ledger.latest]
+        period = _period(nw.col("search_s"), ledger).alias(_AT)
+        questions = asked.select(*ledger.key, period, *nothing, *never)
+        frames = [questions, *self._events(ledger)]
+        sums = [nw.col(t.name).sum() for t in ledger.tallies]
+        latest = [nw.col(entry.name).max() for entry in ledger.latest]
+        per_time = nw.concat(frames, how="vertical").group_by(*ledger.key, _AT).agg(*sums, *latest)
+        return _strictly_before(per_time, ledger)
+
+    def _events(self, ledger: Ledger) -> Iterator[Frame]:
+        past = _without_null_keys(self._impressions, ledger.key)
+        stages = {t.stage for t in ledger.tallies if t.distinct is None}
+        stages |= {entry.stage for entry in ledger.latest}
+        instants = stages & {IMPRESSED, CLICKED}
+        if instants:
+            yield _events_at(past.filter(is_event_of(min(instants))), ledger, instants)
+        for stage in sorted(stages - instants):
+            yield _events_at(past.filter(is_event_of(stage)), ledger, {stage})
+        for tally in ledger.tallies:
+            if tally.within_s is not None:
+                yield _expiries(past.filter(is_event_of(tally.stage)), ledger, tally)
+            if tally.distinct is not None:
+                yield _first_events(past.filter(is_event_of(tally.stage)), ledger, tally)
+
+    def _check_integers(self, ledger: Ledger) -> None:
+        for tally in ledger.tallies:
+            if tally.of is not None and not self._schema[tally.of].is_integer():
+                raise ValueError(
+                    f"tally {tally.name} sums {tally.of}, which is {self._schema[tally.of]}: "
+                    "only integers are summed over the past, so that the order cannot matter"
+                )
+
+
+def _strictly_before(per_time: Frame, ledger: Ledger) -> Frame:
+    # One row per (key, time) by now, so all events of a tie are in the row that is
+    # taken off, and events of one second never know each other.
+    window: dict[str, Any] = {"order_by": _AT}
+    sums = {
+        t.name: nw.col(t.name).cum_sum().over(*ledger.key, **window) - nw.col(t.name)
+        for t in ledger.tallies
+    }
+    running = {e.name: nw.col(e.name).cum_max().over(*ledger.key, **window) for e in ledger.latest}
+    summed = per_time.with_columns(**sums, **running)
+    if not ledger.latest:
+        return summed
+    shifted = summed.with_columns(
+        **{e.name: nw.col(e.name).shift(1).over(*ledger.key, **window) for e in ledger.latest}
+    )
+    return shifted.with_columns(
+        **{e.name: nw.when(nw.col(e.name) > _NEVER).then(nw.col(e.name)) for e in ledger.latest}
+    )
+
+
+def _events_at(past: Frame, ledger: Ledger, stages: Collection[Stage]) -> Frame:
+    moment = known_s(max(stages))
+    tallies = [
+        _amount(t) if t.stage in stages and t.distinct is None else _zero(t) for t in ledger.tallies
+    ]
+    latest = [
+        nw.when(is_event_of(e.stage)).then(moment).otherwise(_NEVER).alias(e.name)
+        if e.stage in stages
+        else nw.lit(_NEVER, dtype=nw.Int64).alias(e.name)
+        for e in ledger.latest
+    ]
+    return past.select(*ledger.key, _period(moment, ledger).alias(_AT), *tallies, *latest)
+
+
+def _expiries(past: Frame, ledger: Ledger, tally: Tally) -> Frame:
+    # A window is a sum that an equal and opposite event ends.
+    assert tally.within_s is not None  # noqa: S101 - the caller asked
+    leaves = known_s(tally.stage) + tally.within_s
+    amounts = [(-_amount(tally)).alias(t.name) if t is tally else _zero(t) for t in ledger.tallies]
+    return past.select(
+        *ledger.key, _period(leaves, ledger).alias(_AT), *amounts, *_no_latest(ledger)
+    )
+
+
+def _first_events(past: Frame, ledger: Ledger, tally: Tally) -> Frame:
+    assert tally.distinct is not None  # noqa: S101 - the caller asked
+    known = past.filter(~nw.col(tally.distinct).is_null()).select(
+        *ledger.key, _whom=nw.col(tally.distinct), _known=known_s(tally.stage)
+    )
+    first = known.group_by(*ledger.key, "_whom").agg(nw.col("_known").min())
+    ones = [
+        nw.lit(1, dtype=nw.Int64).alias(t.name) if t is tally else _zero(t) for t in ledger.tallies
+    ]
+    period = _period(nw.col("_known"), ledger).alias(_AT)
+    return first.select(*ledger.key, period, *ones, *_no_latest(ledger))
+
+
+def _sessions(past: Frame, gap_s: int) -> Frame:
+    searches = nw.col("id_search").n_unique().cast(nw.Int64)
+    times = past.group_by("id_user", "search_s").agg(searches.alias("_searches"))
+    before = times.with_columns(
+        _before=nw.col("search_s").shift(1).over("id_user", order_by="search_s")
+    )
+    goes_on = nw.col("search_s") - nw.col("_before") <= gap_s
+    starts = before.with_columns(
+        _start=nw.when(goes_on.fill_null(value=False)).then(_NEVER).otherwise(nw.col("search_s"))
+    )
+    placed = starts.with_columns(
+        session_start_s=nw.col("_start").cum_max().over("id_user", order_by="search_s")
+    )
+    session = ("id_user", "session_start_s")
+    counted = placed.with_columns(
+        session_searches=nw.col("_searches").cum_sum().over(*session, order_by="search_s")
+    )
+    return counted.select(
+        "id_user", nw.col("search_s").alias(_AT), "session_start_s", "session_searches"
+    )
+
+
+def _amount(tally: Tally) -> nw.Expr:
+    value = nw.col(tally.of).fill_null(0) if tally.of else nw.lit(1)
+    held = nw.when(is_event_of(tally.stage)).then(value).otherwise(0)
+    return held.cast(nw.Int64).alias(tally.name)
+
+
+def _zero(tally: Tally) -> nw.Expr:
+    return nw.lit(0, dtype=nw.Int64).alias(tally.name)
+
+
+def _no_latest(ledger: Ledger) -> list[nw.Expr]:
+    return [nw.lit(_NEVER, dtype=nw.Int64).alias(e.name) for e in ledger.latest]
+
+
+def _period(moment: nw.Expr, ledger: Ledger) -> nw.Expr:
+    seconds = moment.cast(nw.Int64)
+    return seconds if ledger.every_s == 1 else seconds // ledger.every_s
+
+
+def _without_null_keys(frame: Frame, key: tuple[str, ...]) -> Frame:
+    known = (~nw.col(name).is_null() for name in key)
+    return frame.filter(reduce(lambda left, right: left & right, known))
+
+
+def _stage_is_known(stage: Stage, columns: Collection[str]) -> bool:
+    needed = {2: "contact_day", 3: "book_day"}.get(int(stage), "stage")
+    return needed in columns and "stage" in columns
+
+
+def _refuse_outcomes(name: str, columns: Collection[str | None]) -> None:
+    outcomes = sorted(_OUTCOMES & set(columns))
+    if outcomes:
+        raise ValueError(
+            f"{name} reads {', '.join(outcomes)}: outcomes are counted by stage, never read"
+        )

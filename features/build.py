@@ -1,0 +1,164 @@
+"""All groups, joined onto the impressions: the features table.
+
+``rows`` is the left side: identity, query and listing columns of impressions, or of
+candidates that were never shown. ``past`` is what may be known of the past; in training
+it is the same table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import narwhals as nw
+
+from data.contract import CARRIED, IMPRESSIONS, Kind
+from data.feature_set import Feature, FeatureSet
+from features import engagement, extra, fit, guest_history, in_search, listing, market, query
+from features.as_of import Past
+from features.measures import with_measures
+
+__all__ = ["ALL_FEATURES", "available_features", "build_features"]
+
+ALL_FEATURES: tuple[Feature, ...] = (
+    *query.FEATURES,
+    *listing.FEATURES,
+    *fit.FEATURES,
+    *in_search.FEATURES,
+    *engagement.FEATURES,
+    *guest_history.FEATURES,
+    *market.FEATURES,
+)
+"""Every feature of a log in the contract's columns; a mapping's extras add to them."""
+
+_OUTCOMES = ("stage", "contact_day", "book_day")
+_REQUIRED = ("id_search", "id_listing", "market", "search_s", "search_day")
+
+
+def available_features(columns: Collection[str] | Mapping[str, Any]) -> FeatureSet:
+    """The features that a log with these impression columns supports.
+
+    ``columns`` are names, or a mapping of names to Narwhals types, which tells numeric
+    extras from others.
+    """
+    described = FeatureSet((*ALL_FEATURES, *extra.extras_of(columns)))
+    return described.available(columns)
+
+
+def build_features(
+    rows: Any, past: Any, *, features: FeatureSet | None = None
+) -> nw.LazyFrame[Any]:
+    """The features of each row, from the row itself, its search, and what came before.
+
+    Args:
+        rows: a frame that Narwhals knows (lazy or eager; Polars, Spark), one row per
+            listing shown or considered in a search. Needs the identity columns.
+        past: impressions with their outcomes; an event counts for a row only if it was
+            known strictly before the row's search.
+        features: which features; by default all that the columns support.
+
+    Returns:
+        A lazy frame of the columns of ``CARRIED`` that ``rows`` has and the features, in
+        that order; as many rows as ``rows``, in no particular order.
+
+    Raises:
+        ValueError: when a column that is needed is absent, or has the wrong type.
+    """
+    left = nw.from_native(rows).lazy()
+    before = nw.from_native(past).lazy()
+    schema = dict(left.collect_schema())
+    columns = {**schema, **_outcomes_of(before)}
+    chosen = available_features(columns) if features is None else features
+    _check(chosen, columns)
+    _check_types(schema)
+    wanted = set(chosen.names)
+    asked = with_measures(left.select(*_columns_read(schema, wanted)))
+    described = fit.fit_features(listing.listing_features(asked, wanted), wanted)
+    known = Past(with_measures(before), asked=described)
+    with_all = _row_features(_join_searches(described, known, wanted), described, known, wanted)
+    carried = [name for name in CARRIED if name in schema]
+    return with_all.select(*carried, *chosen.names)
+
+
+def _join_searches(rows: nw.LazyFrame[Any], past: Past, wanted: set[str]) -> nw.LazyFrame[Any]:
+    """What is the same for all rows of a search is computed once per search."""
+    present = rows.collect_schema().names()
+    constant = [name for name in _SEARCH_COLUMNS if name in present]
+    searches = rows.group_by("id_search").agg(*(nw.col(name).max() for name in constant))
+    by_search = past.asked_by(searches)
+    described = query.query_features(searches, wanted)
+    described = guest_history.guest_search_features(described, by_search, wanted)
+    described = market.market_search_features(described, by_search, wanted)
+    added = [
+        name
+        for name in described.collect_schema().names()
+        if name not in present and (name in wanted or name.startswith(_SUMS) or name in _LATER)
+    ]
+    return rows.join(described.select("id_search", *added), on="id_search", how="left")
+
+
+def _row_features(
+    rows: nw.LazyFrame[Any], shown: nw.LazyFrame[Any], past: Past, wanted: set[str]
+) -> nw.LazyFrame[Any]:
+    described = in_search.in_search_features(rows, shown, wanted)
+    described = extra.extra_features(described, shown, wanted)
+    described = engagement.engagement_features(described, past, wanted)
+    described = guest_history.guest_features(described, past, wanted)
+    return market.market_features(described, past, wanted)
+
+
+_SEARCH_COLUMNS = (
+    "id_user",
+    "market",
+    "search_s",
+    "search_day",
+    "_query_cell",
+    *query.QUERY_COLUMNS,
+)
+_SUMS = "_clicked"
+_LATER = frozenset({"guest_past_clicks"})
+
+
+def _columns_read(schema: Mapping[str, Any], wanted: set[str]) -> list[str]:
+    known = (*CARRIED, *query.QUERY_COLUMNS)
+    return [n for n in schema if n in known or n.startswith("listing_") or n in wanted]
+
+
+def _outcomes_of(past: nw.LazyFrame[Any]) -> dict[str, Any]:
+    schema = past.collect_schema()
+    return {name: schema[name] for name in _OUTCOMES if name in schema}
+
+
+def _check(chosen: FeatureSet, columns: Mapping[str, Any]) -> None:
+    absent = [name for name in _REQUIRED if name not in columns]
+    if absent:
+        raise ValueError(f"features need the column(s) {', '.join(absent)}, which the rows lack")
+    for entry in chosen:
+        lacking = sorted(set(entry.needs) - set(columns))
+        if lacking:
+            raise ValueError(
+                f"feature {entry.name} needs the column(s) {', '.join(lacking)}, which this log "
+                "lacks; ask available_features(columns) for those that it supports"
+            )
+
+
+def _check_types(schema: Mapping[str, Any]) -> None:
+    for column in IMPRESSIONS.columns:
+        found = schema.get(column.name)
+        if found is not None and not _suits(found, column.kind):
+            raise ValueError(
+                f"column {column.name} is {found}, but the impressions hold a "
+                f"{column.kind.value} there: ingest the log again, or mend its mapping"
+            )
+
+
+def _suits(dtype: Any, kind: Kind) -> bool:
+    if kind in {Kind.COUNT, Kind.NUMBER}:
+        return bool(dtype.is_numeric())
+    if kind in {Kind.DAY, Kind.SECOND, Kind.STAGE}:
+        return bool(dtype.is_integer())
+    if kind is Kind.BOOLEAN:
+        return bool(dtype == nw.Boolean)
+    if kind in {Kind.ID, Kind.CATEGORY}:
+        return bool(dtype == nw.String)
+    return True

@@ -1,0 +1,225 @@
+"""The listing's standing among the results of its own search.
+
+Computed over the rows of one search that are in the frame. All sums are of integers, so
+the order of the rows cannot show in the last bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+import narwhals as nw
+
+from data.feature_set import Feature
+from features.describe import NEVER_NULL, feature, grouped, with_wanted
+
+__all__ = ["FEATURES", "Standing", "add_standings", "in_search_features", "standing_features"]
+
+_RESOLUTION = 1_000_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """A value by which listings of one search are compared.
+
+    Attributes:
+        name: short name, part of the features' names.
+        column: column of the frame that holds the value.
+        needs: columns of the impressions behind it.
+        low_is_good: the best value is the lowest (price, distance).
+    """
+
+    name: str
+    column: str
+    needs: tuple[str, ...]
+    low_is_good: bool = False
+
+
+_PRICE = ("listing_total_price",)
+_PLACE = ("listing_lat", "listing_lng", "query_center_lat", "query_center_lng")
+_RATING = ("listing_review_rating",)
+
+_STANDINGS = (
+    Standing(name="price", column="listing_nightly_price", needs=_PRICE, low_is_good=True),
+    Standing(name="rating", column="listing_review_rating", needs=_RATING),
+    Standing(name="reviews", column="listing_review_count", needs=("listing_review_count",)),
+    Standing(name="distance", column="fit_distance_km", needs=_PLACE, low_is_good=True),
+    Standing(name="occupancy", column="listing_occupancy_rate", needs=("listing_occupancy_rate",)),
+)
+
+
+def standing_features(standing: Standing) -> tuple[Feature, ...]:
+    """The four features of one standing, without a group."""
+    of, needs = standing.name, standing.needs
+    unknown = f"{of} unknown"
+    best = "lowest" if standing.low_is_good else "highest"
+    return (
+        feature(
+            f"in_search_{of}_rank",
+            f"rank by {of} among the results shown, 1 is the {best}; ties share the better rank",
+            needs,
+            null=unknown,
+        ),
+        feature(
+            f"in_search_{of}_z",
+            f"{of} less its mean over the results, in standard deviations of the results",
+            needs,
+            unit="standard deviations",
+            null=f"{unknown}, or all results alike",
+        ),
+        feature(
+            f"in_search_{of}_to_median",
+            f"{of} as a multiple of its median over the results",
+            needs,
+            unit="ratio",
+            null=f"{unknown}, or the median is not positive",
+        ),
+        feature(
+            f"in_search_{of}_to_best",
+            f"{of} as a multiple of the {best} of the results",
+            needs,
+            unit="ratio",
+            null=f"{unknown}, or the best is not positive",
+        ),
+    )
+
+
+FEATURES = grouped(
+    "in_search",
+    (
+        *(entry for standing in _STANDINGS for entry in standing_features(standing)),
+        feature("in_search_results", "listings shown in this search", null=NEVER_NULL),
+        feature(
+            "in_search_room_type_share",
+            "share of the results with this room type",
+            ("listing_room_type",),
+            unit="share",
+            null="room type not given",
+        ),
+        feature(
+            "in_search_dominated_by",
+            "results that are no dearer, no farther and no worse rated, and better in one of these",
+            (*_PRICE, *_PLACE, *_RATING),
+            unit="listings",
+            null="price, place or rating unknown",
+        ),
+    ),
+)
+
+
+def in_search_features(
+    rows: nw.LazyFrame[Any], shown: nw.LazyFrame[Any], wanted: Collection[str]
+) -> nw.LazyFrame[Any]:
+    """One impression per row in; the same with the wanted features out.
+
+    ``shown`` are the same rows with nightly price and distance, before anything was
+    joined to them: what is compared is read from there.
+    """
+    compared = add_standings(rows, shown, _STANDINGS, wanted)
+    if {"in_search_results", "in_search_room_type_share"} & set(wanted):
+        results = shown.group_by("id_search").agg(nw.len().alias("in_search_results"))
+        compared = compared.join(results, on="id_search", how="left")
+    if "in_search_room_type_share" in wanted:
+        alike = nw.col("id_listing").count().over("id_search", "listing_room_type")
+        share = alike / nw.col("in_search_results")
+        known = nw.when(~nw.col("listing_room_type").is_null()).then(share)
+        compared = compared.with_columns(in_search_room_type_share=known)
+    if "in_search_dominated_by" in wanted:
+        dominated = _dominated(shown)
+        compared = compared.join(dominated, on=["id_search", "id_listing"], how="left")
+    return compared
+
+
+def add_standings(
+    rows: nw.LazyFrame[Any],
+    shown: nw.LazyFrame[Any],
+    standings: Collection[Standing],
+    wanted: Collection[str],
+) -> nw.LazyFrame[Any]:
+    """``rows`` with the wanted rank, z-score and ratios of each standing."""
+    used = [s for s in standings if any(f.name in wanted for f in standing_features(s))]
+    if not used:
+        return rows
+    values = shown.select("id_search", *(s.column for s in used))
+    levels = values.group_by("id_search").agg(*(e for s in used for e in _levels(s)))
+    scaled = values.join(levels, on="id_search", how="left").with_columns(
+        *(_place_in_range(s) for s in used)
+    )
+    kept = [nw.col(name).max() for s in used for name in _level_names(s)]
+    moments = [e for s in used for e in _moments(s)]
+    measured = rows.join(
+        scaled.group_by("id_search").agg(*kept, *moments), on="id_search", how="left"
+    )
+    placed = measured.with_columns(*(_place_in_range(s) for s in used))
+    expressions = {name: e for s in used for name, e in _expressions(s).items()}
+    return with_wanted(placed, expressions, wanted)
+
+
+def _level_names(standing: Standing) -> tuple[str, ...]:
+    return tuple(f"_{standing.name}_{level}" for level in ("median", "min", "max"))
+
+
+def _levels(standing: Standing) -> list[nw.Expr]:
+    value, of = nw.col(standing.column), standing.name
+    return [
+        value.median().alias(f"_{of}_median"),
+        value.min().cast(nw.Float64).alias(f"_{of}_min"),
+        value.max().cast(nw.Float64).alias(f"_{of}_max"),
+    ]
+
+
+def _place_in_range(standing: Standing) -> nw.Expr:
+    # From 0 at the search's lowest value to a million at its highest: an integer, so
+    # that its sums are exact, at a scale that suits every column.
+    of = standing.name
+    low, high = nw.col(f"_{of}_min"), nw.col(f"_{of}_max")
+    place = (nw.col(standing.column).cast(nw.Float64) - low) / (high - low)
+    scaled = (place * _RESOLUTION + 0.5).floor().cast(nw.Int64)
+    return nw.when(high > low).then(scaled).alias(f"_{of}_place")
+
+
+def _moments(standing: Standing) -> list[nw.Expr]:
+    place, of = nw.col(f"_{standing.name}_place"), standing.name
+    return [
+        place.count().alias(f"_{of}_n"),
+        place.sum().alias(f"_{of}_sum"),
+        (place * place).sum().alias(f"_{of}_squares"),
+    ]
+
+
+def _expressions(standing: Standing) -> dict[str, nw.Expr]:
+    value, of = nw.col(standing.column), standing.name
+    n, total = nw.col(f"_{of}_n"), nw.col(f"_{of}_sum")
+    spread = (n * nw.col(f"_{of}_squares") - total * total).cast(nw.Float64).sqrt()
+    away = (n * nw.col(f"_{of}_place") - total).cast(nw.Float64)
+    best = nw.col(f"_{of}_min" if standing.low_is_good else f"_{of}_max")
+    median = nw.col(f"_{of}_median")
+    rank = value.rank(method="min", descending=not standing.low_is_good).over("id_search")
+    return {
+        f"in_search_{of}_rank": nw.when(~value.is_null()).then(rank),
+        f"in_search_{of}_z": nw.when(spread > 0).then(away / spread),
+        f"in_search_{of}_to_median": nw.when(median > 0).then(value / median),
+        f"in_search_{of}_to_best": nw.when(best > 0).then(value / best),
+    }
+
+
+def _dominated(shown_rows: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+    price, distance, rating = "listing_nightly_price", "fit_distance_km", "listing_review_rating"
+    values = (price, distance, rating)
+    shown = shown_rows.select("id_search", "id_listing", *values).drop_nulls()
+    others = shown.drop("id_listing").rename({name: f"_other_{name}" for name in values})
+    pairs = shown.join(others, on="id_search", how="inner")
+    no_worse = (
+        (nw.col(f"_other_{price}") <= nw.col(price))
+        & (nw.col(f"_other_{distance}") <= nw.col(distance))
+        & (nw.col(f"_other_{rating}") >= nw.col(rating))
+    )
+    better = (
+        (nw.col(f"_other_{price}") < nw.col(price))
+        | (nw.col(f"_other_{distance}") < nw.col(distance))
+        | (nw.col(f"_other_{rating}") > nw.col(rating))
+    )
+    dominating = nw.when(no_worse & better).then(1).otherwise(0).cast(nw.Int32).sum()
+    return pairs.group_by("id_search", "id_listing").agg(dominating.alias("in_search_dominated_by"))

@@ -1,0 +1,70 @@
+"""Nightly price and price of a stay: one formula and its inverse.
+
+``stay = nightly × nights × factor + cleaning fee`` where the factor is the monthly one
+from 28 nights on, else the weekly one from 7 nights on, else 1. A dateless search counts
+as one night. A fee or factor that is not stated takes no part (0 and 1): that is what
+not stating one means to a guest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import narwhals as nw
+
+__all__ = ["MONTH_NIGHTS", "WEEK_NIGHTS", "nightly_price", "nights", "stay_price"]
+
+WEEK_NIGHTS = 7
+MONTH_NIGHTS = 28
+
+
+def nights(columns: Collection[str]) -> nw.Expr:
+    """Searched nights, 1 for a dateless search or a log without dates; never null."""
+    if not {"checkin_day", "checkout_day"} <= set(columns):
+        return nw.lit(1)
+    return (nw.col("checkout_day") - nw.col("checkin_day")).fill_null(1)
+
+
+def nightly_price(columns: Collection[str]) -> nw.Expr:
+    """The listing's nightly price before discounts, from ``listing_total_price``.
+
+    ``columns`` are those of the frame; fee and factors that it lacks take no part. Null
+    where the price is unknown, or where the fee leaves nothing of it.
+    """
+    for_nights = nw.col("listing_total_price").cast(nw.Float64) - _fee(columns)
+    price = for_nights / (nights(columns) * _factor(columns))
+    return nw.when(price > 0).then(price)
+
+
+def stay_price(columns: Collection[str], *, nightly: str) -> nw.Expr:
+    """The price of the searched stay from the nightly price in column ``nightly``.
+
+    The inverse of :func:`nightly_price`: fee included, null where ``nightly`` is null.
+    """
+    return nw.col(nightly) * nights(columns) * _factor(columns) + _fee(columns)
+
+
+def _fee(columns: Collection[str]) -> nw.Expr:
+    return _stated("listing_cleaning_fee", 0.0, columns)
+
+
+def _factor(columns: Collection[str]) -> nw.Expr:
+    stay = nights(columns)
+    weekly = _stated("listing_weekly_price_factor", 1.0, columns)
+    monthly = weekly
+    if "listing_monthly_price_factor" in columns:
+        monthly = nw.coalesce(nw.col("listing_monthly_price_factor").cast(nw.Float64), weekly)
+    one = nw.lit(1.0)
+    return (
+        nw.when(stay >= MONTH_NIGHTS)
+        .then(monthly)
+        .when(stay >= WEEK_NIGHTS)
+        .then(weekly)
+        .otherwise(one)
+    )
+
+
+def _stated(name: str, otherwise: float, columns: Collection[str]) -> nw.Expr:
+    if name not in columns:
+        return nw.lit(otherwise)
+    return nw.col(name).cast(nw.Float64).fill_null(otherwise)

@@ -1,0 +1,175 @@
+"""Small frames in the shape of the impressions table, for the tests of this folder."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from data.contract import IMPRESSIONS
+
+DAY_S = 86_400
+FIRST_DAY = 17_563  # 2018-02-01
+
+_SEARCH_LEVEL = {
+    "id_search", "id_user", "market", "search_s", "search_day", "ds_search", "checkin_day",
+    "checkout_day", "query_checkin", "query_checkout", "query_num_guests", "query_num_children",
+    "query_num_infants", "query_radius", "query_price_min", "query_price_max",
+    "query_center_lat", "query_center_lng",
+}  # fmt: skip
+
+
+def typed(rows: list[dict[str, Any]], extras: dict[str, Any] | None = None) -> pl.DataFrame:
+    """Impressions of these rows, in the contract's types, with the columns that they name."""
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    schema = {name: (extras or {}).get(name) or _polars_type(name) for name in names}
+    return pl.DataFrame(rows, schema=schema)
+
+
+def _polars_type(name: str) -> Any:
+    empty = pl.from_arrow(IMPRESSIONS.schema.empty_table())
+    assert isinstance(empty, pl.DataFrame)
+    return empty.schema[name]
+
+
+def impression(
+    search: str = "s1",
+    listing: str = "l1",
+    *,
+    user: str | None = "u1",
+    at: int = 0,
+    market: str = "rio_de_janeiro",
+    stage: int = 0,
+    **columns: Any,
+) -> dict[str, Any]:
+    """One row ``at`` seconds after the first day's midnight, with further ``columns``."""
+    search_s = FIRST_DAY * DAY_S + at
+    return {
+        "id_search": search,
+        "id_listing": listing,
+        "id_user": user,
+        "market": market,
+        "ds_search": date(1970, 1, 1) + timedelta(days=search_s // DAY_S),
+        "search_s": search_s,
+        "search_day": search_s // DAY_S,
+        "stage": stage,
+        "contact_day": None,
+        "book_day": None,
+        **columns,
+    }
+
+
+def random_impressions(
+    seed: int = 0,
+    *,
+    searches: int = 60,
+    results: int = 8,
+    listings: int = 25,
+    users: int = 12,
+    days: int = 5,
+    ties: bool = True,
+) -> pl.DataFrame:
+    """A seeded log with all contract columns that features read, nulls and ties among them."""
+    rng = np.random.default_rng(seed)
+    catalogue = [_listing(rng, number) for number in range(listings)]
+    rows = []
+    for number in range(searches):
+        search = _search(rng, number, users=users, days=days, ties=ties)
+        shown = rng.choice(listings, size=min(results, listings), replace=False)
+        rows += [_shown(rng, search, catalogue[index]) for index in shown]
+    return typed(rows)
+
+
+def _search(
+    rng: np.random.Generator, number: int, *, users: int, days: int, ties: bool
+) -> dict[str, Any]:
+    at = int(rng.integers(0, days * DAY_S))
+    if ties:
+        at = at // 7_200 * 7_200
+    user = None if rng.random() < 0.15 else f"u{rng.integers(users)}"
+    day = FIRST_DAY + at // DAY_S
+    dated = rng.random() < 0.85
+    checkin = day + int(rng.integers(0, 60)) if dated else None
+    checkout = checkin + int(rng.integers(1, 35)) if checkin is not None else None
+    guests = _maybe(rng, int(rng.integers(1, 7)), 0.1)
+    city = rng.random() < 0.6
+    return {
+        **impression(f"s{number}", user=user, at=at),
+        "market": "rio_de_janeiro" if city else "sao_paulo",
+        "checkin_day": checkin,
+        "checkout_day": checkout,
+        "query_num_guests": guests,
+        "query_num_children": _maybe(rng, int(rng.integers(0, 3)), 0.1),
+        "query_num_infants": _maybe(rng, 0, 0.1),
+        "query_radius": _maybe(rng, float(rng.uniform(1, 20)), 0.2),
+        "query_price_min": _maybe(rng, float(rng.integers(50, 100)), 0.7),
+        "query_price_max": _maybe(rng, float(rng.integers(100, 900)), 0.6),
+        "query_center_lat": -22.97 if city else -23.56,
+        "query_center_lng": -43.19 if city else -46.65,
+    }
+
+
+def _listing(rng: np.random.Generator, number: int) -> dict[str, Any]:
+    rated = rng.random() < 0.8
+    subs = ("location", "cleanliness", "checkin", "value", "communication", "accuracy")
+    rooms = ("entire_home", "private_room", "shared_room", "hotel_room")
+    return {
+        "id_listing": f"l{number}",
+        "_nightly": float(np.round(rng.lognormal(6, 0.6), 2)),
+        "listing_is_new": not rated,
+        "listing_instant_bookable": bool(rng.random() < 0.3),
+        "listing_lat": -22.97 + float(rng.normal(0, 0.02)),
+        "listing_lng": -43.19 + float(rng.normal(0, 0.02)),
+        "listing_review_rating": float(np.round(rng.uniform(3, 5), 2)) if rated else None,
+        "listing_review_count": int(rng.integers(1, 200)) if rated else 0,
+        "listing_property_type": str(rng.integers(1, 5)),
+        "listing_room_type": _maybe(rng, str(rng.choice(rooms)), 0.1),
+        "listing_num_beds": float(rng.integers(1, 6)),
+        "listing_num_bedrooms": float(rng.integers(0, 4)),
+        "listing_num_bathrooms": float(rng.integers(1, 5)) / 2,
+        "listing_person_capacity": int(rng.integers(1, 9)),
+        "listing_has_pro_pictures": bool(rng.random() < 0.2),
+        "listing_num_recent_reservations": int(rng.integers(0, 9)),
+        **{
+            f"listing_{sub}_rating": float(np.round(rng.uniform(3, 5), 1)) if rated else None
+            for sub in subs
+        },
+        "listing_num_books_90day": int(rng.integers(0, 40)),
+        "listing_occupancy_rate": _maybe(rng, float(np.round(rng.random(), 3)), 0.1),
+        "listing_monthly_discount": True,
+        "listing_weekly_discount": True,
+        "listing_cleaning_fee": _maybe(rng, 50.0, 0.3),
+        "listing_monthly_price_factor": 0.7,
+        "listing_weekly_price_factor": _maybe(rng, 0.9, 0.2),
+        "listing_minimum_nights": int(rng.integers(1, 5)),
+        "listing_maximum_nights": _maybe(rng, int(rng.integers(7, 60)), 0.4),
+    }
+
+
+def _shown(
+    rng: np.random.Generator, search: dict[str, Any], listing: dict[str, Any]
+) -> dict[str, Any]:
+    described = dict(listing)
+    nightly = described.pop("_nightly")
+    nights = (search["checkout_day"] or 1) - (search["checkin_day"] or 0)
+    price = nightly * nights if search["checkin_day"] is not None else nightly
+    return {
+        **search,
+        **described,
+        "listing_total_price": _maybe(rng, price + (listing["listing_cleaning_fee"] or 0), 0.05),
+        **_outcome(rng, search["search_day"]),
+    }
+
+
+def _outcome(rng: np.random.Generator, day: int) -> dict[str, Any]:
+    stage = int(rng.choice(4, p=[0.6, 0.2, 0.1, 0.1]))
+    contacted = stage == 2 or (stage == 3 and rng.random() < 0.7)
+    contact_day = day + int(rng.integers(0, 2)) if contacted else None
+    book_day = (contact_day or day) + int(rng.integers(0, 2)) if stage == 3 else None
+    return {"stage": stage, "contact_day": contact_day, "book_day": book_day}
+
+
+def _maybe(rng: np.random.Generator, value: Any, null_share: float) -> Any:
+    return None if rng.random() < null_share else value
