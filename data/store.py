@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from pathlib import Path
+from typing import TypeAlias
 
 import polars as pl
 import pyarrow as pa
@@ -22,7 +23,7 @@ from data.errors import HomeError
 
 __all__ = ["Frame", "Lake", "Partition"]
 
-Frame = pl.DataFrame | pl.LazyFrame | pa.Table | pa.RecordBatchReader
+Frame: TypeAlias = pl.DataFrame | pl.LazyFrame | pa.Table | pa.RecordBatchReader
 # The values of a table's partition columns, in the contract's order.
 Partition = tuple[str | date, ...]
 
@@ -136,7 +137,8 @@ class Lake:
             raise ValueError("a stream cannot be searched for its partitions; name them")
         if isinstance(frame, pa.Table):
             frame = pl.DataFrame(pl.from_arrow(frame.select(list(names))))
-        return frame.lazy().select(names).unique().collect().rows()
+        found: list[Partition] = frame.lazy().select(names).unique().collect().rows()
+        return found
 
     def _write(
         self,
@@ -152,16 +154,29 @@ class Lake:
         marks = [Transaction(_APPLICATION, job)] if job is not None else None
         try:
             path.mkdir(parents=True, exist_ok=True)
-            write_deltalake(
-                path,
-                stream,
-                mode="overwrite" if replaces_all or predicate is not None else "append",
-                predicate=predicate,
-                partition_by=list(_TABLES[table].partition_by) or None,
-                schema_mode="overwrite" if replaces_all else "merge",
-                target_file_size=_FILE_BYTES,
-                commit_properties=CommitProperties(app_transactions=marks),
-            )
+            columns = list(_TABLES[table].partition_by) or None
+            commit = CommitProperties(app_transactions=marks)
+            if predicate is None:
+                write_deltalake(
+                    path,
+                    stream,
+                    mode="append",
+                    partition_by=columns,
+                    schema_mode="merge",
+                    target_file_size=_FILE_BYTES,
+                    commit_properties=commit,
+                )
+            else:
+                write_deltalake(
+                    path,
+                    stream,
+                    mode="overwrite",
+                    predicate=predicate,
+                    partition_by=columns,
+                    schema_mode="merge",
+                    target_file_size=_FILE_BYTES,
+                    commit_properties=commit,
+                )
         except DeltaError as error:
             raise HomeError(f"{path}: the table could not be written: {error}") from error
         except OSError as error:

@@ -124,7 +124,7 @@ def _on_local_clock(
         zone = mapping.zone_of(name)
         if zone is None:
             continue
-        utc = pl.select(values - pl.duration(minutes=offset.fill_null(0))).to_series()
+        utc = pl.select(values - pl.duration(minutes=pl.lit(offset.fill_null(0)))).to_series()
         there = utc.dt.replace_time_zone("UTC").dt.convert_time_zone(zone.key)
         here = (market == name).fill_null(value=False) & offset.is_not_null()
         local = local.zip_with(~here, there.dt.replace_time_zone(None))

@@ -41,8 +41,8 @@ class Header:
 
 def read_header(file: SourceFile, encoding: str | None) -> Header:
     """Read and check the header. Raises :class:`LogError` when there is none."""
-    with open_text(file, encoding) as text:
-        head = _normal_newlines(_read_up_to(text.stream, MAX_HEADER_BYTES))
+    with open_text(file, encoding) as opened:
+        head = _normal_newlines(_read_up_to(opened.stream, MAX_HEADER_BYTES))
     line = head.split(b"\n", 1)[0].rstrip(b"\r")
     if len(line) >= MAX_HEADER_BYTES or b"\x00" in line:
         raise LogError(
@@ -170,7 +170,7 @@ def _parse(header: Header, data: bytes) -> pl.DataFrame:
     )
 
 
-def _good_bytes(data: bytes, records: Records, good: np.ndarray) -> bytes:  # type: ignore[type-arg]
+def _good_bytes(data: bytes, records: Records, good: np.ndarray) -> bytes:
     if bool(good.all()):
         return data[: records.consumed]
     edges = np.flatnonzero(np.diff(np.r_[False, good, False]))
@@ -184,7 +184,7 @@ def _odd_records(
     header: Header,
     data: bytes,
     records: Records,
-    lines: np.ndarray,  # type: ignore[type-arg]
+    lines: np.ndarray,
 ) -> tuple[list[tuple[int, list[str | None]]], list[tuple[int, str, str]]]:
     """Records that Polars is not given: those that can be read alone, and the broken ones."""
     read_alone: list[tuple[int, list[str | None]]] = []

@@ -12,13 +12,14 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import Any, BinaryIO, Literal, TypeAlias
 
 from data.errors import LogError
 
 __all__ = ["OpenText", "SourceFile", "find_files", "identify", "open_text"]
 
 _HASH_CHUNK = 1 << 20
+_Buffered: TypeAlias = "io.BufferedReader[Any]"
 _SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".txt", ".txt.gz", ".parquet", ".pq", ".gz")
 _BOMS = (  # the longer first: UTF-32's begins with UTF-16's
     (codecs.BOM_UTF8, "utf-8"),
@@ -169,7 +170,7 @@ def open_text(file: SourceFile, encoding: str | None) -> Iterator[OpenText]:
 
 
 def _decoded(
-    file: SourceFile, stream: io.BufferedReader, encoding: str | None
+    file: SourceFile, stream: _Buffered, encoding: str | None
 ) -> tuple[BinaryIO, bool]:
     head = stream.peek(4)[:4]
     for bom, name in _BOMS:
@@ -192,7 +193,7 @@ def _decoded(
 class _Transcoded:
     """Reads text of another encoding as UTF-8; bytes it does not know become U+FFFD."""
 
-    def __init__(self, stream: io.BufferedReader, encoding: str) -> None:
+    def __init__(self, stream: _Buffered, encoding: str) -> None:
         self._stream = stream
         self._decoder = codecs.getincrementaldecoder(encoding)(errors="replace")
 

@@ -146,16 +146,24 @@ def _irregular_lines(
     block: Bytes, quotes: Positions, newlines: Positions, separator: int
 ) -> Positions:
     """Lines with a quote that neither stands at a field's edge nor is doubled."""
-    padded = np.concatenate(([_NEWLINE], block, [_NEWLINE]))
-    before, after = padded[quotes], padded[quotes + 2]
     openers, closers = quotes[0::2], quotes[1::2]
-    opens_well = np.isin(before[0::2], (separator, _NEWLINE, _QUOTE))
-    closes_well = np.isin(after[1::2], (separator, _NEWLINE, _RETURN, _QUOTE))
+    before = np.where(openers > 0, block[openers - 1], _NEWLINE)
+    after = block[np.minimum(closers + 1, len(block) - 1)]
+    opens_well = _allowed(separator, _NEWLINE, _QUOTE)[before]
+    closes_well = _allowed(separator, _NEWLINE, _RETURN, _QUOTE)[after]
+    if opens_well.all() and closes_well.all():
+        return openers[:0]
     lines = np.searchsorted(newlines, openers)
     bad_open = lines[~opens_well]
     # a quote that closes wrongly on a later line was never the end of that field
     bad_close = lines[: len(closers)][~closes_well]
     return np.concatenate((bad_open, bad_close))
+
+
+def _allowed(*characters: int) -> Flags:
+    table = np.zeros(256, dtype=bool)
+    table[list(characters)] = True
+    return table
 
 
 def _silence(
