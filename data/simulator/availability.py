@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import Any
 
 import numpy as np
 
+from data.simulator.draws import Array, Draw, generator
 from data.simulator.listings import Catalogue
 from data.simulator.parameters import load_world
 from data.simulator.prices import HORIZON_DAYS
-from data.simulator.scenario import Draw, SimulationConfig, generator
+from data.simulator.scenario import SimulationConfig
 
 __all__ = ["Calendar"]
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 
 class Calendar:

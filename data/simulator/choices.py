@@ -8,11 +8,11 @@ and completion each follow a logit of it.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
-from typing import Any
 
 import numpy as np
 
 from data.simulator.availability import Calendar
+from data.simulator.draws import Array
 from data.simulator.guests import TASTES, Guests
 from data.simulator.listings import Catalogue
 from data.simulator.parameters import ChoiceParameters, load_world
@@ -32,15 +32,14 @@ __all__ = [
     "taste_of",
 ]
 
-Array = np.ndarray[Any, np.dtype[Any]]
-
 
 @dataclass(frozen=True, kw_only=True)
 class Offers:
     """What an impression offers to any guest, one entry per impression, float32.
 
     ``plain`` is the part of the utility on which all guests agree; the ``*_base`` are the
-    logits before utility; ``accept`` is P(host accepts | contacted).
+    logits before utility; ``accept`` is P(host accepts | contacted); ``has_booked`` is 1
+    where the guest has booked already.
     """
 
     log_price: Array
@@ -53,8 +52,8 @@ class Offers:
     plain: Array
     contact_base: Array
     direct_base: Array
-    complete_base: Array
     accept: Array
+    has_booked: Array
 
     def part(self, rows: slice) -> Offers:
         """The offers of some impressions."""
@@ -79,13 +78,31 @@ class Taste:
 
 @dataclass(frozen=True, kw_only=True)
 class Probabilities:
-    """Of one examined impression: P(click), and the conditional steps after it."""
+    """Of one examined impression: P(click), and the conditional steps after it.
+
+    The steps are those of a guest who has not booked yet; ``has_booked`` is 1 for one
+    who has, who never books again and hardly writes to a host.
+    """
 
     click: Array
-    direct_given_click: Array
-    contact_given_click: Array
+    direct_unless_booked: Array
+    contact_unless_booked: Array
     accept_given_contact: Array
     complete_given_accept: Array
+    has_booked: Array
+
+    @property
+    def direct_given_click(self) -> Array:
+        """P(booked without a contact | clicked)."""
+        chance: Array = self.direct_unless_booked * (1 - self.has_booked)
+        return chance
+
+    @property
+    def contact_given_click(self) -> Array:
+        """P(the host is contacted | clicked, not booked directly)."""
+        rest = np.float32(load_world().choice.after_booking)
+        chance: Array = self.contact_unless_booked * (1 - (1 - rest) * self.has_booked)
+        return chance
 
     @property
     def contact(self) -> Array:
@@ -94,10 +111,17 @@ class Probabilities:
         return chance
 
     @property
-    def book(self) -> Array:
-        """P(booked), directly or after the host accepted."""
+    def book_unless_booked(self) -> Array:
+        """P(booked), directly or after the host accepted, by a guest who has not yet."""
         agreed = self.accept_given_contact * self.complete_given_accept
-        chance: Array = self.click * self.direct_given_click + self.contact * agreed
+        direct = self.direct_unless_booked
+        chance: Array = self.click * (direct + (1 - direct) * self.contact_unless_booked * agreed)
+        return chance
+
+    @property
+    def book(self) -> Array:
+        """P(booked)."""
+        chance: Array = self.book_unless_booked * (1 - self.has_booked)
         return chance
 
 
@@ -140,7 +164,7 @@ def offers_of(
         + config.world.click_shift,
         "contact_base": settings.contact_intercept + contact,
         "direct_base": _direct_base(settings, catalogue, queries, shown) + contact,
-        "complete_base": np.full(len(listing), settings.complete_intercept),
+        "has_booked": np.zeros(len(listing)),
         "accept": _accept(settings, catalogue, listing, lead)
         * can_host(catalogue, calendar, queries, (search, listing)),
     }
@@ -148,15 +172,8 @@ def offers_of(
 
 
 def after_booking(offers: Offers, has_booked: Array) -> Offers:
-    """The offers again, where ``has_booked`` to a guest who only looks: it books once."""
-    never = np.float32(-np.inf)
-    quiet = np.float32(load_world().choice.after_booking) * has_booked
-    return replace(
-        offers,
-        contact_base=offers.contact_base + quiet,
-        direct_base=np.where(has_booked, never, offers.direct_base),
-        complete_base=np.where(has_booked, never, offers.complete_base),
-    )
+    """The offers again, with ``has_booked`` telling which are to a guest who has."""
+    return replace(offers, has_booked=has_booked.astype(np.float32))
 
 
 def _plain(settings: ChoiceParameters, catalogue: Catalogue, listing: Array, party: Array) -> Array:
@@ -242,13 +259,16 @@ def probabilities(offers: Offers, taste: Taste) -> Probabilities:
     )
     contact = offers.contact_base + np.float32(settings.contact_slope) * utility + taste.intent
     direct = offers.direct_base + np.float32(settings.direct_slope) * utility + taste.intent
-    complete = offers.complete_base + np.float32(settings.complete_slope) * utility
+    complete = (
+        np.float32(settings.complete_intercept) + np.float32(settings.complete_slope) * utility
+    )
     return Probabilities(
         click=_logistic(np.float32(settings.click_intercept) + utility),
-        direct_given_click=_logistic(direct),
-        contact_given_click=_logistic(contact),
+        direct_unless_booked=_logistic(direct),
+        contact_unless_booked=_logistic(contact),
         accept_given_contact=offers.accept,
         complete_given_accept=_logistic(complete),
+        has_booked=offers.has_booked,
     )
 
 

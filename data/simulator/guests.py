@@ -4,23 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
 import numpy as np
 
+from data.simulator.draws import Array, Draw, choose, generator
 from data.simulator.parameters import MARKETS, Areas, Demand, GuestParameters, load_world
-from data.simulator.scenario import (
-    DAYS,
-    Draw,
-    SimulationConfig,
-    carnival_day,
-    day_number,
-    generator,
-)
+from data.simulator.scenario import DAYS, SimulationConfig, carnival_day, day_number
 
 __all__ = ["KM_PER_DEGREE", "TASTES", "Guests", "draw_guests", "longitude_scale"]
 
-Array = np.ndarray[Any, np.dtype[Any]]
 KM_PER_DEGREE = 111.19
 NEVER = 32_000
 CARNIVAL_WITHIN_DAYS = 120
@@ -87,7 +79,7 @@ def draw_guests(config: SimulationConfig, median_prices: Array) -> Guests:
     rng = generator(config.seed, Draw.GUESTS)
     settings = load_world().guests
     searches = _searches_per_guest(config, settings, rng)
-    first = _choose(rng, settings.first_day_weights, len(searches))
+    first = choose(rng, settings.first_day_weights, len(searches))
     market = _markets(config, first, rng)
     party = _parties(settings, len(searches), rng)
     demand = load_world().demand
@@ -107,13 +99,6 @@ def draw_guests(config: SimulationConfig, median_prices: Array) -> Guests:
         **wishes,
         **_habits(settings, len(market), rng),
     )
-
-
-def _choose(rng: np.random.Generator, shares: Any, size: int) -> Array:
-    weights = np.asarray(shares, dtype=float)
-    edges = np.cumsum(weights / weights.sum())
-    chosen: Array = np.searchsorted(edges[:-1], rng.random(size), side="right")
-    return chosen
 
 
 def _searches_per_guest(
@@ -140,11 +125,12 @@ def _markets(config: SimulationConfig, first: Array, rng: np.random.Generator) -
     if launched is not None:
         shares[:, launched] = config.world.new_market_shares
         shares[:, 1 - launched] = 1 - shares[:, launched]
-    return (rng.random(len(first)) >= shares[first, 0]).astype(np.int64)
+    second: Array = rng.random(len(first)) >= shares[first, 0]
+    return second.astype(np.int64)
 
 
 def _parties(settings: GuestParameters, size: int, rng: np.random.Generator) -> dict[str, Array]:
-    party = np.take(settings.party_sizes, _choose(rng, settings.party_shares, size))
+    party = np.take(settings.party_sizes, choose(rng, settings.party_shares, size))
     family = (party >= 3) & (rng.random(size) < settings.children_share)
     children = np.where(family, rng.integers(1, np.maximum(party - 1, 2)), 0)
     infants = (rng.random(size) < settings.infant_share) & (party >= 2)
@@ -181,7 +167,7 @@ def _stays(settings: GuestParameters, demand: Demand, size: int, rng: np.random.
 
 def _on_usual_weekday(demand: Demand, day: Array, rng: np.random.Generator) -> Array:
     """The day, moved on by up to six days to a weekday drawn from the market's habit."""
-    wanted = _choose(rng, demand.checkin_weights, len(day))
+    wanted = choose(rng, demand.checkin_weights, len(day))
     monday_based = (day + 3) % 7  # 1970-01-01 was a Thursday
     moved: Array = day + (wanted - monday_based) % 7
     return moved
@@ -248,7 +234,7 @@ def _wishes(settings: GuestParameters, market: Array, rng: np.random.Generator) 
     for index in range(len(MARKETS)):
         chosen = np.flatnonzero(market == index)
         areas: Areas = load_world().markets[index].areas
-        area = _choose(rng, np.asarray(areas.shares) ** settings.wish_share_power, len(chosen))
+        area = choose(rng, np.asarray(areas.shares) ** settings.wish_share_power, len(chosen))
         north, east = rng.standard_normal((2, len(chosen)))
         lat[chosen] = np.take(areas.lat, area) + 0.8 * north * np.take(areas.sd_lat, area)
         lng[chosen] = np.take(areas.lng, area) + 0.8 * east * np.take(areas.sd_lng, area)
@@ -266,7 +252,7 @@ def _habits(settings: GuestParameters, size: int, rng: np.random.Generator) -> d
     filters = rng.random(size) < settings.price_filter_share
     shifts = rng.random(size) < settings.shift_dates_share
     most = settings.most_shift_days
-    radius = np.take(settings.area_radius_km, _choose(rng, settings.area_radius_shares, size))
+    radius = np.take(settings.area_radius_km, choose(rng, settings.area_radius_shares, size))
     low, high = settings.city_radius_km
     return {
         "dates_from": dates_from,

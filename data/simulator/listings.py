@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 from scipy.special import ndtr
 
+from data.simulator.draws import Array, Draw, choose, generator
 from data.simulator.parameters import Areas, CatalogueAssumptions, MarketFit, load_world
-from data.simulator.scenario import Draw, SimulationConfig, generator
+from data.simulator.scenario import SimulationConfig
 
 __all__ = ["ROOM_TYPES", "SUB_RATINGS", "Catalogue", "draw_catalogue"]
 
-Array = np.ndarray[Any, np.dtype[Any]]
 ROOM_TYPES = ("entire_home", "private_room", "shared_room", "hotel_room")
 SUB_RATINGS = ("location", "cleanliness", "checkin", "value", "communication", "accuracy")
 
@@ -96,19 +96,13 @@ def _draw_market(
     return {**place, **rooms, **history, "price": price, **terms, **hidden}
 
 
-def _choose(rng: np.random.Generator, shares: Any, size: int) -> Array:
-    weights = np.asarray(shares, dtype=float)
-    edges = np.cumsum(weights / weights.sum())
-    chosen: Array = np.searchsorted(edges[:-1], rng.random(size), side="right")
-    return chosen
-
-
 def _from_quantiles(uniform: Array, levels: Any, quantiles: Any) -> Array:
-    return np.interp(uniform, np.asarray(levels), np.asarray(quantiles))
+    values: Array = np.interp(uniform, np.asarray(levels), np.asarray(quantiles))
+    return values
 
 
 def _places(areas: Areas, size: int, rng: np.random.Generator) -> dict[str, Array]:
-    area = _choose(rng, areas.shares, size)
+    area = choose(rng, areas.shares, size)
     north, east = rng.standard_normal((2, size)).clip(-2.5, 2.5)
     return {
         "area": area.astype(np.int16),
@@ -122,18 +116,18 @@ def _rooms(
 ) -> dict[str, Array]:
     size = len(area)
     entire = rng.random(size) < np.take(fit.areas.entire_home_shares, area)
-    other = 1 + _choose(rng, fit.tables["room_types"]["other_shares"], size)
+    other = 1 + choose(rng, fit.tables["room_types"]["other_shares"], size)
     room_type = np.where(entire, 0, other)
     sizes = fit.tables["capacity"]
     capacity = 1 + np.where(
-        entire, _choose(rng, sizes["entire_home"], size), _choose(rng, sizes["others"], size)
+        entire, choose(rng, sizes["entire_home"], size), choose(rng, sizes["others"], size)
     )
     tables = fit.tables["rooms"]
     band = np.searchsorted(np.asarray(tables["capacity_bands"]), capacity)
     bedrooms = _choose_by(rng, tables["bedroom_shares"], band)
     bathroom = _choose_by(rng, tables["bathroom_shares"], bedrooms)
     zipf = 1.0 / np.arange(1, assumed.property_types + 1) ** assumed.property_zipf
-    kind = _choose(rng, zipf, size)
+    kind = choose(rng, zipf, size)
     return {
         "room_type": room_type.astype(np.int8),
         "property_type": (room_type * assumed.property_types + kind).astype(np.int16),
@@ -222,8 +216,8 @@ def _terms(
         rng.random(size), fit.levels, details["cleaning_fee_to_price_quantiles"]
     )
     no_fee = rng.random(size) < details["cleaning_fee_null_share"]
-    minimum = np.take(nights["minimum"], _choose(rng, nights["minimum_shares"], size))
-    maximum = np.take(nights["maximum"], _choose(rng, nights["maximum_shares"], size))
+    minimum = np.take(nights["minimum"], choose(rng, nights["minimum_shares"], size))
+    maximum = np.take(nights["maximum"], choose(rng, nights["maximum_shares"], size))
     return {
         "cleaning_fee": np.where(no_fee, np.nan, np.round(price * ratio, 0)),
         "instant": rng.random(size) < fit.instant_bookable_share,

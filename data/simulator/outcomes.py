@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from data.contract import BOOKED, CLICKED, CONTACTED, IMPRESSED
 from data.simulator.availability import Calendar
 from data.simulator.choices import Probabilities, examination
+from data.simulator.draws import Array
 from data.simulator.parameters import load_world
 from data.simulator.results import Shown
 from data.simulator.searches import Queries
@@ -27,7 +27,6 @@ __all__ = [
     "throw_dice",
 ]
 
-Array = np.ndarray[Any, np.dtype[Any]]
 NO_DAY = -1
 
 

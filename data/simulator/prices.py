@@ -4,25 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
 import numpy as np
 
+from data.simulator.draws import Array, Draw, generator
 from data.simulator.listings import Catalogue
 from data.simulator.parameters import load_world
-from data.simulator.scenario import (
-    DAYS,
-    Draw,
-    SimulationConfig,
-    carnival_day,
-    day_number,
-    generator,
-)
+from data.simulator.scenario import DAYS, SimulationConfig, carnival_day, day_number
 from data.simulator.searches import Queries
 
 __all__ = ["HORIZON_DAYS", "PriceList", "Quote", "draw_prices", "quote"]
 
-Array = np.ndarray[Any, np.dtype[Any]]
 # the last night that any guest can ask for: seven days of searches, the longest lead,
 # a week to the usual weekday, a shifted date, the longest stay
 HORIZON_DAYS = 260

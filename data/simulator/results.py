@@ -8,11 +8,11 @@ to the map's centre, a part of the hidden appeal, and nothing about the guest.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from data.simulator.availability import Calendar
+from data.simulator.draws import Array
 from data.simulator.guests import KM_PER_DEGREE, longitude_scale
 from data.simulator.listings import Catalogue
 from data.simulator.parameters import MARKETS, ResultParameters, load_world
@@ -22,7 +22,6 @@ from data.simulator.searches import Queries
 
 __all__ = ["Retrieval", "Shown", "build_retrieval", "can_host", "show_results", "to_km"]
 
-Array = np.ndarray[Any, np.dtype[Any]]
 PARTY_EDGES = (2, 4, 6)  # pools for parties of up to 2, 4, 6, and more
 RADIUS_EDGES_KM = (2.5, 4.5, 7.5)
 
@@ -69,44 +68,38 @@ def to_km(market: Array, lat: Array, lng: Array) -> tuple[Array, Array]:
 
 def build_retrieval(catalogue: Catalogue) -> Retrieval:
     """The pools of every area, radius and party size, by market."""
-    world = load_world()
+    fits = load_world().markets
     north, east = to_km(catalogue.market.astype(np.int64), catalogue.lat, catalogue.lng)
-    score = _static_score(catalogue, world.results)
+    score = _static_score(catalogue, load_world().results)
     best_first = np.argsort(-score, kind="stable")
-    most_areas = max(len(market.areas.names) for market in world.markets)
-    shape = (len(MARKETS), most_areas + 1, len(RADIUS_EDGES_KM), len(PARTY_EDGES) + 1)
-    first, size = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64)
-    members: list[Array] = []
-    centers = []
-    filled = 0
-    for market, fit in enumerate(world.markets):
-        where = np.full(len(fit.areas.names), market)
-        center = np.column_stack(to_km(where, np.array(fit.areas.lat), np.array(fit.areas.lng)))
-        centers.append(center)
-        city = best_first[catalogue.market[best_first] == market]
-        for area in range(most_areas + 1):
-            if area >= len(center) and area != most_areas:
-                continue
-            near = None
-            if area != most_areas:
-                near = np.hypot(north[city] - center[area, 0], east[city] - center[area, 1])
-            for radius, edge in enumerate(RADIUS_EDGES_KM):
-                inside = city if near is None else city[near <= edge + world.results.pool_slack_km]
-                for party in range(len(PARTY_EDGES) + 1):
-                    fewest = 1 if party == 0 else PARTY_EDGES[party - 1] + 1
-                    pool = inside[catalogue.capacity[inside] >= fewest]
-                    first[market, area, radius, party] = filled
-                    size[market, area, radius, party] = len(pool)
-                    members.append(pool.astype(np.int32))
-                    filled += len(pool)
+    centers = tuple(
+        np.column_stack(
+            to_km(np.full(len(fit.areas.lat), m), np.array(fit.areas.lat), np.array(fit.areas.lng))
+        )
+        for m, fit in enumerate(fits)
+    )
+    most_areas = max(len(center) for center in centers)
+    size = np.zeros(
+        (len(fits), most_areas + 1, len(RADIUS_EDGES_KM), len(PARTY_EDGES) + 1), dtype=np.int64
+    )
+    members = []
+    for market, area, radius, party in np.ndindex(size.shape):
+        here = best_first[catalogue.market[best_first] == market]
+        if area < len(centers[market]):
+            gap = np.hypot(*(np.column_stack([north[here], east[here]]) - centers[market][area]).T)
+            here = here[gap <= RADIUS_EDGES_KM[radius] + load_world().results.pool_slack_km]
+        fewest = 1 if party == 0 else PARTY_EDGES[party - 1] + 1
+        members.append(here[catalogue.capacity[here] >= fewest].astype(np.int32))
+        size[market, area, radius, party] = len(members[-1])
+    ends = np.cumsum(size).reshape(size.shape)
     return Retrieval(
         members=np.concatenate(members),
-        first=first,
+        first=ends - size,
         size=size,
         static_score=score,
         north_km=north,
         east_km=east,
-        centers_km=tuple(centers),
+        centers_km=centers,
     )
 
 
@@ -250,9 +243,10 @@ def _distance_to_center(
     retrieval: Retrieval, queries: Queries, search: Array, listing: Array
 ) -> Array:
     north, east = to_km(queries.market, queries.center_lat, queries.center_lng)
-    return np.hypot(
+    distance: Array = np.hypot(
         retrieval.north_km[listing] - north[search], retrieval.east_km[listing] - east[search]
     )
+    return distance
 
 
 def _flatten(

@@ -4,21 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, timedelta
-from enum import IntEnum
-
-import numpy as np
 
 from data.simulator.parameters import load_world
 
 __all__ = [
     "DAYS",
     "SCENARIOS",
-    "Draw",
     "Scenario",
     "SimulationConfig",
     "carnival_day",
     "day_number",
-    "generator",
 ]
 
 DAYS = 7
@@ -26,24 +21,6 @@ EPOCH = date(1970, 1, 1)
 MOST_SEARCHES = 50_000_000
 LISTINGS_PER_SEARCH = 0.2
 FEWEST_LISTINGS = 600
-
-
-class Draw(IntEnum):
-    """What a stream of random numbers is for: each purpose has its own, per chunk."""
-
-    CATALOGUE = 0
-    CALENDAR = 1
-    GUESTS = 2
-    PLAN = 3
-    QUERIES = 4
-    RESULTS = 5
-    CHOICES = 6
-    SHOCK = 7
-
-
-def generator(seed: int, draw: Draw, part: int = 0) -> np.random.Generator:
-    """The stream of one purpose and one part (market or chunk): no thread can disturb it."""
-    return np.random.Generator(np.random.PCG64(np.random.SeedSequence((seed, int(draw), part))))
 
 
 @dataclass(frozen=True, kw_only=True)

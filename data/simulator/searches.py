@@ -8,17 +8,16 @@ guest's journey, so that no state has to be carried from chunk to chunk.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
+from data.simulator.draws import Array, Draw, generator
 from data.simulator.guests import KM_PER_DEGREE, Guests, longitude_scale
 from data.simulator.parameters import MARKETS, GuestParameters, load_world
-from data.simulator.scenario import DAYS, Draw, SimulationConfig, generator
+from data.simulator.scenario import DAYS, SimulationConfig
 
 __all__ = ["MINUTES_PER_DAY", "Plan", "Queries", "draw_plan", "queries_of"]
 
-Array = np.ndarray[Any, np.dtype[Any]]
 MINUTES_PER_DAY = 1440
 
 
@@ -42,9 +41,10 @@ class Plan:
 class Queries:
     """The queries of one chunk, one entry per search; days since 1970, degrees, km.
 
-    ``ordinal`` is the place in the guest's journey, from 0. ``checkin`` and ``nights`` are the guest's plan even where ``is_dated`` is false and
-    the log shows no dates. ``price_min`` and ``price_max`` are NaN without a filter.
-    ``knows_area`` tells a search centred on the wished area from one of the whole city.
+    ``ordinal`` is the place in the guest's journey, from 0. ``checkin`` and ``nights`` are
+    the guest's plan even where ``is_dated`` is false and the log shows no dates.
+    ``price_min`` and ``price_max`` are NaN without a filter. ``knows_area`` tells a search
+    centred on the wished area from one of the whole city.
     """
 
     guest: Array

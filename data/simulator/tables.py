@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pyarrow as pa
 
 from data.contract import TRUTH
+from data.simulator.draws import Array
 from data.simulator.guests import Guests
 from data.simulator.listings import ROOM_TYPES, SUB_RATINGS, Catalogue
 from data.simulator.outcomes import Outcomes
@@ -18,7 +17,6 @@ from data.simulator.truth import Given
 
 __all__ = ["LABELS", "MARKET_LABELS", "Names", "exposure_columns", "log_table", "truth_table"]
 
-Array = np.ndarray[Any, np.dtype[Any]]
 LABELS = ("impressed", "clicked", "contact host", "booked")
 MARKET_LABELS = ("Rio de Janeiro", "Sao Paulo")
 

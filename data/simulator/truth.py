@@ -29,7 +29,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 from scipy.special import ndtri
@@ -43,6 +42,7 @@ from data.simulator.choices import (
     from_normal,
     probabilities,
 )
+from data.simulator.draws import Array
 from data.simulator.guests import TASTES, Guests
 from data.simulator.parameters import load_world
 from data.simulator.results import Shown, to_km
@@ -50,7 +50,6 @@ from data.simulator.searches import Queries
 
 __all__ = ["Given", "given_observables", "given_taste"]
 
-Array = np.ndarray[Any, np.dtype[Any]]
 IMPRESSIONS_AT_A_TIME = 4096
 NODE_SEED = 20_180_205
 
@@ -97,12 +96,16 @@ def _wish_nodes(market: int) -> tuple[Array, Array]:
 
 def given_observables(offers: Offers, guests: Guests, queries: Queries, shown: Shown) -> Given:
     """The truth when only the log's row is known; see the head of this file."""
+    has_booked = np.zeros(len(queries), dtype=bool)
+    has_booked[shown.search] = offers.has_booked > 0
     means = np.empty((3, len(shown.search)))
     for rows in _blocks_of_whole_searches(shown.search):
         search = shown.search[rows]
         chances = probabilities(offers.part(rows), _tastes_given_query(guests, queries, search))
         seen = examination(shown.position[rows]).astype(np.float32)
-        weight = _weight_of_not_having_booked(chances.book * seen, search, queries.ordinal)
+        weight = _weight_of_the_past(
+            chances.book_unless_booked * seen, search, (queries.ordinal, has_booked)
+        )
         for row, chance in enumerate((chances.click, chances.contact, chances.book)):
             means[row, rows] = np.einsum("nr,nr->r", weight, chance)
     return Given(click=means[0], contact=means[1], book=means[2])
@@ -116,17 +119,21 @@ def _blocks_of_whole_searches(search: Array) -> Iterator[slice]:
         yield slice(start, end)
 
 
-def _weight_of_not_having_booked(expected: Array, search: Array, ordinal: Array) -> Array:
-    """Weights of the tastes, (nodes, impressions): who wants much has booked long ago.
+def _weight_of_the_past(expected: Array, search: Array, past: tuple[Array, Array]) -> Array:
+    """Weights of the tastes, (nodes, impressions): who wants much has booked by now.
 
-    ``expected``: P(examined and booked) per node and impression. The likelihood of no
-    booking in the guest's earlier searches takes each of them to be like a share of this
-    one: they were broader, and often without dates.
+    ``expected``: P(examined and booked) per node and impression, of a guest who has not
+    booked. ``past``: per search, how many the guest made before, and whether one of them
+    led to its booking. The likelihood takes each of them to be like a share of this one:
+    they were broader, and often without dates.
     """
+    ordinal, has_booked = past
     starts = np.flatnonzero(np.diff(search, prepend=-1))
+    which = search[starts]
     chance = np.add.reduceat(expected, starts, axis=1).clip(0, 0.95)
-    earlier = load_world().choice.earlier_search_weight * ordinal[search[starts]]
-    weight = (1 - chance) ** earlier.astype(np.float32)
+    earlier = load_world().choice.earlier_search_weight * ordinal[which]
+    none = (1 - chance) ** earlier.astype(np.float32)
+    weight = np.where(has_booked[which], 1 - none + np.float32(1e-9), none)
     weight /= weight.sum(axis=0)
     return np.repeat(weight, np.diff(starts, append=len(search)), axis=1)
 

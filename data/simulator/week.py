@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -18,6 +17,7 @@ from data.simulator.choices import (
     probabilities,
     taste_of,
 )
+from data.simulator.draws import Array, Draw, generator
 from data.simulator.guests import Guests, draw_guests
 from data.simulator.listings import Catalogue, draw_catalogue
 from data.simulator.outcomes import (
@@ -32,14 +32,13 @@ from data.simulator.outcomes import (
 from data.simulator.parameters import MARKETS
 from data.simulator.prices import PriceList, draw_prices
 from data.simulator.results import Retrieval, Shown, build_retrieval, show_results
-from data.simulator.scenario import DAYS, Draw, SimulationConfig, generator
+from data.simulator.scenario import DAYS, SimulationConfig
 from data.simulator.searches import MINUTES_PER_DAY, Plan, Queries, draw_plan, queries_of
 from data.simulator.tables import Names, exposure_columns, log_table, truth_table
 from data.simulator.truth import given_observables, given_taste
 
 __all__ = ["Progress", "SimulatedChunk", "simulate"]
 
-Array = np.ndarray[Any, np.dtype[Any]]
 Progress = Callable[[int, int], None]
 
 

@@ -21,8 +21,8 @@ import pyarrow.parquet
 
 from data.errors import DataError
 from data.simulator.scenario import EPOCH, SimulationConfig
-from data.simulator.week import Progress, SimulatedChunk, simulate
 from data.simulator.tables import LABELS
+from data.simulator.week import Progress, SimulatedChunk, simulate
 
 __all__ = ["FileFormat", "SimulationSummary", "write_simulation"]
 
