@@ -1,0 +1,154 @@
+"""Settings of the two-tower: its shape (:class:`TowerConfig`) and its training."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal, Self
+
+__all__ = ["LossName", "TowerConfig", "TrainConfig"]
+
+LossName = Literal["auto", "full", "sampled"]
+
+
+def _checked_keys(owner: type[Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    known = {entry.name for entry in fields(owner)}
+    unknown = sorted(set(values) - known)
+    if unknown:
+        raise ValueError(
+            f"{owner.__name__} has no setting {', '.join(unknown)}; "
+            f"known: {', '.join(sorted(known))}"
+        )
+    return {key: tuple(v) if isinstance(v, list) else v for key, v in values.items()}
+
+
+def _require(condition: bool, message: str) -> None:
+    if not condition:
+        raise ValueError(message)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TowerConfig:
+    """The shape of both towers.
+
+    Attributes:
+        dimension: length of the vectors that are compared.
+        hidden: width of the hidden layers.
+        category_dimension: length of a category's embedding.
+        history_length: the guest's most recent events that are pooled; 0 = none.
+        use_guest_id: give each guest an embedding of their own. ``None``: only where the
+            log is ids alone, since in a log of searches few guests return often enough.
+        id_dropout: share of listing ids hidden in training, so that a listing whose id
+            was never seen is scored from its attributes.
+        cross_layers: DCN-v2 cross layers in front of each tower (Wang et al. 2021).
+        temperature: divides the cosine in the softmax (0.05-0.1 is usual).
+        extra_query_numbers, extra_listing_numbers: further numeric columns (such as
+            ``x_*`` of a source mapping) that describe a search, or a listing.
+    """
+
+    dimension: int = 64
+    hidden: int = 128
+    category_dimension: int = 8
+    history_length: int = 10
+    use_guest_id: bool | None = None
+    id_dropout: float = 0.2
+    cross_layers: int = 0
+    temperature: float = 0.07
+    extra_query_numbers: tuple[str, ...] = ()
+    extra_listing_numbers: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        sizes = (self.dimension, self.hidden, self.category_dimension)
+        _require(min(sizes) >= 1, "dimension, hidden and category_dimension must be at least 1")
+        _require(self.history_length >= 0, "history_length must not be negative")
+        _require(self.cross_layers >= 0, "cross_layers must not be negative")
+        _require(0 <= self.id_dropout < 1, f"id_dropout {self.id_dropout} is outside [0, 1)")
+        _require(self.temperature > 0, f"temperature {self.temperature} must be above 0")
+
+    @classmethod
+    def from_mapping(cls, values: Mapping[str, Any]) -> Self:
+        """From TOML or JSON values; an unknown key raises ``ValueError``."""
+        return cls(**_checked_keys(cls, values))
+
+    def to_mapping(self) -> dict[str, Any]:
+        """As plain values, for JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """How the towers are trained.
+
+    Attributes:
+        seed: of the initial weights and of every draw.
+        loss: ``full`` compares with every listing of the market, ``sampled`` with the
+            batch and with uniform draws, corrected by logQ; ``auto`` takes the full
+            softmax up to ``full_softmax_limit`` listings.
+        epochs: passes over the positives, at most.
+        batch_size: positives per step, over all processes together.
+        uniform_negatives: listings drawn uniformly per market and step (``sampled``).
+        hard_negatives: listings of the same journey, shown and never clicked, compared
+            with each positive; 0 = none.
+        hard_weight: weight of that second loss.
+        stage_weights: weight of a positive that was clicked, contacted, booked.
+        learning_rate, weight_decay, warmup_share: AdamW with a linear warm-up over that
+            share of the steps, then a cosine down to a twentieth.
+        patience: epochs without a better validation recall before stopping.
+        valid_k, valid_positives: recall at k, on at most so many validation positives.
+        chunk_rows: queries whose logits exist at one time.
+        checkpoint_every: steps between checkpoints where a folder is given; 0 = none.
+        check_every: steps between looks at the loss on a GPU (each one waits for it).
+        threads: torch's threads while fitting, restored after; ``None`` = as they are.
+        device: ``auto`` = CUDA where there is one.
+        autocast: bfloat16 on CUDA.
+        compile_towers: ``torch.compile`` the towers (pays off on a GPU and long runs).
+    """
+
+    seed: int = 0
+    loss: LossName = "auto"
+    epochs: int = 8
+    batch_size: int = 1024
+    uniform_negatives: int = 1024
+    hard_negatives: int = 4
+    hard_weight: float = 0.2
+    stage_weights: tuple[float, float, float] = (1.0, 4.0, 16.0)
+    learning_rate: float = 3e-3
+    weight_decay: float = 1e-5
+    warmup_share: float = 0.05
+    patience: int = 2
+    valid_k: int = 100
+    valid_positives: int = 4096
+    full_softmax_limit: int = 20_000
+    chunk_rows: int = 2048
+    checkpoint_every: int = 0
+    check_every: int = 50
+    threads: int | None = None
+    device: str = "auto"
+    autocast: bool = True
+    compile_towers: bool = False
+
+    def __post_init__(self) -> None:
+        counts = (self.epochs, self.batch_size, self.patience, self.valid_k, self.chunk_rows)
+        _require(
+            min(counts) >= 1,
+            "epochs, batch_size, patience, valid_k and chunk_rows must be at least 1",
+        )
+        draws = (self.uniform_negatives, self.hard_negatives, self.checkpoint_every)
+        _require(min(draws) >= 0, "numbers of negatives and checkpoints must not be negative")
+        _require(self.check_every >= 1, "check_every must be at least 1")
+        _require(self.loss in {"auto", "full", "sampled"}, f"no loss is called {self.loss!r}")
+        _require(len(self.stage_weights) == 3, "stage_weights: clicked, contacted, booked")
+        _require(min(self.stage_weights) >= 0, "stage_weights must not be negative")
+        _require(max(self.stage_weights) > 0, "one stage weight must be above 0")
+        _require(0 <= self.warmup_share <= 1, "warmup_share is a share of the steps")
+        _require(self.learning_rate > 0, "learning_rate must be above 0")
+        _require(self.hard_weight >= 0, "hard_weight must not be negative")
+
+    @classmethod
+    def from_mapping(cls, values: Mapping[str, Any]) -> Self:
+        """From TOML or JSON values; an unknown key raises ``ValueError``."""
+        return cls(**_checked_keys(cls, values))
+
+    def to_mapping(self) -> dict[str, Any]:
+        """As plain values, for JSON."""
+        return asdict(self)

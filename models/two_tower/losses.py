@@ -1,0 +1,157 @@
+# ruff: noqa: N815 - tensor names carry shape suffixes
+"""Softmax losses of retrieval: full, sampled with logQ, and against journey negatives.
+
+All are one sum. With ``s`` the cosine over the temperature, ``+`` the positive, and C the
+candidates that are neither the positive nor from another market::
+
+    loss = -s_+ + log( exp(s_+) + sum_{c in C} exp(s_c - log_count_c) )
+
+Where C is the whole market, ``log_count`` is 0 and this is the full softmax. Where C is
+drawn, ``log_count_c`` is the log of how often candidate c is expected among the draws:
+it is SUBTRACTED, which makes the sum over C an unbiased estimate of the sum over the
+market (Bengio & Senecal 2008; Yi et al. 2019). The positive is there for certain, so it
+is not corrected (Khrylchenko et al. 2025). Copies of the positive are masked, or the
+model would be told to push away what was chosen.
+
+Shapes: B positives, C candidates, H journey negatives, D dimensions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+__all__ = ["Candidates", "contrast", "expected_log_count", "journey_loss"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidates:
+    """What each positive is compared with.
+
+    Attributes:
+        vector_CD: their vectors.
+        id_C: listing index.
+        market_C: market index; a positive is compared within its own market.
+        log_count_C: log of the expected number of draws; 0 where each stands in once.
+    """
+
+    vector_CD: Tensor
+    id_C: Tensor
+    market_C: Tensor
+    log_count_C: Tensor
+
+
+def expected_log_count(id_C: Tensor, share_L: Tensor, batch: int, uniform_L: Tensor) -> Tensor:
+    """Log of how often each candidate is expected among one step's draws; shape ``(C,)``.
+
+    Args:
+        id_C: listing index of each candidate.
+        share_L: share of the positives that each listing has.
+        batch: positives drawn by that share.
+        uniform_L: expected uniform draws of each listing.
+    """
+    return torch.log(batch * share_L[id_C] + uniform_L[id_C])
+
+
+class _ChunkedSoftmax(torch.autograd.Function):
+    """Loss and gradients in one pass over chunks of queries.
+
+    The gradients are made where the logits are, so that only ``(chunk, C)`` logits exist
+    at one time, whatever B is, and nothing is computed twice.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        query_BD: Tensor,
+        positive_B: Tensor,
+        candidate_CD: Tensor,
+        constants: tuple[Tensor, ...],
+        chunk_rows: int,
+    ) -> Tensor:
+        id_B, market_B, weight_B, id_C, market_C, log_count_C = constants
+        grad_query_BD = torch.empty_like(query_BD)
+        grad_positive_B = torch.empty_like(positive_B)
+        grad_candidate_CD = torch.zeros_like(candidate_CD)
+        loss = query_BD.new_zeros(())
+        for start in range(0, len(query_BD), chunk_rows):
+            part = slice(start, start + chunk_rows)
+            logit_RC = query_BD[part] @ candidate_CD.T - log_count_C
+            masked_RC = id_B[part, None] == id_C
+            masked_RC |= market_B[part, None] != market_C
+            logit_RC.masked_fill_(masked_RC, float("-inf"))
+            total_R = torch.logaddexp(torch.logsumexp(logit_RC, dim=1), positive_B[part])
+            loss = loss + (weight_B[part] * (total_R - positive_B[part])).sum()
+            share_RC = logit_RC.sub_(total_R[:, None]).exp_().mul_(weight_B[part, None])
+            grad_query_BD[part] = share_RC @ candidate_CD
+            grad_candidate_CD.addmm_(share_RC.T, query_BD[part])
+            kept_R = torch.exp(positive_B[part] - total_R) - 1
+            grad_positive_B[part] = weight_B[part] * kept_R
+        ctx.save_for_backward(grad_query_BD, grad_positive_B, grad_candidate_CD)
+        return loss
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        query, positive, candidate = (grads[0] * saved for saved in ctx.saved_tensors)
+        return query, positive, candidate, None, None
+
+
+def contrast(
+    query_BD: Tensor,
+    positive_BD: Tensor,
+    candidates: Candidates,
+    positives: dict[str, Tensor],
+    *,
+    temperature: float,
+    chunk_rows: int,
+) -> Tensor:
+    """The weighted sum over positives of the loss at the top of this file; a scalar.
+
+    Args:
+        query_BD: vectors of the searches.
+        positive_BD: vectors of the listings that were chosen.
+        candidates: what they are compared with.
+        positives: ``id``, ``market`` and ``weight`` per positive. Weights that sum to 1
+            make the result a mean.
+        temperature: divides the inner products.
+        chunk_rows: queries whose logits exist at one time.
+    """
+    scaled_BD = query_BD / temperature
+    constants = (
+        positives["id"],
+        positives["market"],
+        positives["weight"],
+        candidates.id_C,
+        candidates.market_C,
+        candidates.log_count_C,
+    )
+    positive_B = (scaled_BD * positive_BD).sum(dim=1)
+    loss: Tensor = _ChunkedSoftmax.apply(  # type: ignore[no-untyped-call]
+        scaled_BD, positive_B, candidates.vector_CD, constants, chunk_rows
+    )
+    return loss
+
+
+def journey_loss(
+    query_BD: Tensor,
+    positive_BD: Tensor,
+    hard_BHD: Tensor,
+    is_hard_BH: Tensor,
+    weight_B: Tensor,
+    *,
+    temperature: float,
+) -> Tensor:
+    """Softmax of the positive against listings shown in its journey and never clicked.
+
+    Kept apart from :func:`contrast`, whose estimate of the market it would bias. A
+    positive without such listings adds 0. ``is_hard_BH`` marks the slots that are filled.
+    """
+    scaled_BD = query_BD / temperature
+    positive_B1 = (scaled_BD * positive_BD).sum(dim=1, keepdim=True)
+    logit_BH = torch.einsum("bd,bhd->bh", scaled_BD, hard_BHD)
+    logit_BH = logit_BH.masked_fill(~is_hard_BH, float("-inf"))
+    total_B = torch.logsumexp(torch.cat([positive_B1, logit_BH], dim=1), dim=1)
+    return (weight_B * (total_B - positive_B1[:, 0])).sum()

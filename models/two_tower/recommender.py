@@ -1,0 +1,310 @@
+"""TwoTower: the retriever as a :class:`models.recommender.Recommender`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from copy import copy
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import pyarrow as pa
+import torch
+from torch import Tensor
+
+from models.order import rank_within, tie_keys
+from models.recommender import Scores
+from models.two_tower.arrays import FloatArray, IntArray
+from models.two_tower.config import TowerConfig, TrainConfig
+from models.two_tower.dataset import TrainData, encode_log
+from models.two_tower.eligibility import Allowed, Eligibility
+from models.two_tower.encode import Encoder, one_per, sorted_rows
+from models.two_tower.history import Events, events_of
+from models.two_tower.index import exact_top_k
+from models.two_tower.interactions import interaction_rows, seen_mask
+from models.two_tower.loop import borrowed_threads, device_of, train
+from models.two_tower.storage import Saved, read_model, write_model
+from models.two_tower.towers import InputShape, TwoTowerNet
+from models.two_tower.validation import Holdout, holdout, recall_at
+from models.two_tower.vectors import listing_vectors, query_vectors
+from models.two_tower.vocabulary import Vocabulary, as_text
+from models.two_tower.watch import StepReport
+
+__all__ = ["TwoTower"]
+
+_SEARCH_COLUMNS = ("id_search", "id_listing", "stage")
+
+
+class TwoTower:
+    """Retrieves listings of the whole catalogue for a guest and a query.
+
+    Reads whichever columns of ``numbers.QUERY_NUMBERS``, ``numbers.LISTING_NUMBERS``,
+    coordinates and categories the rows have; ids alone are enough. A listing that was
+    never seen is placed by its attributes, a guest without history by the query.
+
+    A guest's history is what :meth:`fit` and :meth:`remembering` were given, strictly as
+    of each search; outcomes in the rows that are scored are not read.
+    """
+
+    name = "two_tower"
+
+    def __init__(
+        self, config: TowerConfig | None = None, training: TrainConfig | None = None
+    ) -> None:
+        self.config = config or TowerConfig()
+        self.training = training or TrainConfig()
+
+    def fit(
+        self,
+        train: pa.Table,
+        valid: pa.Table,
+        *,
+        checkpoint: Path | None = None,
+        report: Callable[[StepReport], None] | None = None,
+    ) -> Self:
+        """Learn from ``train``; stop early by the recall on ``valid`` where it has positives.
+
+        A table of ``id_user`` and ``id_listing`` alone (optionally ``search_s``) is taken
+        as interactions, each one a positive.
+
+        Args:
+            train, valid: impressions with features; ``valid`` is the later window.
+            checkpoint: folder to resume an interrupted fit from, and to write to.
+            report: told how training goes on.
+
+        Raises ``ValueError`` when a column that is always needed is absent.
+        """
+        if not set(_SEARCH_COLUMNS) <= set(train.column_names):
+            return self._fit_ids(train, report)
+        rows, later = sorted_rows(train), sorted_rows(valid)
+        self.encoder = Encoder.fit(rows, self.config, guest_ids=bool(self.config.use_guest_id))
+        known = Events.of(events_of(rows), self.encoder.listings)
+        data = encode_log(rows, self.encoder, known, self.training.stage_weights)
+        self._remember(pa.concat_tables([events_of(rows), events_of(later)]))
+        everything = pa.concat_tables([rows, later], promote_options="default")
+        self.catalogue = self.encoder.catalogue(everything, last=True)
+        held = holdout(later, everything, self.encoder, self.past, self.training)
+        self._train(data, held, checkpoint=checkpoint, report=report)
+        return self
+
+    def fit_interactions(
+        self,
+        users: pa.Array,
+        items: pa.Array,
+        times: IntArray | None = None,
+        *,
+        report: Callable[[StepReport], None] | None = None,
+    ) -> Self:
+        """Learn from ids alone: guest ``users[i]`` chose ``items[i]`` (at second ``times[i]``).
+
+        Without times the history of a guest is a random draw of their other items; with
+        times it is the items chosen strictly before. All epochs run, and guests get an
+        embedding unless the config says otherwise.
+        """
+        rows, events = interaction_rows(users, items, times, seed=self.training.seed)
+        guest_ids = self.config.use_guest_id is not False
+        self.encoder = Encoder.fit(rows, self.config, guest_ids=guest_ids)
+        known = Events.of(events, self.encoder.listings)
+        data = encode_log(
+            rows, self.encoder, known, self.training.stage_weights, hides_positive=times is None
+        )
+        self._remember(events)
+        self.catalogue = self.encoder.catalogue(rows, last=True)
+        self._train(data, None, checkpoint=None, report=report)
+        return self
+
+    def remembering(self, rows: pa.Table) -> Self:
+        """A copy whose guests' histories also hold what happened in ``rows``."""
+        other = copy(self)
+        other.events = pa.concat_tables([self.events, events_of(rows)])
+        other.past = Events.of(other.events, self.encoder.listings)
+        return other
+
+    def score(self, rows: pa.Table) -> Scores:
+        """The cosine of each row's search and listing; shape ``(rows,)``."""
+        if not rows.num_rows:
+            return np.zeros(0, dtype=np.float64)
+        order, search, searches = _by_search(rows)
+        ordered = rows.take(pa.array(order))
+        query_SD = torch.from_numpy(self.encode_queries(searches))
+        listing_ND = torch.from_numpy(self.encode_listings(ordered))
+        cosine_N = (query_SD[torch.from_numpy(search)] * listing_ND).sum(dim=1)
+        scores = np.empty(rows.num_rows, dtype=np.float64)
+        scores[order] = cosine_N.double().numpy()
+        return scores
+
+    def encode_queries(self, searches: pa.Table) -> FloatArray:
+        """Vectors of length 1 of the searches, one per row; shape ``(rows, dimension)``."""
+        return self._ask(searches).cpu().numpy()
+
+    def encode_listings(self, rows: pa.Table) -> FloatArray:
+        """Vectors of length 1 of the listings, one per row; shape ``(rows, dimension)``."""
+        return listing_vectors(self.net, self.encoder.listing_rows(rows)).cpu().numpy()
+
+    def retrieve(
+        self,
+        queries: pa.Table,
+        catalogue: pa.Table,
+        k: int,
+        *,
+        eligible: Allowed | None = None,
+    ) -> pa.Table:
+        """The ``k`` best eligible listings of ``catalogue`` for each search, exactly.
+
+        Args:
+            queries: one row per search: ``id_search``, and the columns of the fit.
+            catalogue: one row per listing: ``id_listing``, and the columns of the fit.
+            k: results per search; fewer where fewer are eligible.
+            eligible: mask over blocks (rows of queries, rows of catalogue), such as
+                :class:`Eligibility`; without it all listings of the search's market.
+
+        Returns ``id_search``, ``id_listing``, ``rank`` (from 1), ``score``, sorted by
+        search (in the order of ``queries``) and rank.
+        """
+        allowed = eligible or Eligibility.of(_ids_only(queries), _ids_only(catalogue))
+        listing_LD = listing_vectors(self.net, self.encoder.listing_rows(catalogue))
+        scores, places = exact_top_k(self._ask(queries), listing_LD, k, allowed=allowed)
+        return _ranked(queries["id_search"], catalogue["id_listing"], scores, places)
+
+    def recommend_unseen(self, users: pa.Array, k: int) -> pa.Table:
+        """For each guest the ``k`` best known listings that they have no event with.
+
+        For models of ids alone. Returns ``id_search`` (the guest), ``id_listing``,
+        ``rank``, ``score``.
+        """
+        queries = pa.table({"id_search": users, "id_user": users})
+        seen = seen_mask(users, self.events, self.encoder.listings)
+        scores, places = exact_top_k(self._ask(queries), self.known_LD[1:], k, allowed=seen)
+        return _ranked(users, self.encoder.listings.values, scores, places)
+
+    def save(self, folder: Path) -> None:
+        """Write the model into ``folder`` (made if absent): safetensors, JSON, Arrow."""
+        saved = Saved(
+            config=self.config,
+            training=self.training,
+            shape=self.net.shape,
+            encoder=self.encoder,
+            weights=self.net.state_dict(),
+            catalogue=self.catalogue,
+            events=self.events,
+        )
+        write_model(folder, saved)
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what :meth:`save` wrote; raises ``ValueError`` where it is not whole."""
+        saved = read_model(folder)
+        model = cls(saved.config, saved.training)
+        model.encoder, model.catalogue = saved.encoder, saved.catalogue
+        model.device = device_of(saved.training)
+        model.net = TwoTowerNet(saved.shape, saved.config).to(model.device)
+        model.net.load_state_dict(saved.weights)
+        model._remember(saved.events)
+        model._know()
+        return model
+
+    def _fit_ids(self, train: pa.Table, report: Callable[[StepReport], None] | None) -> Self:
+        """A table without searches: its rows are interactions."""
+        absent = [name for name in ("id_user", "id_listing") if name not in train.column_names]
+        if absent:
+            raise ValueError(
+                f"two_tower needs {', '.join(_SEARCH_COLUMNS)}, or id_user and id_listing "
+                f"alone; the rows lack {', '.join(absent)}"
+            )
+        has_time = "search_s" in train.column_names
+        times = train["search_s"].to_numpy() if has_time else None
+        return self.fit_interactions(train["id_user"], train["id_listing"], times, report=report)
+
+    def _train(
+        self,
+        data: TrainData,
+        held: Holdout | None,
+        *,
+        checkpoint: Path | None,
+        report: Callable[[StepReport], None] | None,
+    ) -> None:
+        self.device = device_of(self.training)
+        shape = _shape_of(self.encoder, data)
+        # towers draw their first weights from torch's global generator: lend it our seed
+        with torch.random.fork_rng(), borrowed_threads(self.training.threads):
+            torch.manual_seed(self.training.seed)
+            self.net = TwoTowerNet(shape, self.config).to(self.device)
+            self.progress = train(
+                self.net,
+                data,
+                self.training,
+                validate=None if held is None else lambda: self._recall(held),
+                checkpoint=checkpoint,
+                report=report,
+            )
+            self._know()
+
+    def _recall(self, held: Holdout) -> float:
+        return recall_at(self.net, held, self._known_vectors, self.training.valid_k)
+
+    def _known_vectors(self) -> Tensor:
+        return listing_vectors(self.net, self.catalogue)
+
+    def _know(self) -> None:
+        """Keep the vectors of the known listings, which the histories are made of."""
+        self.known_LD = self._known_vectors()
+
+    def _ask(self, searches: pa.Table) -> Tensor:
+        return query_vectors(self.net, self.encoder.queries(searches, self.past), self.known_LD)
+
+    def _remember(self, events: pa.Table) -> None:
+        self.events = events
+        self.past = Events.of(events, self.encoder.listings)
+
+
+def _shape_of(encoder: Encoder, data: TrainData) -> InputShape:
+    return InputShape(
+        listings=encoder.listings.size,
+        guests=encoder.guests.size,
+        markets=encoder.market_count,
+        query_width=data.queries.dense_SF.shape[1],
+        listing_width=data.catalogue.dense_LF.shape[1],
+        categories=tuple(words.size for words in encoder.categories.values()),
+    )
+
+
+def _by_search(rows: pa.Table) -> tuple[IntArray, IntArray, pa.Table]:
+    """Rows in an order of their own, so that the given order cannot change a bit.
+
+    Returns that order, the place of each ordered row's search, and one row per search.
+    """
+    words = Vocabulary.of([rows["id_search"]])
+    search = words.index(rows["id_search"]) - 1
+    listing = Vocabulary.of([rows["id_listing"]]).index(rows["id_listing"])
+    order = np.lexsort((listing, search))
+    return order, search[order], one_per(rows.take(pa.array(order)), "id_search")
+
+
+def _ids_only(table: pa.Table) -> pa.Table:
+    """The market alone: what retrieval without bounds is restricted by."""
+    return table.select(
+        [n for n in ("id_search", "id_listing", "market") if n in table.column_names]
+    )
+
+
+def _ranked(
+    searches: pa.Array | pa.ChunkedArray,
+    listings: pa.Array | pa.ChunkedArray,
+    score_QK: Tensor,
+    place_QK: Tensor,
+) -> pa.Table:
+    """Found listings as rows; the empty ends of short results are left out."""
+    place = place_QK.cpu().numpy()
+    row, column = np.nonzero(place >= 0)
+    found = place[row, column]
+    table = pa.table(
+        {
+            "id_search": as_text(searches).take(pa.array(row)),
+            "id_listing": as_text(listings).take(pa.array(found)),
+            "score": pa.array(score_QK.cpu().numpy().astype(np.float64)[row, column]),
+        }
+    )
+    ranks = rank_within(row, table["score"].to_numpy(), tie_keys(table))
+    order = pa.array(np.lexsort((ranks, row)))
+    table = table.append_column("rank", pa.array(ranks.astype(np.int32)))
+    return table.select(["id_search", "id_listing", "rank", "score"]).take(order)

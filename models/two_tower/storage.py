@@ -1,0 +1,99 @@
+"""A fitted two-tower on disk: safetensors, JSON and Arrow; no pickles."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.feather as feather
+from safetensors import SafetensorError
+from safetensors.numpy import load_file as load_arrays
+from safetensors.numpy import save_file as save_arrays
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from models.two_tower.arrays import ListingArrays
+from models.two_tower.config import TowerConfig, TrainConfig
+from models.two_tower.encode import Encoder
+from models.two_tower.towers import InputShape
+from models.two_tower.vocabulary import Vocabulary
+
+__all__ = ["Saved", "read_model", "write_model"]
+
+_NAME = "two_tower"
+_MODEL, _WEIGHTS, _CATALOGUE = "model.json", "weights.safetensors", "catalogue.safetensors"
+_LISTINGS, _GUESTS, _EVENTS = "listings.arrow", "guests.arrow", "events.arrow"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Saved:
+    """Everything that a fitted two-tower consists of.
+
+    Attributes:
+        config, training: its settings.
+        shape: sizes of the towers' inputs.
+        encoder: what was learned about columns and ids.
+        weights: of both towers.
+        catalogue: latest attributes of the known listings.
+        events: what guests did, for their histories (columns of ``history.EVENT_COLUMNS``).
+    """
+
+    config: TowerConfig
+    training: TrainConfig
+    shape: InputShape
+    encoder: Encoder
+    weights: dict[str, Tensor]
+    catalogue: ListingArrays
+    events: pa.Table
+
+
+def write_model(folder: Path, saved: Saved) -> None:
+    """Write into ``folder`` (made if absent)."""
+    folder.mkdir(parents=True, exist_ok=True)
+    weights = {name: value.detach().cpu().contiguous() for name, value in saved.weights.items()}
+    save_file(weights, folder / _WEIGHTS)
+    save_arrays(dict(vars(saved.catalogue)), folder / _CATALOGUE)
+    for name, words in (
+        (_LISTINGS, saved.encoder.listings),
+        (_GUESTS, saved.encoder.guests),
+    ):
+        feather.write_feather(pa.table({"id": words.values}), folder / name)
+    feather.write_feather(saved.events, folder / _EVENTS)
+    settings = {
+        "name": _NAME,
+        "config": saved.config.to_mapping(),
+        "training": saved.training.to_mapping(),
+        "shape": saved.shape.to_mapping(),
+        "encoder": saved.encoder.to_mapping(),
+    }
+    (folder / _MODEL).write_text(json.dumps(settings, indent=1) + "\n")
+
+
+def read_model(folder: Path) -> Saved:
+    """Read what :func:`write_model` wrote; raises ``ValueError`` where it is not whole."""
+    try:
+        settings: dict[str, Any] = json.loads((folder / _MODEL).read_text())
+        if settings.get("name") != _NAME:
+            raise ValueError(f"holds a model called {settings.get('name')!r}")
+        return Saved(
+            config=TowerConfig.from_mapping(settings["config"]),
+            training=TrainConfig.from_mapping(settings["training"]),
+            shape=InputShape.from_mapping(settings["shape"]),
+            encoder=Encoder.from_mapping(
+                settings["encoder"],
+                listings=_words(folder / _LISTINGS),
+                guests=_words(folder / _GUESTS),
+            ),
+            weights=load_file(folder / _WEIGHTS),
+            catalogue=ListingArrays(**load_arrays(folder / _CATALOGUE)),
+            events=feather.read_table(folder / _EVENTS),
+        )
+    except (OSError, KeyError, TypeError, ValueError, SafetensorError, pa.ArrowException) as error:
+        raise ValueError(f"{folder} does not hold a whole two-tower model: {error}") from error
+
+
+def _words(path: Path) -> Vocabulary:
+    return Vocabulary(feather.read_table(path)["id"].combine_chunks())
