@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 import numpy as np
 import pyarrow as pa
 
+from models.evaluation.arrays import Floats, Integers
 from models.evaluation.diversity import unit_vectors
 from models.evaluation.honesty import Provenance
-from models.evaluation.judged import Floats, Integers, Judged
+from models.evaluation.judged import Judged
 from models.evaluation.segments import SegmentColumns, numbers
 from models.order import group_codes
 from models.recommender import Scores

@@ -27,7 +27,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from models.evaluation.judged import Floats, Integers, Judged, judge
+from models.evaluation.arrays import Floats, Integers
+from models.evaluation.judged import Judged, judge
 from models.evaluation.measures import Measure
 from models.evaluation.reward_model import fitted_rewards, position_rates
 from models.evaluation.segments import numbers

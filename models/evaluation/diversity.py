@@ -1,14 +1,15 @@
 """How unlike each other the listings of one list are: in place, price and room type.
 
-Legend: S searches, k places, N rows. A place past the end of a short list, or a value
-that is not known, is NaN and takes part in no pair.
+Legend: S searches, k places, p pairs a lag apart, D parts of a value, N rows. A place past
+the end of a short list, or a value that is not known, is NaN and takes part in no pair.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from models.evaluation.judged import Floats, Integers, Judged
+from models.evaluation.arrays import Floats, Integers
+from models.evaluation.judged import Judged
 from models.evaluation.measures import Measure, mean_over_searches, named_at
 
 __all__ = ["diversity_measures", "mean_pairwise", "unit_vectors"]
@@ -35,18 +36,20 @@ def mean_pairwise(values_SkD: Floats, *, is_category: bool = False) -> Floats:
     [0.667]
     """
     searches, k, _ = values_SkD.shape
+    # places first, searches last: the sums then run along memory
+    values_DkS = np.ascontiguousarray(values_SkD.transpose(2, 1, 0))
     total, pairs = np.zeros(searches), np.zeros(searches)
     for lag in range(1, k):
-        gap = values_SkD[:, lag:] - values_SkD[:, :-lag]
+        gap_DpS = values_DkS[:, lag:] - values_DkS[:, : k - lag]
         # one attribute needs no root: √(x²) = |x|
-        distance = np.abs(gap[..., 0]) if gap.shape[2] == 1 else np.sqrt((gap**2).sum(axis=2))
-        known = np.isfinite(distance)
+        distance_pS = np.abs(gap_DpS[0]) if len(gap_DpS) == 1 else np.sqrt((gap_DpS**2).sum(axis=0))
+        is_known = np.isfinite(distance_pS)
         if is_category:
-            distance = (distance != 0).astype(np.float64)
-        total += np.where(known, distance, 0.0).sum(axis=1)
-        pairs += known.sum(axis=1)
+            distance_pS = (distance_pS != 0).astype(np.float64)
+        total += np.where(is_known, distance_pS, 0.0).sum(axis=0)
+        pairs += is_known.sum(axis=0)
     undefined = np.full(searches, np.nan)
-    return np.divide(total, pairs, out=undefined, where=pairs > 0)
+    return np.asarray(np.divide(total, pairs, out=undefined, where=pairs > 0))
 
 
 def diversity_measures(

@@ -12,7 +12,7 @@ from data.contract import BOOKED, CLICKED, CONTACTED
 from models.evaluation.config import EvaluationConfig
 from models.evaluation.context import Context
 from models.evaluation.honesty import Honesty
-from models.evaluation.intervals import adjusted, scores_of_segment, whole_list_scores
+from models.evaluation.intervals import adjusted, scores_of_segments, whole_list_scores
 from models.evaluation.judged import Judged, judge
 from models.evaluation.scorecard import Scorecard
 from models.evaluation.segments import segments_of
@@ -61,8 +61,7 @@ def evaluate(
             pool.map(lambda item: measure_model(desk, *item), {**scores, **known_best}.items())
         )
     found = whole_list_scores(desk, sheets, split=split)
-    for segment in segments:
-        found += scores_of_segment(desk, sheets, segment, split=split, reference=reference)
+    found += scores_of_segments(desk, sheets, segments, split=split, reference=reference)
     honesty = _honesty(judged, split=split, config=config, context=context, left_out=left_out)
     return Scorecard(scores=tuple(adjusted(found)), honesty=honesty)
 

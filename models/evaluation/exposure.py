@@ -8,8 +8,9 @@ from __future__ import annotations
 import numpy as np
 
 from data.contract import BOOKED
+from models.evaluation.arrays import Floats, Integers
 from models.evaluation.config import EvaluationConfig
-from models.evaluation.judged import Floats, Integers, Judged
+from models.evaluation.judged import Judged
 from models.evaluation.measures import Figure, Measure, named_at
 from models.evaluation.significance import jackknife_interval
 

@@ -15,7 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from models.evaluation.judged import Floats, Integers, Judged
+from models.evaluation.arrays import Floats, Integers
+from models.evaluation.judged import Judged
 from models.evaluation.significance import (
     Interval,
     bootstrap_sums,
@@ -144,7 +145,8 @@ def _share(
 ) -> Interval:
     sums = sums_by_cluster(np.stack([won, counted], axis=1), judged.cluster, judged.clusters)
     drawn = ratio(*bootstrap_sums(sums[:, :1], sums[:, 1:], replicates=config.replicates, rng=rng))
-    value = ratio(sums[:, 0].sum(keepdims=True), sums[:, 1].sum(keepdims=True))
+    total = np.asarray(sums.sum(axis=0))
+    value = ratio(total[:1], total[1:])
     return percentile_interval(
         float(value[0]) - 0.5, drawn[:, 0] - 0.5, confidence=config.confidence
     )

@@ -5,22 +5,21 @@ Legend: R replicates, C guests, S searches, M figures, U distinct columns.
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from data.contract import BOOKED, CLICKED, CONTACTED
+from models.evaluation.arrays import Floats
 from models.evaluation.config import EvaluationConfig
-from models.evaluation.judged import Floats, Integers, Judged
 from models.evaluation.measures import Measure
 from models.evaluation.ranking import ranking_measures, touched_rows
 from models.evaluation.scorecard import Score
 from models.evaluation.segments import ALL, Segment
 from models.evaluation.sheet import Desk, Sheet
 from models.evaluation.significance import (
-    bootstrap_sums,
+    Draws,
     difference_test,
     holm,
     percentile_interval,
@@ -28,7 +27,7 @@ from models.evaluation.significance import (
     sums_by_cluster,
 )
 
-__all__ = ["adjusted", "scores_of_segment", "whole_list_scores"]
+__all__ = ["adjusted", "scores_of_segments", "whole_list_scores"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,14 +48,28 @@ class _Replicated:
     searches: list[int]
 
 
-def scores_of_segment(
-    desk: Desk, sheets: Sequence[Sheet], segment: Segment, *, split: str, reference: str
+def scores_of_segments(
+    desk: Desk, sheets: Sequence[Sheet], segments: Sequence[Segment], *, split: str, reference: str
 ) -> list[Score]:
-    """The scores of every model in one segment; metrics without a scored search are left out."""
-    chosen = np.flatnonzero(segment.searches)
-    if not len(chosen):
-        return []
-    drawn = _replicated(desk, sheets, segment, chosen)
+    """The scores of every model in every segment, all under the same draws of guests."""
+    config = desk.config
+    draws = Draws(clusters=desk.judged.clusters, replicates=config.replicates, seed=config.seed)
+    whole = board_of([(sheet.model, measure) for sheet in sheets for measure in sheet.measures])
+    scores = []
+    for segment in segments:
+        if not segment.searches.any():
+            continue
+        board = whole if segment.part is None else _board_of_part(desk, sheets, segment)
+        drawn = _replicated(desk, board, segment, draws)
+        found = _scores_of_segment(desk, drawn, segment, reference=reference)
+        scores += [replace(score, split=split) for score in found]
+    return scores
+
+
+def _scores_of_segment(
+    desk: Desk, drawn: _Replicated, segment: Segment, *, reference: str
+) -> list[Score]:
+    """Metrics without a scored search are left out."""
     positives = _positives(desk, segment)
     figure_of = {
         (model, measure.metric): i
@@ -65,9 +78,11 @@ def scores_of_segment(
     scores = []
     for i in np.flatnonzero(np.isfinite(drawn.values)):
         metric = drawn.measures[i].metric
+        if segment.name != ALL and not drawn.measures[i].is_for_segments:
+            continue
         count = positives[_outcome_of(metric)]
         score = _score(drawn, int(i), count, desk.config)
-        score = replace(score, split=split, segment=segment.name)
+        score = replace(score, segment=segment.name)
         base = figure_of.get((reference, metric))
         if score.model != reference and metric in desk.config.compared and base is not None:
             score = _compared(score, drawn, (int(i), base), desk.config)
@@ -76,51 +91,74 @@ def scores_of_segment(
     return scores
 
 
-def _replicated(
-    desk: Desk, sheets: Sequence[Sheet], segment: Segment, chosen: Integers
-) -> _Replicated:
-    labelled = [(s.model, measure) for s in sheets for measure in _measures(desk, s, segment)]
-    measures = [measure for _, measure in labelled]
-    numerators = _distinct([m.numerator for m in measures])
-    denominators = _distinct([m.denominator for m in measures])
+def _replicated(desk: Desk, board: Board, segment: Segment, draws: Draws) -> _Replicated:
+    chosen = np.flatnonzero(segment.searches)
     guests, cluster = np.unique(desk.judged.cluster[chosen], return_inverse=True)
-    sums = [
-        sums_by_cluster(np.stack(arrays, axis=1)[chosen], cluster, len(guests))
-        for arrays, _ in (numerators, denominators)
-    ]
-    # each segment has its own stream: another segment more or less changes no interval
-    rng = np.random.default_rng([desk.config.seed, zlib.crc32(segment.name.encode())])
-    top, bottom = bootstrap_sums(sums[0], sums[1], replicates=desk.config.replicates, rng=rng)
+    sums_GU = sums_by_cluster(board.columns[chosen], cluster, len(guests))
+    drawn_RU = draws.sums(sums_GU, guests)
+    total_U = sums_GU.sum(axis=0)
     return _Replicated(
-        models=[model for model, _ in labelled],
-        measures=measures,
-        values=ratio(sums[0].sum(axis=0)[numerators[1]], sums[1].sum(axis=0)[denominators[1]]),
-        replicates=ratio(top[:, numerators[1]], bottom[:, denominators[1]]),
-        searches=[int(m.scored[chosen].sum()) for m in measures],
+        models=board.models,
+        measures=board.measures,
+        values=ratio(total_U[board.numerator], total_U[board.denominator]),
+        replicates=ratio(drawn_RU[:, board.numerator], drawn_RU[:, board.denominator]),
+        searches=board.columns[chosen].sum(axis=0)[board.scored].astype(np.int64).tolist(),
     )
 
 
-def _measures(desk: Desk, sheet: Sheet, segment: Segment) -> list[Measure]:
-    if segment.name == ALL:
-        return sheet.measures
-    if segment.part is None:
-        return [measure for measure in sheet.measures if measure.is_for_segments]
-    touched = touched_rows(desk.judged, desk.config, segment.part)
-    return ranking_measures(desk.judged, touched, sheet.ranks, desk.config)
+@dataclass(frozen=True, kw_only=True)
+class Board:
+    """The measures of all models side by side.
 
+    Most measures share their denominator, as one object; each array stands here once,
+    which halves the work.
 
-def _distinct(arrays: list[Floats]) -> tuple[list[Floats], list[int]]:
-    """The arrays without repeats of one object, and where each stands among them.
-
-    Most measures share a denominator object; summing it once halves the work.
+    Attributes:
+        models, measures: what each figure is of.
+        columns: the distinct arrays; shape (S, U).
+        numerator, denominator, scored: column of each figure; shape (M,).
     """
+
+    models: list[str]
+    measures: list[Measure]
+    columns: Floats
+    numerator: list[int]
+    denominator: list[int]
+    scored: list[int]
+
+
+def board_of(labelled: Sequence[tuple[str, Measure]]) -> Board:
+    """The board of these (model, measure) pairs."""
     place: dict[int, int] = {}
     kept: list[Floats] = []
-    for array in arrays:
+
+    def column_of(array: Floats) -> int:
         if id(array) not in place:
             place[id(array)] = len(kept)
             kept.append(array)
-    return kept, [place[id(array)] for array in arrays]
+        return place[id(array)]
+
+    measures = [measure for _, measure in labelled]
+    return Board(
+        models=[model for model, _ in labelled],
+        measures=measures,
+        numerator=[column_of(m.numerator) for m in measures],
+        denominator=[column_of(m.denominator) for m in measures],
+        scored=[column_of(m.scored) for m in measures],
+        columns=np.stack(kept, axis=1),
+    )
+
+
+def _board_of_part(desk: Desk, sheets: Sequence[Sheet], segment: Segment) -> Board:
+    """The ranking measures again, with only the segment's own rows as hits."""
+    touched = touched_rows(desk.judged, desk.config, segment.part)
+    return board_of(
+        [
+            (sheet.model, measure)
+            for sheet in sheets
+            for measure in ranking_measures(desk.judged, touched, sheet.ranks, desk.config)
+        ]
+    )
 
 
 def _score(drawn: _Replicated, i: int, positives: int, config: EvaluationConfig) -> Score:
@@ -199,12 +237,13 @@ def adjusted(scores: Sequence[Score]) -> list[Score]:
 
 
 def _positives(desk: Desk, segment: Segment) -> dict[int, int]:
-    """Rows of the segment that reached each stage; for graded metrics, that have a gain."""
-    judged: Judged = desk.judged
-    inside = segment.searches[judged.search]
+    """Rows of the segment that reached each stage."""
+    judged = desk.judged
+    rows = judged.reached(CLICKED)
+    rows = rows[segment.searches[judged.search[rows]]]
     if segment.part is not None:
-        inside = inside & segment.part
-    return {s: int((judged.stage[inside] >= s).sum()) for s in (CLICKED, CONTACTED, BOOKED)}
+        rows = rows[segment.part[rows]]
+    return {s: int((judged.stage[rows] >= s).sum()) for s in (CLICKED, CONTACTED, BOOKED)}
 
 
 def _outcome_of(metric: str) -> int:

@@ -11,20 +11,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from models.order import group_codes, hashed_ids, rank_within, tie_keys
+from models.evaluation.arrays import Coins, Floats, Integers, Mask
+from models.evaluation.placing import arrangement, ranks_arranged
+from models.order import group_codes, hashed_ids, tie_keys
 from models.recommender import Scores
 
 __all__ = ["Floats", "Integers", "Judged", "Mask", "arranged_columns", "judge"]
-
-Floats = np.ndarray[Any, np.dtype[np.float64]]
-Integers = np.ndarray[Any, np.dtype[np.int64]]
-Mask = np.ndarray[Any, np.dtype[np.bool_]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +48,7 @@ class Judged:
     cluster: Integers
     stage: Integers
     listing: Integers
-    ties: np.ndarray[Any, np.dtype[np.uint64]]
+    ties: Coins
     guests_known: int
 
     @property
@@ -82,7 +79,7 @@ class Judged:
             raise ValueError(
                 f"model {model}: {int((~np.isfinite(arranged)).sum())} scores are not finite"
             )
-        return rank_within(self.search, arranged, self.ties)
+        return ranks_arranged(self.starts, self.sizes, arranged)
 
     def per_search(self, values: Floats) -> Floats:
         """Sum over the rows of each search; shape (S,)."""
@@ -111,7 +108,7 @@ def judge(rows: pa.Table) -> Judged:
     codes = group_codes(rows["id_search"])
     ties = tie_keys(rows)
     numbers = _renumbered(codes, hashed_ids(rows["id_search"]))
-    order = np.lexsort((ties, numbers))
+    order = arrangement(numbers, ties)
     search, arranged_ties = numbers[order], ties[order]
     starts = np.flatnonzero(np.r_[True, search[1:] != search[:-1]])
     if ((search[1:] == search[:-1]) & (arranged_ties[1:] == arranged_ties[:-1])).any():
@@ -143,7 +140,7 @@ def _check(rows: pa.Table) -> None:
         raise ValueError(f"cannot evaluate: {rows['stage'].null_count} rows have no stage")
 
 
-def _renumbered(codes: Integers, hashes: np.ndarray[Any, Any]) -> Integers:
+def _renumbered(codes: Integers, hashes: Coins) -> Integers:
     """Codes numbered in the order of their hashes, whatever the order of the rows."""
     _, first = np.unique(codes, return_index=True)
     position = np.empty(len(first), dtype=np.int64)

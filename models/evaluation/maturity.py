@@ -25,7 +25,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from scipy.special import ndtri
 
-from models.evaluation.judged import Floats, Integers
+from models.evaluation.arrays import Floats, Integers
 
 __all__ = [
     "DayMaturity",

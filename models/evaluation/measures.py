@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.evaluation.judged import Floats
+from models.evaluation.arrays import Floats
 from models.evaluation.significance import Interval
 
 __all__ = ["Figure", "Measure", "mean_over_searches", "named_at"]

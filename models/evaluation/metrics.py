@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.evaluation.judged import Floats, Integers
+from models.evaluation.arrays import Floats, Integers
 
 __all__ = [
     "Hits",

@@ -19,9 +19,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from models.evaluation.judged import Floats, Integers, Judged
+from models.evaluation.arrays import Floats, Integers
+from models.evaluation.judged import Judged
 from models.evaluation.measures import Measure, mean_over_searches, named_at
-from models.order import rank_within
+from models.evaluation.placing import ranks_arranged
 
 __all__ = ["CEILINGS", "Ceiling", "ceilings_of", "expected_dcg", "oracle_measures", "random_dcg"]
 
@@ -52,7 +53,7 @@ class Ceiling:
             raise ValueError(f"truth of {name}: probabilities must lie between 0 and 1")
         self.name = name
         self.truth = truth
-        self.ranks = rank_within(judged.search, truth, judged.ties)
+        self.ranks = ranks_arranged(judged.starts, judged.sizes, truth)
 
     def measures(self, judged: Judged, ranks: Integers, ks: tuple[int, ...]) -> list[Measure]:
         """``g_NAME_at_k`` and ``expected_dcg_NAME_at_k`` of an order."""

@@ -9,11 +9,13 @@ Legend: N rows, S searches.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
+from models.evaluation.arrays import Floats, Integers, Mask
 from models.evaluation.config import EvaluationConfig
-from models.evaluation.judged import Floats, Judged, Mask
+from models.evaluation.judged import Judged
 from models.evaluation.measures import Figure, Measure
 from models.evaluation.ranking import STAGE_NAMES
 from models.evaluation.significance import jackknife_interval
@@ -43,35 +45,53 @@ def placements(scores: Floats, is_positive: Mask) -> Floats:
     >>> placements(np.array([0.8, 0.9, 0.1]), np.array([True, False, False])).tolist()
     [0.5, 0.0, 1.0]
     """
-    return _Sorted(scores).placements(is_positive)
+    ascending = _ascending(scores)
+    placed = np.empty(len(scores))
+    placed[ascending.order] = _placed(ascending, is_positive[ascending.order])
+    return placed
 
 
-class _Sorted:
-    """Scores sorted once, so that several stages can be placed against them."""
+@dataclass(frozen=True, kw_only=True)
+class _Ascending:
+    """Scores sorted once, so that several stages can be placed against them.
 
-    def __init__(self, scores: Floats) -> None:
-        self.order = np.argsort(scores)
-        ascending = scores[self.order]
-        is_first = np.r_[True, ascending[1:] != ascending[:-1]]
-        self.tie = np.cumsum(is_first) - 1
-        self.starts = np.flatnonzero(is_first)
-        self.ends = np.r_[self.starts[1:], len(scores)]
+    Attributes:
+        order: rows by rising score; shape (N,).
+        below: for each place of that order, rows with a lower score; shape (N,).
+        upto: the same, the tied ones and itself included; shape (N,).
+    """
 
-    def placements(self, is_positive: Mask) -> Floats:
-        positive = is_positive[self.order]
-        running = np.r_[0, np.cumsum(positive)]
-        positives_below = (running[self.starts] + running[self.ends])[self.tie] / 2
-        rows_below = (self.starts + self.ends)[self.tie] / 2
-        positives = int(running[-1])
-        negatives = len(positive) - positives
-        placed = np.empty(len(positive))
-        with np.errstate(divide="ignore", invalid="ignore"):
-            placed[self.order] = np.where(
-                positive,
-                (rows_below - positives_below) / negatives,
-                1 - positives_below / positives,
-            )
-        return placed
+    order: Integers
+    below: Integers
+    upto: Integers
+
+
+def _ascending(scores: Floats) -> _Ascending:
+    order = np.argsort(scores)
+    ascending = scores[order]
+    places = np.arange(len(scores))
+    is_first = np.concatenate([[True], ascending[1:] != ascending[:-1]])
+    if is_first.all():
+        return _Ascending(order=order, below=places, upto=places + 1)
+    starts = np.flatnonzero(is_first)
+    lengths = np.diff(np.concatenate([starts, [len(scores)]]))
+    below = np.repeat(starts, lengths)
+    return _Ascending(order=order, below=below, upto=below + np.repeat(lengths, lengths))
+
+
+def _placed(ascending: _Ascending, positive: Mask) -> Floats:
+    """Placements in the ascending order; ``positive`` in that order; shape (N,)."""
+    running = np.concatenate([[0], np.cumsum(positive)])
+    positives_below = (running[ascending.below] + running[ascending.upto]) / 2
+    rows_below = (ascending.below + ascending.upto) / 2
+    positives = int(running[-1])
+    negatives = len(positive) - positives
+    placed = np.where(
+        positive,
+        (rows_below - positives_below) / max(negatives, 1),
+        1 - positives_below / max(positives, 1),
+    )
+    return np.asarray(placed, dtype=np.float64)
 
 
 def auc_measures(judged: Judged, scores: Floats) -> list[Measure]:
@@ -81,24 +101,25 @@ def auc_measures(judged: Judged, scores: Floats) -> list[Measure]:
     each search (Obuchowski 1997, clustered AUC), written so that the ratio of the whole
     is the AUC itself. A stage that no row or every row reached has none.
     """
-    ranked = _Sorted(scores)
+    ascending = _ascending(scores)
+    search, stages = judged.search[ascending.order], judged.stage[ascending.order]
+    ones = np.ones(judged.searches)
     measures = []
     for name, stage in STAGE_NAMES.items():
-        is_positive = judged.stage >= stage
-        positives = int(is_positive.sum())
-        negatives = len(is_positive) - positives
+        positive = stages >= stage
+        positives = int(positive.sum())
+        negatives = len(positive) - positives
         if not positives or not negatives:
             continue
-        placed = ranked.placements(is_positive)
-        auc = float(placed[is_positive].mean())
-        weight = np.where(is_positive, 1 / positives, 1 / negatives)
-        influence = judged.per_search((placed - auc) * weight)
-        ones = np.ones(judged.searches)
+        placed = _placed(ascending, positive)
+        auc = float(placed[positive].mean())
+        weight = np.where(positive, 1 / positives, 1 / negatives)
+        influence = np.bincount(search, weights=(placed - auc) * weight, minlength=judged.searches)
         measures.append(
             Measure(
                 metric=f"auc_{name}",
                 k=None,
-                numerator=auc + judged.searches * influence,
+                numerator=np.asarray(auc + judged.searches * influence),
                 denominator=ones,
                 scored=ones,
                 is_for_segments=False,
@@ -191,7 +212,7 @@ def calibration_figures(
     return measures, figures
 
 
-def _bins(probabilities: Floats, count: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+def _bins(probabilities: Floats, count: int) -> Integers:
     """Bin of each row, 0 for the lowest predictions; bins differ by at most one row."""
     bins = np.empty(len(probabilities), dtype=np.int64)
     order = np.argsort(probabilities, kind="stable")
@@ -202,7 +223,7 @@ def _bins(probabilities: Floats, count: int) -> np.ndarray[tuple[int], np.dtype[
 def _overall(
     judged: Judged,
     name: str,
-    bins: np.ndarray[tuple[int], np.dtype[np.int64]],
+    bins: Integers,
     excess: Floats,
     config: EvaluationConfig,
 ) -> Figure:

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from data.contract import BOOKED, CLICKED, CONTACTED
+from models.evaluation.arrays import Integers, Mask
 from models.evaluation.config import EvaluationConfig
-from models.evaluation.judged import Integers, Judged, Mask
+from models.evaluation.judged import Judged
 from models.evaluation.measures import Measure, mean_over_searches, named_at
 from models.evaluation.metrics import (
     Hits,

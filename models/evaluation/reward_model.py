@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.evaluation.judged import Floats, Integers, Judged
+from models.evaluation.arrays import Floats, Integers
+from models.evaluation.judged import Judged
 
 __all__ = ["fitted_rewards", "position_rates"]
 

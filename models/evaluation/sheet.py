@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from models.evaluation.arrays import Floats, Integers
 from models.evaluation.config import EvaluationConfig
 from models.evaluation.context import Context, host_codes, list_attributes
 from models.evaluation.diversity import diversity_measures
 from models.evaluation.exposure import concentration_figures, new_listing_measures
-from models.evaluation.judged import Floats, Integers, Judged, arranged_columns
+from models.evaluation.judged import Judged, arranged_columns
 from models.evaluation.measures import Figure, Measure
 from models.evaluation.oracle import Ceiling, ceilings_of, oracle_measures
 from models.evaluation.probability import auc_measures, calibration_figures, probability_measures

@@ -11,14 +11,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy import sparse
 from scipy.special import ndtr, ndtri
 
-from models.evaluation.judged import Floats, Integers
+from models.evaluation.arrays import Floats, Integers
 
 __all__ = [
+    "Draws",
     "Interval",
     "bootstrap_sums",
     "difference_test",
@@ -30,8 +32,10 @@ __all__ = [
     "sums_by_cluster",
 ]
 
-# a chunk of weights stays below this many numbers (64 MB), whatever the number of guests
-_CHUNK_NUMBERS = 2**23
+# weights of one replicate chunk, and of all of them where they are kept for the next
+# segment (one byte each), stay below these many
+_CHUNK_WEIGHTS = 2**23
+_KEPT_WEIGHTS = 2**28
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,18 +47,55 @@ class Interval:
     high: float
 
 
-def draw_weights(rng: np.random.Generator, *, clusters: int, replicates: int) -> Iterator[Floats]:
-    """How often each cluster is drawn, in chunks of replicates; each of shape (r, C).
+class Draws:
+    """How often each guest is drawn in each replicate: the same for every segment.
 
-    Multinomial: each replicate draws C clusters with replacement (Efron 1979).
+    Multinomial: each replicate draws C guests with replacement (Efron 1979). The weights
+    are kept as bytes where they fit, else drawn again from the same seed.
     """
-    per_chunk = max(1, min(replicates, _CHUNK_NUMBERS // max(clusters, 1)))
+
+    def __init__(self, *, clusters: int, replicates: int, seed: int) -> None:
+        self.clusters = clusters
+        self.replicates = replicates
+        self._seed = seed
+        self._kept: list[np.ndarray[Any, np.dtype[np.uint8]]] = []
+
+    def __iter__(self) -> Iterator[np.ndarray[Any, np.dtype[np.uint8]]]:
+        """Chunks of replicates, each of shape (r, C)."""
+        if self._kept:
+            yield from self._kept
+            return
+        rng = np.random.default_rng(self._seed)
+        chunks = draw_weights(rng, clusters=self.clusters, replicates=self.replicates)
+        if self.clusters * self.replicates <= _KEPT_WEIGHTS:
+            self._kept = list(chunks)
+            yield from self._kept
+        else:
+            yield from chunks
+
+    def sums(self, columns_GM: Floats, guests: Integers) -> Floats:
+        """Replicates of the sums over these guests' rows; (G, M) → (R, M)."""
+        everyone = len(guests) == self.clusters
+        return np.vstack(
+            [
+                (chunk if everyone else chunk[:, guests]).astype(np.float64) @ columns_GM
+                for chunk in self
+            ]
+        )
+
+
+def draw_weights(
+    rng: np.random.Generator, *, clusters: int, replicates: int
+) -> Iterator[np.ndarray[Any, np.dtype[np.uint8]]]:
+    """How often each cluster is drawn, in chunks of replicates; each of shape (r, C)."""
+    per_chunk = max(1, min(replicates, _CHUNK_WEIGHTS // max(clusters, 1)))
     for first in range(0, replicates, per_chunk):
         count = min(per_chunk, replicates - first)
         drawn = rng.integers(0, clusters, size=(count, clusters), dtype=np.int32)
         drawn += (np.arange(count, dtype=np.int32) * clusters)[:, None]
         weights = np.bincount(drawn.ravel(), minlength=count * clusters)
-        yield weights.reshape(count, clusters).astype(np.float64)
+        # a weight has mean 1; one of 256 does not occur
+        yield weights.reshape(count, clusters).astype(np.uint8)
 
 
 def sums_by_cluster(values_SM: Floats, cluster: Integers, clusters: int) -> Floats:
@@ -72,7 +113,7 @@ def bootstrap_sums(
     """Replicates of the sums over clusters; (C, M), (C, D) → (R, M), (R, D)."""
     columns = np.hstack([numerators_CM, denominators_CD])
     parts = [
-        weights @ columns
+        weights.astype(np.float64) @ columns
         for weights in draw_weights(rng, clusters=len(columns), replicates=replicates)
     ]
     sums = np.vstack(parts)

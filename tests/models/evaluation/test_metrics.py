@@ -18,8 +18,10 @@ from models.evaluation.metrics import (
     recall,
     reciprocal_rank,
 )
+from models.evaluation.placing import arrangement
 from models.evaluation.probability import auc_measures, log_loss
 from models.evaluation.ranking import hits_of, touched_rows
+from models.order import group_codes, rank_within, tie_keys
 
 CONFIG = EvaluationConfig()
 
@@ -124,6 +126,22 @@ def test_search_without_booking_has_no_value_and_is_not_zero(placed):
     for values in (ndcg(hits, 5), recall(hits, 5), hit_rate(hits, 5), reciprocal_rank(hits)):
         assert np.isnan(values[without]).all()
         assert np.isfinite(values[~without]).all()
+
+
+def test_ranks_are_those_of_the_common_order_ties_included(worlds, rng):
+    world = worlds(rng, sizes=(1, 90))
+    judged = judge(world.rows)
+    searches = group_codes(world.rows["id_search"])
+    for scores in (rng.normal(size=world.rows.num_rows), rng.integers(0, 3, world.rows.num_rows)):
+        expected = rank_within(searches, scores, tie_keys(world.rows))
+        assert (judged.ranks(scores, model="any") == expected[judged.order]).all()
+
+
+def test_arrangement_is_exact_when_shortened_keys_meet():
+    search = np.array([1, 0, 1, 1])
+    ties = np.array([8, 5, 9, 7], dtype=np.uint64)
+    assert arrangement(search, ties).tolist() == [1, 3, 0, 2]
+    assert arrangement(np.zeros(3, int), ties[:3]).tolist() == [1, 0, 2]
 
 
 def test_all_scores_tied_means_a_random_order_not_the_row_order(worlds, rng):
