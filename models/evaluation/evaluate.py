@@ -103,7 +103,7 @@ def _honesty(
             "paired on the same draws of guests; Holm over all models and metrics compared, "
             "the segments being a family of their own"
         ),
-        warnings=_warnings(booked, config),
+        warnings=(*context.provenance.warnings, *_warnings(booked, config)),
     )
 
 

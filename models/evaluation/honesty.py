@@ -20,6 +20,8 @@ class Provenance:
         label_maturity: share of the test window's final bookings that the log already
             holds, estimated; ``None`` when not estimated.
         notes: further plain sentences.
+        warnings: what the caller knows to make the figures doubtful, such as
+            :func:`models.evaluation.maturity.maturity_warning`.
     """
 
     source: str = "not stated"
@@ -28,6 +30,7 @@ class Provenance:
     seeds: int = 1
     label_maturity: float | None = None
     notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -145,8 +145,7 @@ def _share(
 ) -> Interval:
     sums = sums_by_cluster(np.stack([won, counted], axis=1), judged.cluster, judged.clusters)
     drawn = ratio(*bootstrap_sums(sums[:, :1], sums[:, 1:], replicates=config.replicates, rng=rng))
-    total = np.asarray(sums.sum(axis=0))
-    value = ratio(total[:1], total[1:])
+    value = ratio(sums[:, :1].sum(axis=0), sums[:, 1:].sum(axis=0))
     return percentile_interval(
         float(value[0]) - 0.5, drawn[:, 0] - 0.5, confidence=config.confidence
     )

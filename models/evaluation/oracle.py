@@ -19,6 +19,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from data.contract import TRUTH
 from models.evaluation.arrays import Floats, Integers
 from models.evaluation.judged import Judged
 from models.evaluation.measures import Measure, mean_over_searches, named_at
@@ -79,12 +80,13 @@ class Ceiling:
 def ceilings_of(judged: Judged, truth: Mapping[str, Floats]) -> list[Ceiling]:
     """The ceilings whose probabilities are given (arranged), taste first.
 
-    Raises ``ValueError`` on a name that is no column of the truth.
+    Other columns of the truth table (clicks, contacts) may come along and are not used.
+    Raises ``ValueError`` on a name that is no column of it.
     """
-    unknown = set(truth) - set(CEILINGS.values())
+    unknown = set(truth) - set(TRUTH.names)
     if unknown:
         raise ValueError(
-            f"unknown truth: {', '.join(sorted(unknown))}; known: {', '.join(CEILINGS.values())}"
+            f"unknown truth: {', '.join(sorted(unknown))}; known: {', '.join(TRUTH.names)}"
         )
     return [
         Ceiling(judged, name, truth[column]) for name, column in CEILINGS.items() if column in truth

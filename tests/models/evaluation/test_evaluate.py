@@ -196,11 +196,15 @@ def test_split_without_any_booking_still_gives_a_scorecard(world, scores):
     [
         ({"scores": {"random": np.zeros(3)}}, "one score per row"),
         ({"reference": "popularity"}, "has no scores"),
-        ({"truth": {"p_bok": np.zeros(3)}}, "not one value per row"),
+        ({"truth": {"p_book_taste": np.zeros(3)}}, "not one value per row"),
+        ({"truth": {"p_bok_taste": None}}, "unknown truth: p_bok_taste"),
     ],
 )
 def test_what_does_not_fit_is_refused_by_name(world, scores, change, said):
     given = {"scores": scores, "reference": "random", "truth": None} | change
+    truth = given["truth"]
+    if truth:
+        truth = {n: np.zeros(world.rows.num_rows) if v is None else v for n, v in truth.items()}
     with pytest.raises(ValueError, match=said):
         evaluate(
             world.rows,
@@ -208,7 +212,7 @@ def test_what_does_not_fit_is_refused_by_name(world, scores, change, said):
             split="test",
             reference=given["reference"],
             config=QUICK,
-            truth=given["truth"],
+            truth=truth,
         )
 
 
