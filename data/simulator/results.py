@@ -219,9 +219,11 @@ def _pool_of(retrieval: Retrieval, queries: Queries) -> tuple[Array, Array, Arra
 def _fits(
     catalogue: Catalogue, calendar: Calendar, queries: Queries, search: Array, listing: Array
 ) -> Array:
-    large_enough: Array = catalogue.capacity[listing] >= queries.party[search]
-    takes = can_host(catalogue, calendar, queries, (search, listing))
-    return large_enough & (takes | ~queries.is_dated[search])
+    fits: Array = catalogue.capacity[listing] >= queries.party[search]
+    # only what could fit is looked up in the calendar, by far the largest table
+    dated = np.flatnonzero(fits & queries.is_dated[search])
+    fits[dated] = can_host(catalogue, calendar, queries, (search[dated], listing[dated]))
+    return fits
 
 
 def can_host(
@@ -236,7 +238,10 @@ def can_host(
     nights = queries.nights[search]
     takes: Array = catalogue.minimum_nights[listing] <= nights
     takes &= nights <= catalogue.maximum_nights[listing]
-    return takes & calendar.is_shown_free(listing, queries.checkin[search], nights)
+    open_to = np.flatnonzero(takes)
+    checkin = queries.checkin[search[open_to]]
+    takes[open_to] = calendar.is_shown_free(listing[open_to], checkin, nights[open_to])
+    return takes
 
 
 def _distance_to_center(

@@ -126,6 +126,7 @@ class SimulationConfig:
         with_position: add ``position``, ``is_random_order`` and ``propensity``.
         searches_per_chunk: searches simulated at a time; bounds the memory, and is part
             of the world: another value is another draw of it.
+        threads: threads at work; the result is the same for any number.
     """
 
     searches: int
@@ -136,6 +137,7 @@ class SimulationConfig:
     start: date = date(2026, 1, 19)
     with_position: bool = False
     searches_per_chunk: int = 10_000
+    threads: int = 2
 
     def __post_init__(self) -> None:
         if not 1 <= self.searches <= MOST_SEARCHES:
@@ -153,6 +155,8 @@ class SimulationConfig:
             raise ValueError(
                 f"searches_per_chunk must lie in 1..100,000, not {self.searches_per_chunk:,}"
             )
+        if not 1 <= self.threads <= 64:
+            raise ValueError(f"threads must lie in 1..64, not {self.threads}")
         if not date(2000, 1, 1) <= self.start <= date(2099, 12, 1):
             raise ValueError(f"start must lie in the years 2000 to 2099, not {self.start}")
 

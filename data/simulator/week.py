@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -70,21 +72,49 @@ class _Simulation:
     names: Names
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Acted:
+    """A chunk whose guests have acted: what is left is arithmetic on it alone."""
+
+    queries: Queries
+    shown: Shown
+    offers: Offers
+    taste: Taste
+    outcomes: Outcomes
+    new_bookings: Array
+
+
 def simulate(
     config: SimulationConfig, progress: Progress | None = None
 ) -> Iterator[SimulatedChunk]:
     """The simulated week, chunk by chunk; ``progress`` hears of searches done and planned.
 
-    Memory is bounded by the catalogue, the plan (a dozen bytes per search) and a chunk.
+    Memory is bounded by the catalogue, the plan (a dozen bytes per search) and a chunk
+    per thread. The world moves on in one thread; truth and tables, which change nothing,
+    are worked out behind it by the others.
     """
     simulation = _set_up(config)
     done = 0
-    for day, chunk in _chunks(config, simulation.plan):
-        simulation.calendar.start_day(config.first_day + day)
-        yield _simulate_chunk(simulation, chunk)
-        done = chunk[1]
+    for chunk in _in_background(config.threads - 1, simulation):
+        done += chunk.searches
+        yield chunk
         if progress is not None:
             progress(done, config.searches)
+
+
+def _in_background(workers: int, simulation: _Simulation) -> Iterator[SimulatedChunk]:
+    """Finished chunks in their order, at most ``workers`` of them waiting."""
+    if workers == 0:
+        yield from (_finish(simulation, acted) for acted in _act_all(simulation))
+        return
+    waiting: deque[Future[SimulatedChunk]] = deque()
+    with ThreadPoolExecutor(max_workers=workers) as pool:
+        for acted in _act_all(simulation):
+            waiting.append(pool.submit(_finish, simulation, acted))
+            if len(waiting) > workers:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
 
 
 def _set_up(config: SimulationConfig) -> _Simulation:
@@ -114,25 +144,50 @@ def _chunks(config: SimulationConfig, plan: Plan) -> Iterator[tuple[int, tuple[i
             yield day, (start, min(start + config.searches_per_chunk, int(edges[day + 1])))
 
 
-def _simulate_chunk(simulation: _Simulation, chunk: tuple[int, int]) -> SimulatedChunk:
+def _act_all(simulation: _Simulation) -> Iterator[_Acted]:
+    """The chunks in the order of time; bookings of the days before have left the results."""
+    config = simulation.config
+    for day, chunk in _chunks(config, simulation.plan):
+        simulation.calendar.start_day(config.first_day + day)
+        yield _act_chunk(simulation, chunk)
+
+
+def _act_chunk(simulation: _Simulation, chunk: tuple[int, int]) -> _Acted:
     config, catalogue, guests = simulation.config, simulation.catalogue, simulation.guests
-    queries = queries_of(config, guests, simulation.plan, chunk)
     places = (catalogue, simulation.prices, simulation.retrieval, simulation.calendar)
-    results_rng = generator(config.seed, Draw.RESULTS, chunk[0])
-    queries, shown = show_results(config, places, queries, results_rng)
+    queries, shown = show_results(
+        config,
+        places,
+        queries_of(config, guests, simulation.plan, chunk),
+        generator(config.seed, Draw.RESULTS, chunk[0]),
+    )
     offers = offers_of(
         config, (catalogue, simulation.retrieval, simulation.calendar), queries, shown
     )
     taste = taste_of(guests, queries, shown.search)
     outcomes, offers = _act(simulation, queries, shown, (offers, taste))
+    return _Acted(
+        queries=queries,
+        shown=shown,
+        offers=offers,
+        taste=taste,
+        outcomes=outcomes,
+        # a copy: the calendar moves on while this chunk is finished in the background
+        new_bookings=simulation.calendar.new_bookings.copy(),
+    )
+
+
+def _finish(simulation: _Simulation, acted: _Acted) -> SimulatedChunk:
+    """Truth and tables of a chunk."""
+    queries, shown = acted.queries, acted.shown
     truths = (
-        given_taste(probabilities(offers, taste)),
-        given_observables(offers, guests, queries, shown),
+        given_taste(probabilities(acted.offers, acted.taste)),
+        given_observables(acted.offers, simulation.guests, queries, shown),
     )
     identity = simulation.names.identity(queries, shown)
-    world = (guests, catalogue, simulation.calendar.new_bookings)
-    log = log_table(identity, world, queries, shown, outcomes)
-    if config.with_position:
+    world = (simulation.guests, simulation.catalogue, acted.new_bookings)
+    log = log_table(identity, world, queries, shown, acted.outcomes)
+    if simulation.config.with_position:
         for name, column in exposure_columns(shown).items():
             log = log.append_column(name, column)
     return SimulatedChunk(
