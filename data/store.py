@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import polars as pl
 import pyarrow as pa
@@ -20,6 +20,7 @@ from deltalake.exceptions import DeltaError
 
 from data.contract import TABLES, Table
 from data.errors import HomeError
+from data.pump import pumped
 
 __all__ = ["Frame", "Lake", "Partition"]
 
@@ -150,32 +151,22 @@ class Lake:
         replaces_all: bool = False,
     ) -> None:
         path = self.path(table)
-        stream = _stream(frame)
         marks = [Transaction(_APPLICATION, job)] if job is not None else None
+        how: dict[str, Any] = {"mode": "append", "schema_mode": "merge"}
+        if replaces_all:
+            how = {"mode": "overwrite", "schema_mode": "overwrite"}
+        elif predicate is not None:
+            how = {"mode": "overwrite", "schema_mode": "merge", "predicate": predicate}
         try:
             path.mkdir(parents=True, exist_ok=True)
-            columns = list(_TABLES[table].partition_by) or None
-            commit = CommitProperties(app_transactions=marks)
-            if predicate is None:
+            with pumped(_stream(frame)) as stream:
                 write_deltalake(
                     path,
                     stream,
-                    mode="append",
-                    partition_by=columns,
-                    schema_mode="merge",
+                    partition_by=list(_TABLES[table].partition_by) or None,
                     target_file_size=_FILE_BYTES,
-                    commit_properties=commit,
-                )
-            else:
-                write_deltalake(
-                    path,
-                    stream,
-                    mode="overwrite",
-                    predicate=predicate,
-                    partition_by=columns,
-                    schema_mode="merge",
-                    target_file_size=_FILE_BYTES,
-                    commit_properties=commit,
+                    commit_properties=CommitProperties(app_transactions=marks),
+                    **how,
                 )
         except DeltaError as error:
             raise HomeError(f"{path}: the table could not be written: {error}") from error

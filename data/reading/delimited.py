@@ -145,7 +145,8 @@ def _block(
             "please report this file",
         )
     read_alone, broken = _odd_records(header, data, records, lines)
-    numbers = pl.Series("source_line", np.r_[lines[good], [line for line, _ in read_alone]])
+    alone_lines = np.array([line for line, _ in read_alone], dtype=np.int64)
+    numbers = pl.Series("source_line", np.r_[lines[good], alone_lines])
     if read_alone:
         alone = [fields for _, fields in read_alone]
         rows = rows.vstack(
@@ -153,7 +154,7 @@ def _block(
         )
     rows, numbers, broken = _without_replaced(rows, numbers, broken, is_transcoded)
     _refuse_second_header(file, rows, numbers)
-    return Block(rows=rows, lines=numbers.cast(pl.Int64), broken=broken_rows(broken))
+    return Block(rows=rows, lines=numbers, broken=broken_rows(broken))
 
 
 def _parse(header: Header, data: bytes) -> pl.DataFrame:

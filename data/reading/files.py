@@ -169,9 +169,7 @@ def open_text(file: SourceFile, encoding: str | None) -> Iterator[OpenText]:
         raise LogError(file.name, f"cannot be read: {error.strerror or error}") from error
 
 
-def _decoded(
-    file: SourceFile, stream: _Buffered, encoding: str | None
-) -> tuple[BinaryIO, bool]:
+def _decoded(file: SourceFile, stream: _Buffered, encoding: str | None) -> tuple[BinaryIO, bool]:
     head = stream.peek(4)[:4]
     for bom, name in _BOMS:
         if head.startswith(bom):
