@@ -34,7 +34,14 @@ def _without(column: str) -> str:
     return "\n".join(",".join(line.split(",")[i] for i in keep) for line in GOOD.splitlines())
 
 
+def _quoted(text: str) -> str:
+    return "\n".join('"' + line.replace(",", '","') + '"' for line in text.splitlines())
+
+
 PARQUET = _parquet()
+PARQUET_OF_OTHERS = _parquet().replace(b"id_search", b"id_sreach")
+HALF_SURROGATE = b"\xff\xfe" + f"{GOOD}{ROW_1}".encode("utf-16-le") + b"\x00\xd8"
+OPEN_AMONG_QUOTED = "\n".join([COLUMNS, '"S0,L0', _quoted(ROW_1), ROW_2, ""])
 
 # name → content, and words that the message must hold
 REFUSED: dict[str, tuple[str | bytes, str]] = {
@@ -84,14 +91,14 @@ REFUSED: dict[str, tuple[str | bytes, str]] = {
     "truncated parquet": (PARQUET[: len(PARQUET) // 2], "Parquet"),
     "parquet magic alone": (b"PAR1", "Parquet"),
     "parquet without footer": (PARQUET[:-12], "Parquet"),
-    "parquet of other columns": (_parquet(id_search=["S"]).replace(b"query_market", b"query_narket"), ""),
+    "parquet of other columns": (PARQUET_OF_OTHERS, "id_search"),
     "parquet with a list column": (_parquet(label=[["click"]]), "label"),
     "parquet with a struct column": (_parquet(label=[{"a": 1}]), "label"),
     "parquet, every row rejected": (_parquet(label=["x"]), "every one"),
     "simulated and real rows": (GOOD.replace("S1", "simS1"), "simulated"),
     "header never ends": ("a" * (1 << 21), "first line"),
     "unclosed quote in the header": (f'"{COLUMNS}\n{ROW_1}\n', "one column"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", REFUSED)
@@ -121,14 +128,18 @@ TAKEN: dict[str, tuple[str | bytes, int, list[tuple[int, Reason]]]] = {
     "utf-16 big endian": (b"\xfe\xff" + GOOD.encode("utf-16-be"), 2, []),
     "utf-32": (GOOD.encode("utf-32"), 2, []),
     "gzip": (gzip.compress(GOOD.encode()), 2, []),
-    "gzip in two members": (gzip.compress(GOOD[:99].encode()) + gzip.compress(GOOD[99:].encode()), 2, []),
+    "gzip in two members": (
+        gzip.compress(GOOD[:99].encode()) + gzip.compress(GOOD[99:].encode()),
+        2,
+        [],
+    ),
     "gzip of utf-16": (gzip.compress(GOOD.encode("utf-16")), 2, []),
     "semicolons": (GOOD.replace(",", ";"), 2, []),
     "tabs": (GOOD.replace(",", "\t"), 2, []),
     "pipes": (GOOD.replace(",", "|"), 2, []),
     "spaces around names": (GOOD.replace(",label,", " , label ,", 1), 2, []),
     "spaces around values": (GOOD.replace("click", " click "), 2, []),
-    "everything quoted": ("\n".join('"' + line.replace(",", '","') + '"' for line in GOOD.splitlines()), 2, []),
+    "everything quoted": (_quoted(GOOD), 2, []),
     "quoted header": ("\n".join(['"' + COLUMNS.replace(",", '","') + '"', ROW_1]), 1, []),
     "quoted separator": (GOOD.replace("L1", '"L,1"'), 2, []),
     "quoted line end": (f'{COLUMNS},note\n{ROW_1},"a\nb"\n{ROW_2},x\n', 2, []),
@@ -144,32 +155,84 @@ TAKEN: dict[str, tuple[str | bytes, int, list[tuple[int, Reason]]]] = {
     "offset times": (GOOD.replace("10:00", "10:00-03:00").replace("11:00", "11:00Z"), 2, []),
     "iso with T": (GOOD.replace("2018-02-05 ", "2018-02-05T"), 2, []),
     "parquet": (PARQUET, 1, []),
-    "parquet with dictionaries": (_parquet(label=pl.Series(["click"], dtype=pl.Categorical)), 1, []),
+    "parquet with dictionaries": (
+        _parquet(label=pl.Series(["click"], dtype=pl.Categorical)),
+        1,
+        [],
+    ),
     "parquet with numbers as ids": (_parquet(id_search=[7], id_listing=[8.0]), 1, []),
     "parquet with a column of nothing": (_parquet(id_user=pl.Series([None], dtype=pl.Null)), 1, []),
     "line too short": (f"{GOOD}S3,L3,click\n", 2, [(4, R.WRONG_FIELD_COUNT)]),
     "line too long": (f"{GOOD}{ROW_1},x\n", 2, [(4, R.WRONG_FIELD_COUNT)]),
     "last line cut off": (f"{GOOD}S3,L3,cl", 2, [(4, R.WRONG_FIELD_COUNT)]),
     "prose inside": (f"{COLUMNS}\n{ROW_1}\nsorry\n{ROW_2}\n", 2, [(3, R.WRONG_FIELD_COUNT)]),
-    "bytes that are no text": (GOOD.encode() + b"S3,L\xff,click,2018-02-05 10:00,Rio\n", 2, [(4, R.NOT_TEXT)]),
-    "half a character": (GOOD.encode() + b"S3,L\xc3,click,2018-02-05 10:00,Rio\n", 2, [(4, R.NOT_TEXT)]),
+    "bytes that are no text": (
+        GOOD.encode() + b"S3,L\xff,click,2018-02-05 10:00,Rio\n",
+        2,
+        [(4, R.NOT_TEXT)],
+    ),
+    "half a character": (
+        GOOD.encode() + b"S3,L\xc3,click,2018-02-05 10:00,Rio\n",
+        2,
+        [(4, R.NOT_TEXT)],
+    ),
     "a zero byte": (GOOD.encode() + b"S3,L\x00,click,2018-02-05 10:00,Rio\n", 2, [(4, R.NOT_TEXT)]),
-    "odd utf-16": (b"\xff\xfe" + (GOOD + "S").encode("utf-16-le")[:-1], 2, [(4, R.WRONG_FIELD_COUNT)]),
-    "half a surrogate": (b"\xff\xfe" + GOOD.encode("utf-16-le") + ROW_1.encode("utf-16-le") + b"\x00\xd8", 2, [(4, R.NOT_TEXT)]),
-    "quote never closed": (f'{COLUMNS}\n"S0,L0,click\n{ROW_1}\n{ROW_2}\n', 2, [(2, R.WRONG_FIELD_COUNT)]),
-    "quote never closed in the last line": (f'{GOOD}S3,"L3,click,2018-02-05 10:00,Rio\n', 2, [(4, R.WRONG_FIELD_COUNT)]),
-    "two lines with open quotes": (f'{COLUMNS}\n"S0,L0\n{ROW_1}\n"S9,L9\n{ROW_2}\n', 2, [(2, R.WRONG_FIELD_COUNT), (4, R.WRONG_FIELD_COUNT)]),
-    "open quote among quoted lines": (f'{COLUMNS}\n"S0,L0\n{ROW_1.replace("L1", chr(34) + "L1" + chr(34))}\n{ROW_2}\n', 2, [(2, R.WRONG_FIELD_COUNT)]),
-    "another separator in one line": (f"{GOOD}{ROW_1.replace(',', ';')}\n", 2, [(4, R.WRONG_FIELD_COUNT)]),
+    "odd utf-16": (
+        b"\xff\xfe" + (GOOD + "S").encode("utf-16-le")[:-1],
+        2,
+        [(4, R.WRONG_FIELD_COUNT)],
+    ),
+    "half a surrogate": (HALF_SURROGATE, 2, [(4, R.NOT_TEXT)]),
+    "quote never closed": (
+        f'{COLUMNS}\n"S0,L0,click\n{ROW_1}\n{ROW_2}\n',
+        2,
+        [(2, R.WRONG_FIELD_COUNT)],
+    ),
+    "quote never closed in the last line": (
+        f'{GOOD}S3,"L3,click,2018-02-05 10:00,Rio\n',
+        2,
+        [(4, R.WRONG_FIELD_COUNT)],
+    ),
+    "two lines with open quotes": (
+        f'{COLUMNS}\n"S0,L0\n{ROW_1}\n"S9,L9\n{ROW_2}\n',
+        2,
+        [(2, R.WRONG_FIELD_COUNT), (4, R.WRONG_FIELD_COUNT)],
+    ),
+    "open quote among quoted lines": (OPEN_AMONG_QUOTED, 2, [(2, R.WRONG_FIELD_COUNT)]),
+    "another separator in one line": (
+        f"{GOOD}{ROW_1.replace(',', ';')}\n",
+        2,
+        [(4, R.WRONG_FIELD_COUNT)],
+    ),
     "unknown label": (f"{GOOD}{ROW_1.replace('click', 'buy')}\n", 2, [(4, R.LABEL_UNKNOWN)]),
-    "unknown market": (f"{GOOD}{ROW_1.replace('Rio de Janeiro', 'Rome')}\n", 2, [(4, R.MARKET_UNKNOWN)]),
-    "date that does not exist": (f"{GOOD}{ROW_1.replace('02-05', '02-31')}\n", 2, [(4, R.TIME_UNREADABLE)]),
-    "day first": (f"{GOOD}{ROW_1.replace('2018-02-05', '25/2/2018')}\n", 2, [(4, R.TIME_UNREADABLE)]),
+    "unknown market": (
+        f"{GOOD}{ROW_1.replace('Rio de Janeiro', 'Rome')}\n",
+        2,
+        [(4, R.MARKET_UNKNOWN)],
+    ),
+    "date that does not exist": (
+        f"{GOOD}{ROW_1.replace('02-05', '02-31')}\n",
+        2,
+        [(4, R.TIME_UNREADABLE)],
+    ),
+    "day first": (
+        f"{GOOD}{ROW_1.replace('2018-02-05', '25/2/2018')}\n",
+        2,
+        [(4, R.TIME_UNREADABLE)],
+    ),
     "hour 25": (f"{GOOD}{ROW_1.replace('10:00', '25:00')}\n", 2, [(4, R.TIME_UNREADABLE)]),
     "the same row twice": (f"{GOOD}{ROW_1}\n", 2, [(4, R.DUPLICATE)]),
-    "two labels of one key": (f"{GOOD}{ROW_1.replace('click', 'impress')}\n", 2, [(4, R.DUPLICATE)]),
-    "a search at two times": (f"{GOOD}S2,L9,click,2018-02-05 11:01,Sao Paulo\n", 1, [(3, R.SEARCH_TWO_TIMES), (4, R.SEARCH_TWO_TIMES)]),
-}  # fmt: skip
+    "two labels of one key": (
+        f"{GOOD}{ROW_1.replace('click', 'impress')}\n",
+        2,
+        [(4, R.DUPLICATE)],
+    ),
+    "a search at two times": (
+        f"{GOOD}S2,L9,click,2018-02-05 11:01,Sao Paulo\n",
+        1,
+        [(3, R.SEARCH_TWO_TIMES), (4, R.SEARCH_TWO_TIMES)],
+    ),
+}
 
 
 @pytest.mark.parametrize("name", TAKEN)
@@ -197,7 +260,7 @@ def test_folder_with_one_broken_file_is_refused_whole(world):
     folder.mkdir()
     (folder / "a.csv").write_text(GOOD)
     (folder / "b.csv").write_text("a,b\n1,2\n")
-    with pytest.raises(DataError, match="b.csv"):
+    with pytest.raises(DataError, match=r"b\.csv"):
         world.ingest(folder)
     assert world.is_untouched()
 
@@ -207,7 +270,7 @@ def test_folder_with_a_truncated_archive_is_refused_after_the_others_were_read(w
     folder.mkdir()
     (folder / "a.csv").write_text(GOOD)
     (folder / "b.csv.gz").write_bytes(PACKED[:-6])
-    with pytest.raises(DataError, match="b.csv.gz"):
+    with pytest.raises(DataError, match=r"b\.csv\.gz"):
         world.ingest(folder)
     assert world.is_untouched()
 
