@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal
 from uuid import uuid4
@@ -67,12 +68,15 @@ class _DayFiles:
             self._day, self._writer = day, self._open(day, table.schema)
         self._writer.write_table(table)
 
+    def path_of(self, day: int) -> Path:
+        """The file of a day, since 1970."""
+        return self._folder / f"{EPOCH + timedelta(days=day)}.{self._format}"
+
     def _open(self, day: int, schema: pa.Schema) -> Any:
-        name = (EPOCH.fromordinal(EPOCH.toordinal() + day)).isoformat()
-        path = self._folder / f"{name}.{self._format}"
+        path = str(self.path_of(day))
         if self._format == "csv":
-            return pyarrow.csv.CSVWriter(str(path), schema)
-        return pyarrow.parquet.ParquetWriter(str(path), schema, compression="zstd")
+            return pyarrow.csv.CSVWriter(path, schema)
+        return pyarrow.parquet.ParquetWriter(path, schema, compression="zstd")
 
     def close(self) -> None:
         if self._writer is not None:
