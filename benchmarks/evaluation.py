@@ -51,7 +51,7 @@ def made_rows(impressions: int, rng: np.random.Generator) -> pa.Table:
             "listing_total_price": np.exp(6 + 0.5 * per_listing[listing, 2]),
             "listing_room_type": ROOM_TYPES[listing % 3],
             "listing_is_new": listing % 15 == 0,
-            "lead_time_days": rng.integers(0, 90, searches)[search].astype(np.float64),
+            "query_lead_time_days": rng.integers(0, 90, searches)[search].astype(np.float64),
             "query_num_guests": rng.integers(1, 7, searches)[search].astype(np.int32),
             "guest_past_searches": rng.integers(0, 3, searches)[search],
         }

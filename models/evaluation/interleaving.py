@@ -123,7 +123,7 @@ def interleave(
     has_click = clicked.any(axis=1)
     won = np.where(has_click, (np.sign(credit) + 1) / 2, 0.0)
     return Preference(
-        share=_share(judged, np.asarray(won), has_click.astype(np.float64), rng, config),
+        share=_share(judged, np.asarray(won), np.asarray(has_click, dtype=np.float64), rng, config),
         wins_first=int((credit > 0).sum()),
         wins_second=int((credit < 0).sum()),
         ties=int((has_click & (credit == 0)).sum()),

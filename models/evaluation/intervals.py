@@ -94,7 +94,7 @@ def _scores_of_segment(
 def _replicated(desk: Desk, board: Board, segment: Segment, draws: Draws) -> _Replicated:
     chosen = np.flatnonzero(segment.searches)
     guests, cluster = np.unique(desk.judged.cluster[chosen], return_inverse=True)
-    sums_GU = sums_by_cluster(board.columns[chosen], cluster, len(guests))
+    sums_GU = sums_by_cluster(board.columns, cluster, len(guests), chosen)
     drawn_RU = draws.sums(sums_GU, guests)
     total_U = sums_GU.sum(axis=0)
     return _Replicated(
@@ -102,7 +102,7 @@ def _replicated(desk: Desk, board: Board, segment: Segment, draws: Draws) -> _Re
         measures=board.measures,
         values=ratio(total_U[board.numerator], total_U[board.denominator]),
         replicates=ratio(drawn_RU[:, board.numerator], drawn_RU[:, board.denominator]),
-        searches=board.columns[chosen].sum(axis=0)[board.scored].astype(np.int64).tolist(),
+        searches=total_U[board.scored].astype(np.int64).tolist(),
     )
 
 

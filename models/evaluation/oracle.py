@@ -31,7 +31,18 @@ CEILINGS: dict[str, str] = {"taste": "p_book_taste", "observables": "p_book_obse
 
 
 def expected_dcg(judged: Judged, ranks: Integers, truth: Floats, k: int) -> Floats:
-    """Σ p / log2(rank + 1) over the top k of each search; shape (S,)."""
+    """Σ p / log2(rank + 1) over the top k of each search; shape (S,).
+
+    Chances of 0.2 and 0.4, the worse on top: 0.2 / 1 + 0.4 / log2 3.
+
+    >>> import pyarrow as pa
+    >>> from models.evaluation.judged import judge
+    >>> rows = {"id_search": ["s", "s"], "id_listing": ["a", "b"], "stage": [0, 0]}
+    >>> expected_dcg(judge(pa.table(rows)), np.array([1, 2]), np.array([0.2, 0.4]), 2).round(
+    ...     4
+    ... ).tolist()
+    [0.4524]
+    """
     discounts = np.where(ranks <= k, 1 / np.log2(ranks + 1.0), 0.0)
     return judged.per_search(truth * discounts)
 
@@ -40,6 +51,12 @@ def random_dcg(judged: Judged, truth: Floats, k: int) -> Floats:
     """The expected DCG of a uniformly random order: mean p times the discounts that fit.
 
     Two rows with p of 0.2 and 0.4, k = 1: (0.2 + 0.4) / 2 · 1 = 0.3.
+
+    >>> import pyarrow as pa
+    >>> from models.evaluation.judged import judge
+    >>> rows = {"id_search": ["s", "s"], "id_listing": ["a", "b"], "stage": [0, 0]}
+    >>> random_dcg(judge(pa.table(rows)), np.array([0.2, 0.4]), 1).round(4).tolist()
+    [0.3]
     """
     discounts = 1 / np.log2(np.arange(2, judged.sizes.max() + 2))
     within = np.r_[0.0, np.cumsum(discounts)][np.minimum(judged.sizes, k)]

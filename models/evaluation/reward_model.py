@@ -19,20 +19,36 @@ __all__ = ["fitted_rewards", "position_rates"]
 
 # halves of the guests: each is predicted by a fit on the other
 _FOLDS = 2
-# pseudo-rows that pull a place's rate to its falling neighbours' mean
+# pseudo-rows that pull a place's rate to the power law through all places
 _PRIOR_ROWS = 50.0
+_NEWTON_STEPS = 25
 
 
 def position_rates(rewards: Floats, position: Integers) -> Floats:
     """Mean reward of each place, index 1 for the top (index 0 unused), always above 0.
 
-    Each place is shrunk towards the overall mean by a prior of 50 rows, so that a rarely
-    shown place is not divided by 0.
+    A place's own mean is shrunk, as if by 50 rows, towards the power law a · place^b that
+    all places together follow: a rarely shown place must not decide by its noise, and a
+    sponsored place may still differ.
     """
     count = np.bincount(position).astype(np.float64)
-    total = np.bincount(position, weights=rewards)
-    overall = max(float(rewards.mean()), 1 / (len(rewards) + 1))
-    return np.asarray((total + _PRIOR_ROWS * overall) / (count + _PRIOR_ROWS))
+    total = np.bincount(position, weights=rewards).astype(np.float64)
+    if not total.sum():
+        return np.ones(len(count))
+    law = _power_law(count, total)
+    return np.asarray((total + _PRIOR_ROWS * law) / (count + _PRIOR_ROWS))
+
+
+def _power_law(count: Floats, total: Floats) -> Floats:
+    """Poisson regression of rewards on the log of the place, by Newton's method."""
+    design = np.stack([np.ones(len(count)), np.log(np.maximum(np.arange(len(count)), 1))], axis=1)
+    coefficients = np.array([np.log(total.sum() / count.sum()), 0.0])
+    for _ in range(_NEWTON_STEPS):
+        expected = count * np.exp(design @ coefficients)
+        # one place alone has no slope: the pseudo-inverse leaves it at 0
+        curvature = design.T @ (design * expected[:, None])
+        coefficients = coefficients + np.linalg.pinv(curvature) @ design.T @ (total - expected)
+    return np.asarray(np.exp(design @ coefficients))
 
 
 def fitted_rewards(

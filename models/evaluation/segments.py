@@ -27,10 +27,13 @@ class SegmentColumns:
     """Which columns describe the segments, and where their bands are cut.
 
     ``returning`` counts the guest's earlier searches: 0 for a first-time guest, null for
-    one without an id. The bands begin at these whole numbers.
+    one without an id. ``lead_time`` is in days, null without dates; without that column
+    it is taken from ``checkin_day`` and ``search_day``. The bands begin at these whole
+    numbers.
     """
 
     returning: str = "guest_past_searches"
+    lead_time: str = "query_lead_time_days"
     lead_time_days: tuple[int, ...] = (4, 15, 61)
     party_size: tuple[int, ...] = (2, 3, 5)
 
@@ -140,8 +143,8 @@ def _new_listings(rows: pa.Table, judged: Judged) -> list[Segment] | None:
 
 
 def _lead_times(rows: pa.Table, judged: Judged, columns: SegmentColumns) -> list[Segment] | None:
-    if "lead_time_days" in rows.column_names:
-        lead = _per_search(rows, judged, "lead_time_days")
+    if columns.lead_time in rows.column_names:
+        lead = _per_search(rows, judged, columns.lead_time)
     elif {"checkin_day", "search_day"} <= set(rows.column_names):
         lead = _per_search(rows, judged, "checkin_day") - _per_search(rows, judged, "search_day")
     else:

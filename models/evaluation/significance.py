@@ -98,11 +98,17 @@ def draw_weights(
         yield weights.reshape(count, clusters).astype(np.uint8)
 
 
-def sums_by_cluster(values_SM: Floats, cluster: Integers, clusters: int) -> Floats:
-    """Sums over the searches of each cluster; (S, M) → (C, M)."""
-    searches = len(cluster)
+def sums_by_cluster(
+    values_SM: Floats, cluster: Integers, clusters: int, chosen: Integers | None = None
+) -> Floats:
+    """Sums over the searches of each cluster; (S, M) → (C, M).
+
+    With ``chosen``, over these searches only; ``cluster`` then has one code for each.
+    """
+    searches = np.arange(len(values_SM)) if chosen is None else chosen
+    # a sparse product picks the searches without a copy of the wide table
     belongs = sparse.csr_matrix(
-        (np.ones(searches), (cluster, np.arange(searches))), shape=(clusters, searches)
+        (np.ones(len(searches)), (cluster, searches)), shape=(clusters, len(values_SM))
     )
     return np.asarray(belongs @ values_SM)
 

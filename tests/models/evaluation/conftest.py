@@ -45,7 +45,7 @@ def make_world(
             "listing_room_type": np.array(["entire_home", "private_room"])[listing % 2],
             "listing_is_new": listing % 10 == 0,
             "query_num_guests": (1 + search % 6).astype(np.int32),
-            "lead_time_days": pa.array(
+            "query_lead_time_days": pa.array(
                 np.where(search % 9 == 0, np.nan, search % 80), from_pandas=True
             ),
         }
