@@ -56,6 +56,7 @@ class Batch:
             over all processes, sum to 1.
         candidate_id_C, candidate_market_C: of this process's candidates.
         log_count_C: log of each candidate's expected draws, over all processes.
+        search_B: row of ``TrainData.queries`` of each positive.
         is_full: the candidates are every listing.
     """
 
@@ -70,6 +71,7 @@ class Batch:
     candidate_id_C: Tensor
     candidate_market_C: Tensor
     log_count_C: Tensor
+    search_B: Tensor
     is_full: bool
 
 
@@ -87,6 +89,7 @@ class Batches:
         self.queries = _on(device, data.queries)
         self.catalogue = _on(device, data.catalogue)
         self.positives = _on(device, data.positives)
+        self.bounds = data.bounds.on(device) if config.eligible_only else None
         self.hard = torch.from_numpy(data.hard).to(device)
         self.is_full = _takes_full_softmax(config, len(data.catalogue) - 1)
         self.batch_size = min(config.batch_size, len(data.positives))
@@ -151,6 +154,7 @@ class Batches:
             candidate_id_C=candidate_C,
             candidate_market_C=self.catalogue["market"][candidate_C],
             log_count_C=self._log_count(candidate_C, size),
+            search_B=self.positives["search"][mine_B],
             is_full=self.is_full,
             **places,
         )

@@ -90,6 +90,8 @@ class TrainConfig:
         hard_negatives: listings of the same journey, shown and never clicked, compared
             with each positive; 0 = none.
         hard_weight: weight of that second loss.
+        eligible_only: compare with the listings that the search allows (capacity, nights,
+            price filter, radius), as retrieval does.
         stage_weights: weight of a positive that was clicked, contacted, booked.
         learning_rate, weight_decay, warmup_share: AdamW with a linear warm-up over that
             share of the steps, then a cosine down to a twentieth.
@@ -111,6 +113,7 @@ class TrainConfig:
     uniform_negatives: int = 1024
     hard_negatives: int = 4
     hard_weight: float = 0.2
+    eligible_only: bool = True
     stage_weights: tuple[float, float, float] = (1.0, 4.0, 16.0)
     learning_rate: float = 3e-3
     weight_decay: float = 1e-5

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from models.two_tower.arrays import FloatArray, IntArray, ListingArrays, Positives, QueryArrays
+from models.two_tower.eligibility import Eligibility
 from models.two_tower.encode import Encoder, one_per
 from models.two_tower.history import Events
 from models.two_tower.vocabulary import Vocabulary
@@ -25,6 +26,7 @@ class TrainData:
         positives: what was clicked or more.
         hard: listing indices of journey negatives, grouped by journey; ``Positives``
             points into it.
+        bounds: which listings each search allows, rows as in ``queries`` and ``catalogue``.
         hides_positive: take the positive out of the guest's history (logs without time,
             where the history is everything the guest ever touched).
         query_inputs, listing_inputs: the name of each dense input, for messages.
@@ -34,6 +36,7 @@ class TrainData:
     catalogue: ListingArrays
     positives: Positives
     hard: IntArray
+    bounds: Eligibility
     hides_positive: bool = False
     query_inputs: tuple[str, ...] = ()
     listing_inputs: tuple[str, ...] = ()
@@ -67,6 +70,7 @@ def encode_log(
         catalogue=encoder.catalogue(rows, last=False),
         positives=_positives(search, listing[chosen], weight[chosen], start[chosen], count[chosen]),
         hard=hard,
+        bounds=Eligibility.of(searches, encoder.catalogue_rows(rows, last=False)),
         hides_positive=hides_positive,
         query_inputs=encoder.query_inputs,
         listing_inputs=encoder.listing_inputs,

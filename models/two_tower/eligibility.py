@@ -23,6 +23,8 @@ from models.two_tower.vocabulary import Vocabulary
 
 __all__ = ["Allowed", "Eligibility"]
 
+# Rows as a slice, or as a tensor of their numbers.
+Rows = slice | Tensor
 # (rows of searches, rows of listings) -> boolean mask (queries, listings)
 Allowed = Callable[[slice, slice], Tensor]
 
@@ -31,11 +33,11 @@ _EARTH_KM = 6371.0088
 # listing column, search column: the listing's value must be at least the search's
 _AT_LEAST = (
     ("listing_person_capacity", "query_num_guests"),
-    ("listing_maximum_nights", "nights"),
+    ("listing_maximum_nights", "query_nights"),
     ("listing_nightly_price", "query_price_min"),
 )
 _AT_MOST = (
-    ("listing_minimum_nights", "nights"),
+    ("listing_minimum_nights", "query_nights"),
     ("listing_nightly_price", "query_price_max"),
 )
 
@@ -96,7 +98,7 @@ class Eligibility:
             chord_Q=self.chord_Q.to(device),
         )
 
-    def __call__(self, queries: slice, listings: slice) -> Tensor:
+    def __call__(self, queries: Rows, listings: Rows) -> Tensor:
         """Mask of allowed listings per search; shape ``(queries, listings)``."""
         market_Q1 = self.market_Q[queries, None]
         allowed_QL = (market_Q1 == self.market_L[listings]) | (market_Q1 == 0)
@@ -108,7 +110,7 @@ class Eligibility:
             allowed_QL &= ~self._too_far(queries, listings)
         return allowed_QL
 
-    def _too_far(self, queries: slice, listings: slice) -> Tensor:
+    def _too_far(self, queries: Rows, listings: Rows) -> Tensor:
         # |a - b|^2 = 2 - 2 a.b on the unit sphere: exact to a centimetre in float64
         squared_QL = 2 - 2 * (self.place_Q3[queries] @ self.place_L3[listings].T)
         return squared_QL > (self.chord_Q[queries, None] ** 2)
@@ -116,7 +118,7 @@ class Eligibility:
 
 def _column(table: pa.Table, name: str) -> Tensor:
     values = column_values(table, name)
-    return torch.from_numpy(np.full(table.num_rows, np.nan) if values is None else values)
+    return torch.tensor(np.full(table.num_rows, np.nan) if values is None else values)
 
 
 def _pairs(

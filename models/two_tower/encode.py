@@ -144,16 +144,24 @@ class Encoder:
             market_L=market,
         )
 
+    def catalogue_rows(self, rows: pa.Table, *, last: bool) -> pa.Table:
+        """One row per known listing, in the order of the listing index, row 0 first.
+
+        It is a listing's first row, or its last. Row 0 stands for what was never seen and
+        repeats some row; nothing is ever asked of it.
+        """
+        known = one_per(rows, "id_listing", last=last)
+        order = np.zeros(self.listings.size, dtype=np.int64)
+        order[self.listings.index(known["id_listing"])] = np.arange(known.num_rows)
+        return known.take(pa.array(order))
+
     def catalogue(self, rows: pa.Table, *, last: bool) -> ListingArrays:
         """All known listings, row ``i`` being listing index ``i``; row 0 stands for unseen.
 
         Attributes are those of a listing's first row, or its last. For training the first:
         none of them can then be later than a search that it is compared for.
         """
-        known = self.listing_rows(one_per(rows, "id_listing", last=last))
-        order = np.zeros(self.listings.size, dtype=np.int64)
-        order[known.id_L] = np.arange(len(known))
-        full = known.take(order)
+        full = self.listing_rows(self.catalogue_rows(rows, last=last))
         full.id_L[0], full.dense_LF[0] = 0, 0.0
         full.category_LK[0], full.market_L[0] = 0, 0
         return full

@@ -17,6 +17,7 @@ from models.two_tower.checkpoint import Progress, load_checkpoint, save_checkpoi
 from models.two_tower.config import TrainConfig
 from models.two_tower.dataset import TrainData
 from models.two_tower.distributed import gathered, part_of_this_process
+from models.two_tower.eligibility import Eligibility
 from models.two_tower.losses import Candidates, contrast, journey_loss
 from models.two_tower.towers import TwoTowerNet
 from models.two_tower.watch import LossWatch, StepReport
@@ -55,7 +56,13 @@ def learning_rate(step: int, steps: int, config: TrainConfig) -> float:
     return config.learning_rate * (_FINAL_RATE + (1 - _FINAL_RATE) * wave)
 
 
-def batch_loss(net: nn.Module, batch: Batch, config: TrainConfig, temperature: float) -> Tensor:
+def batch_loss(
+    net: nn.Module,
+    batch: Batch,
+    bounds: Eligibility | None,
+    config: TrainConfig,
+    temperature: float,
+) -> Tensor:
     """Loss of one step's part of the positives; parts add up to the step's loss."""
     query_BD, vector_UD = net(batch.queries, batch.listings, batch.history_place_BH)
     positive_BD = vector_UD[batch.positive_place_B]
@@ -67,7 +74,13 @@ def batch_loss(net: nn.Module, batch: Batch, config: TrainConfig, temperature: f
     )
     # with the whole market at hand each process has every candidate already
     vector_CD, id_C, market_C, count_C = mine if batch.is_full else map(gathered, mine)
-    candidates = Candidates(vector_CD=vector_CD, id_C=id_C, market_C=market_C, log_count_C=count_C)
+    candidates = Candidates(
+        vector_CD=vector_CD,
+        id_C=id_C,
+        market_C=market_C,
+        log_count_C=count_C,
+        allowed=_allowed(bounds, batch.search_B, id_C),
+    )
     shared = {"temperature": temperature}
     loss = contrast(
         query_BD, positive_BD, candidates, batch.positives, chunk_rows=config.chunk_rows, **shared
@@ -124,7 +137,7 @@ def train(
 
             batch = batches.draw(order_P, progress.epoch, progress.step, part)
             with torch.autocast(device.type, torch.bfloat16, enabled=_casts(config, device)):
-                loss = batch_loss(runner, batch, config, net.config.temperature)
+                loss = batch_loss(runner, batch, batches.bounds, config, net.config.temperature)
             # DDP averages gradients over the processes; the parts of a loss add up
             (loss * part.world).backward()  # type: ignore[no-untyped-call]
             watch.see(loss)
@@ -146,6 +159,14 @@ def train(
     if best:
         net.load_state_dict(best)
     return progress
+
+
+def _allowed(
+    bounds: Eligibility | None, search_B: Tensor, id_C: Tensor
+) -> Callable[[slice], Tensor] | None:
+    if bounds is None:
+        return None
+    return lambda part: bounds(search_B[part], id_C)
 
 
 def _optimiser(

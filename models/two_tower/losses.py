@@ -18,6 +18,7 @@ Shapes: B positives, C candidates, H journey negatives, D dimensions.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,12 +37,16 @@ class Candidates:
         id_C: listing index.
         market_C: market index; a positive is compared within its own market.
         log_count_C: log of the expected number of draws; 0 where each stands in once.
+        allowed: mask of the candidates that each of these positives' searches allows;
+            ``None`` = all of the market. What retrieval filters out anyway then takes no
+            part in the softmax.
     """
 
     vector_CD: Tensor
     id_C: Tensor
     market_C: Tensor
     log_count_C: Tensor
+    allowed: Callable[[slice], Tensor] | None = None
 
 
 def expected_log_count(id_C: Tensor, share_L: Tensor, batch: int, uniform_L: Tensor) -> Tensor:
@@ -70,6 +75,7 @@ class _ChunkedSoftmax(torch.autograd.Function):
         positive_B: Tensor,
         candidate_CD: Tensor,
         constants: tuple[Tensor, ...],
+        allowed: Callable[[slice], Tensor] | None,
         chunk_rows: int,
     ) -> Tensor:
         id_B, market_B, weight_B, id_C, market_C, log_count_C = constants
@@ -79,24 +85,30 @@ class _ChunkedSoftmax(torch.autograd.Function):
         loss = query_BD.new_zeros(())
         for start in range(0, len(query_BD), chunk_rows):
             part = slice(start, start + chunk_rows)
-            logit_RC = query_BD[part] @ candidate_CD.T - log_count_C
+            logit_RC = torch.addmm(-log_count_C, query_BD[part], candidate_CD.T)
+            logit_RC = logit_RC.to(positive_B.dtype)
             masked_RC = id_B[part, None] == id_C
             masked_RC |= market_B[part, None] != market_C
+            if allowed is not None:
+                masked_RC |= ~allowed(part)
             logit_RC.masked_fill_(masked_RC, float("-inf"))
-            total_R = torch.logaddexp(torch.logsumexp(logit_RC, dim=1), positive_B[part])
-            loss = loss + (weight_B[part] * (total_R - positive_B[part])).sum()
-            share_RC = logit_RC.sub_(total_R[:, None]).exp_().mul_(weight_B[part, None])
-            grad_query_BD[part] = share_RC @ candidate_CD
-            grad_candidate_CD.addmm_(share_RC.T, query_BD[part])
-            kept_R = torch.exp(positive_B[part] - total_R) - 1
-            grad_positive_B[part] = weight_B[part] * kept_R
+            # in place from here on: each pass over (R, C) costs as much as a product
+            peak_R = torch.maximum(logit_RC.amax(dim=1), positive_B[part])
+            odds_RC = logit_RC.sub_(peak_R[:, None]).exp_()
+            kept_R = torch.exp(positive_B[part] - peak_R)
+            total_R = odds_RC.sum(dim=1) + kept_R
+            loss = loss + (weight_B[part] * (total_R.log() + peak_R - positive_B[part])).sum()
+            pull_R = weight_B[part] / total_R
+            grad_query_BD[part] = (odds_RC @ candidate_CD) * pull_R[:, None]
+            grad_candidate_CD += odds_RC.T @ (query_BD[part] * pull_R[:, None])
+            grad_positive_B[part] = weight_B[part] * (kept_R / total_R - 1)
         ctx.save_for_backward(grad_query_BD, grad_positive_B, grad_candidate_CD)
         return loss
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         query, positive, candidate = (grads[0] * saved for saved in ctx.saved_tensors)
-        return query, positive, candidate, None, None
+        return query, positive, candidate, None, None, None
 
 
 def contrast(
@@ -130,7 +142,7 @@ def contrast(
     )
     positive_B = (scaled_BD * positive_BD).sum(dim=1)
     loss: Tensor = _ChunkedSoftmax.apply(  # type: ignore[no-untyped-call]
-        scaled_BD, positive_B, candidates.vector_CD, constants, chunk_rows
+        scaled_BD, positive_B, candidates.vector_CD, constants, candidates.allowed, chunk_rows
     )
     return loss
 

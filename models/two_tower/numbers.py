@@ -30,9 +30,12 @@ _Values = np.ndarray[Any, np.dtype[np.float64]]
 # Standardised values are held within this many standard deviations: one absurd price
 # must not drown a whole batch.
 _CLIP = 5.0
-_YEAR_DAYS = 365.2425
+_MONTHS = 12
+_WEEKDAYS = 7
 # 1970-01-01, day 0, was a Thursday; days are turned so that Monday is 0.
 _EPOCH_WEEKDAY = 3
+# From this many nights on the host's weekly, or monthly, factor multiplies the price.
+_WEEK_NIGHTS, _MONTH_NIGHTS = 7, 28
 
 QUERY_CATEGORIES: tuple[str, ...] = ()
 LISTING_CATEGORIES = ("listing_property_type", "listing_room_type")
@@ -44,12 +47,12 @@ QUERY_NUMBERS = (
     "query_radius",
     "query_price_min",
     "query_price_max",
-    "nights",
-    "lead_time_days",
-    "checkin_season_sin",
-    "checkin_season_cos",
-    "checkin_weekday_sin",
-    "checkin_weekday_cos",
+    "query_nights",
+    "query_lead_time_days",
+    "season_sine",
+    "season_cosine",
+    "checkin_weekday_sine",
+    "checkin_weekday_cosine",
 )
 LISTING_NUMBERS = (
     "listing_is_new",
@@ -87,8 +90,8 @@ _LOGGED = frozenset(
         "query_radius",
         "query_price_min",
         "query_price_max",
-        "nights",
-        "lead_time_days",
+        "query_nights",
+        "query_lead_time_days",
         "listing_nightly_price",
         "listing_review_count",
         "listing_num_beds",
@@ -112,68 +115,93 @@ def _raw(table: pa.Table, name: str) -> _Values:
     return np.asarray(filled.to_numpy(zero_copy_only=False), dtype=np.float64)
 
 
-def _checkin_day(table: pa.Table) -> _Values | None:
-    for name in ("checkin_day", "query_checkin"):
-        if name in table.column_names:
-            return _raw(table, name)
-    return None
+def _first_of(table: pa.Table, names: tuple[str, ...]) -> _Values | None:
+    present = (name for name in names if name in table.column_names)
+    name = next(present, None)
+    return None if name is None else _raw(table, name)
 
 
-def _checkout_day(table: pa.Table) -> _Values | None:
-    for name in ("checkout_day", "query_checkout"):
-        if name in table.column_names:
-            return _raw(table, name)
-    return None
+def _checkin(table: pa.Table) -> _Values | None:
+    return _first_of(table, ("checkin_day", "query_checkin"))
 
 
 def _nights(table: pa.Table) -> _Values | None:
-    arrives, leaves = _checkin_day(table), _checkout_day(table)
-    return None if arrives is None or leaves is None else leaves - arrives
+    """Searched nights; null for a dateless search."""
+    arrives, leaves = _checkin(table), _first_of(table, ("checkout_day", "query_checkout"))
+    if arrives is None or leaves is None:
+        return _first_of(table, ("nights",))
+    return leaves - arrives
 
 
 def _lead_time(table: pa.Table) -> _Values | None:
-    arrives = _checkin_day(table)
+    arrives = _checkin(table)
     if arrives is None or "search_day" not in table.column_names:
         return None
     return arrives - _raw(table, "search_day")
 
 
-def _season(wave: Callable[[_Values], _Values]) -> Callable[[pa.Table], _Values | None]:
+def _month(table: pa.Table) -> _Values | None:
+    if "query_checkin_month" in table.column_names:
+        return _raw(table, "query_checkin_month")
+    arrives = _checkin(table)
+    if arrives is None:
+        return None
+    days = pa.array(np.nan_to_num(arrives).astype(np.int32)).cast(pa.date32())
+    return np.where(np.isnan(arrives), np.nan, np.asarray(pc.month(days), dtype=np.float64))
+
+
+def _weekday(table: pa.Table) -> _Values | None:
+    if "query_checkin_weekday" in table.column_names:
+        return _raw(table, "query_checkin_weekday")
+    arrives = _checkin(table)
+    return None if arrives is None else (arrives + _EPOCH_WEEKDAY) % _WEEKDAYS
+
+
+def _cycle(
+    read: Callable[[pa.Table], _Values | None], wave: Callable[[_Values], _Values], length: int
+) -> Callable[[pa.Table], _Values | None]:
+    """A place in a cycle (month, weekday) as one coordinate of a circle."""
+
     def values(table: pa.Table) -> _Values | None:
-        day = _checkin_day(table)
-        return None if day is None else wave(2 * np.pi * day / _YEAR_DAYS)
+        place = read(table)
+        return None if place is None else wave(2 * np.pi * place / length)
 
     return values
 
 
-def _weekday(wave: Callable[[_Values], _Values]) -> Callable[[pa.Table], _Values | None]:
-    def values(table: pa.Table) -> _Values | None:
-        day = _checkin_day(table)
-        return None if day is None else wave(2 * np.pi * ((day + _EPOCH_WEEKDAY) % 7) / 7)
-
-    return values
+def _factor(table: pa.Table, nights: _Values) -> _Values:
+    one = np.ones(table.num_rows)
+    weekly = _first_of(table, ("listing_weekly_price_factor",))
+    weekly = one if weekly is None else np.where(np.isnan(weekly), one, weekly)
+    monthly = _first_of(table, ("listing_monthly_price_factor",))
+    monthly = weekly if monthly is None else np.where(np.isnan(monthly), weekly, monthly)
+    by_week = np.where(nights >= _WEEK_NIGHTS, weekly, one)
+    return np.where(nights >= _MONTH_NIGHTS, monthly, by_week)
 
 
 def _nightly_price(table: pa.Table) -> _Values | None:
-    """The stay's price without the cleaning fee, per night; one night when dateless."""
-    if "listing_total_price" not in table.column_names:
+    """``(stay - cleaning fee) / (nights x factor)``; one night where the search is dateless.
+
+    The formula of the features room (``features.pricing``), which a model cannot import.
+    """
+    total = _first_of(table, ("listing_total_price",))
+    nights = column_values(table, "query_nights")
+    if total is None or nights is None:
         return None
-    nights = column_values(table, "nights")
-    if nights is None:
-        return None
-    total = _raw(table, "listing_total_price")
-    if "listing_cleaning_fee" in table.column_names:
-        total = total - np.nan_to_num(_raw(table, "listing_cleaning_fee"))
-    return total / np.where(nights >= 1, nights, 1.0)
+    nights = np.where(np.isnan(nights), 1.0, nights)
+    fee = _first_of(table, ("listing_cleaning_fee",))
+    paid = total if fee is None else total - np.nan_to_num(fee)
+    price = paid / (nights * _factor(table, nights))
+    return np.where(price > 0, price, np.nan)
 
 
 _DERIVED: dict[str, Callable[[pa.Table], _Values | None]] = {
-    "nights": _nights,
-    "lead_time_days": _lead_time,
-    "checkin_season_sin": _season(np.sin),
-    "checkin_season_cos": _season(np.cos),
-    "checkin_weekday_sin": _weekday(np.sin),
-    "checkin_weekday_cos": _weekday(np.cos),
+    "query_nights": _nights,
+    "query_lead_time_days": _lead_time,
+    "season_sine": _cycle(_month, np.sin, _MONTHS),
+    "season_cosine": _cycle(_month, np.cos, _MONTHS),
+    "checkin_weekday_sine": _cycle(_weekday, np.sin, _WEEKDAYS),
+    "checkin_weekday_cosine": _cycle(_weekday, np.cos, _WEEKDAYS),
     "listing_nightly_price": _nightly_price,
 }
 

@@ -60,6 +60,7 @@ class TwoTower:
         valid: pa.Table,
         *,
         checkpoint: Path | None = None,
+        progress: Callable[[int, int], None] | None = None,
         report: Callable[[StepReport], None] | None = None,
     ) -> Self:
         """Learn from ``train``; stop early by the recall on ``valid`` where it has positives.
@@ -70,12 +71,13 @@ class TwoTower:
         Args:
             train, valid: impressions with features; ``valid`` is the later window.
             checkpoint: folder to resume an interrupted fit from, and to write to.
-            report: told how training goes on.
+            progress: told the steps done, of all.
+            report: the same with loss, samples per second and time left.
 
         Raises ``ValueError`` when a column that is always needed is absent.
         """
         if not set(_SEARCH_COLUMNS) <= set(train.column_names):
-            return self._fit_ids(train, report)
+            return self._fit_ids(train, _told(progress, report))
         rows, later = sorted_rows(train), sorted_rows(valid)
         self.encoder = Encoder.fit(rows, self.config, guest_ids=bool(self.config.use_guest_id))
         known = Events.of(events_of(rows), self.encoder.listings)
@@ -84,7 +86,7 @@ class TwoTower:
         everything = pa.concat_tables([rows, later], promote_options="default")
         self.catalogue = self.encoder.catalogue(everything, last=True)
         held = holdout(later, everything, self.encoder, self.past, self.training)
-        self._train(data, held, checkpoint=checkpoint, report=report)
+        self._train(data, held, checkpoint=checkpoint, report=_told(progress, report))
         return self
 
     def fit_interactions(
@@ -229,7 +231,7 @@ class TwoTower:
         with torch.random.fork_rng(), borrowed_threads(self.training.threads):
             torch.manual_seed(self.training.seed)
             self.net = TwoTowerNet(shape, self.config).to(self.device)
-            self.progress = train(
+            self.trained = train(
                 self.net,
                 data,
                 self.training,
@@ -266,6 +268,18 @@ def _shape_of(encoder: Encoder, data: TrainData) -> InputShape:
         listing_width=data.catalogue.dense_LF.shape[1],
         categories=tuple(words.size for words in encoder.categories.values()),
     )
+
+
+def _told(
+    progress: Callable[[int, int], None] | None, report: Callable[[StepReport], None] | None
+) -> Callable[[StepReport], None]:
+    def tell(step: StepReport) -> None:
+        if progress:
+            progress(step.step, step.steps)
+        if report:
+            report(step)
+
+    return tell
 
 
 def _by_search(rows: pa.Table) -> tuple[IntArray, IntArray, pa.Table]:

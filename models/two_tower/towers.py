@@ -140,9 +140,11 @@ class QueryTower(nn.Module):
 
     def _pool(self, context_BD: Tensor, history_BHD: Tensor, stage_BH: Tensor) -> Tensor:
         asked_BD = self.ask(context_BD)
-        key_BHD = history_BHD + self.stage_table(stage_BH)
-        scale = key_BHD.shape[-1] ** 0.5
-        logit_BH = torch.einsum("bd,bhd->bh", asked_BD, key_BHD) / scale + self.slot_bias
+        scale = asked_BD.shape[-1] ** 0.5
+        # asked . (listing + stage), without making the sum for every slot
+        stage_BS = asked_BD @ self.stage_table.weight.T
+        logit_BH = torch.einsum("bd,bhd->bh", asked_BD, history_BHD) + stage_BS.gather(1, stage_BH)
+        logit_BH = logit_BH / scale + self.slot_bias
         logit_BH = logit_BH.masked_fill(stage_BH == 0, float("-inf"))
         empty_B1 = (asked_BD @ self.nothing[0] / scale).unsqueeze(1)
         share_BH = torch.softmax(torch.cat([empty_B1, logit_BH], dim=1), dim=1)

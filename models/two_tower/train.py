@@ -94,7 +94,7 @@ def main(given: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"{error}\n")
         return 1
     if is_first:
-        sys.stdout.write(json.dumps({"validation_recall": model.progress.recalls}) + "\n")
+        sys.stdout.write(json.dumps({"validation_recall": model.trained.recalls}) + "\n")
     return 0
 
 

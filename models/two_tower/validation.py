@@ -13,6 +13,7 @@ from torch import Tensor
 
 from models.two_tower.arrays import IntArray, ListingArrays, QueryArrays
 from models.two_tower.config import TrainConfig
+from models.two_tower.eligibility import Eligibility
 from models.two_tower.encode import Encoder, one_per
 from models.two_tower.history import Events
 from models.two_tower.index import exact_top_k
@@ -32,12 +33,14 @@ class Holdout:
         candidates: every listing of the log, latest attributes.
         chosen_P: row of ``candidates`` that each positive chose.
         weight_P: weight of its stage.
+        bounds: which candidates each search allows.
     """
 
     queries: QueryArrays
     candidates: ListingArrays
     chosen_P: IntArray
     weight_P: np.ndarray[tuple[int], np.dtype[np.float64]]
+    bounds: Eligibility
 
 
 def holdout(
@@ -60,24 +63,19 @@ def holdout(
         candidates=encoder.listing_rows(candidates),
         chosen_P=words.index(rows["id_listing"]) - 1,
         weight_P=weights[rows["stage"].to_numpy().astype(np.int64)],
+        bounds=Eligibility.of(rows, candidates),
     )
 
 
 def recall_at(net: TwoTowerNet, holdout: Holdout, known: Callable[[], Tensor], k: int) -> float:
-    """Weighted share of the held-out choices among the market's top ``k``.
+    """Weighted share of the held-out choices among the top ``k`` eligible listings.
 
     ``known`` gives the vectors of the known listings, for the histories.
     """
     device = next(net.parameters()).device
     query_PD = query_vectors(net, holdout.queries, known())
     listing_LD = listing_vectors(net, holdout.candidates)
-    market_P = torch.from_numpy(holdout.queries.market_S).to(device)
-    market_L = torch.from_numpy(holdout.candidates.market_L).to(device)
-
-    def same_market(queries: slice, listings: slice) -> Tensor:
-        return market_P[queries, None] == market_L[listings]
-
-    _, places_PK = exact_top_k(query_PD, listing_LD, k, allowed=same_market)
+    _, places_PK = exact_top_k(query_PD, listing_LD, k, allowed=holdout.bounds)
     chosen_P1 = torch.from_numpy(holdout.chosen_P).to(device)[:, None]
     hit_P = (places_PK == chosen_P1).any(dim=1).cpu().numpy()
     total = holdout.weight_P.sum()
