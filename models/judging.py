@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from models.columns import Numbers, stages
+from models.evaluation.metrics import Hits, ndcg
 from models.order import group_codes, rank_within, tie_keys
 from models.recommender import Scores
 
@@ -28,22 +28,24 @@ def checked_utilities(utilities: Utilities) -> None:
         raise ValueError(f"a later stage is worth no less than an earlier one; found {utilities}")
 
 
-def ndcg_per_search(
-    groups: np.ndarray[Any, Any], ranks: np.ndarray[Any, Any], gains: Numbers, *, k: int
-) -> Numbers:
-    """NDCG@k of each group (0 to the largest code); NaN where no row has a gain.
+def ndcg_per_search(rows: pa.Table, scores: Scores, *, utilities: Utilities, k: int) -> Numbers:
+    """NDCG@k of each search, in the order of first appearance; the gain is the utility.
 
-    DCG = Σ gain / log2(rank + 1) over the ranks up to k (Järvelin & Kekäläinen 2002).
+    NaN where no row of a search has a gain.
 
-    >>> groups = np.array([0, 0, 1])
-    >>> ndcg_per_search(groups, np.array([2, 1, 1]), np.array([1.0, 0.0, 0.0]), k=5).round(4)
-    array([0.6309,    nan])
+    >>> rows = pa.table(
+    ...     {"id_search": ["a", "a", "b"], "id_listing": ["x", "y", "x"], "stage": [3, 0, 0]}
+    ... )
+    >>> scores = np.array([0.1, 0.9, 0.5])
+    >>> ndcg_per_search(rows, scores, utilities=(0.0, 0.0, 0.0, 1.0), k=5).round(4).tolist()
+    [0.6309, nan]
     """
-    best = rank_within(groups, gains, np.arange(len(gains)))
-    dcg = np.bincount(groups, np.where(ranks <= k, gains / np.log2(ranks + 1), 0.0))
-    ideal = np.bincount(groups, np.where(best <= k, gains / np.log2(best + 1), 0.0))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(ideal > 0, dcg / ideal, np.nan)
+    groups = group_codes(rows["id_search"])
+    ranks = rank_within(groups, scores, tie_keys(rows))
+    gains = np.asarray(utilities, dtype=np.float64)[stages(rows)]
+    hit = np.flatnonzero(gains > 0)
+    n_searches = int(groups.max(initial=-1)) + 1
+    return ndcg(Hits(search=groups[hit], rank=ranks[hit], gain=gains[hit], searches=n_searches), k)
 
 
 def validation_ndcg(
@@ -53,10 +55,7 @@ def validation_ndcg(
 
     0.0 where no search has a gain: then no variant is better than another.
     """
-    groups = group_codes(rows["id_search"])
-    ranks = rank_within(groups, scores, tie_keys(rows))
-    gains = np.asarray(utilities, dtype=np.float64)[stages(rows)]
     # Summed in the order of the values, so that the order of the rows cannot decide a tie.
-    each = np.sort(ndcg_per_search(groups, ranks, gains, k=k))
+    each = np.sort(ndcg_per_search(rows, scores, utilities=utilities, k=k))
     each = each[~np.isnan(each)]
     return float(each.mean()) if len(each) else 0.0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +11,12 @@ import pyarrow as pa
 import pytest
 
 from models.baselines import BestRated, Cheapest, Popularity, Random
+from models.blend import Blend, BlendConfig
 from models.collaborative import Collaborative, CollaborativeConfig
+from models.listwise import ListwiseLinear
 from models.ranker import Ranker, RankerConfig
 from models.recommender import Recommender, top_k
+from tests.models.two_tower_case import TWO_TOWER
 from tests.models.worlds import FEATURES, reordered, replaced, windows, world
 
 READABLE = {".json", ".txt", ".parquet", ".safetensors", ".arrow"}
@@ -60,12 +62,15 @@ CASES = [
         "listing_room_type",
         Ranker.load,
     ),
+    Case("linear", lambda: ListwiseLinear(FEATURES), "x_signal", ListwiseLinear.load),
+    Case(
+        "blend",
+        lambda: Blend(FEATURES, BlendConfig(trees=QUICK_RANKER)),
+        "listing_room_type",
+        Blend.load,
+    ),
+    Case("two_tower", *TWO_TOWER),
 ]
-
-if importlib.util.find_spec("models.two_tower.recommender") is not None:
-    from tests.models.two_tower_case import TWO_TOWER
-
-    CASES.append(Case("two_tower", *TWO_TOWER))
 
 
 @pytest.fixture(scope="module")
@@ -184,8 +189,13 @@ def test_missing_feature_values_get_a_finite_score(fitted, rows) -> None:
     assert np.isfinite(fitted.score(replaced(rows[2], **blank))).all()
 
 
-def test_absent_column_is_named(case, fitted, rows) -> None:
+def test_column_absent_from_the_training_rows_is_named(case, rows) -> None:
     with pytest.raises(ValueError, match=case.needs):
+        case.make().fit(rows[0].drop_columns([case.needs]), rows[1])
+
+
+def test_column_absent_from_the_scored_rows_is_named(case, fitted, rows) -> None:
+    with pytest.raises((ValueError, KeyError), match=case.needs):
         fitted.score(rows[2].drop_columns([case.needs]))
 
 
