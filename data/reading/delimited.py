@@ -33,17 +33,22 @@ _REPLACED = "\ufffd"
 
 @dataclass(frozen=True, kw_only=True)
 class Header:
-    """The first line of a delimited log: its column names in order, and its separator."""
+    """The first line of a delimited log: its column names in order, and its separator.
+
+    ``is_old_mac``: lines end with a carriage return alone, as on old Macintoshes.
+    """
 
     columns: tuple[str, ...]
     separator: str
+    is_old_mac: bool = False
 
 
 def read_header(file: SourceFile, encoding: str | None) -> Header:
     """Read and check the header. Raises :class:`LogError` when there is none."""
     with open_text(file, encoding) as opened:
-        head = _normal_newlines(_read_up_to(opened.stream, MAX_HEADER_BYTES))
-    line = head.split(b"\n", 1)[0].rstrip(b"\r")
+        head = _read_up_to(opened.stream, MAX_HEADER_BYTES)
+    is_old_mac = b"\n" not in head and b"\r" in head
+    line = head.split(b"\r" if is_old_mac else b"\n", 1)[0].rstrip(b"\r")
     if len(line) >= MAX_HEADER_BYTES or b"\x00" in line:
         raise LogError(
             file.name,
@@ -59,7 +64,7 @@ def read_header(file: SourceFile, encoding: str | None) -> Header:
             f"the header is not UTF-8 (byte {error.start + 1}); name the encoding with --encoding",
             line=1,
         ) from error
-    return _parsed_header(file, text)
+    return replace(_parsed_header(file, text), is_old_mac=is_old_mac)
 
 
 def _parsed_header(file: SourceFile, text: str) -> Header:
@@ -102,7 +107,9 @@ def read_delimited(file: SourceFile, header: Header, encoding: str | None) -> It
         while not is_last:
             fresh = _read_up_to(text.stream, BLOCK_BYTES)
             is_last = not fresh
-            data = carry + _normal_newlines(fresh)
+            if header.is_old_mac:
+                fresh = fresh.replace(b"\r", b"\n")
+            data = carry + fresh
             if is_first:
                 end = data.find(b"\n") + 1 or len(data)
                 data, line, is_first = data[end:], 2, False
@@ -122,13 +129,6 @@ def _read_up_to(stream: BinaryIO, size: int) -> bytes:
         parts.append(part)
         missing -= len(part)
     return b"".join(parts)
-
-
-def _normal_newlines(data: bytes) -> bytes:
-    """A block without a single newline but with returns is old Macintosh text."""
-    if b"\n" not in data and b"\r" in data:
-        return data.replace(b"\r", b"\n")
-    return data
 
 
 def _block(
