@@ -81,10 +81,9 @@ def draw_guests(config: SimulationConfig, median_prices: Array) -> Guests:
     searches = _searches_per_guest(config, settings, rng)
     first = choose(rng, settings.first_day_weights, len(searches))
     market = _markets(config, first, rng)
-    party = _parties(settings, len(searches), rng)
     demand = load_world().demand
     business = rng.random(len(market)) < np.take([d.business_share for d in demand], market)
-    party["party"] = np.where(business, np.minimum(party["party"], 2), party["party"])
+    party = _parties(settings, business, rng)
     trip = _trips(config, market, first, business, rng)
     money = _money(settings, market, party["party"], business, (median_prices, rng))
     wishes = _wishes(settings, market, rng)
@@ -129,11 +128,16 @@ def _markets(config: SimulationConfig, first: Array, rng: np.random.Generator) -
     return second.astype(np.int64)
 
 
-def _parties(settings: GuestParameters, size: int, rng: np.random.Generator) -> dict[str, Array]:
-    party = np.take(settings.party_sizes, choose(rng, settings.party_shares, size))
+def _parties(
+    settings: GuestParameters, business: Array, rng: np.random.Generator
+) -> dict[str, Array]:
+    size = len(business)
+    shares = (settings.party_shares, settings.business_party_shares)
+    leisure, alone = (choose(rng, of, size) for of in shares)
+    party = np.take(settings.party_sizes, np.where(business, alone, leisure))
     family = (party >= 3) & (rng.random(size) < settings.children_share)
     children = np.where(family, rng.integers(1, np.maximum(party - 1, 2)), 0)
-    infants = (rng.random(size) < settings.infant_share) & (party >= 2)
+    infants = ~business & (rng.random(size) < settings.infant_share) & (party >= 2)
     return {"party": party, "children": children, "infants": infants.astype(np.int64)}
 
 
@@ -153,13 +157,13 @@ def _trips(
         day = config.first_day + first[chosen] + lead[chosen]
         checkin[chosen] = _on_usual_weekday(one, day, rng)
         _send_to_carnival(config, one, chosen, (checkin, nights, rng))
-    nights = np.where(business, np.minimum(nights, 4), nights)
+    nights = np.where(business, np.minimum(nights, settings.business_most_nights), nights)
     return {"lead_days": lead, "checkin": checkin, "nights": nights}
 
 
 def _stays(settings: GuestParameters, demand: Demand, size: int, rng: np.random.Generator) -> Array:
     extra = np.exp(demand.stay_log_mean + demand.stay_log_sd * rng.standard_normal(size))
-    usual = np.minimum(np.round(extra), 21).clip(1)
+    usual = np.minimum(np.round(extra), settings.usual_most_nights).clip(1)
     low, high = settings.long_stay_nights
     is_long = rng.random(size) < settings.long_stay_share
     return np.where(is_long, rng.integers(low, high + 1, size), usual).astype(np.int64)
@@ -185,8 +189,10 @@ def _send_to_carnival(
         return
     share = min(0.9, demand.carnival_share * config.world.carnival_share_factor)
     goes = np.flatnonzero(chosen)[rng.random(int(chosen.sum())) < share]
-    checkin[goes] = friday + rng.integers(-1, 3, len(goes))
-    nights[goes] = rng.integers(3, 7, len(goes))
+    settings = load_world().guests
+    (early, late), (short, long) = settings.carnival_arrival_days, settings.carnival_nights
+    checkin[goes] = friday + rng.integers(early, late + 1, len(goes))
+    nights[goes] = rng.integers(short, long + 1, len(goes))
 
 
 def _money(
@@ -222,11 +228,13 @@ def _money(
 
 
 def _business_given_party(settings: GuestParameters, market: Array, party: Array) -> Array:
-    """P(business guest | market, party): they travel alone or in twos."""
+    """P(business guest | market, party), by Bayes."""
     prior = np.take([d.business_share for d in load_world().demand], market)
-    shares = np.asarray(settings.party_shares)
-    small = float(shares[np.asarray(settings.party_sizes) <= 2].sum() / shares.sum())
-    return np.where(party <= 2, prior / (prior + (1 - prior) * small), 0.0)
+    size = np.searchsorted(settings.party_sizes, party)
+    business = prior * np.take(settings.business_party_shares, size)
+    leisure = (1 - prior) * np.take(settings.party_shares, size)
+    chance: Array = business / (business + leisure)
+    return chance
 
 
 def _wishes(settings: GuestParameters, market: Array, rng: np.random.Generator) -> dict[str, Array]:
@@ -236,8 +244,9 @@ def _wishes(settings: GuestParameters, market: Array, rng: np.random.Generator) 
         areas: Areas = load_world().markets[index].areas
         area = choose(rng, np.asarray(areas.shares) ** settings.wish_share_power, len(chosen))
         north, east = rng.standard_normal((2, len(chosen)))
-        lat[chosen] = np.take(areas.lat, area) + 0.8 * north * np.take(areas.sd_lat, area)
-        lng[chosen] = np.take(areas.lng, area) + 0.8 * east * np.take(areas.sd_lng, area)
+        spread = settings.wish_spread
+        lat[chosen] = np.take(areas.lat, area) + spread * north * np.take(areas.sd_lat, area)
+        lng[chosen] = np.take(areas.lng, area) + spread * east * np.take(areas.sd_lng, area)
     return {"wish_lat": lat, "wish_lng": lng}
 
 

@@ -70,7 +70,8 @@ def draw_catalogue(config: SimulationConfig) -> Catalogue:
         zip(world.markets, config.listings_per_market(), strict=True)
     ):
         rng = generator(config.seed, Draw.CATALOGUE, index)
-        new_share = 0.9 if config.world.new_market == index else world.catalogue.new_share
+        launched = config.world.new_market == index
+        new_share = config.world.launched_new_share if launched else world.catalogue.new_share
         parts.append(_draw_market(fit, world.catalogue, size, new_share, rng))
         parts[-1]["market"] = np.full(size, index, dtype=np.int8)
     names = [field.name for field in fields(Catalogue)]
@@ -86,11 +87,12 @@ def _draw_market(
 ) -> dict[str, Array]:
     place = _places(fit.areas, size, rng)
     rooms = _rooms(fit, place["area"], assumed, rng)
-    history, asking = _history(fit, assumed, size, new_share, rng)
+    history, latent = _history(fit, assumed, size, new_share, rng)
+    occupied, asking = latent[:, 2], latent[:, 3]
     price = _prices(fit, place["area"], rooms, asking)
     terms = _terms(fit, assumed, price, rng)
     hidden = {
-        "appeal": rng.normal(0.0, assumed.appeal_sd, size).astype(np.float32),
+        "appeal": _appeals(assumed, occupied, rng),
         "style": _styles(fit, place["area"], rooms["room_type"], assumed, rng),
     }
     return {**place, **rooms, **history, "price": price, **terms, **hidden}
@@ -153,7 +155,7 @@ def _history(
     new_share: float,
     rng: np.random.Generator,
 ) -> tuple[dict[str, Array], Array]:
-    """What past guests left behind, and the latent residual of log price (standard normal)."""
+    """What past guests left behind, and the copula's normals: one column per ``order``."""
     table = fit.tables["history"]
     correlation = 2 * np.sin(np.pi / 6 * np.asarray(table["rank_correlations"], dtype=float))
     latent = rng.standard_normal((size, len(correlation))) @ np.linalg.cholesky(correlation).T
@@ -177,7 +179,7 @@ def _history(
         "occupancy": np.round(occupancy, 4),
         "books_90day": books.astype(np.int32),
         "recent_reservations": rng.binomial(books, assumed.recent_days / 90).astype(np.int32),
-    }, latent[:, 3]
+    }, latent
 
 
 def _sub_ratings(fit: MarketFit, rating: Array, rng: np.random.Generator) -> Array:
@@ -236,6 +238,14 @@ def _factor(share: float, bounds: tuple[float, ...], size: int, rng: np.random.G
     return np.where(given, np.round(rng.uniform(bounds[0], bounds[1], size), 2), np.nan)
 
 
+def _appeals(assumed: CatalogueAssumptions, occupied: Array, rng: np.random.Generator) -> Array:
+    """Hidden appeal: what fills a calendar is partly what guests see and no column shows."""
+    share = assumed.appeal_occupancy_share
+    own = np.sqrt(1 - share**2) * rng.standard_normal(len(occupied))
+    appeal: Array = assumed.appeal_sd * (share * occupied + own)
+    return appeal.astype(np.float32)
+
+
 def _styles(
     fit: MarketFit,
     area: Array,
@@ -243,9 +253,10 @@ def _styles(
     assumed: CatalogueAssumptions,
     rng: np.random.Generator,
 ) -> Array:
-    """Two hidden axes: half of each belongs to the area and kind of room, half is its own."""
+    """Two hidden axes: a part of each belongs to the area and kind of room, a part is its own."""
     by_area = rng.standard_normal((len(fit.areas.names), 2))
     by_room = rng.standard_normal((len(ROOM_TYPES), 2))
     own = rng.standard_normal((len(area), 2))
-    mixed = 0.6 * by_area[area] + 0.4 * by_room[room_type] + 0.7 * own
-    return (assumed.style_sd * mixed).astype(np.float32)
+    areas, rooms, listings = assumed.style_mix
+    mixed: Array = areas * by_area[area] + rooms * by_room[room_type] + listings * own
+    return mixed.astype(np.float32)

@@ -78,7 +78,8 @@ class CatalogueAssumptions:
     property_types: int
     property_zipf: float
     appeal_sd: float
-    style_sd: float
+    appeal_occupancy_share: float
+    style_mix: Floats
     calendar_mean_block_nights: float
     calendar_lead_half_life_days: float
 
@@ -107,6 +108,7 @@ class GuestParameters:
 
     party_sizes: tuple[int, ...]
     party_shares: Floats
+    business_party_shares: Floats
     children_share: float
     infant_share: float
     light_share: float
@@ -125,6 +127,11 @@ class GuestParameters:
     area_never_share: float
     price_filter_share: float
     price_min_share: float
+    price_min_of_max: float
+    usual_most_nights: int
+    business_most_nights: int
+    carnival_nights: tuple[int, ...]
+    carnival_arrival_days: tuple[int, ...]
     long_stay_share: float
     long_stay_nights: tuple[int, ...]
     most_lead_days: int
@@ -140,6 +147,7 @@ class GuestParameters:
     filter_noise_sd: float
     filter_step: float
     wish_share_power: float
+    wish_spread: float
 
 
 @dataclass(frozen=True, kw_only=True)

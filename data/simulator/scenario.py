@@ -33,7 +33,8 @@ class Scenario:
         click_shift: added to the logit of a click.
         searches_factor: multiplies the searches per guest.
         new_market: index of a market launched this week, ``None`` for none.
-        new_market_shares: its share of the searches on each day of the log.
+        new_market_shares: its share of the guests who begin on each day of the log.
+        launched_new_share: share of its listings without any past.
         price_shock_day: day of the log (from 0) from which prices are shocked.
         price_shock_log: mean and spread of the shock on log price.
         carnival_share_factor: multiplies the share of trips for Carnival.
@@ -46,6 +47,7 @@ class Scenario:
     searches_factor: float = 1.0
     new_market: int | None = None
     new_market_shares: tuple[float, ...] = ()
+    launched_new_share: float = 0.9
     price_shock_day: int | None = None
     price_shock_log: tuple[float, float] = (0.0, 0.0)
     carnival_share_factor: float = 1.0

@@ -186,7 +186,7 @@ def _price_filters(
     uses = ordinal >= guests.price_from[guest]
     top = np.where(uses, guests.price_max[guest], np.nan)
     step = settings.filter_step
-    low = np.floor(0.4 * guests.price_max[guest] / step) * step
+    low = np.floor(settings.price_min_of_max * guests.price_max[guest] / step) * step
     return {
         "price_max": top,
         "price_min": np.where(uses & guests.has_price_min[guest], low, np.nan),

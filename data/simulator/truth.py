@@ -88,8 +88,12 @@ def _wish_nodes(market: int) -> tuple[Array, Array]:
     areas = world.markets[market].areas
     shares = np.asarray(areas.shares) ** world.guests.wish_share_power
     area = np.searchsorted(np.cumsum(shares / shares.sum())[:-1], nodes["area"])
-    lat = np.take(areas.lat, area) + 0.8 * nodes["north"] * np.take(areas.sd_lat, area)
-    lng = np.take(areas.lng, area) + 0.8 * nodes["east"] * np.take(areas.sd_lng, area)
+    lat = np.take(areas.lat, area) + world.guests.wish_spread * nodes["north"] * np.take(
+        areas.sd_lat, area
+    )
+    lng = np.take(areas.lng, area) + world.guests.wish_spread * nodes["east"] * np.take(
+        areas.sd_lng, area
+    )
     north, east = to_km(np.full(len(lat), market), lat[:, 0], lng[:, 0])
     return north.astype(np.float32)[:, None], east.astype(np.float32)[:, None]
 
