@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, ndcg_score, roc_auc_score
 from sklearn.metrics import log_loss as sklearn_log_loss
 
 from models.evaluation.config import EvaluationConfig
 from models.evaluation.judged import judge
 from models.evaluation.metrics import (
+    Hits,
     auc_within_search,
     average_precision,
     hit_rate,
@@ -99,12 +102,12 @@ def test_graded_ndcg_agrees_with_scikit_learn(placed, k):
 
 def test_auc_agrees_with_scikit_learn_with_and_without_ties(placed):
     judged, scores, ranks = placed
-    for given in (scores, np.round(scores)):
-        measures = auc_measures(judged, judged.arrange(given))
+    for values in (scores, np.round(scores)):
+        measures = auc_measures(judged, judged.arrange(values))
         assert [m.metric for m in measures] == ["auc_click", "auc_contact", "auc_book"]
         for measure, stage in zip(measures, (1, 2, 3), strict=True):
             value = measure.numerator.sum() / measure.denominator.sum()
-            expected = roc_auc_score(judged.stage >= stage, judged.arrange(given))
+            expected = roc_auc_score(judged.stage >= stage, judged.arrange(values))
             assert value == pytest.approx(expected)
     within = auc_within_search(hits_of(judged, judged.reached(3), ranks), judged.sizes)
     for search in np.flatnonzero(np.isfinite(within))[:50]:
@@ -152,3 +155,24 @@ def test_all_scores_tied_means_a_random_order_not_the_row_order(worlds, rng):
     expected = np.mean(1 / np.arange(1, 21))
     single = hits.counts == 1
     assert np.mean(reciprocal_rank(hits)[single]) == pytest.approx(expected, abs=0.03)
+
+
+@given(
+    gains=st.lists(st.sampled_from([0.0, 0.01, 0.25, 1.0]), min_size=1, max_size=12),
+    seed=st.integers(0, 1_000),
+    k=st.integers(1, 15),
+)
+def test_ndcg_lies_in_0_to_1_and_the_ideal_order_reaches_1(gains, seed, k):
+    gain = np.array(gains)
+    ranks = np.random.default_rng(seed).permutation(len(gain)) + 1
+    rows = np.flatnonzero(gain)
+    zeros = np.zeros(len(rows), dtype=np.int64)
+    drawn = Hits(search=zeros, rank=ranks[rows], gain=gain[rows], searches=1)
+    best = Hits(
+        search=zeros, rank=(np.argsort(np.argsort(-gain)) + 1)[rows], gain=gain[rows], searches=1
+    )
+    if not len(rows):
+        assert np.isnan(ndcg(drawn, k)[0])
+        return
+    assert 0 <= ndcg(drawn, k)[0] <= 1 + 1e-12
+    assert ndcg(best, k)[0] == pytest.approx(1)
