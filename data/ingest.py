@@ -145,6 +145,7 @@ def _staged(
                 progress(before + done, total)
 
         staged.append(stage_file(log, mapping, staging, told))
+        told(log.file.stamp[0])
         before += log.file.stamp[0]
     return staged
 

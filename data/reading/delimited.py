@@ -138,12 +138,11 @@ def _block(
     lines = records.lines + first_line
     good = records.state == GOOD
     rows = _parse(header, _good_bytes(data, records, good))
-    if rows.height != int(good.sum()):
-        raise LogError(
-            file.name,
-            f"{int(good.sum())} lines after line {first_line} read as {rows.height} rows; "
-            "please report this file",
-        )
+    if rows is None:
+        # the parser sees other rows there than the cut did: each record is read alone
+        records = replace(records, state=np.where(good, LITERAL, records.state).astype(np.int8))
+        good = np.zeros_like(good)
+        rows = pl.DataFrame(schema=dict.fromkeys(header.columns, pl.String))
     read_alone, broken = _odd_records(header, data, records, lines)
     alone_lines = np.array([line for line, _ in read_alone], dtype=np.int64)
     numbers = pl.Series("source_line", np.r_[lines[good], alone_lines])
@@ -157,28 +156,35 @@ def _block(
     return Block(rows=rows, lines=numbers, broken=broken_rows(broken))
 
 
-def _parse(header: Header, data: bytes) -> pl.DataFrame:
+def _parse(header: Header, good: tuple[bytes, int]) -> pl.DataFrame | None:
+    """The rows as text; ``None`` when the parser finds another number of rows."""
+    data, height = good
     schema = dict.fromkeys(header.columns, pl.String)
     if not data:
         return pl.DataFrame(schema=schema)
-    return pl.read_csv(
-        data,
-        has_header=False,
-        schema=schema,
-        separator=header.separator,
-        quote_char='"',
-        infer_schema=False,
-    )
+    try:
+        rows = pl.read_csv(
+            data,
+            has_header=False,
+            schema=schema,
+            separator=header.separator,
+            quote_char='"',
+            infer_schema=False,
+        )
+    except pl.exceptions.PolarsError:
+        return None
+    return rows if rows.height == height else None
 
 
-def _good_bytes(data: bytes, records: Records, good: np.ndarray) -> bytes:
+def _good_bytes(data: bytes, records: Records, good: np.ndarray) -> tuple[bytes, int]:
+    """The text of the sound records, and how many they are."""
+    height = int(good.sum())
     if bool(good.all()):
-        return data[: records.consumed]
+        return data[: records.consumed], height
     edges = np.flatnonzero(np.diff(np.r_[False, good, False]))
     runs = zip(edges[0::2].tolist(), edges[1::2].tolist(), strict=True)
-    return b"".join(
-        data[records.starts[first] : records.ends[last - 1]] + b"\n" for first, last in runs
-    )
+    pieces = [data[records.starts[first] : records.ends[last - 1]] for first, last in runs]
+    return b"".join(piece + b"\n" for piece in pieces), height
 
 
 def _odd_records(

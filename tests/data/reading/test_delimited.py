@@ -117,3 +117,10 @@ def test_file_that_grows_while_it_is_read_is_refused(tmp_path):
     path.write_text("a,b\n1,2\n3,4\n")
     with pytest.raises(LogError, match="changed while it was read"):
         file.check_unchanged()
+
+
+def test_record_that_the_parser_sees_otherwise_is_read_alone(tmp_path, monkeypatch):
+    monkeypatch.setattr(delimited.pl, "read_csv", lambda *_, **__: delimited.pl.DataFrame())
+    rows, broken = _read(b'a,b,c\n1,"x\ny",2\n3,4,5\n6,7\n', tmp_path)
+    assert rows == [(2, ("1", "x\ny", "2")), (4, ("3", "4", "5"))]
+    assert broken == [(5, "wrong_field_count")]
