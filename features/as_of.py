@@ -13,8 +13,9 @@ in one build or day by day.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
+from operator import and_
 from typing import Any
 
 import narwhals as nw
@@ -77,12 +78,15 @@ class Ledger:
         latest: the latest times.
         every_s: sums are refreshed each so many seconds; an event counts for the rows of
             later such periods only. 1 is the exact second; 86,400 counts up to yesterday.
+        is_sparse: most keys have events at one time only (a guest and a listing), so that
+            the running sums are worth computing for the others alone. Same results.
     """
 
     key: tuple[str, ...]
     tallies: tuple[Tally, ...] = ()
     latest: tuple[Latest, ...] = ()
     every_s: int = 1
+    is_sparse: bool = False
 
     def __post_init__(self) -> None:
         if not self.key or not (self.tallies or self.latest):
@@ -92,17 +96,20 @@ class Ledger:
             raise ValueError(f"ledger on {self.key}: a name twice in {self.names}")
         if self.every_s < 1:
             raise ValueError(f"ledger on {self.key}: every_s is {self.every_s}, must be positive")
-        if any(t.within_s is not None and t.within_s % self.every_s for t in self.tallies):
-            raise ValueError(f"ledger on {self.key}: within_s must be a multiple of every_s")
+        windows = {t.within_s for t in self.tallies} - {None}
+        if len(windows) > 1 or any(window % self.every_s for window in windows if window):
+            raise ValueError(
+                f"ledger on {self.key}: one within_s, a multiple of every_s, not {windows}"
+            )
 
     @property
     def names(self) -> tuple[str, ...]:
         return (*(t.name for t in self.tallies), *(entry.name for entry in self.latest))
 
-    def reads(self) -> set[str]:
-        """Columns of the impressions that the ledger reads, outcomes aside."""
-        asked = {name for t in self.tallies for name in (t.of, t.distinct) if name}
-        return asked | set(self.key)
+    @property
+    def within_s(self) -> int | None:
+        """Length of the window of those tallies that have one."""
+        return next((t.within_s for t in self.tallies if t.within_s is not None), None)
 
     def only(self, columns: Collection[str]) -> Ledger | None:
         """The part that a log with these columns supports; ``None`` when nothing is left."""
@@ -116,13 +123,13 @@ class Ledger:
         latest = tuple(entry for entry in self.latest if _stage_is_known(entry.stage, columns))
         if not (tallies or latest):
             return None
-        return Ledger(key=self.key, tallies=tallies, latest=latest, every_s=self.every_s)
+        return replace(self, tallies=tallies, latest=latest)
 
 
 class Past:
     """Impressions whose events may be known to somebody; gives them out as of a time only."""
 
-    def __init__(self, impressions: Frame, *, asked: Frame) -> None:
+    def __init__(self, impressions: Frame, *, asked: Frame, is_asked_by_itself: bool) -> None:
         """Both frames have ``search_s`` and whatever keys the ledgers use.
 
         Args:
@@ -130,8 +137,11 @@ class Past:
             asked: the rows that ask. Ledgers read keys and times from here rather than
                 from the frame that is joined to, which keeps the query plan linear in
                 the number of ledgers instead of doubling with each.
+            is_asked_by_itself: each of ``asked`` is one of ``impressions``, so that the
+                times asked about are among the times of the events already.
         """
         self._impressions = impressions
+        self._is_asked_by_itself = is_asked_by_itself
         self._asked = asked
         self._schema = impressions.collect_schema()
 
@@ -141,7 +151,10 @@ class Past:
 
     def asked_by(self, rows: Frame) -> Past:
         """The same past, asked by other rows (one per search, say)."""
-        return Past(self._impressions, asked=rows)
+        return self._with(self._impressions, rows)
+
+    def _with(self, impressions: Frame, asked: Frame) -> Past:
+        return Past(impressions, asked=asked, is_asked_by_itself=self._is_asked_by_itself)
 
     def join(self, rows: Frame, ledger: Ledger) -> Frame:
         """``rows`` with the ledger's columns, each over events known strictly before it.
@@ -157,7 +170,8 @@ class Past:
         self._check_integers(kept)
         known = self._known(_without_null_keys(self._asked, kept.key), kept)
         timed = rows.with_columns(_period(nw.col("search_s"), kept).alias(_AT))
-        return timed.join(known, on=[*kept.key, _AT], how="left").drop(_AT)
+        joined = timed.join(known, on=[*kept.key, _AT], how="left").drop(_AT)
+        return _with_empty_sums(joined, kept) if kept.is_sparse else joined
 
     def by_search(self, columns: Collection[str]) -> Past:
         """The past with one event per search instead of one per impression shown.
@@ -168,7 +182,7 @@ class Past:
         kept = [name for name in columns if name in self.columns]
         searches = self._impressions.group_by("id_search").agg(*(nw.col(n).max() for n in kept))
         events = searches.with_columns(stage=nw.lit(int(IMPRESSED), dtype=nw.Int8))
-        return Past(events, asked=self._asked)
+        return self._with(events, self._asked)
 
     def join_session(self, rows: Frame, *, last: str, gap_s: int) -> Frame:
         """``rows`` with ``session_start_s`` and ``session_searches``, of the guest's session.
@@ -184,15 +198,17 @@ class Past:
         return asked.join(sessions, on=["id_user", _AT], how="left").drop(_AT)
 
     def _known(self, asked: Frame, ledger: Ledger) -> Frame:
-        nothing = [nw.lit(0, dtype=nw.Int64).alias(t.name) for t in ledger.tallies]
-        never = [nw.lit(_NEVER, dtype=nw.Int64).alias(entry.name) for entry in ledger.latest]
-        period = _period(nw.col("search_s"), ledger).alias(_AT)
-        questions = asked.select(*ledger.key, period, *nothing, *never)
-        frames = [questions, *self._events(ledger)]
-        sums = [nw.col(t.name).sum() for t in ledger.tallies]
-        latest = [nw.col(entry.name).max() for entry in ledger.latest]
-        per_time = nw.concat(frames, how="vertical").group_by(*ledger.key, _AT).agg(*sums, *latest)
-        return _strictly_before(per_time, ledger)
+        frames = list(self._events(ledger))
+        if not (self._is_asked_by_itself and _has_each_impression(ledger)):
+            period = _period(nw.col("search_s"), ledger).alias(_AT)
+            zeros = [_zero(t) for t in ledger.tallies]
+            frames.append(asked.select(*ledger.key, period, *zeros, *_no_latest(ledger)))
+        per_time = _summed(frames, ledger)
+        if ledger.within_s is not None:
+            per_time = _summed([per_time, _ended(per_time, ledger)], ledger)
+        return _strictly_before(
+            _repeated(per_time, ledger) if ledger.is_sparse else per_time, ledger
+        )
 
     def _events(self, ledger: Ledger) -> Iterator[Frame]:
         past = _without_null_keys(self._impressions, ledger.key)
@@ -204,8 +220,6 @@ class Past:
         for stage in sorted(stages - instants):
             yield _events_at(past.filter(is_event_of(stage)), ledger, {stage})
         for tally in ledger.tallies:
-            if tally.within_s is not None:
-                yield _expiries(past.filter(is_event_of(tally.stage)), ledger, tally)
             if tally.distinct is not None:
                 yield _first_events(past.filter(is_event_of(tally.stage)), ledger, tally)
 
@@ -252,13 +266,37 @@ def _events_at(past: Frame, ledger: Ledger, stages: Collection[Stage]) -> Frame:
     return past.select(*ledger.key, _period(moment, ledger).alias(_AT), *tallies, *latest)
 
 
-def _expiries(past: Frame, ledger: Ledger, tally: Tally) -> Frame:
+def _has_each_impression(ledger: Ledger) -> bool:
+    counted = any(t.stage == IMPRESSED and t.distinct is None for t in ledger.tallies)
+    return counted or any(entry.stage == IMPRESSED for entry in ledger.latest)
+
+
+def _summed(frames: list[Frame], ledger: Ledger) -> Frame:
+    """One row per key and time, which holds all that happened then."""
+    sums = [nw.col(t.name).sum() for t in ledger.tallies]
+    latest = [nw.col(entry.name).max() for entry in ledger.latest]
+    together = nw.concat(frames, how="vertical") if len(frames) > 1 else frames[0]
+    return together.group_by(*ledger.key, _AT).agg(*sums, *latest)
+
+
+def _ended(per_time: Frame, ledger: Ledger) -> Frame:
     # A window is a sum that an equal and opposite event ends.
-    assert tally.within_s is not None  # noqa: S101 - the caller asked
-    leaves = known_s(tally.stage) + tally.within_s
-    amounts = [(-_amount(tally)).alias(t.name) if t is tally else _zero(t) for t in ledger.tallies]
-    return past.select(
-        *ledger.key, _period(leaves, ledger).alias(_AT), *amounts, *_no_latest(ledger)
+    assert ledger.within_s is not None  # noqa: S101 - the caller asked
+    ends = (nw.col(_AT) + ledger.within_s // ledger.every_s).alias(_AT)
+    amounts = [(-nw.col(t.name)).alias(t.name) if t.within_s else _zero(t) for t in ledger.tallies]
+    return per_time.select(*ledger.key, ends, *amounts, *_no_latest(ledger))
+
+
+def _repeated(per_time: Frame, ledger: Ledger) -> Frame:
+    times = per_time.group_by(*ledger.key).agg(nw.len().alias("_times"))
+    repeated = times.filter(nw.col("_times") > 1).drop("_times")
+    return per_time.join(repeated, on=list(ledger.key), how="semi")
+
+
+def _with_empty_sums(rows: Frame, ledger: Ledger) -> Frame:
+    known = reduce(and_, (~nw.col(name).is_null() for name in ledger.key))
+    return rows.with_columns(
+        **{t.name: nw.when(known).then(nw.col(t.name).fill_null(0)) for t in ledger.tallies}
     )
 
 
@@ -317,8 +355,7 @@ def _period(moment: nw.Expr, ledger: Ledger) -> nw.Expr:
 
 
 def _without_null_keys(frame: Frame, key: tuple[str, ...]) -> Frame:
-    known = (~nw.col(name).is_null() for name in key)
-    return frame.filter(reduce(lambda left, right: left & right, known))
+    return frame.filter(reduce(and_, (~nw.col(name).is_null() for name in key)))
 
 
 def _stage_is_known(stage: Stage, columns: Collection[str]) -> bool:

@@ -74,7 +74,7 @@ def build_features(
     wanted = set(chosen.names)
     asked = with_measures(left.select(*_columns_read(schema, wanted)))
     described = fit.fit_features(listing.listing_features(asked, wanted), wanted)
-    known = Past(with_measures(before), asked=described)
+    known = Past(with_measures(before), asked=described, is_asked_by_itself=rows is past)
     with_all = _row_features(_join_searches(described, known, wanted), described, known, wanted)
     carried = [name for name in CARRIED if name in schema]
     return with_all.select(*carried, *chosen.names)

@@ -44,10 +44,10 @@ def data_dictionary() -> str:
 
 def _table(table: Table) -> str:
     partitions = ", ".join(f"`{name}`" for name in table.partition_by) or "not partitioned"
+    key = ", ".join(f"`{name}`" for name in table.key)
     lines = [
         f"## Table `{table.name}`\n",
-        f"One row: {table.row}. Key: {', '.join(f'`{name}`' for name in table.key)}. "
-        f"Partitioned by: {partitions}.\n",
+        f"One row: {table.row}. Key: {key}. Partitioned by: {partitions}.\n",
         *([f"Further columns: {table.open_ended}.\n"] if table.open_ended else []),
         "| column | type | unit | meaning | null | sound values |",
         "|---|---|---|---|---|---|",

@@ -15,6 +15,7 @@ from data.contract import BOOKED, CLICKED, CONTACTED
 from features.as_of import Latest, Ledger, Past, Tally
 from features.describe import feature, grouped, with_wanted
 from features.geo import MICRO, distance_km
+from features.measures import ROOM_TYPES
 
 __all__ = ["FEATURES", "SEARCH_NAMES", "guest_features", "guest_search_features"]
 
@@ -139,6 +140,7 @@ _GUEST_LEDGER = Ledger(
         Tally(name="guest_past_bookings", stage=BOOKED),
         *(_clicked(name) for name in _MEANS),
         *(_clicked(f"_has{name}") for name in ("_price", "_rating", "_lat", "_capacity")),
+        *(_clicked(f"_is_{room}") for room in ROOM_TYPES),
     ),
     latest=(Latest(name="_last_search_s"), Latest(name="_last_click_s", stage=CLICKED)),
 )
@@ -150,9 +152,7 @@ _PAIR_LEDGER = Ledger(
         Tally(name="guest_contacted_listing", stage=CONTACTED),
     ),
     latest=(Latest(name="_last_listing_click_s", stage=CLICKED),),
-)
-_ROOM_LEDGER = Ledger(
-    key=("id_user", "_room"), tallies=(Tally(name="_room_clicks", stage=CLICKED),)
+    is_sparse=True,
 )
 
 
@@ -186,9 +186,6 @@ def guest_features(
     if not {f.name for f in _OF_LISTING} & set(wanted):
         return rows
     known = past.join(rows, _PAIR_LEDGER)
-    if "guest_room_type_click_share" in wanted:
-        known = past.join(known, _ROOM_LEDGER)
-    clicks = nw.col("guest_past_clicks")
     expressions = {
         "guest_price_to_clicked": nw.col("listing_nightly_price") / (_mean("_price") / 100),
         "guest_distance_to_clicked_km": distance_km(
@@ -199,10 +196,21 @@ def guest_features(
         ),
         "guest_capacity_less_clicked": nw.col("listing_person_capacity") - _mean("_capacity"),
         "guest_rating_less_clicked": nw.col("listing_review_rating") - _mean("_rating") / 100,
-        "guest_room_type_click_share": nw.when(clicks > 0).then(nw.col("_room_clicks") / clicks),
+        "guest_room_type_click_share": _room_share(),
         "guest_hours_since_listing_click": _hours_since("_last_listing_click_s"),
     }
     return with_wanted(known, expressions, wanted)
+
+
+def _room_share() -> nw.Expr:
+    clicks = nw.col("guest_past_clicks")
+    of_room = nw.coalesce(
+        *(
+            nw.when(nw.col("listing_room_type") == room).then(nw.col(f"_clicked_is_{room}"))
+            for room in ROOM_TYPES
+        )
+    )
+    return nw.when(clicks > 0).then(of_room / clicks)
 
 
 def _mean(name: str, known: str | None = None) -> nw.Expr:

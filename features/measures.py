@@ -16,7 +16,10 @@ import narwhals as nw
 from features.geo import cell_of, micro_degrees
 from features.pricing import nightly_price
 
-__all__ = ["hundredths", "with_measures"]
+__all__ = ["ROOM_TYPES", "hundredths", "with_measures"]
+
+ROOM_TYPES = ("entire_home", "private_room", "shared_room", "hotel_room")
+"""The room types of the contract."""
 
 _UNKNOWN = "unknown"
 _LEAD_BOUNDS_DAYS = (1, 7, 30, 90)
@@ -28,10 +31,11 @@ def with_measures(rows: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
 
     ``_price`` hundredths per night, ``_rating`` hundredths of a star, ``_lat`` and ``_lng``
     millionths of a degree, ``_capacity`` guests: each null where unknown, each with a
-    ``_has_*`` that is 1 where it is known and 0 elsewhere. Keys: ``_cell`` of the listing,
+    ``_has_*`` that is 1 where it is known and 0 elsewhere; ``_is_*`` is 1 for that room
+    type and 0 elsewhere. Keys: ``_cell`` of the listing,
     ``_query_cell``, ``_room`` (room type, one value for all unknown ones), ``_party``,
-    ``_size`` (lower bounds of party and capacity buckets) and ``_lead`` (number of the
-    lead-time bucket), null where unknown.
+    ``_size`` (of the capacity) and ``_lead`` (time to check-in): numbers of buckets, null
+    where unknown.
     """
     columns = rows.collect_schema().names()
     needed = {name: e for name, (e, needs) in _measures(columns).items() if needs <= set(columns)}
@@ -67,6 +71,7 @@ def _measures(columns: Collection[str]) -> dict[str, tuple[nw.Expr, set[str]]]:
         "_cell": (cell_of(lat, lng), place),
         "_query_cell": (cell_of(*center), {"query_center_lat", "query_center_lng"}),
         "_room": (room, set()),
+        **{f"_is_{room}": (_is_room(room), {"listing_room_type"}) for room in ROOM_TYPES},
         "_party": (_bucket(nw.col("query_num_guests"), _SIZE_BOUNDS_GUESTS), {"query_num_guests"}),
         "_size": (
             _bucket(nw.col("listing_person_capacity"), _SIZE_BOUNDS_GUESTS),
@@ -74,6 +79,10 @@ def _measures(columns: Collection[str]) -> dict[str, tuple[nw.Expr, set[str]]]:
         ),
         "_lead": (_bucket(lead, _LEAD_BOUNDS_DAYS), {"checkin_day"}),
     }
+
+
+def _is_room(room: str) -> nw.Expr:
+    return nw.when(nw.col("listing_room_type") == room).then(1).otherwise(0).cast(nw.Int64)
 
 
 def _bucket(value: nw.Expr, bounds: tuple[int, ...]) -> nw.Expr:

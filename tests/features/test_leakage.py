@@ -161,7 +161,7 @@ def test_suite_catches_a_door_that_lets_the_same_second_through(
     assert caught_for(group)
 
 
-@pytest.mark.parametrize("group", ("engagement", "guest_history"))
+@pytest.mark.parametrize("group", ["engagement", "guest_history"])
 def test_suite_catches_contacts_and_bookings_known_on_their_own_day(
     group: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
