@@ -58,7 +58,11 @@ def host_codes(rows: pa.Table, judged: Judged, columns: tuple[str, ...]) -> Inte
     for name in columns:
         if name in rows.column_names:
             codes = _known_codes(rows, judged, name)
-            return np.where(np.isnan(codes), -1, codes).astype(np.int64)
+            is_known = np.isfinite(codes)
+            hosts = np.full(len(codes), -1, dtype=np.int64)
+            # null had a code of its own: number the known ones anew, without a gap
+            hosts[is_known] = np.unique(codes[is_known], return_inverse=True)[1]
+            return hosts
     return None
 
 

@@ -15,19 +15,20 @@ Legend: N rows of the random slice, S searches.
 - ``pbm``: every reward counts, times how much more the new place is examined than the old
   (position-based model: Joachims et al. 2017). Least variance, most assumption.
 
-Weights are clipped, which trades variance for a downward bias.
+Weights are clipped, which trades variance for a downward bias. The intervals take the
+fitted rewards and rates as given: they are not fitted again in each replicate.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from models.evaluation.arrays import Floats, Integers
+from models.evaluation.arrays import Floats, Integers, Mask
 from models.evaluation.judged import Judged, judge
 from models.evaluation.measures import Measure
 from models.evaluation.reward_model import fitted_rewards, position_rates
@@ -172,69 +173,70 @@ def policy_values(
     ]
     values, drawn = _bootstrapped(judged, [m for _, m in labelled], config)
     place = {(model, measure.metric): i for i, (model, measure) in enumerate(labelled)}
+    matched = {m: int(_agrees(random, order, config.k).sum()) for m, order in ranks.items()}
     found = []
-    for i, (model, measure) in enumerate(labelled):
-        interval = percentile_interval(values[i], drawn[:, i], confidence=config.confidence)
-        difference, p = None, None
-        if model != reference:
-            base = place[reference, measure.metric]
-            difference, p = difference_test(
-                float(values[i] - values[base]),
-                drawn[:, i] - drawn[:, base],
-                confidence=config.confidence,
-            )
-        found.append(
-            PolicyValue(
-                model=model,
-                method=measure.metric,
-                value=interval,
-                searches=judged.searches,
-                matched=int(_agrees(random, ranks[model], config.k).sum()),
-                versus=None if difference is None else reference,
-                difference=difference,
-                p=p,
-            )
+    for (model, method), i in place.items():
+        value = PolicyValue(
+            model=model,
+            method=method,
+            value=percentile_interval(values[i], drawn[:, i], confidence=config.confidence),
+            searches=judged.searches,
+            matched=matched[model],
         )
+        if model != reference:
+            base = place[reference, method]
+            gap, gaps = float(values[i] - values[base]), drawn[:, i] - drawn[:, base]
+            difference, p = difference_test(gap, gaps, confidence=config.confidence)
+            value = replace(value, versus=reference, difference=difference, p=p)
+        found.append(value)
     return found
 
 
-def _agrees(
-    random: RandomSlice, ranks: Integers, k: int
-) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+def _agrees(random: RandomSlice, ranks: Integers, k: int) -> Mask:
     """Rows in the top k that stood where the model puts them."""
     return np.asarray((ranks <= k) & (ranks == random.position))
 
 
 def _measures(random: RandomSlice, ranks: Integers, config: CounterfactualConfig) -> list[Measure]:
     judged, k = random.judged, config.k
-    rewards = (judged.stage >= config.stage).astype(np.float64)
     weights = np.where(
         _agrees(random, ranks, k), np.minimum(1 / random.propensity, config.clip), 0.0
     )
+    earned = _earned(random, ranks, weights, config)
     ones = np.ones(judged.searches)
+    measures = [
+        Measure(metric=name, k=k, numerator=judged.per_search(v), denominator=ones, scored=ones)
+        for name, v in earned.items()
+    ]
+    ips = measures[0]
+    # weights come to one per place on average; SNIPS divides by what they came to
     places = float(np.minimum(judged.sizes, k).mean())
+    snips = replace(
+        ips,
+        metric="snips",
+        numerator=ips.numerator * places,
+        denominator=judged.per_search(weights),
+    )
+    return [ips, snips, *measures[1:]]
+
+
+def _earned(
+    random: RandomSlice, ranks: Integers, weights: Floats, config: CounterfactualConfig
+) -> dict[str, Floats]:
+    """What each row adds to the value, by method; each of shape (N,)."""
+    judged = random.judged
+    rewards = (judged.stage >= config.stage).astype(np.float64)
     in_new, in_old = fitted_rewards(
         judged, rewards=rewards, position=random.position, ranks=ranks, bins=config.bins
     )
     rates = position_rates(rewards, random.position)
     examined_more = rates[np.minimum(ranks, len(rates) - 1)] / rates[random.position]
-    rows = {
+    is_top = ranks <= config.k
+    return {
         "ips": weights * rewards,
-        "dr": np.where(ranks <= k, in_new, 0.0) + weights * (rewards - in_old),
-        "pbm": np.where(ranks <= k, np.minimum(examined_more, config.clip) * rewards, 0.0),
+        "dr": np.where(is_top, in_new, 0.0) + weights * (rewards - in_old),
+        "pbm": np.where(is_top, np.minimum(examined_more, config.clip) * rewards, 0.0),
     }
-    measures = [
-        Measure(metric=name, k=k, numerator=judged.per_search(v), denominator=ones, scored=ones)
-        for name, v in rows.items()
-    ]
-    snips = Measure(
-        metric="snips",
-        k=k,
-        numerator=judged.per_search(weights * rewards) * places,
-        denominator=judged.per_search(weights),
-        scored=ones,
-    )
-    return [*measures, snips]
 
 
 def _bootstrapped(

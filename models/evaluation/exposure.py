@@ -17,6 +17,9 @@ from models.evaluation.significance import jackknife_interval
 __all__ = ["concentration_figures", "coverage", "gini", "new_listing_measures"]
 
 
+SHARE = (0.0, 1.0)
+
+
 def gini(exposures: Floats) -> Floats:
     """Gini coefficient of non-negative exposures along the last axis; NaN when all are 0.
 
@@ -67,7 +70,9 @@ def concentration_figures(
         for name, measured in (("coverage", coverage), ("exposure_gini", gini)):
             value = float(measured(total))
             left_out = measured(total - exposure_GL)
-            interval = jackknife_interval(value, left_out, confidence=config.confidence)
+            interval = jackknife_interval(
+                value, left_out, confidence=config.confidence, bounds=SHARE
+            )
             metric = named_at(f"{prefix}{name}", config.list_k)
             figures.append(Figure(metric=metric, k=config.list_k, interval=interval))
     return figures

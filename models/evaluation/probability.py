@@ -29,6 +29,8 @@ __all__ = [
     "probability_measures",
 ]
 
+SHARE = (0.0, 1.0)
+
 # a probability of exactly 0 or 1 that fails would cost infinity
 _SMALLEST = 1e-15
 
@@ -233,5 +235,5 @@ def _overall(
     rows_GB = np.bincount(cell, minlength=groups * count).reshape(groups, count).astype(np.float64)
     value = float(calibration_error(excess_GB.sum(axis=0), rows_GB.sum(axis=0)))
     left_out = calibration_error(excess_GB.sum(axis=0) - excess_GB, rows_GB.sum(axis=0) - rows_GB)
-    interval = jackknife_interval(value, left_out, confidence=config.confidence)
+    interval = jackknife_interval(value, left_out, confidence=config.confidence, bounds=SHARE)
     return Figure(metric=f"calibration_error_{name}", k=None, interval=interval)

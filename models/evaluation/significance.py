@@ -182,11 +182,18 @@ def holm(p_values: Floats) -> Floats:
     return adjusted
 
 
-def jackknife_interval(value: float, left_out: Floats, *, confidence: float) -> Interval:
+def jackknife_interval(
+    value: float,
+    left_out: Floats,
+    *,
+    confidence: float,
+    bounds: tuple[float, float] = (-np.inf, np.inf),
+) -> Interval:
     """The value ± a normal interval from G values, each with one group of guests left out.
 
     For figures of the whole list (coverage, Gini, calibration error), which resampling
-    with replacement biases: a guest drawn twice shows no new listing.
+    with replacement biases: a guest drawn twice shows no new listing. The ends are cut at
+    ``bounds``, between which the figure must lie.
 
     Leaving out each of 4 groups gives 1, 3, 1, 3: the standard error is √(3/4 · 4) = 1.732.
 
@@ -200,4 +207,6 @@ def jackknife_interval(value: float, left_out: Floats, *, confidence: float) -> 
         return Interval(value=value, low=np.nan, high=np.nan)
     error = np.sqrt((groups - 1) / groups * np.sum((known - known.mean()) ** 2))
     reach = float(ndtri((1 + confidence) / 2) * error)
-    return Interval(value=value, low=value - reach, high=value + reach)
+    return Interval(
+        value=value, low=max(value - reach, bounds[0]), high=min(value + reach, bounds[1])
+    )

@@ -245,3 +245,27 @@ def test_panel_says_simulated_in_every_form(card):
     assert any("SIMULATED" in line for line in card.honesty.lines())
     assert "SIMULATED" in card.honesty.markdown()
     assert card.honesty.to_dict()["provenance"]["is_simulated"] is True
+
+
+def test_hosts_returning_guests_and_positions_count_where_the_log_has_them(world, scores):
+    search = np.unique(world.rows["id_search"].to_pylist(), return_inverse=True)[1]
+    listing = np.unique(world.rows["id_listing"].to_pylist(), return_inverse=True)[1]
+    extra = {
+        "x_id_host": pa.array([None if i % 7 == 0 else f"h{i % 40}" for i in listing]),
+        "guest_past_searches": pa.array(search % 3, mask=search % 5 == 0),
+        "position": pa.array(np.ones(len(search)), mask=search % 2 == 0),
+    }
+    rows = world.rows
+    for name, values in extra.items():
+        rows = rows.append_column(name, values)
+    config = replace(QUICK, replicates=20)
+    card = evaluate(rows, scores, split="test", reference="random", config=config)
+    assert card.honesty.segments_left_out == ()
+    assert {"guest=returning", "guest=first_time", "guest=without_id"} <= set(card.segments)
+    assert {"position=known", "position=unknown"} <= set(card.segments)
+    hosts, listings = (
+        card.find("ranker", f"{owner}exposure_gini_at_10") for owner in ("host_", "")
+    )
+    assert 0 < hosts.value < 1
+    assert hosts.value != listings.value
+    assert card.find("ranker", "host_coverage_at_10").value == 1

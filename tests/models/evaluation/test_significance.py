@@ -91,6 +91,14 @@ def test_holm_never_exceeds_one():
     assert holm(np.array([0.6, 0.7])).tolist() == [1.0, 1.0]
 
 
+def test_jackknife_of_a_share_stays_a_share():
+    interval = jackknife_interval(
+        0.99, np.array([0.9, 1.0, 0.95]), confidence=0.95, bounds=(0.0, 1.0)
+    )
+    assert interval.high == 1
+    assert interval.low < 0.99
+
+
 def test_jackknife_of_a_mean_is_its_standard_error(rng):
     groups = rng.normal(size=20)
     left_out = (groups.sum() - groups) / 19
