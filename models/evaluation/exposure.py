@@ -36,7 +36,8 @@ def gini(exposures: Floats) -> Floats:
     weighted = ascending @ np.arange(1, count + 1, dtype=np.float64)
     undefined = np.full(np.shape(total), np.nan)
     share = np.divide(2 * weighted, count * total, out=undefined, where=total > 0)
-    return np.asarray(share - (count + 1) / count)
+    # rounding must not make equal exposures less than equal
+    return np.asarray(np.maximum(share - (count + 1) / count, 0.0))
 
 
 def coverage(exposures: Floats) -> Floats:
