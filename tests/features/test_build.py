@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import polars as pl
+import pytest
+
+from data.contract import CARRIED, IMPRESSIONS
+from data.feature_set import FeatureSet
+from features.build import ALL_FEATURES, available_features, build_features
+from tests.features.worlds import impression, random_impressions, typed
+
+KEY = ["id_search", "id_listing"]
+
+
+def built(
+    rows: pl.DataFrame, past: pl.DataFrame, features: FeatureSet | None = None
+) -> pl.DataFrame:
+    native = build_features(rows.lazy(), past.lazy(), features=features).to_native()
+    assert isinstance(native, pl.LazyFrame)
+    return native.collect().sort(KEY)
+
+
+def test_one_row_in_is_one_row_out_with_its_identity_first() -> None:
+    log = random_impressions(5)
+    features = built(log, log)
+    assert features.height == log.height
+    assert features.select(KEY).is_unique().all()
+    names = available_features(log.columns).names
+    carried = [name for name in CARRIED if name in log.columns]
+    assert features.columns == [*carried, *names]
+
+
+def test_a_log_of_all_contract_columns_supports_every_feature() -> None:
+    names = [column.name for column in IMPRESSIONS.columns]
+    assert available_features(names).names == tuple(f.name for f in ALL_FEATURES)
+
+
+def test_features_have_unique_names_units_and_meanings() -> None:
+    FeatureSet(ALL_FEATURES)
+    assert all(f.meaning and f.null and f.group for f in ALL_FEATURES)
+
+
+def test_kinds_are_what_the_tuples_say() -> None:
+    log = random_impressions(6)
+    features = built(log, log)
+    for entry in available_features(log.columns):
+        dtype = features.schema[entry.name]
+        found = {pl.Boolean: "boolean", pl.String: "category"}.get(type(dtype), "number")  # type: ignore[call-overload]
+        assert found == entry.kind, (entry.name, dtype)
+
+
+def test_position_and_propensity_are_never_features() -> None:
+    assert not {"position", "propensity", "is_random_order"} & {f.name for f in ALL_FEATURES}
+    assert all("position" not in f.needs for f in ALL_FEATURES)
+
+
+def test_columns_that_the_log_lacks_drop_their_features_and_no_others() -> None:
+    log = random_impressions(7, searches=20)
+    lacking = ["id_user", "listing_lat", "listing_review_rating", "book_day", "query_radius"]
+    poor = log.drop(lacking)
+    expected = {f.name for f in ALL_FEATURES if not set(f.needs) & set(lacking)}
+    features = built(poor, poor)
+    assert set(features.columns) - set(CARRIED) == expected - set(CARRIED)
+
+
+def test_a_log_of_the_required_columns_alone_builds() -> None:
+    required = ["id_search", "id_listing", "market", "search_s", "search_day", "stage"]
+    log = random_impressions(8, searches=10).select(required)
+    features = built(log, log)
+    assert "listing_past_click_rate" in features.columns
+    assert "in_search_results" in features.columns
+
+
+def test_asking_for_a_feature_that_the_log_does_not_support_names_the_column() -> None:
+    log = random_impressions(9, searches=5)
+    wanted = available_features(log.columns).only(["fit_distance_km"])
+    with pytest.raises(ValueError, match=r"fit_distance_km needs .*listing_lat"):
+        built(log.drop("listing_lat"), log, wanted)
+
+
+def test_wrong_type_names_the_column() -> None:
+    log = random_impressions(9, searches=5).with_columns(pl.col("listing_lat").cast(pl.String))
+    with pytest.raises(ValueError, match="column listing_lat is String"):
+        built(log, log)
+
+
+def test_candidates_get_the_features_that_training_gave_the_same_search() -> None:
+    log = random_impressions(10, searches=40)
+    trained = built(log, log)
+    last = log["search_s"].max()
+    outcomes = ["stage", "contact_day", "book_day"]
+    search = log.filter(pl.col("search_s") == last)
+    candidates = search.drop(outcomes)
+    names = available_features(log.columns)
+    scored = built(candidates, log, names)
+    same = trained.join(search.select(KEY), on=KEY, how="semi").drop(outcomes).sort(KEY)
+    assert scored.height > 0
+    assert scored.equals(same, null_equal=True)
+
+
+def test_numeric_extras_of_a_listing_are_compared_within_the_search() -> None:
+    log = typed(
+        [
+            impression("s1", "l1", x_score=0.5, x_query_site="a", x_is_brand=True),
+            impression("s1", "l2", x_score=1.0, x_query_site="a", x_is_brand=False),
+        ],
+        extras={"x_score": pl.Float64, "x_query_site": pl.String, "x_is_brand": pl.Boolean},
+    )
+    features = built(log, log)
+    assert features["x_score"].to_list() == [0.5, 1.0]
+    assert features["in_search_x_score_rank"].to_list() == [2, 1]
+    assert features["in_search_x_score_to_best"].to_list() == [0.5, 1.0]
+    assert features["x_query_site"].to_list() == ["a", "a"]
+    assert not [name for name in features.columns if "in_search_x_is_brand" in name]
