@@ -16,7 +16,9 @@ the same for all impressions, so that the error is alike within a search. The bu
 given a price filter is the exact Gaussian posterior (the filter is the budget plus
 Gaussian noise). The wished place given a map of an area is Gaussian around its centre
 (flat prior); given a map of the city it is the prior of all wishes. Tastes that would
-have booked in the earlier searches weigh less, each of which counts as half of this one.
+have booked in the earlier searches weigh less; each of these counts as a share of the
+present one, chosen so that the mean of this truth is the mean of the first after few
+searches and after many.
 
 Both truths are of one impression by itself. A guest who would have booked two books one,
 and of two guests who want one night the first gets it, so that the bookings of a log are
