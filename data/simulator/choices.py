@@ -148,7 +148,7 @@ def offers_of(
     lead = (queries.checkin - queries.day)[search]
     soon = np.exp(-lead / 30.0)
     contact = (
-        config.world.intent_shift
+        config.changes.intent_shift
         + settings.lead_intent * soon
         + settings.dateless_contact * ~queries.is_dated[search]
     )
@@ -161,7 +161,7 @@ def offers_of(
         "style_first": catalogue.style[listing, 0],
         "style_second": catalogue.style[listing, 1],
         "plain": _plain(settings, catalogue, listing, queries.party[search])
-        + config.world.click_shift,
+        + config.changes.click_shift,
         "contact_base": settings.contact_intercept + contact,
         "direct_base": _direct_base(settings, catalogue, queries, shown) + contact,
         "has_booked": np.zeros(len(listing)),

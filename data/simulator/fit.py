@@ -26,6 +26,7 @@ LEVELS = np.round(
     np.concatenate([[0.0, 0.01, 0.02], np.arange(0.05, 1.0, 0.05), [0.98, 0.99, 1.0]]), 2
 )
 AREAS = 24
+ELSEWHERE = "elsewhere"
 ROOM_TYPES = {
     "Entire home/apt": "entire_home",
     "Private room": "private_room",
@@ -86,14 +87,18 @@ def _share_of(values: Numbers, levels: Numbers) -> list[float]:
 
 
 def _areas(listings: pd.DataFrame) -> dict[str, Any]:
-    """The largest neighbourhoods: share, centre, robust spread (normal-consistent MAD)."""
-    largest = listings["neighbourhood"].value_counts().head(AREAS)
-    groups = [listings[listings["neighbourhood"] == name] for name in largest.index]
+    """The largest neighbourhoods and all others together: share, centre, robust spread.
+
+    The spread is the median absolute deviation, scaled to a normal's standard deviation.
+    """
+    largest = listings["neighbourhood"].value_counts().head(AREAS).index
+    area = listings["neighbourhood"].where(listings["neighbourhood"].isin(largest), ELSEWHERE)
+    names = [*(str(name) for name in largest), ELSEWHERE]
+    groups = [listings[area == name] for name in names]
     log_price = np.log(listings["price"].astype(float))
     return {
-        "names": [str(name) for name in largest.index],
-        "shares": _rounded(largest / largest.sum(), 5),
-        "covered_share": round(float(largest.sum() / len(listings)), 4),
+        "names": names,
+        "shares": _rounded([len(group) / len(listings) for group in groups], 5),
         "lat": _rounded([g["latitude"].median() for g in groups], 5),
         "lng": _rounded([g["longitude"].median() for g in groups], 5),
         "sd_lat": _rounded([_spread(g["latitude"]) for g in groups], 5),

@@ -104,7 +104,7 @@ def _searches_per_guest(
     config: SimulationConfig, settings: GuestParameters, rng: np.random.Generator
 ) -> Array:
     """A mixture of two geometrics: many light guests, some who search for days."""
-    factor = config.world.searches_factor
+    factor = config.changes.searches_factor
     light = max(1.0, settings.light_mean_searches * factor)
     heavy = max(1.0, settings.heavy_mean_searches * factor)
     mean = settings.light_share * light + (1 - settings.light_share) * heavy
@@ -120,9 +120,9 @@ def _searches_per_guest(
 
 def _markets(config: SimulationConfig, first: Array, rng: np.random.Generator) -> Array:
     shares = np.tile([d.share for d in load_world().demand], (DAYS, 1))
-    launched = config.world.new_market
+    launched = config.changes.new_market
     if launched is not None:
-        shares[:, launched] = config.world.new_market_shares
+        shares[:, launched] = config.changes.new_market_shares
         shares[:, 1 - launched] = 1 - shares[:, launched]
     second: Array = rng.random(len(first)) >= shares[first, 0]
     return second.astype(np.int64)
@@ -187,7 +187,7 @@ def _send_to_carnival(
     friday = day_number(carnival_day(config.start + timedelta(days=DAYS)))
     if friday - config.first_day > CARNIVAL_WITHIN_DAYS:
         return
-    share = min(0.9, demand.carnival_share * config.world.carnival_share_factor)
+    share = min(0.9, demand.carnival_share * config.changes.carnival_share_factor)
     goes = np.flatnonzero(chosen)[rng.random(int(chosen.sum())) < share]
     settings = load_world().guests
     (early, late), (short, long) = settings.carnival_arrival_days, settings.carnival_nights

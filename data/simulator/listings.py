@@ -70,8 +70,8 @@ def draw_catalogue(config: SimulationConfig) -> Catalogue:
         zip(world.markets, config.listings_per_market(), strict=True)
     ):
         rng = generator(config.seed, Draw.CATALOGUE, index)
-        launched = config.world.new_market == index
-        new_share = config.world.launched_new_share if launched else world.catalogue.new_share
+        launched = config.changes.new_market == index
+        new_share = config.changes.launched_new_share if launched else world.catalogue.new_share
         parts.append(_draw_market(fit, world.catalogue, size, new_share, rng))
         parts[-1]["market"] = np.full(size, index, dtype=np.int8)
     names = [field.name for field in fields(Catalogue)]

@@ -46,7 +46,7 @@ class Quote:
 
 def draw_prices(config: SimulationConfig, catalogue: Catalogue) -> PriceList:
     """Night multipliers of both markets (weekday, Carnival) and the scenario's shock."""
-    world, scenario = load_world(), config.world
+    world, scenario = load_world(), config.changes
     days = config.first_day + np.arange(HORIZON_DAYS)
     friday = day_number(carnival_day(config.start + timedelta(days=DAYS)))
     is_carnival = (days >= friday) & (days < friday + CARNIVAL_NIGHTS)

@@ -168,7 +168,8 @@ class SimulationConfig:
         return day_number(self.start)
 
     @property
-    def world(self) -> Scenario:
+    def changes(self) -> Scenario:
+        """What the scenario changes in the ordinary week."""
         return SCENARIOS[self.scenario]
 
     def listings_per_market(self) -> tuple[int, ...]:
