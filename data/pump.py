@@ -1,37 +1,47 @@
-"""Feeds a stream of Arrow batches from a thread of its own.
+"""Makes the items of a stream on a thread of its own, a few ahead of their reader.
 
-Delta's writer pulls batches on a thread of its runtime, on which nothing may open a Delta
-table or run a Polars scan of one: the runtime would panic. So the batches are made on
-another thread, a few ahead of the writer.
+Reading a log and judging it then overlap. And Delta needs it: its writer pulls batches on
+a thread of its runtime, on which nothing may open a Delta table or run a Polars scan of
+one; the runtime would panic.
 """
 
 from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import Generic, TypeVar
 
 import pyarrow as pa
 
-__all__ = ["pumped"]
+__all__ = ["made_ahead", "pumped"]
 
-_AHEAD = 4
 _POLL_S = 0.1
+
+T = TypeVar("T")
 
 
 @contextmanager
 def pumped(stream: pa.RecordBatchReader) -> Iterator[pa.RecordBatchReader]:
-    """The same batches, made on another thread.
+    """The same batches, made on another thread, a few ahead of the reader."""
+    with made_ahead(stream, ahead=4) as batches:
+        yield pa.RecordBatchReader.from_batches(stream.schema, batches)
 
-    What making them raises leaves the ``with`` block, not the writer's report of it.
+
+@contextmanager
+def made_ahead(items: Iterable[T], *, ahead: int) -> Iterator[Iterator[T]]:
+    """The same items, made on another thread, at most ``ahead`` waiting.
+
+    What making them raises leaves the ``with`` block, even where the reader of the items
+    reports it as something else.
     """
-    pump = _Pump(stream)
+    pump = _Pump(items, ahead)
     pump.thread.start()
     try:
-        yield pa.RecordBatchReader.from_batches(stream.schema, pump.batches())
+        yield pump.items()
     except Exception as error:
-        if pump.error is not None:
+        if pump.error is not None and pump.error is not error:
             raise pump.error from error
         raise
     finally:
@@ -39,35 +49,35 @@ def pumped(stream: pa.RecordBatchReader) -> Iterator[pa.RecordBatchReader]:
         pump.thread.join()
 
 
-class _Pump:
-    """One stream, its thread, and the short queue between it and the writer."""
+class _Pump(Generic[T]):
+    """One stream, its thread, and the short queue between it and the reader."""
 
-    def __init__(self, stream: pa.RecordBatchReader) -> None:
+    def __init__(self, made: Iterable[T], ahead: int) -> None:
         self.error: BaseException | None = None
         self.is_stopped = threading.Event()
-        self.thread = threading.Thread(target=self._fill, name="batches", daemon=True)
-        self._stream = stream
-        self._box: queue.Queue[pa.RecordBatch | None] = queue.Queue(maxsize=_AHEAD)
+        self.thread = threading.Thread(target=self._fill, name="made-ahead", daemon=True)
+        self._made = made
+        self._box: queue.Queue[tuple[T] | None] = queue.Queue(maxsize=ahead)
 
-    def batches(self) -> Iterator[pa.RecordBatch]:
-        """For the writer; raises what the making raised."""
-        while (batch := self._box.get()) is not None:
-            yield batch
+    def items(self) -> Iterator[T]:
+        """For the reader; raises what the making raised."""
+        while (item := self._box.get()) is not None:
+            yield item[0]
         if self.error is not None:
             raise self.error
 
     def _fill(self) -> None:
         try:
-            for batch in self._stream:
-                self._put(batch)
+            for item in self._made:
+                self._put((item,))
                 if self.is_stopped.is_set():
                     return
-        except BaseException as error:  # noqa: BLE001  raised again on the writer's side
+        except BaseException as error:  # noqa: BLE001  raised again on the reader's side
             self.error = error
         self._put(None)
 
-    def _put(self, item: pa.RecordBatch | None) -> None:
-        """Wait for room, but not for a writer that has given up."""
+    def _put(self, item: tuple[T] | None) -> None:
+        """Wait for room, but not for a reader that has given up."""
         while not self.is_stopped.is_set():
             try:
                 self._box.put(item, timeout=_POLL_S)

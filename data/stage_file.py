@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 import polars as pl
 
 from data.errors import LogError
+from data.pump import made_ahead
 from data.quality.found import Example
 from data.quality.judge import Judged, judge_block
 from data.quality.reasons import MEANINGS, Nulled, Reason
@@ -90,11 +91,12 @@ def stage_file(
     no_lines = pl.Series("source_line", [], dtype=pl.Int64)
     empty = judge_block(Block(rows=nothing, lines=no_lines), rules, mapping, file.source_id)
     staging.write(file.source_id, "accepted", 0, empty.accepted)
-    for number, block in enumerate(log.blocks(), start=1):
-        judged = judge_block(block, rules, mapping, file.source_id)
-        staged.add(judged, block.row_count)
-        _store(judged, number, staged, staging)
-        progress(block.bytes_read)
+    with made_ahead(log.blocks(), ahead=1) as blocks:
+        for number, block in enumerate(blocks, start=1):
+            judged = judge_block(block, rules, mapping, file.source_id)
+            staged.add(judged, block.row_count)
+            _store(judged, number, staged, staging)
+            progress(block.bytes_read)
     file.check_unchanged()
     _check_whole(staged)
     return staged

@@ -14,7 +14,7 @@ from data.reading.files import SourceFile
 
 __all__ = ["read_parquet", "read_parquet_columns"]
 
-BATCH_ROWS = 1 << 17
+BATCH_ROWS = 1 << 16
 
 
 def read_parquet_columns(file: SourceFile) -> tuple[str, ...]:

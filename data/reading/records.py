@@ -205,8 +205,11 @@ def _mark_not_text(
 ) -> None:
     if not consumed:
         return
-    zeros = np.flatnonzero(block[:consumed] == 0)
-    state[np.unique(np.searchsorted(ends, zeros))] = NOT_TEXT
+    if data.find(b"\x00", 0, consumed) >= 0:
+        zeros = np.flatnonzero(block[:consumed] == 0)
+        state[np.unique(np.searchsorted(ends, zeros))] = NOT_TEXT
+    if data.isascii():
+        return
     try:
         data[:consumed].decode("utf-8")
     except UnicodeDecodeError:

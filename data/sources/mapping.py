@@ -187,10 +187,10 @@ class Mapping(_Strict):
 
     @cached_property
     def extra_columns(self) -> tuple[Column, ...]:
-        """The extra attributes as columns of impressions, named ``x_…``."""
+        """The extra attributes as columns of impressions: ``x_query_…`` or ``x_listing_…``."""
         return tuple(
             Column(
-                name=EXTRA_PREFIX + name,
+                name=extra_name(name, rule),
                 kind=Kind(rule.kind),
                 meaning=rule.meaning,
                 unit=rule.unit,
@@ -207,7 +207,7 @@ class Mapping(_Strict):
         Raises :class:`LogError` when a required column cannot be made.
         """
         rules: dict[str, Rule] = dict(self.columns)
-        rules |= {EXTRA_PREFIX + name: rule for name, rule in self.extra.items()}
+        rules |= {extra_name(name, rule): rule for name, rule in self.extra.items()}
         usable = {name: rule for name, rule in rules.items() if set(rule.needs) <= set(columns)}
         for name in REQUIRED:
             if name not in usable:
@@ -220,6 +220,11 @@ class Mapping(_Strict):
                     "column mapping with --source FILE.toml",
                 )
         return usable
+
+
+def extra_name(name: str, rule: ExtraRule) -> str:
+    """The column of an extra attribute: it says whose attribute it is."""
+    return f"{EXTRA_PREFIX}{rule.of}_{name}"
 
 
 def _nearest(name: str, names: Collection[str]) -> str:

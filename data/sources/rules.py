@@ -87,7 +87,7 @@ WAYS = ("column", "constant", "first_true", "sum", "mean", "product", "date")
 
 
 class ExtraRule(Rule):
-    """A further attribute that the contract does not know; travels as ``x_<name>``.
+    """A further attribute that the contract does not know; travels as ``x_<of>_<name>``.
 
     Attributes:
         kind: how its values are read.

@@ -81,12 +81,12 @@ def test_extra_columns_travel_under_their_prefix(own):
     more += 'meaning = "stars" }\nclass = { column = "v", kind = "category", of = "query", '
     more += 'meaning = "class" }\n'
     kept = own(more)
-    assert (kept["x_stars"], kept["x_class"]) == (5.0, "5")
+    assert (kept["x_listing_stars"], kept["x_query_class"]) == (5.0, "5")
 
 
 def test_extra_number_out_of_its_bounds_is_nulled(own):
     more = '[extra]\nstars = { column = "v", kind = "number", of = "listing", high = 5, '
-    assert own(more + 'meaning = "stars" }\n', value="6")["x_stars"] is None
+    assert own(more + 'meaning = "stars" }\n', value="6")["x_listing_stars"] is None
 
 
 def test_time_with_offset_moves_to_the_markets_clock(world, row):
