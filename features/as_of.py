@@ -1,10 +1,10 @@
 """The only door to the past.
 
-A feature that looks back declares a :class:`Ledger`: whose past it sums (the key), what
-is summed (the tallies) and how often the sums are refreshed. :meth:`Past.join` brings
-onto each row the sums over the events that were known *strictly before* the row's own
-search. Nothing else in this room ever sees an outcome, so a feature cannot see the
-future by a slip of its author.
+A feature that looks back declares a :class:`~features.ledger.Ledger`: whose past it sums
+(the key), what is summed (the tallies) and how often the sums are refreshed.
+:meth:`Past.join` brings onto each row the sums over the events that were known *strictly
+before* the row's own search. Nothing else in this room ever sees an outcome, so a feature
+cannot see the future by a slip of its author.
 
 All sums are sums of integers: they give the same bits in any row order, on any engine,
 in one build or day by day.
@@ -13,7 +13,6 @@ in one build or day by day.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, replace
 from functools import reduce
 from operator import and_
 from typing import Any
@@ -22,108 +21,14 @@ import narwhals as nw
 
 from data.contract import CLICKED, IMPRESSED, Stage
 from features.funnel import is_event_of, known_s
+from features.ledger import Ledger, Tally
 
-__all__ = ["Frame", "Latest", "Ledger", "Past", "Tally"]
+__all__ = ["Frame", "Past"]
 
 Frame = nw.LazyFrame[Any]
 
 _AT = "_at"
 _NEVER = -1
-_OUTCOMES = frozenset({"stage", "contact_day", "book_day", "ds_contact", "ds_book"})
-
-
-@dataclass(frozen=True, kw_only=True)
-class Tally:
-    """One sum over past events.
-
-    Attributes:
-        name: column that :meth:`Past.join` adds.
-        stage: which events: impressions, clicks, contacts or bookings.
-        of: integer column of the impression that is summed; ``None`` counts events.
-        distinct: count different values of this column instead of events.
-        within_s: only events known less than this many seconds ago; ``None`` is all.
-    """
-
-    name: str
-    stage: Stage = IMPRESSED
-    of: str | None = None
-    distinct: str | None = None
-    within_s: int | None = None
-
-    def __post_init__(self) -> None:
-        _refuse_outcomes(self.name, (self.of, self.distinct))
-        if self.distinct is not None and (self.of is not None or self.within_s is not None):
-            raise ValueError(f"tally {self.name}: distinct counts neither sum nor expire")
-        if self.within_s is not None and self.within_s < 1:
-            raise ValueError(f"tally {self.name}: within_s is {self.within_s}, must be positive")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Latest:
-    """The second at which the latest event of a stage became known; null without one."""
-
-    name: str
-    stage: Stage = IMPRESSED
-
-
-@dataclass(frozen=True, kw_only=True)
-class Ledger:
-    """What is summed over whose past.
-
-    Attributes:
-        key: columns that rows and events share, such as ``("id_listing",)``. A row whose
-            key holds a null has no past: its sums are null. A row whose key has no event
-            yet has sums of zero.
-        tallies: the sums.
-        latest: the latest times.
-        every_s: sums are refreshed each so many seconds; an event counts for the rows of
-            later such periods only. 1 is the exact second; 86,400 counts up to yesterday.
-        is_sparse: most keys have events at one time only (a guest and a listing), so that
-            the running sums are worth computing for the others alone. Same results.
-    """
-
-    key: tuple[str, ...]
-    tallies: tuple[Tally, ...] = ()
-    latest: tuple[Latest, ...] = ()
-    every_s: int = 1
-    is_sparse: bool = False
-
-    def __post_init__(self) -> None:
-        if not self.key or not (self.tallies or self.latest):
-            raise ValueError("a ledger needs a key and something to keep")
-        _refuse_outcomes("ledger", self.key)
-        if len(set(self.names)) != len(self.names):
-            raise ValueError(f"ledger on {self.key}: a name twice in {self.names}")
-        if self.every_s < 1:
-            raise ValueError(f"ledger on {self.key}: every_s is {self.every_s}, must be positive")
-        windows = {t.within_s for t in self.tallies} - {None}
-        if len(windows) > 1 or any(window % self.every_s for window in windows if window):
-            raise ValueError(
-                f"ledger on {self.key}: one within_s, a multiple of every_s, not {windows}"
-            )
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        return (*(t.name for t in self.tallies), *(entry.name for entry in self.latest))
-
-    @property
-    def within_s(self) -> int | None:
-        """Length of the window of those tallies that have one."""
-        return next((t.within_s for t in self.tallies if t.within_s is not None), None)
-
-    def only(self, columns: Collection[str]) -> Ledger | None:
-        """The part that a log with these columns supports; ``None`` when nothing is left."""
-        if not set(self.key) <= set(columns):
-            return None
-        tallies = tuple(
-            t
-            for t in self.tallies
-            if _stage_is_known(t.stage, columns) and {t.of, t.distinct} - {None} <= set(columns)
-        )
-        latest = tuple(entry for entry in self.latest if _stage_is_known(entry.stage, columns))
-        if not (tallies or latest):
-            return None
-        return replace(self, tallies=tallies, latest=latest)
 
 
 class Past:
@@ -183,6 +88,24 @@ class Past:
         searches = self._impressions.group_by("id_search").agg(*(nw.col(n).max() for n in kept))
         events = searches.with_columns(stage=nw.lit(int(IMPRESSED), dtype=nw.Int8))
         return self._with(events, self._asked)
+
+    def clicks_before(self, day: int) -> nw.DataFrame[Any]:
+        """Clicks of guests with an id on days before ``day``, to learn from.
+
+        One row per guest and listing: ``id_user``, ``id_listing``, sorted by both.
+        """
+        known = self._impressions.filter(
+            is_event_of(CLICKED), ~nw.col("id_user").is_null(), nw.col("search_day") < day
+        )
+        pairs = known.group_by("id_user", "id_listing").agg(nw.len().alias("_clicks"))
+        return pairs.collect().select("id_user", "id_listing").sort("id_user", "id_listing")
+
+    def with_listing_values(self, values: Frame) -> Past:
+        """The past whose impressions also hold ``values`` (keyed by ``id_listing``).
+
+        Impressions of listings without values are left out.
+        """
+        return self._with(self._impressions.join(values, on="id_listing", how="inner"), self._asked)
 
     def join_session(self, rows: Frame, *, last: str, gap_s: int) -> Frame:
         """``rows`` with ``session_start_s`` and ``session_searches``, of the guest's session.
@@ -356,16 +279,3 @@ def _period(moment: nw.Expr, ledger: Ledger) -> nw.Expr:
 
 def _without_null_keys(frame: Frame, key: tuple[str, ...]) -> Frame:
     return frame.filter(reduce(and_, (~nw.col(name).is_null() for name in key)))
-
-
-def _stage_is_known(stage: Stage, columns: Collection[str]) -> bool:
-    needed = {2: "contact_day", 3: "book_day"}.get(int(stage), "stage")
-    return needed in columns and "stage" in columns
-
-
-def _refuse_outcomes(name: str, columns: Collection[str | None]) -> None:
-    outcomes = sorted(_OUTCOMES & set(columns))
-    if outcomes:
-        raise ValueError(
-            f"{name} reads {', '.join(outcomes)}: outcomes are counted by stage, never read"
-        )

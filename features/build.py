@@ -14,7 +14,17 @@ import narwhals as nw
 
 from data.contract import CARRIED, IMPRESSIONS, Kind
 from data.feature_set import Feature, FeatureSet
-from features import engagement, extra, fit, guest_history, in_search, listing, market, query
+from features import (
+    co_engagement,
+    engagement,
+    extra,
+    fit,
+    guest_history,
+    in_search,
+    listing,
+    market,
+    query,
+)
 from features.as_of import Past
 from features.measures import with_measures
 
@@ -28,6 +38,7 @@ ALL_FEATURES: tuple[Feature, ...] = (
     *engagement.FEATURES,
     *guest_history.FEATURES,
     *market.FEATURES,
+    *co_engagement.FEATURES,
 )
 """Every feature of a log in the contract's columns; a mapping's extras add to them."""
 
@@ -104,7 +115,8 @@ def _row_features(
     described = extra.extra_features(described, shown, wanted)
     described = engagement.engagement_features(described, past, wanted)
     described = guest_history.guest_features(described, past, wanted)
-    return market.market_features(described, past, wanted)
+    described = market.market_features(described, past, wanted)
+    return co_engagement.co_engagement_features(described, shown, past, wanted)
 
 
 _SEARCH_COLUMNS = (

@@ -13,9 +13,10 @@ from typing import Any
 import narwhals as nw
 
 from data.contract import BOOKED, CLICKED, CONTACTED
-from features.as_of import Latest, Ledger, Past, Tally
+from features.as_of import Past
 from features.describe import NEVER_NULL, feature, grouped, with_wanted
 from features.funnel import DAY_S
+from features.ledger import Latest, Ledger, Tally
 
 __all__ = ["FEATURES", "EngagementConfig", "engagement_features"]
 

@@ -12,9 +12,10 @@ from typing import Any
 import narwhals as nw
 
 from data.contract import BOOKED, CLICKED, CONTACTED
-from features.as_of import Latest, Ledger, Past, Tally
+from features.as_of import Past
 from features.describe import feature, grouped, with_wanted
 from features.geo import MICRO, distance_km
+from features.ledger import Latest, Ledger, Tally
 from features.measures import ROOM_TYPES
 
 __all__ = ["FEATURES", "SEARCH_NAMES", "guest_features", "guest_search_features"]

@@ -7,9 +7,10 @@ from typing import Any
 
 import narwhals as nw
 
-from features.as_of import Ledger, Past, Tally
+from features.as_of import Past
 from features.describe import NEVER_NULL, feature, grouped, with_wanted
 from features.funnel import DAY_S
+from features.ledger import Ledger, Tally
 
 __all__ = ["FEATURES", "SEARCH_NAMES", "market_features", "market_search_features"]
 

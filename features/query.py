@@ -12,6 +12,7 @@ import narwhals as nw
 
 from features.calendar_days import day_table
 from features.describe import NEVER_NULL, feature, grouped, with_wanted
+from features.native import brought_to
 
 __all__ = ["FEATURES", "QUERY_COLUMNS", "query_features"]
 
@@ -180,7 +181,7 @@ def _weekend_nights_before(day: nw.Expr) -> nw.Expr:
 
 
 def _with_calendar(searches: nw.LazyFrame[Any], wanted: Collection[str]) -> nw.LazyFrame[Any]:
-    calendar = _native_like(searches)
+    calendar = brought_to(searches, day_table())
     checkin = calendar.rename({"_day": "checkin_day"})
     joined = searches.join(checkin, on=["market", "checkin_day"], how="left")
     if "checkout_day" in searches.collect_schema().names():
@@ -195,10 +196,3 @@ def _with_calendar(searches: nw.LazyFrame[Any], wanted: Collection[str]) -> nw.L
         "query_carnival_nights": nw.col("_carnival_before_checkout") - nw.col("_carnival_before"),
     }
     return with_wanted(joined, expressions, wanted)
-
-
-def _native_like(frame: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
-    table: nw.DataFrame[Any] = nw.from_native(day_table(), eager_only=True)
-    if frame.implementation.is_polars():
-        return table.lazy(backend="polars")
-    return table.lazy(backend="pyspark", session=frame.to_native().sparkSession)

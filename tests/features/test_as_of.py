@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data.contract import BOOKED, CLICKED, CONTACTED
-from features.as_of import Latest, Ledger, Past, Tally
+from features.as_of import Past
 from features.funnel import DAY_S
+from features.ledger import Latest, Ledger, Tally
 from features.measures import with_measures
 from tests.features.worlds import FIRST_DAY, impression, typed
 

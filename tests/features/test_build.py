@@ -70,6 +70,13 @@ def test_a_log_of_the_required_columns_alone_builds() -> None:
     assert "in_search_results" in features.columns
 
 
+def test_a_log_without_rows_gives_a_table_without_rows() -> None:
+    log = random_impressions(8, searches=2).clear()
+    features = built(log, log)
+    assert features.height == 0
+    assert set(available_features(log.columns).names) <= set(features.columns)
+
+
 def test_asking_for_a_feature_that_the_log_does_not_support_names_the_column() -> None:
     log = random_impressions(9, searches=5)
     wanted = available_features(log.columns).only(["fit_distance_km"])

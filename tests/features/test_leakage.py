@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from data.feature_set import FeatureSet
 from features import as_of
 from features.build import ALL_FEATURES, available_features, build_features
+from features.ledger import Ledger
 from tests.features.worlds import DAY_S, FIRST_DAY, random_impressions
 
 HISTORY_GROUPS = tuple(dict.fromkeys(f.group for f in ALL_FEATURES if f.is_history))
@@ -134,7 +135,7 @@ def test_another_future_leaves_the_whole_build_bit_identical(share: float, seed:
     assert_no_leak(None, time_of(share), seed)
 
 
-def _with_own_time(per_time: Any, ledger: as_of.Ledger) -> Any:
+def _with_own_time(per_time: Any, ledger: Ledger) -> Any:
     sums = {
         t.name: nw.col(t.name).cum_sum().over(*ledger.key, order_by="_at") for t in ledger.tallies
     }
