@@ -153,6 +153,14 @@ class Collaborative:
         products = self.guest_vectors_GD[guests] * self.listing_vectors_ND[listings]
         return np.asarray(products.sum(axis=1, dtype=np.float64))
 
+    def encode_queries(self, queries: pa.Table) -> Vectors:
+        """The guest vector of each row, by ``id_user``; shape ``(rows, factors)``."""
+        return self.guest_vectors_GD[self._guest_codes(queries["id_user"])]
+
+    def encode_listings(self, rows: pa.Table) -> Vectors:
+        """The listing vector of each row, by ``id_listing``; shape ``(rows, factors)``."""
+        return self.listing_vectors_ND[codes_in(rows["id_listing"], self.catalogue.listings)]
+
     def retrieve(self, queries: pa.Table, k: int) -> pa.Table:
         """The ``k`` best listings of the query's market for each query, exactly.
 
@@ -161,7 +169,7 @@ class Collaborative:
         training never saw gives no rows.
         """
         need(queries, ("id_search", "id_user", "market"), model=self.name)
-        vectors_QD = self.guest_vectors_GD[self._guest_codes(queries["id_user"])]
+        vectors_QD = self.encode_queries(queries)
         return self.catalogue.nearest(queries, vectors_QD, self.listing_vectors_ND[:-1], k)
 
     def save(self, folder: Path) -> None:

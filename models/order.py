@@ -46,7 +46,8 @@ def hashed_ids(
         hashlib.blake2b(str(value).encode(), digest_size=8, key=key).digest()
         for value in encoded.dictionary.to_pylist()
     )
-    return np.frombuffer(digests, dtype="<u8").astype(np.uint64)[np.asarray(encoded.indices)]
+    by_value = np.frombuffer(digests, dtype="<u8").astype(np.uint64)
+    return np.asarray(by_value[np.asarray(encoded.indices)])
 
 
 def tie_keys(rows: pa.Table, *, seed: int = 0) -> np.ndarray[Any, np.dtype[np.uint64]]:

@@ -29,7 +29,10 @@ class Recommender(Protocol):
     scores the same when loaded, and an unseen guest or listing still gets a score.
     """
 
-    name: str
+    @property
+    def name(self) -> str:
+        """The model's name in scorecards and tables, such as ``ranker``."""
+        ...
 
     def fit(self, train: pa.Table, valid: pa.Table) -> Self:
         """Learn from ``train``; ``valid`` is a later window, for early stopping and tuning.

@@ -1,0 +1,89 @@
+"""What a person sees while a command runs: a progress bar on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from rich.console import Console as RichConsole
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+__all__ = ["Console", "ProgressCall"]
+
+ProgressCall = Callable[[int, int], None]
+
+SECONDS_BETWEEN_LINES = 10.0
+WIDTH_OF_A_LOG = 120
+
+
+def _output() -> RichConsole:
+    """Standard output; a file or a pipe has no width, so it gets one that holds a table."""
+    console = RichConsole(highlight=False, soft_wrap=True)
+    if not console.is_terminal:
+        console.width = WIDTH_OF_A_LOG
+    return console
+
+
+@dataclass(frozen=True)
+class Console:
+    """Where a command writes: results on standard output, progress on standard error."""
+
+    out: RichConsole = field(default_factory=_output)
+    err: RichConsole = field(
+        default_factory=lambda: RichConsole(stderr=True, highlight=False, soft_wrap=True)
+    )
+
+    def say(self, line: str = "") -> None:
+        """One line for the person."""
+        self.out.print(line, markup=False)
+
+    @contextmanager
+    def step(self, title: str) -> Iterator[ProgressCall]:
+        """Announce a step; yields the call that moves its progress on."""
+        started = time.monotonic()
+        if self.err.is_terminal:
+            with self._bar(title) as moved:
+                yield moved
+        else:
+            self.err.print(f"{title} …", markup=False)
+            yield self._lines(title)
+        self.err.print(f"{title}: {time.monotonic() - started:.1f} s", markup=False)
+
+    @contextmanager
+    def _bar(self, title: str) -> Iterator[ProgressCall]:
+        columns = (
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+        )
+        with Progress(*columns, console=self.err, transient=True) as progress:
+            task = progress.add_task(title, total=None)
+
+            def moved(done: int, total: int) -> None:
+                progress.update(task, completed=done, total=total)
+
+            yield moved
+
+    def _lines(self, title: str) -> ProgressCall:
+        last = time.monotonic()
+
+        def moved(done: int, total: int) -> None:
+            nonlocal last
+            if time.monotonic() - last >= SECONDS_BETWEEN_LINES:
+                last = time.monotonic()
+                self.err.print(f"{title}: {done:,} of {total:,}", markup=False)
+
+        return moved

@@ -1,0 +1,1 @@
+"""Prefect flows: thin wrappers that place, retry and show the steps."""

@@ -1,0 +1,72 @@
+"""The steps as Prefect tasks.
+
+Tasks hand each other names and versions, never frames: Prefect keeps what passes between
+tasks in memory. No task result is cached: the steps themselves know what is up to date.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from pipelines.console import Console
+from pipelines.home import Home
+from pipelines.settings import Settings
+from pipelines.steps import evaluation, featuring, ingesting, recommending, reporting, simulating
+from pipelines.steps import training as training_step
+from pipelines.steps.context import RunContext
+
+__all__ = ["build", "ingest", "judge", "publish", "recommend", "simulate", "train"]
+
+
+def _context(home: str, settings: Settings) -> RunContext:
+    return RunContext(home=Home(Path(home)), settings=settings, console=Console())
+
+
+@task(name="simulate", cache_policy=NO_CACHE)
+def simulate(home: str, settings: Settings) -> str:
+    """The folder of the simulated log."""
+    return str(simulating.simulate_log(_context(home, settings)))
+
+
+@task(name="ingest", cache_policy=NO_CACHE)
+def ingest(
+    home: str, settings: Settings, logs: list[str], source: str, encoding: str | None
+) -> int:
+    """The version of the impressions after the logs were taken in."""
+    context = _context(home, settings)
+    return ingesting.ingest_logs(context, [Path(log) for log in logs], source, encoding)
+
+
+@task(name="features", cache_policy=NO_CACHE)
+def build(home: str, settings: Settings) -> int:
+    """The version of the features table."""
+    return featuring.build_features_table(_context(home, settings))
+
+
+@task(name="train", cache_policy=NO_CACHE)
+def train(home: str, settings: Settings) -> str:
+    """The name of the training run."""
+    return training_step.train(_context(home, settings))
+
+
+@task(name="evaluate", cache_policy=NO_CACHE)
+def judge(home: str, settings: Settings, run: str) -> str:
+    """The scorecard's path."""
+    context = _context(home, settings)
+    evaluation.evaluate(context, run)
+    return str(context.home.report / "scorecard.json")
+
+
+@task(name="recommend", cache_policy=NO_CACHE)
+def recommend(home: str, settings: Settings, run: str) -> int:
+    """The number of rows recommended."""
+    return recommending.recommend(_context(home, settings), run)
+
+
+@task(name="report", cache_policy=NO_CACHE)
+def publish(home: str, settings: Settings, run: str) -> str:
+    """The report's path."""
+    return str(reporting.write_report(_context(home, settings), run))

@@ -1,0 +1,104 @@
+"""The home folder: everything that a run makes, and where it lies."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from data.errors import DataError
+
+__all__ = ["DEFAULT_HOME", "Home", "home_for"]
+
+DEFAULT_HOME = Path("data/home")
+
+
+@dataclass(frozen=True)
+class Home:
+    """The folder under ``--home``; every path of a run is derived here and nowhere else."""
+
+    root: Path
+
+    @property
+    def simulated_log(self) -> Path:
+        return self.root / "simulated"
+
+    @property
+    def mlflow_database(self) -> Path:
+        return self.root / "mlflow.db"
+
+    @property
+    def artifacts(self) -> Path:
+        return self.root / "artifacts"
+
+    @property
+    def runs(self) -> Path:
+        return self.root / "runs"
+
+    @property
+    def report(self) -> Path:
+        return self.root / "reports" / "latest"
+
+    @property
+    def prefect(self) -> Path:
+        return self.root / "prefect"
+
+    @property
+    def features_record(self) -> Path:
+        return self.root / "features.json"
+
+    def prepare(self) -> Home:
+        """Make the folder; raises ``DataError`` where it cannot be written."""
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            probe = self.root / f".writable-{os.getpid()}"
+            probe.touch()
+            probe.unlink()
+        except OSError as error:
+            raise DataError(
+                f"the home folder {self.root} cannot be written ({error.strerror}). "
+                "Give another with --home DIR or STAYRANK_HOME."
+            ) from error
+        return self
+
+    def latest_run(self) -> Path:
+        """The folder of the newest training run; raises ``DataError`` when there is none."""
+        pointer = self.runs / "latest"
+        if not pointer.is_file():
+            raise DataError(
+                f"{self.root} holds no trained models. Train them first: "
+                f"stayrank train --home {self.root}"
+            )
+        return self.runs / pointer.read_text().strip()
+
+    def set_latest_run(self, name: str) -> None:
+        """Point ``latest`` at a finished run, in one step."""
+        write_whole(self.runs / "latest", name + "\n")
+
+
+def home_for(given: Path | None, origin: str) -> Home:
+    """The home for logs of this origin.
+
+    One home holds one origin, so that a simulated log and a real one never mix. Without
+    ``--home`` the simulated log lives in ``data/home`` and every other origin beside it.
+    """
+    if given is not None:
+        return Home(given)
+    if origin == "simulated":
+        return Home(DEFAULT_HOME)
+    return Home(DEFAULT_HOME.with_name(f"{DEFAULT_HOME.name}_{origin}"))
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file so that a reader sees the old text or the new one, never half."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    unfinished.write_text(text)
+    unfinished.replace(path)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write ``content`` as indented JSON, whole."""
+    write_whole(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")

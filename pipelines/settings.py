@@ -1,0 +1,139 @@
+"""Settings: one TOML file and the environment, checked at the edge.
+
+``stayrank.toml`` in the current folder (or the file named by ``--settings``), then
+environment variables such as ``STAYRANK_SEED`` or ``STAYRANK_RANKER__LEARNING_RATE``,
+then the command line; the later wins. The hyper-parameters live in the frozen
+dataclasses beside the models; here they are only read and checked.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+__all__ = ["Settings", "SettingsError", "SimulationSettings", "SplitSettings", "load_settings"]
+
+SETTINGS_FILE = Path("stayrank.toml")
+
+
+class SettingsError(ValueError):
+    """A setting is unknown or out of its range; the message names it (exit code 2)."""
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SimulationSettings(Section):
+    """The embedded default: the log that is simulated when none is given."""
+
+    searches: int = Field(default=36_000, ge=1, description="searches in the simulated week")
+    scenario: str = Field(default="default", description="name of a scenario of data.simulator")
+
+
+class SplitSettings(Section):
+    """Where the log's timeline is cut.
+
+    ``auto`` cuts by days when the log spans at most 14 days, by shares of the searches
+    when it is longer.
+    """
+
+    by: Literal["auto", "days", "shares"] = "auto"
+    valid_days: int = Field(default=1, ge=1)
+    test_days: int = Field(default=1, ge=1)
+    valid_share: float = Field(default=0.15, gt=0, lt=0.5)
+    test_share: float = Field(default=0.15, gt=0, lt=0.5)
+
+
+class RecommendationSettings(Section):
+    """How many listings each guest is given, out of how many candidates."""
+
+    top: int = Field(default=20, ge=1, le=1_000)
+    candidates: int = Field(
+        default=100, ge=1, le=10_000, description="retrieved per search, then ranked"
+    )
+
+
+class EvaluationSettings(Section):
+    """How the scorecard's intervals are made."""
+
+    replicates: int = Field(
+        default=1_000, ge=100, description="bootstrap replicates, clustered by guest"
+    )
+
+
+class Settings(BaseSettings):
+    """All settings of a run, with defaults that need no file at all."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="STAYRANK_", env_nested_delimiter="__", extra="forbid", frozen=True
+    )
+
+    seed: int = Field(default=0, ge=0, lt=2**31)
+    threads: int = Field(default=0, ge=0, description="0 means every core the process may use")
+    simulation: SimulationSettings = SimulationSettings()
+    split: SplitSettings = SplitSettings()
+    evaluation: EvaluationSettings = EvaluationSettings()
+    recommendation: RecommendationSettings = RecommendationSettings()
+    models: tuple[str, ...] = (
+        "random",
+        "cheapest",
+        "best_rated",
+        "popularity",
+        "als",
+        "two_tower",
+        "ranker",
+    )
+    als: dict[str, Any] = Field(default_factory=dict, description="models.collaborative")
+    two_tower: dict[str, Any] = Field(default_factory=dict, description="models.two_tower")
+    ranker: dict[str, Any] = Field(default_factory=dict, description="models.ranker")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Command line first, then the environment, then the file."""
+        del dotenv_settings, file_secret_settings
+        toml = TomlConfigSettingsSource(settings_cls, settings_cls.model_config.get("toml_file"))
+        return init_settings, env_settings, toml
+
+
+def load_settings(file: Path | None = None, **overrides: Any) -> Settings:
+    """Read the settings; ``overrides`` that are ``None`` are left to file and environment.
+
+    Raises :class:`SettingsError` naming each unknown or unsound setting.
+    """
+    if file is not None and not file.is_file():
+        raise SettingsError(f"the settings file {file} does not exist")
+
+    class FromFile(Settings):
+        model_config = SettingsConfigDict(toml_file=file or SETTINGS_FILE)
+
+    given = {name: value for name, value in overrides.items() if value is not None}
+    try:
+        return FromFile(**given)
+    except ValidationError as error:
+        raise SettingsError(_in_words(error)) from error
+    except ValueError as error:  # TOML syntax
+        raise SettingsError(f"{file or SETTINGS_FILE}: {error}") from error
+
+
+def _in_words(error: ValidationError) -> str:
+    lines = []
+    for problem in error.errors():
+        name = ".".join(str(part) for part in problem["loc"])
+        lines.append(f"setting {name} = {problem['input']!r}: {problem['msg']}")
+    return "\n".join(lines)

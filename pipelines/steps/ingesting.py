@@ -1,0 +1,48 @@
+"""Take logs into the lake, and the truth beside a simulated log into its own table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import polars as pl
+
+from data.contract import IMPRESSIONS, INGESTS, TRUTH
+from data.ingest import IngestOptions, ingest
+from pipelines.home import write_json
+from pipelines.steps.context import RunContext
+
+__all__ = ["ingest_logs"]
+
+
+def ingest_logs(
+    context: RunContext, paths: Sequence[Path], source: str = "airbnb", encoding: str | None = None
+) -> int:
+    """Ingest these logs and say what became of every row; returns the impressions' version.
+
+    Raises ``DataError``, with the lake unchanged, when a log cannot be read.
+    """
+    home = context.home.prepare().root
+    with context.console.step("reading the log") as moved:
+        report = ingest(
+            paths, source, home=home, options=IngestOptions(encoding=encoding), progress=moved
+        )
+    for line in report.lines():
+        context.console.say(line)
+    write_json(context.home.report / "ingest.json", report.to_dict())
+    _take_truth(context, paths)
+    return context.version(IMPRESSIONS.name)
+
+
+def _take_truth(context: RunContext, paths: Sequence[Path]) -> None:
+    """``stayrank simulate`` writes ``log/`` and ``truth/`` side by side."""
+    for path in paths:
+        truth = path.parent / "truth"
+        if path.name == "log" and truth.is_dir() and _is_simulated(context):
+            frame = pl.scan_parquet(truth / "*.parquet")
+            context.lake.replace_partitions(TRUTH.name, frame)
+
+
+def _is_simulated(context: RunContext) -> bool:
+    ledger = context.lake.scan(INGESTS.name).select(pl.col("is_simulated").any())
+    return bool(ledger.collect().item())

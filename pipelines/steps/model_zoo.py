@@ -1,0 +1,103 @@
+"""Which class stands behind each model's name, and how the settings configure it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from data.feature_set import FeatureSet
+from models.baselines import BestRated, Cheapest, Popularity, Random
+from models.collaborative import ALS_VARIANTS, Collaborative, CollaborativeConfig
+from models.ranker import Ranker, RankerConfig
+from models.recommender import Recommender
+from models.two_tower.config import TowerConfig, TrainConfig
+from models.two_tower.recommender import TwoTower
+from pipelines.settings import Settings, SettingsError
+from pipelines.steps.context import config_of
+
+__all__ = [
+    "BASELINES",
+    "MODEL_NAMES",
+    "load_recommender",
+    "make_recommender",
+    "names_of",
+    "tuned_names",
+]
+
+BASELINES = ("random", "cheapest", "best_rated", "popularity")
+MODEL_NAMES = (*BASELINES, "als", "two_tower", "ranker")
+
+_LOADERS: dict[str, Callable[[Path], Recommender]] = {
+    "random": Random.load,
+    "cheapest": Cheapest.load,
+    "best_rated": BestRated.load,
+    "popularity": Popularity.load,
+    "als": Collaborative.load,
+    "two_tower": TwoTower.load,
+    "ranker": Ranker.load,
+}
+
+
+def make_recommender(name: str, features: FeatureSet, settings: Settings) -> Recommender:
+    """An unfitted model with the settings' configuration and seed."""
+    makers: dict[str, Callable[[], Recommender]] = {
+        "random": lambda: Random(seed=settings.seed),
+        "cheapest": Cheapest,
+        "best_rated": BestRated,
+        "popularity": Popularity,
+        "als": lambda: _als(settings),
+        "two_tower": lambda: _two_tower(settings),
+        "ranker": lambda: _ranker(features, settings),
+    }
+    return makers[name]()
+
+
+def load_recommender(name: str, folder: Path) -> Recommender:
+    """A model as it was saved; raises ``ValueError`` where the folder is not whole."""
+    return _LOADERS[name](folder)
+
+
+def names_of(words: Sequence[str], settings: Settings) -> tuple[str, ...]:
+    """Model names from the words of the command line, in the order of training.
+
+    Random and popularity are always among them: nothing is judged without them.
+    Raises :class:`SettingsError` for a word that names no model.
+    """
+    chosen: set[str] = {"random", "popularity"}
+    for word in words:
+        name = word.replace("-", "_")
+        if name == "all":
+            chosen.update(settings.models)
+        elif name == "baselines":
+            chosen.update(BASELINES)
+        elif name in MODEL_NAMES:
+            chosen.add(name)
+        else:
+            known = ", ".join((*MODEL_NAMES, "baselines", "all"))
+            raise SettingsError(f"no model is called {word!r}; there are {known}")
+    return tuple(name for name in MODEL_NAMES if name in chosen)
+
+
+def tuned_names(names: Sequence[str], settings: Settings) -> tuple[str, ...]:
+    """Those of the models that search their own settings on the validation window."""
+    searching = {"best_rated", "popularity"} | (set() if settings.als else {"als"})
+    return tuple(name for name in names if name in searching)
+
+
+def _als(settings: Settings) -> Collaborative:
+    if settings.als:
+        return Collaborative((config_of(CollaborativeConfig, "als", settings.als),))
+    return Collaborative(ALS_VARIANTS)
+
+
+def _two_tower(settings: Settings) -> TwoTower:
+    given = {"seed": settings.seed, **settings.two_tower}
+    shape = {name: given.pop(name) for name in TowerConfig.__dataclass_fields__ if name in given}
+    return TwoTower(
+        config_of(TowerConfig, "two_tower", shape), config_of(TrainConfig, "two_tower", given)
+    )
+
+
+def _ranker(features: FeatureSet, settings: Settings) -> Ranker:
+    given = {"seed": settings.seed, **settings.ranker}
+    return Ranker(features, config_of(RankerConfig, "ranker", given))

@@ -1,0 +1,171 @@
+"""Recommend listings of the whole market for every guest's most recent search."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import polars as pl
+import pyarrow as pa
+
+from data.contract import IMPRESSIONS, RECOMMENDATIONS
+from data.errors import DataError
+from features.build import build_features
+from models.ranker import Ranker
+from models.recommender import top_k
+from models.two_tower.eligibility import Eligibility
+from models.two_tower.recommender import TwoTower
+from pipelines.steps.arrow import arrow, frame_of
+from pipelines.steps.candidates import CandidateSource, candidate_rows, candidate_source
+from pipelines.steps.context import RunContext
+from pipelines.steps.featuring import feature_set_of
+from pipelines.steps.training import RunRecord, load_one, read_record
+from pipelines.tracking import RANKER_MODEL
+
+__all__ = ["recommend"]
+
+# Searches whose candidates are in memory at one time: 5,000 × 100 rows of features.
+SEARCHES_AT_ONCE = 5_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Advisers:
+    """The two models behind a recommendation, with the versions they are known by."""
+
+    retriever: TwoTower
+    ranker: Ranker
+    retriever_version: str
+    ranker_version: str
+
+
+def recommend(
+    context: RunContext, run: str, *, day: int | None = None, top: int | None = None
+) -> int:
+    """Write the ``recommendations`` of one day; returns the number of rows.
+
+    The two-tower retrieves from all eligible listings of the market, the ranker orders.
+    A day's recommendations replace those of an earlier run for that day in one commit.
+
+    Args:
+        context: home and settings.
+        run: the training run whose models are used.
+        day: days since 1970; default: the day after the log's last search.
+        top: listings per guest; default from the settings.
+
+    Raises ``DataError`` when there is nothing to recommend for.
+    """
+    impressions = context.lake.scan(IMPRESSIONS.name)
+    if day is None:
+        day = int(impressions.select(pl.col("search_day").max()).collect().item()) + 1
+    source = candidate_source(impressions, day)
+    if source.queries.is_empty():
+        raise DataError("no search lies before the day asked for; nothing can be recommended")
+    advisers = _advisers(context, read_record(context.home, run), impressions)
+    top = top or context.settings.recommendation.top
+    with context.console.step(
+        f"recommending {top} of {source.catalogue.height:,} listings to "
+        f"{source.queries.height:,} guests"
+    ) as moved:
+        found = []
+        for done, block in _blocks(source):
+            found.append(_recommend_block(context, block, advisers, impressions, top))
+            moved(done, source.queries.height)
+    table = _finished(pl.concat(found), advisers, day)
+    context.lake.replace_partitions(
+        RECOMMENDATIONS.name,
+        table.lazy(),
+        [(market, table["ds"][0]) for market in table["market"].unique().sort()],
+    )
+    return table.height
+
+
+def _blocks(source: CandidateSource) -> Iterator[tuple[int, CandidateSource]]:
+    """The queries market by market, in blocks, each with its market's listings alone."""
+    done = 0
+    for market in source.queries["market"].unique().sort():
+        here = pl.col("market") == market
+        queries, catalogue = source.queries.filter(here), source.catalogue.filter(here)
+        for start in range(0, queries.height, SEARCHES_AT_ONCE):
+            block = queries.slice(start, SEARCHES_AT_ONCE)
+            done += block.height
+            yield done, CandidateSource(block, catalogue)
+
+
+def _advisers(context: RunContext, record: RunRecord, impressions: pl.LazyFrame) -> Advisers:
+    lacking = [name for name in ("two_tower", "ranker") if name not in record.models]
+    if lacking:
+        raise DataError(
+            f"run {record.name} has no {lacking[0]}; train it first: stayrank train all"
+        )
+    retriever, ranker = load_one(context, record, "two_tower"), load_one(context, record, "ranker")
+    if not isinstance(retriever, TwoTower) or not isinstance(ranker, Ranker):
+        raise DataError(f"run {record.name} holds other models than its record says")
+    version = context.tracking.version_of_run(RANKER_MODEL, record.children["ranker"])
+    return Advisers(
+        retriever=retriever.remembering(_events_after_training(impressions, record)),
+        ranker=ranker,
+        retriever_version=record.name,
+        ranker_version=version or record.name,
+    )
+
+
+def _events_after_training(impressions: pl.LazyFrame, record: RunRecord) -> pa.Table:
+    """What guests did since the window that the retriever remembers already."""
+    last = record.windows["valid"][1]
+    wanted = ("id_user", "id_listing", "search_s", "stage", "contact_day", "book_day", "market")
+    present = [c for c in wanted if c in impressions.collect_schema().names()]
+    later = impressions.filter((pl.col("search_day") > last) & (pl.col("stage") > 0))
+    return arrow(later.select(present).collect(engine="streaming"))
+
+
+def _recommend_block(
+    context: RunContext,
+    block: CandidateSource,
+    advisers: Advisers,
+    impressions: pl.LazyFrame,
+    top: int,
+) -> pl.DataFrame:
+    queries, catalogue = arrow(block.queries), arrow(block.catalogue)
+    retrieved = advisers.retriever.retrieve(
+        queries,
+        catalogue,
+        max(top, context.settings.recommendation.candidates),
+        eligible=Eligibility.of(queries, catalogue),
+    )
+    pairs = frame_of(retrieved).select("id_search", "id_listing", retrieval_score="score")
+    candidates = candidate_rows(block, pairs.drop("retrieval_score"))
+    features = feature_set_of(context)
+    built = build_features(candidates.lazy(), impressions, features=features).to_native()
+    rows = arrow(built.collect(engine="streaming"))
+    ranked = frame_of(top_k(rows, advisers.ranker.score(rows), top))
+    shown = impressions.select("id_search", "id_listing", was_shown=pl.lit(value=True))
+    told = candidates.select(
+        "id_search",
+        "id_listing",
+        "id_user" if "id_user" in candidates.columns else pl.lit(None, pl.String).alias("id_user"),
+        "market",
+        _price(candidates).alias("estimated_total_price"),
+    )
+    key = ["id_search", "id_listing"]
+    return (
+        ranked.lazy()
+        .join(told.lazy(), on=key, how="left", validate="1:1")
+        .join(pairs.lazy(), on=key, how="left", validate="1:1")
+        .join(shown, on=key, how="left")
+        .with_columns(pl.col("was_shown").fill_null(value=False))
+        .collect(engine="streaming")
+    )
+
+
+def _price(candidates: pl.DataFrame) -> pl.Expr:
+    if "listing_total_price" in candidates.columns:
+        return pl.col("listing_total_price")
+    return pl.lit(None, pl.Float64)
+
+
+def _finished(found: pl.DataFrame, advisers: Advisers, day: int) -> pl.DataFrame:
+    return found.with_columns(
+        pl.lit(day, pl.Int32).cast(pl.Date).alias("ds"),
+        pl.lit(advisers.ranker_version).alias("ranker_version"),
+        pl.lit(advisers.retriever_version).alias("retriever_version"),
+    ).select(RECOMMENDATIONS.names)

@@ -1,0 +1,133 @@
+"""The end of a run on the terminal: how good, how sure, and where to look next."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from rich import box
+from rich.table import Table
+
+from data.contract import RECOMMENDATIONS
+from models.evaluation.honesty import Honesty, Provenance
+from models.evaluation.scorecard import Score, Scorecard
+from pipelines.home import Home
+from pipelines.steps.context import RunContext
+
+__all__ = ["figure", "headline", "print_scorecard", "print_summary", "read_scorecard"]
+
+METRICS = {
+    "ndcg_at_5": "NDCG@5",
+    "ndcg_at_10": "NDCG@10",
+    "mrr": "MRR",
+    "recall_at_10": "recall@10",
+}
+# Of a log with many markets only the largest are printed; all are in the scorecard.
+MARKETS_PRINTED = 4
+ORACLES = "oracle_"
+# Characters that a row takes with its intervals beside the values.
+WIDE_ENOUGH = 106
+
+
+def read_scorecard(home: Home) -> Scorecard:
+    """The latest scorecard as it was written."""
+    folder = home.report
+    panel: dict[str, Any] = json.loads((folder / "honesty.json").read_text())
+    for name in ("segments_left_out", "warnings"):
+        panel[name] = tuple(panel[name])
+    given: dict[str, Any] = {
+        k: tuple(v) if isinstance(v, list) else v for k, v in panel["provenance"].items()
+    }
+    honesty = Honesty(**{**panel, "provenance": Provenance(**given)})
+    return Scorecard(scores=Scorecard.read_json(folder / "scorecard.json"), honesty=honesty)
+
+
+def print_summary(context: RunContext) -> None:
+    """The scorecard, then where everything is."""
+    print_scorecard(context)
+    home, say = context.home, context.console.say
+    say()
+    say("Where to look next")
+    say(f"  report           {(home.report / 'index.html').resolve()}")
+    rows = context.lake.rows(RECOMMENDATIONS.name)
+    table = home.root / "lake" / RECOMMENDATIONS.name
+    say(f"  recommendations  {table} ({rows:,} rows, a Delta table)")
+    say(f"  scorecard        {home.report / 'scorecard.json'}")
+    say(f"  MLflow page      stayrank dashboards --home {home.root}")
+
+
+def print_scorecard(context: RunContext) -> None:
+    """Per market and model: booking NDCG, MRR and recall with their intervals."""
+    scorecard = read_scorecard(context.home)
+    console = context.console
+    console.say()
+    for segment in segments_shown(scorecard):
+        console.out.print(_table(scorecard, segment, narrow=console.out.width < WIDE_ENOUGH))
+    console.say(headline(scorecard))
+    console.say()
+    for line in scorecard.honesty.lines():
+        console.say(line)
+
+
+def segments_shown(scorecard: Scorecard) -> list[str]:
+    """The whole, and the largest markets."""
+    markets: dict[str, int] = {}
+    for score in scorecard.scores:
+        if score.segment.startswith("market=") and score.metric == "ndcg_at_10":
+            markets[score.segment] = score.searches
+    largest = sorted(markets, key=lambda m: (-markets[m], m))[:MARKETS_PRINTED]
+    return ["all", *sorted(largest)]
+
+
+def headline(scorecard: Scorecard, model: str = "ranker", metric: str = "ndcg_at_10") -> str:
+    """One sentence: how much better the ranker is than popularity, and how sure."""
+    try:
+        score = scorecard.find(model, metric)
+    except KeyError:
+        return f"no {METRICS[metric]} of {model}: no search of the test window has a booking"
+    if score.difference is None:
+        return f"{model}: {METRICS[metric]} {figure(score)}"
+    reference = score.value - score.difference
+    share = f" ({score.difference / reference:+.0%})" if reference > 0 else ""
+    return (
+        f"{model} against {score.versus}: {METRICS[metric]} {score.difference:+.4f}{share}, "
+        f"95% interval {score.difference_low:+.4f} to {score.difference_high:+.4f}, "
+        f"{score.searches:,} searches with a booking"
+    )
+
+
+def figure(score: Score | None) -> str:
+    """``0.432 (0.410–0.450)``, or a dash."""
+    if score is None:
+        return "–"
+    if score.low is None or score.high is None:
+        return f"{score.value:.3f}"
+    return f"{score.value:.3f} ({score.low:.3f}–{score.high:.3f})"
+
+
+def table_rows(scorecard: Scorecard, segment: str) -> list[tuple[str, Sequence[Score | None]]]:
+    """Model and figures, best model last."""
+    rows = scorecard.table(tuple(METRICS), segments=[segment])
+    rows.sort(key=lambda row: row["ndcg_at_10"].value if row["ndcg_at_10"] else -1.0)
+    return [(row["model"], [row[metric] for metric in METRICS]) for row in rows]
+
+
+def _table(scorecard: Scorecard, segment: str, *, narrow: bool) -> Table:
+    searches = [s.searches for s in scorecard.scores if (s.segment, s.metric) == (segment, "mrr")]
+    name = "all markets" if segment == "all" else segment.removeprefix("market=")
+    note = " · SIMULATED DATA" if scorecard.honesty.provenance.is_simulated else ""
+    count = f"{searches[0]:,}" if searches else "no"
+    table = Table(
+        title=f"{name}: {count} test searches with a booking{note}",
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+    )
+    table.add_column("model", no_wrap=True)
+    for heading in METRICS.values():
+        table.add_column(heading, justify="right", no_wrap=True)
+    for model, scores in table_rows(scorecard, segment):
+        style = "dim" if model.startswith(ORACLES) else None
+        cells = [figure(score).replace(" (", "\n(" if narrow else " (") for score in scores]
+        table.add_row(model, *cells, style=style)
+    return table

@@ -1,0 +1,208 @@
+"""MLflow: runs, metrics, models and their aliases, all in one SQLite file under the home.
+
+The only module, beside the served model itself, that imports MLflow. Everything here can
+be looked at with ``stayrank dashboards``; nothing here decides anything about the models.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from time import time
+from typing import Any
+
+from pipelines.home import Home
+
+__all__ = ["CHAMPION", "RANKER_MODEL", "Tracking", "facts_of_this_program"]
+
+EXPERIMENT = "stayrank"
+RANKER_MODEL = "stayrank-ranker"
+CHAMPION = "champion"
+
+# MLflow's own limits: a request over them is refused whole.
+METRICS_PER_REQUEST = 1_000
+PARAMS_PER_REQUEST = 100
+PARAM_CHARACTERS = 6_000
+
+
+@dataclass(frozen=True)
+class Tracking:
+    """The MLflow store of one home. Make it with :meth:`open`."""
+
+    home: Home
+    client: Any
+    experiment_id: str
+
+    @classmethod
+    def open(cls, home: Home) -> Tracking:
+        """Open the store, making it at the first use (its migrations take some seconds)."""
+        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+        os.environ.setdefault("DO_NOT_TRACK", "true")
+        os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
+        import mlflow
+
+        uri = f"sqlite:///{home.mlflow_database.resolve()}"
+        mlflow.set_tracking_uri(uri)
+        mlflow.set_registry_uri(uri)
+        client = mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
+        experiment = client.get_experiment_by_name(EXPERIMENT)
+        if experiment is None:
+            experiment_id = client.create_experiment(
+                EXPERIMENT, artifact_location=home.artifacts.resolve().as_uri()
+            )
+        else:
+            experiment_id = experiment.experiment_id
+        return cls(home=home, client=client, experiment_id=experiment_id)
+
+    def start_run(self, name: str, *, parent: str | None = None, tags: Mapping[str, str]) -> str:
+        """Start a run, a child of ``parent`` when given; returns its id."""
+        from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
+
+        all_tags = dict(tags)
+        if parent is not None:
+            all_tags[MLFLOW_PARENT_RUN_ID] = parent
+        run = self.client.create_run(self.experiment_id, run_name=name, tags=all_tags)
+        return str(run.info.run_id)
+
+    @contextmanager
+    def closing(self, run_id: str) -> Iterator[None]:
+        """End the run as finished, or as failed when an exception passes through."""
+        try:
+            yield
+        except BaseException:
+            self.client.set_terminated(run_id, status="FAILED")
+            raise
+        self.client.set_terminated(run_id, status="FINISHED")
+
+    def log_params(self, run_id: str, params: Mapping[str, Any]) -> None:
+        """Log a nested mapping as flat parameters, ``ranker.learning_rate`` and so on."""
+        from mlflow.entities import Param
+
+        flat = [Param(name, str(value)[:PARAM_CHARACTERS]) for name, value in sorted(_flat(params))]
+        for start in range(0, len(flat), PARAMS_PER_REQUEST):
+            self.client.log_batch(run_id, params=flat[start : start + PARAMS_PER_REQUEST])
+
+    def log_metrics(self, run_id: str, metrics: Iterable[tuple[str, float, int]]) -> None:
+        """Log ``(name, value, step)`` triples."""
+        from mlflow.entities import Metric
+
+        now = int(time() * 1_000)
+        batch = [Metric(name, float(value), now, step) for name, value, step in metrics]
+        for start in range(0, len(batch), METRICS_PER_REQUEST):
+            self.client.log_batch(run_id, metrics=batch[start : start + METRICS_PER_REQUEST])
+
+    def log_artifacts(self, run_id: str, folder: Path, to: str | None = None) -> None:
+        """Copy a file or a folder's content into the run's artifacts."""
+        if folder.is_dir():
+            self.client.log_artifacts(run_id, str(folder), to)
+        else:
+            self.client.log_artifact(run_id, str(folder), to)
+
+    def log_table(self, run_id: str, frame: Any, name: str) -> None:
+        """Log a small pandas frame as a table that MLflow's page can show."""
+        self.client.log_table(run_id, frame, name)
+
+    def register_model(  # MLflow's own list
+        self,
+        run_id: str,
+        *,
+        name: str,
+        code: Path,
+        artifacts: Mapping[str, Path],
+        signature: Any,
+        input_example: Any,
+        requirements: list[str],
+    ) -> None:
+        """Log a pyfunc made of our code and files, never of a pickle, as a new version."""
+        import mlflow
+
+        with mlflow.start_run(run_id=run_id):
+            mlflow.pyfunc.log_model(
+                name="served",
+                python_model=str(code),
+                artifacts={key: str(folder) for key, folder in artifacts.items()},
+                signature=signature,
+                input_example=input_example,
+                pip_requirements=requirements,
+                registered_model_name=name,
+            )
+
+    def version_of_run(self, name: str, run_id: str) -> str | None:
+        """The version of a registered model that a run made; ``None`` when it made none."""
+        found = self.client.search_model_versions(f"name = '{name}' and run_id = '{run_id}'")
+        return str(found[0].version) if found else None
+
+    def set_alias(self, name: str, alias: str, model_version: str) -> None:
+        """Point an alias, such as ``champion``, at a version."""
+        self.client.set_registered_model_alias(name, alias, model_version)
+
+    def set_version_tags(self, name: str, model_version: str, tags: Mapping[str, str]) -> None:
+        for key, value in tags.items():
+            self.client.set_model_version_tag(name, model_version, key, value)
+
+    def version_at(self, name: str, alias: str) -> str | None:
+        """The version that an alias points at; ``None`` when there is none."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return str(self.client.get_model_version_by_alias(name, alias).version)
+        except MlflowException:
+            return None
+
+    def set_tags(self, run_id: str, tags: Mapping[str, str]) -> None:
+        for name, value in tags.items():
+            self.client.set_tag(run_id, name, value)
+
+    def describe(self, run_id: str, markdown: str) -> None:
+        """The text that MLflow shows on top of the run's page."""
+        self.client.set_tag(run_id, "mlflow.note.content", markdown)
+
+    def runs_page(self) -> str:
+        """Path of the page that lists the runs; without the mode MLflow opens another one."""
+        return f"/#/experiments/{self.experiment_id}/runs?workflowType=machine_learning"
+
+
+def _flat(params: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in params.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
+
+
+def facts_of_this_program(checkout: Path) -> dict[str, str]:
+    """What made a run: versions, git revision, machine. Tags of the parent run."""
+    facts = {
+        "stayrank.version": version("stayrank"),
+        "machine.python": platform.python_version(),
+        "machine.platform": platform.platform(),
+        "machine.cores": str(os.cpu_count()),
+    }
+    for name in ("lightgbm", "torch", "implicit", "polars", "deltalake", "mlflow", "prefect"):
+        facts[f"version.{name}"] = version(name)
+    revision = _git(checkout, "rev-parse", "HEAD")
+    if revision:
+        facts["mlflow.source.git.commit"] = revision
+        facts["git.is_clean"] = str(not _git(checkout, "status", "--porcelain")).lower()
+    return facts
+
+
+def _git(checkout: Path, *words: str) -> str:
+    # A tarball has no git, a container may have none installed: then nothing is tagged.
+    try:
+        done = subprocess.run(  # noqa: S603
+            ["git", "-C", str(checkout), *words],  # noqa: S607
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""

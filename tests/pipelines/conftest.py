@@ -1,0 +1,50 @@
+"""One small home, made once: a simulated week through every step of the main job."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pipelines.console import Console
+from pipelines.home import Home
+from pipelines.settings import Settings, load_settings
+from pipelines.steps.context import RunContext
+
+SMALL = {
+    "simulation": {"searches": 4_000},
+    "evaluation": {"replicates": 200},
+    "recommendation": {"top": 10, "candidates": 40},
+    "als": {"factors": 8, "iterations": 3},
+    "two_tower": {"epochs": 1, "dimension": 16, "hidden": 32},
+    "ranker": {"max_rounds": 30, "patience": 10},
+}
+
+
+@pytest.fixture(scope="session")
+def small_settings() -> Settings:
+    return load_settings(seed=7, **SMALL)
+
+
+@pytest.fixture(scope="session")
+def finished(
+    tmp_path_factory: pytest.TempPathFactory, small_settings: Settings
+) -> tuple[RunContext, str]:
+    """The context of a home after every step, and the name of its run."""
+    from pipelines.steps.evaluation import evaluate
+    from pipelines.steps.featuring import build_features_table
+    from pipelines.steps.ingesting import ingest_logs
+    from pipelines.steps.recommending import recommend
+    from pipelines.steps.reporting import write_report
+    from pipelines.steps.simulating import simulate_log
+    from pipelines.steps.training import train
+
+    home = Home(Path(tmp_path_factory.mktemp("home")))
+    context = RunContext(home=home, settings=small_settings, console=Console())
+    ingest_logs(context, [simulate_log(context)])
+    build_features_table(context)
+    run = train(context)
+    evaluate(context, run)
+    recommend(context, run)
+    write_report(context, run)
+    return context, run

@@ -1,0 +1,108 @@
+"""The command line: exit codes, and one message instead of a traceback."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipelines.cli import main
+
+HEADER = "id_search,id_listing,label,ts_search,query_market\n"
+
+
+def call(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
+    monkeypatch.setattr(sys, "argv", ["stayrank", *words])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    return int(ended.value.code or 0)
+
+
+def test_help_lists_the_commands(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call(monkeypatch, "--help") == 0
+    shown = capsys.readouterr().out
+    for command in ("run", "simulate", "ingest", "features", "train", "evaluate", "recommend"):
+        assert command in shown
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("no-such-command",),
+        ("ingest",),
+        ("run", "--no-such-option"),
+        ("run", "--seed", "minus"),
+        ("recommend", "--date", "yesterday"),
+        ("simulate", "--out", "x", "--searches", "-5"),
+        ("simulate", "--out", "x", "--scenario", "no-such-scenario"),
+        ("simulate", "--out", "x", "--format", "xlsx"),
+    ],
+)
+def test_usage_errors_exit_with_2(
+    monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert call(monkeypatch, *words) == 2
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("content", "named"),
+    [
+        ("", "empty"),
+        ("a,b\n1,2\n", "id_search|label|column"),
+        (HEADER + "1,2,flown,2018-02-05 10:00,Rio de Janeiro\n", "every row"),
+    ],
+)
+def test_log_that_cannot_be_read_exits_with_1_and_names_it(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    content: str,
+    named: str,
+) -> None:
+    log = tmp_path / "searches.csv"
+    log.write_text(content)
+    home = tmp_path / "home"
+    assert call(monkeypatch, "ingest", str(log), "--home", str(home)) == 1
+    told = capsys.readouterr().err
+    assert "searches.csv" in told
+    assert re.search(named, told)
+    assert "Traceback" not in told
+    assert not (home / "lake" / "impressions").exists()
+
+
+def test_unknown_source_names_the_known_ones(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    log = tmp_path / "searches.csv"
+    log.write_text(HEADER)
+    words = ("ingest", str(log), "--source", "nowhere", "--home", str(tmp_path / "home"))
+    assert call(monkeypatch, *words) == 1
+    assert "expedia_2013" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("command", "advice"),
+    [
+        ("features", "stayrank ingest"),
+        ("train", "stayrank features"),
+        ("evaluate", "stayrank train"),
+        ("recommend", "stayrank train"),
+        ("report", "stayrank train"),
+        ("dashboards", "stayrank run"),
+    ],
+)
+def test_command_on_an_empty_home_says_what_comes_first(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    command: str,
+    advice: str,
+) -> None:
+    assert call(monkeypatch, command, "--home", str(tmp_path)) == 1
+    assert advice in " ".join(capsys.readouterr().err.split())

@@ -1,0 +1,70 @@
+"""Settings come from the command line, the environment and one TOML file, in that order."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from data.feature_set import FeatureSet
+from models.ranker import Ranker
+from pipelines.settings import SettingsError, load_settings
+from pipelines.steps.model_zoo import make_recommender, names_of
+
+
+def test_command_line_beats_environment_beats_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "stayrank.toml"
+    file.write_text("seed = 1\nthreads = 1\n[simulation]\nsearches = 10\n")
+    assert load_settings(file).seed == 1
+    monkeypatch.setenv("STAYRANK_SEED", "2")
+    assert load_settings(file).seed == 2
+    assert load_settings(file, seed=3).seed == 3
+    assert load_settings(file).simulation.searches == 10
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("sed = 1", "sed"),
+        ("seed = -1", "seed"),
+        ("[simulation]\nsearches = 0", "simulation.searches"),
+        ("[split]\nby = 'weeks'", "split.by"),
+        ("[split]\nvalid_dayz = 2", "split.valid_dayz"),
+        ("seed = = 1", "stayrank.toml"),
+    ],
+)
+def test_unsound_setting_is_named(tmp_path: Path, text: str, named: str) -> None:
+    file = tmp_path / "stayrank.toml"
+    file.write_text(text)
+    with pytest.raises(SettingsError, match=named):
+        load_settings(file)
+
+
+def test_missing_settings_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"absent\.toml"):
+        load_settings(tmp_path / "absent.toml")
+
+
+def test_hyper_parameters_from_the_environment_reach_the_model(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("STAYRANK_RANKER__LEARNING_RATE", "0.2")
+    ranker = make_recommender("ranker", FeatureSet(()), load_settings(seed=5))
+    assert isinstance(ranker, Ranker)
+    assert (ranker.config.learning_rate, ranker.config.seed) == (0.2, 5)
+
+
+def test_unknown_hyper_parameter_is_named() -> None:
+    settings = load_settings(ranker={"learning_rat": 0.1})
+    with pytest.raises(SettingsError, match=r"ranker\.learning_rat"):
+        make_recommender("ranker", FeatureSet(()), settings)
+
+
+def test_words_of_the_command_line_name_models() -> None:
+    settings = load_settings()
+    assert names_of(["two-tower"], settings) == ("random", "popularity", "two_tower")
+    assert names_of(["all"], settings)[-1] == "ranker"
+    with pytest.raises(SettingsError, match="rankr"):
+        names_of(["rankr"], settings)
