@@ -10,6 +10,7 @@ Shapes: B positives of this process, U listings encoded, C candidates, H slots.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +27,9 @@ __all__ = ["Batch", "Batches", "Part"]
 _EPOCH_STRIDE = 1_000_003
 _STEP_STRIDE = 7_919
 _SEED_LIMIT = 2**62
+# Bounds are evaluated once for all steps while the mask takes at most this much memory.
+_MASK_BYTES = 400_000_000
+_MASK_ROWS = 1024
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,6 +94,7 @@ class Batches:
         self.catalogue = _on(device, data.catalogue)
         self.positives = _on(device, data.positives)
         self.bounds = data.bounds.on(device) if config.eligible_only else None
+        self.allowed_SL = self._allowed_everywhere()
         self.hard = torch.from_numpy(data.hard).to(device)
         self.is_full = _takes_full_softmax(config, len(data.catalogue) - 1)
         self.batch_size = min(config.batch_size, len(data.positives))
@@ -110,6 +115,27 @@ class Batches:
         self.market_size, self.market_start = size, torch.cumsum(size, 0) - size
         draws = self.config.uniform_negatives
         self.uniform_L = draws * market_share_L[market] / size.clamp(min=1)[market]
+
+    def _allowed_everywhere(self) -> Tensor | None:
+        """The mask of all searches and listings, where a byte each is affordable."""
+        searches, listings = len(self.queries["market"]), len(self.catalogue["id"])
+        if self.bounds is None or searches * listings > _MASK_BYTES:
+            return None
+        blocks = range(0, searches, _MASK_ROWS)
+        everything = slice(None)
+        return torch.cat(
+            [self.bounds(slice(start, start + _MASK_ROWS), everything) for start in blocks]
+        )
+
+    def allowed(self, search_B: Tensor, listing_C: Tensor) -> Callable[[slice], Tensor] | None:
+        """Mask of the candidates that some of these searches allow; ``None`` = no bounds."""
+        if self.allowed_SL is not None:
+            mask_SL = self.allowed_SL
+            return lambda part: mask_SL[search_B[part]][:, listing_C]
+        if self.bounds is None:
+            return None
+        bounds = self.bounds
+        return lambda part: bounds(search_B[part], listing_C)
 
     def generator(self, epoch: int, step: int) -> torch.Generator:
         """The source of chance of one step; step -1 is the epoch's own order."""

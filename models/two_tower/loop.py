@@ -17,7 +17,6 @@ from models.two_tower.checkpoint import Progress, load_checkpoint, save_checkpoi
 from models.two_tower.config import TrainConfig
 from models.two_tower.dataset import TrainData
 from models.two_tower.distributed import gathered, part_of_this_process
-from models.two_tower.eligibility import Eligibility
 from models.two_tower.losses import Candidates, contrast, journey_loss
 from models.two_tower.towers import TwoTowerNet
 from models.two_tower.watch import LossWatch, StepReport
@@ -59,7 +58,7 @@ def learning_rate(step: int, steps: int, config: TrainConfig) -> float:
 def batch_loss(
     net: nn.Module,
     batch: Batch,
-    bounds: Eligibility | None,
+    batches: Batches,
     config: TrainConfig,
     temperature: float,
 ) -> Tensor:
@@ -79,7 +78,7 @@ def batch_loss(
         id_C=id_C,
         market_C=market_C,
         log_count_C=count_C,
-        allowed=_allowed(bounds, batch.search_B, id_C),
+        allowed=batches.allowed(batch.search_B, id_C),
     )
     shared = {"temperature": temperature}
     loss = contrast(
@@ -137,7 +136,7 @@ def train(
 
             batch = batches.draw(order_P, progress.epoch, progress.step, part)
             with torch.autocast(device.type, torch.bfloat16, enabled=_casts(config, device)):
-                loss = batch_loss(runner, batch, batches.bounds, config, net.config.temperature)
+                loss = batch_loss(runner, batch, batches, config, net.config.temperature)
             # DDP averages gradients over the processes; the parts of a loss add up
             (loss * part.world).backward()  # type: ignore[no-untyped-call]
             watch.see(loss)
@@ -159,14 +158,6 @@ def train(
     if best:
         net.load_state_dict(best)
     return progress
-
-
-def _allowed(
-    bounds: Eligibility | None, search_B: Tensor, id_C: Tensor
-) -> Callable[[slice], Tensor] | None:
-    if bounds is None:
-        return None
-    return lambda part: bounds(search_B[part], id_C)
 
 
 def _optimiser(

@@ -87,10 +87,10 @@ class _ChunkedSoftmax(torch.autograd.Function):
             part = slice(start, start + chunk_rows)
             logit_RC = torch.addmm(-log_count_C, query_BD[part], candidate_CD.T)
             logit_RC = logit_RC.to(positive_B.dtype)
-            masked_RC = id_B[part, None] == id_C
-            masked_RC |= market_B[part, None] != market_C
+            masked_RC = market_B[part, None] != market_C
             if allowed is not None:
                 masked_RC |= ~allowed(part)
+            masked_RC |= id_B[part, None] == id_C
             logit_RC.masked_fill_(masked_RC, float("-inf"))
             # in place from here on: each pass over (R, C) costs as much as a product
             peak_R = torch.maximum(logit_RC.amax(dim=1), positive_B[part])

@@ -123,7 +123,7 @@ class TwoTower:
         return other
 
     def score(self, rows: pa.Table) -> Scores:
-        """The cosine of each row's search and listing; shape ``(rows,)``."""
+        """Inner product of each row's search and listing vectors; shape ``(rows,)``."""
         if not rows.num_rows:
             return np.zeros(0, dtype=np.float64)
         order, search, searches = _by_search(rows)
@@ -136,11 +136,11 @@ class TwoTower:
         return scores
 
     def encode_queries(self, searches: pa.Table) -> FloatArray:
-        """Vectors of length 1 of the searches, one per row; shape ``(rows, dimension)``."""
+        """Vectors of the searches (``towers.QueryTower``); shape ``(rows, dimension + 1)``."""
         return self._ask(searches).cpu().numpy()
 
     def encode_listings(self, rows: pa.Table) -> FloatArray:
-        """Vectors of length 1 of the listings, one per row; shape ``(rows, dimension)``."""
+        """Vectors of the listings (``towers.ListingTower``); shape ``(rows, dimension + 1)``."""
         return listing_vectors(self.net, self.encoder.listing_rows(rows)).cpu().numpy()
 
     def retrieve(

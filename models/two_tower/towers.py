@@ -19,6 +19,9 @@ __all__ = ["CrossLayers", "InputShape", "ListingTower", "QueryTower", "TwoTowerN
 
 _STAGES = 4
 _EMBEDDING_SCALE = 0.1
+# Beside attributes an id starts almost silent: a listing with few positives is then
+# placed by what it is like, and its id adds what the attributes do not say.
+_QUIET_SCALE = 0.01
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,9 +45,9 @@ class InputShape:
         return cls(**{**values, "categories": tuple(values["categories"])})
 
 
-def _embedding(count: int, width: int) -> nn.Embedding:
+def _embedding(count: int, width: int, scale: float = _EMBEDDING_SCALE) -> nn.Embedding:
     table = nn.Embedding(count, width)
-    nn.init.normal_(table.weight, std=_EMBEDDING_SCALE)
+    nn.init.normal_(table.weight, std=scale)
     return table
 
 
@@ -62,49 +65,57 @@ class CrossLayers(nn.Module):
         return crossed_NW
 
 
-def _body(width: int, config: TowerConfig) -> nn.Sequential:
+def _trunk(width: int, config: TowerConfig) -> nn.Sequential:
     return nn.Sequential(
-        CrossLayers(width, config.cross_layers),
-        nn.Linear(width, config.hidden),
-        nn.ReLU(),
-        nn.Linear(config.hidden, config.dimension),
+        CrossLayers(width, config.cross_layers), nn.Linear(width, config.hidden), nn.ReLU()
     )
 
 
 class ListingTower(nn.Module):
     """A listing's vector: its id's own part, plus what its attributes say.
 
-    Without attributes (ids alone) the vector is the id's. Outputs have length 1.
+    The first D numbers have length 1. The last is its appeal to everybody, in units of
+    the cosine: what a length-1 vector could say only by leaning towards all guests.
     """
 
     def __init__(self, shape: InputShape, config: TowerConfig) -> None:
         super().__init__()
-        self.id_table = _embedding(shape.listings, config.dimension)
+        width = shape.listing_width + config.category_dimension * len(shape.categories)
+        scale = _QUIET_SCALE if width else _EMBEDDING_SCALE
+        self.id_table = _embedding(shape.listings, config.dimension, scale)
+        self.appeal_table = _embedding(shape.listings, 1, 0.0)
+        self.appeal_scale = config.temperature
         self.category_tables = nn.ModuleList(
             _embedding(count, config.category_dimension) for count in shape.categories
         )
-        width = shape.listing_width + config.category_dimension * len(shape.categories)
-        self.body = None
+        self.trunk = None
         if width:
             self.market_table = _embedding(shape.markets, config.category_dimension)
-            self.body = _body(width + config.category_dimension, config)
+            self.trunk = _trunk(width + config.category_dimension, config)
+            self.place = nn.Linear(config.hidden, config.dimension)
+            # no bias: what is added to every listing's appeal cancels in a softmax
+            self.appeal = nn.Linear(config.hidden, 1, bias=False)
 
     def forward(
         self, id_U: Tensor, dense_UF: Tensor, category_UK: Tensor, market_U: Tensor
     ) -> Tensor:
-        vector_UD = self.id_table(id_U)
-        if self.body is not None:
+        vector_UD, appeal_U1 = self.id_table(id_U), self.appeal_table(id_U)
+        if self.trunk is not None:
             parts = [table(category_UK[:, k]) for k, table in enumerate(self.category_tables)]
             inputs = torch.cat([dense_UF, self.market_table(market_U), *parts], dim=1)
-            vector_UD = vector_UD + self.body(inputs)
-        return F.normalize(vector_UD.float(), dim=1)
+            hidden_UW = self.trunk(inputs)
+            vector_UD = vector_UD + self.place(hidden_UW)
+            appeal_U1 = appeal_U1 + self.appeal(hidden_UW)
+        unit_UD = F.normalize(vector_UD.float(), dim=1)
+        return torch.cat([unit_UD, self.appeal_scale * appeal_U1.float()], dim=1)
 
 
 class QueryTower(nn.Module):
     """A search's vector: what is asked, who asks, and what the guest looked at before.
 
     The history is pooled by attention over the listings' own vectors, asked by the
-    search; one learned slot stands for "no history", so that a new guest works.
+    search; one learned slot stands for "no history", so that a new guest works. The
+    first D numbers have length 1; the last is 1 and takes a listing's appeal as it is.
     """
 
     def __init__(self, shape: InputShape, config: TowerConfig) -> None:
@@ -112,7 +123,10 @@ class QueryTower(nn.Module):
         width = config.dimension
         self.context_table = _embedding(shape.markets, width)
         self.guest_table = _embedding(shape.guests, width) if shape.guests > 1 else None
-        self.body = _body(shape.query_width + width, config) if shape.query_width else None
+        self.trunk = None
+        if shape.query_width:
+            self.trunk = _trunk(shape.query_width + width, config)
+            self.place = nn.Linear(config.hidden, width)
         self.pools_history = config.history_length > 0
         if self.pools_history:
             self.stage_table = _embedding(_STAGES, width)
@@ -130,13 +144,16 @@ class QueryTower(nn.Module):
         stage_BH: Tensor,
     ) -> Tensor:
         context_BD = self.context_table(market_B)
-        if self.body is not None:
-            context_BD = context_BD + self.body(torch.cat([dense_BF, context_BD], dim=1))
+        if self.trunk is not None:
+            hidden_BW = self.trunk(torch.cat([dense_BF, context_BD], dim=1))
+            context_BD = context_BD + self.place(hidden_BW)
         if self.guest_table is not None:
             context_BD = context_BD + self.guest_table(guest_B)
         if self.pools_history:
-            context_BD = context_BD + self.gain * self._pool(context_BD, history_BHD, stage_BH)
-        return F.normalize(context_BD.float(), dim=1)
+            liked_BHD = history_BHD[:, :, :-1]
+            context_BD = context_BD + self.gain * self._pool(context_BD, liked_BHD, stage_BH)
+        unit_BD = F.normalize(context_BD.float(), dim=1)
+        return torch.cat([unit_BD, unit_BD.new_ones(len(unit_BD), 1)], dim=1)
 
     def _pool(self, context_BD: Tensor, history_BHD: Tensor, stage_BH: Tensor) -> Tensor:
         asked_BD = self.ask(context_BD)

@@ -1,0 +1,246 @@
+"""The whole model: retrieval, ids alone, saving, the unseen, and what it imports."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pytest
+
+from models.recommender import Recommender
+from models.two_tower.config import TowerConfig, TrainConfig
+from models.two_tower.eligibility import Eligibility
+from models.two_tower.encode import one_per, sorted_rows
+from models.two_tower.recommender import TwoTower
+from models.two_tower.train import main, split_last_days
+
+World = Callable[..., pa.Table]
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture
+def log(world: World) -> pa.Table:
+    return world(searches=100)
+
+
+@pytest.fixture
+def model(log: pa.Table, towers: TowerConfig, training: TrainConfig) -> TwoTower:
+    return TwoTower(towers, replace(training, epochs=2)).fit(log, log.slice(0, 0))
+
+
+def test_it_is_a_recommender() -> None:
+    assert isinstance(TwoTower(), Recommender)
+    assert TwoTower.name == "two_tower"
+
+
+def test_what_is_saved_scores_the_same_when_loaded(
+    model: TwoTower, log: pa.Table, tmp_path: Path
+) -> None:
+    model.save(tmp_path / "m")
+    again = TwoTower.load(tmp_path / "m")
+    np.testing.assert_array_equal(again.score(log), model.score(log))
+    assert (again.config, again.training) == (model.config, model.training)
+
+
+def test_no_pickle_is_written(model: TwoTower, tmp_path: Path) -> None:
+    model.save(tmp_path)
+    assert {path.suffix for path in tmp_path.iterdir()} == {".json", ".safetensors", ".arrow"}
+
+
+@pytest.mark.parametrize("missing", ["model.json", "weights.safetensors", "listings.arrow"])
+def test_half_a_model_is_refused(model: TwoTower, tmp_path: Path, missing: str) -> None:
+    model.save(tmp_path)
+    (tmp_path / missing).unlink()
+    with pytest.raises(ValueError, match="does not hold a whole two-tower"):
+        TwoTower.load(tmp_path)
+
+
+def test_scores_do_not_depend_on_the_order_of_the_rows(model: TwoTower, log: pa.Table) -> None:
+    turned = log.take(pa.array(np.arange(log.num_rows)[::-1]))
+    np.testing.assert_array_equal(model.score(turned)[::-1], model.score(log))
+
+
+def test_scores_do_not_read_outcomes(model: TwoTower, log: pa.Table) -> None:
+    blind = log.drop_columns(["stage", "contact_day", "book_day"])
+    np.testing.assert_array_equal(model.score(blind), model.score(log))
+
+
+def test_an_unseen_guest_and_listing_get_a_score(model: TwoTower, log: pa.Table) -> None:
+    rows = log.slice(0, 8)
+    for name, value in (("id_user", "nobody"), ("id_listing", "new"), ("market", "natal")):
+        rows = rows.set_column(rows.column_names.index(name), name, pa.array([value] * 8))
+    assert np.isfinite(model.score(rows)).all()
+    assert len(model.score(rows.slice(0, 0))) == 0
+
+
+def test_a_cold_listing_is_placed_by_its_attributes(world: World, towers: TowerConfig) -> None:
+    """Listings renamed: their ids are unseen, their room types and prices are not."""
+    config = TrainConfig(epochs=8, batch_size=64, learning_rate=0.01)
+    train, later = world(searches=500), world(searches=150, seed=1)
+    model = TwoTower(towers, config).fit(train, train.slice(0, 0)).remembering(later)
+    cold_ids = pc.binary_join_element_wise("cold", later["id_listing"], "")
+    cold = later.set_column(later.column_names.index("id_listing"), "id_listing", cold_ids)
+    scores, liked = model.score(cold), later["stage"].to_numpy() > 0
+    assert scores[liked].mean() > scores[~liked].mean() + 0.5 * scores.std()
+
+
+def test_retrieval_ranks_the_markets_catalogue(model: TwoTower, log: pa.Table) -> None:
+    catalogue = one_per(sorted_rows(log), "id_listing", last=True)
+    queries = one_per(log, "id_search").slice(0, 10)
+    found = model.retrieve(queries, catalogue, 5)
+    assert found.column_names == ["id_search", "id_listing", "rank", "score"]
+    assert found["rank"].to_pylist() == [1, 2, 3, 4, 5] * 10
+    assert found["id_search"].to_pylist() == np.repeat(queries["id_search"], 5).tolist()
+    market = dict(zip(log["id_search"].to_pylist(), log["market"].to_pylist(), strict=True))
+    for search, listing in zip(found["id_search"], found["id_listing"], strict=True):
+        assert listing.as_py().startswith(market[search.as_py()][:3])
+
+
+def test_retrieval_respects_every_bound(model: TwoTower, log: pa.Table) -> None:
+    catalogue = one_per(log, "id_listing", last=True)
+    queries = one_per(log, "id_search")
+    eligible = Eligibility.of(queries, catalogue)
+    found = model.retrieve(queries, catalogue, 100, eligible=eligible)
+    assert found.num_rows == int(eligible(slice(None), slice(None)).sum())
+    guests = queries["query_num_guests"].to_pylist()
+    capacity = catalogue["listing_person_capacity"].to_pylist()
+    asked = dict(zip(queries["id_search"].to_pylist(), guests, strict=True))
+    offered = dict(zip(catalogue["id_listing"].to_pylist(), capacity, strict=True))
+    for search, listing in zip(found["id_search"], found["id_listing"], strict=True):
+        assert offered[listing.as_py()] >= asked[search.as_py()]
+
+
+def test_retrieval_and_scoring_agree(model: TwoTower, log: pa.Table) -> None:
+    catalogue = one_per(log, "id_listing", last=True)
+    query = log.slice(0, 1)
+    found = model.retrieve(query, catalogue, 3)
+    names = [c for c in catalogue.column_names if c.startswith("listing_") or c == "id_listing"]
+    rows = catalogue.select(names)
+    for name in query.column_names:
+        if name not in names:
+            repeated = pa.array([query[name][0].as_py()] * rows.num_rows, query[name].type)
+            rows = rows.append_column(name, repeated)
+    here = rows["id_listing"].to_pylist()
+    scored = dict(zip(here, model.score(rows), strict=True))
+    for listing, score in zip(found["id_listing"], found["score"], strict=True):
+        assert scored[listing.as_py()] == pytest.approx(score.as_py(), abs=1e-5)
+
+
+def test_remembering_extends_the_history_of_a_copy(model: TwoTower, world: World) -> None:
+    later = world(searches=40, seed=1)
+    before = model.score(later)
+    assert not np.array_equal(model.remembering(later).score(later), before)
+    np.testing.assert_array_equal(model.score(later), before)
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        ("id_user",),
+        ("id_user", "search_s", "market"),
+        ("listing_room_type", "query_num_guests", "market"),
+        ("listing_lat", "listing_lng", "id_user", "search_s"),
+        (),
+    ],
+)
+def test_any_subset_of_the_columns_works(
+    log: pa.Table, towers: TowerConfig, training: TrainConfig, kept: tuple[str, ...]
+) -> None:
+    rows = log.select(["id_search", "id_listing", "stage", *kept])
+    model = TwoTower(towers, replace(training, epochs=1)).fit(rows, rows.slice(0, 0))
+    assert np.isfinite(model.score(rows)).all()
+
+
+def test_cross_layers_and_no_history_are_options(log: pa.Table, training: TrainConfig) -> None:
+    shape = TowerConfig(dimension=8, hidden=8, cross_layers=2, history_length=0)
+    model = TwoTower(shape, replace(training, epochs=1)).fit(log, log.slice(0, 0))
+    assert np.isfinite(model.score(log)).all()
+
+
+def block_interactions() -> tuple[pa.Array, pa.Array]:
+    """Forty guests, thirty items, three tastes; each guest takes eight of ten of a taste."""
+    chance = np.random.default_rng(0)
+    pairs = [
+        (f"u{guest}", f"i{10 * (guest % 3) + item}")
+        for guest in range(40)
+        for item in chance.choice(10, size=8, replace=False)
+    ]
+    users, items = zip(*pairs, strict=True)
+    return pa.array(users), pa.array(items)
+
+
+@pytest.mark.parametrize("timed", [False, True])
+@pytest.mark.parametrize("guest_ids", [None, False])
+def test_ids_alone_are_enough(guest_ids: bool | None, timed: bool) -> None:
+    users, items = block_interactions()
+    times = np.random.default_rng(1).permutation(len(users)) if timed else None
+    shape = TowerConfig(dimension=16, id_dropout=0.0, use_guest_id=guest_ids)
+    config = TrainConfig(epochs=30, batch_size=64, learning_rate=0.02)
+    model = TwoTower(shape, config).fit_interactions(users, items, times)
+    found = model.recommend_unseen(pa.array(["u0", "u1", "u2"]), 2)
+    for guest, item in zip(found["id_search"], found["id_listing"], strict=True):
+        assert int(item.as_py()[1:]) // 10 == int(guest.as_py()[1:]) % 3
+    taken = set(zip(users.to_pylist(), items.to_pylist(), strict=True))
+    recommended = zip(found["id_search"].to_pylist(), found["id_listing"].to_pylist(), strict=True)
+    assert not taken & set(recommended)
+
+
+def test_a_table_of_ids_goes_through_fit() -> None:
+    users, items = block_interactions()
+    rows = pa.table({"id_user": users, "id_listing": items})
+    model = TwoTower(TowerConfig(dimension=8), TrainConfig(epochs=1)).fit(rows, rows.slice(0, 0))
+    assert model.recommend_unseen(pa.array(["u0", "nobody"]), 3).num_rows == 6
+
+
+def test_a_table_without_ids_is_refused_by_column() -> None:
+    rows = pa.table({"id_user": ["u"], "price": [1.0]})
+    with pytest.raises(ValueError, match="id_listing"):
+        TwoTower().fit(rows, rows)
+
+
+def test_the_package_imports_without_polars_prefect_or_mlflow() -> None:
+    forbidden = ("polars", "narwhals", "prefect", "mlflow", "lightgbm", "deltalake")
+    program = (
+        "import sys, models.two_tower.train\n"
+        f"print([name for name in {forbidden!r} if name in sys.modules])"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, check=True
+    )
+    assert found.stdout.strip() == "[]"
+
+
+def test_a_folder_of_parquet_trains_from_the_command_line(
+    log: pa.Table, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "features").mkdir()
+    pq.write_table(log, tmp_path / "features" / "part.parquet")
+    settings = {"towers": {"dimension": 8}, "training": {"epochs": 1, "checkpoint_every": 2}}
+    (tmp_path / "config.json").write_text(json.dumps(settings))
+    given = ["--features", tmp_path / "features", "--out", tmp_path / "out"]
+    code = main([*map(str, given), "--config", str(tmp_path / "config.json")])
+    assert code == 0
+    assert len(json.loads(capsys.readouterr().out)["validation_recall"]) == 1
+    assert np.isfinite(TwoTower.load(tmp_path / "out").score(log)).all()
+
+
+def test_the_command_line_names_what_it_cannot_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = ["--features", str(tmp_path / "nowhere"), "--out", str(tmp_path / "out")]
+    assert main(given) == 1
+    assert "nowhere" in capsys.readouterr().err
+
+
+def test_the_last_days_are_for_validation(log: pa.Table) -> None:
+    train, valid = split_last_days(log, 2)
+    assert pc.max(train["search_day"]).as_py() < pc.min(valid["search_day"]).as_py()
+    assert train.num_rows + valid.num_rows == log.num_rows
