@@ -13,10 +13,12 @@ import numpy as np
 
 from data.simulator.availability import Calendar
 from data.simulator.draws import Array
+from data.simulator.geography import to_km
 from data.simulator.guests import TASTES, Guests
 from data.simulator.listings import Catalogue
 from data.simulator.parameters import ChoiceParameters, load_world
-from data.simulator.results import Retrieval, Shown, can_host, to_km
+from data.simulator.results import Shown, can_host
+from data.simulator.retrieval import Retrieval
 from data.simulator.scenario import SimulationConfig
 from data.simulator.searches import Queries
 

@@ -11,9 +11,8 @@ from data.simulator.draws import Array, Draw, choose, generator
 from data.simulator.parameters import MARKETS, Areas, Demand, GuestParameters, load_world
 from data.simulator.scenario import DAYS, SimulationConfig, carnival_day, day_number
 
-__all__ = ["KM_PER_DEGREE", "TASTES", "Guests", "draw_guests", "longitude_scale"]
+__all__ = ["TASTES", "Guests", "draw_guests"]
 
-KM_PER_DEGREE = 111.19
 NEVER = 32_000
 CARNIVAL_WITHIN_DAYS = 120
 # standard normal tastes, one column each: none is in the log, all persist
@@ -27,11 +26,6 @@ TASTES = (
     "style_second",
     "intent",
 )
-
-
-def longitude_scale(market: int) -> float:
-    """Kilometres per degree of longitude at a market's centre."""
-    return KM_PER_DEGREE * float(np.cos(np.radians(load_world().demand[market].center[0])))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -243,35 +243,41 @@ def _build(kind: type[Any], table: Mapping[str, Any], *, only_known: bool = Fals
     return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in chosen.items()})
 
 
+def _rio(fitted: Mapping[str, Any], shared: Mapping[str, Any]) -> MarketFit:
+    return MarketFit(
+        market=MARKETS[0],
+        source=fitted["source"],
+        listings=fitted["listings"],
+        areas=_build(Areas, fitted["areas"], only_known=True),
+        price_multiplier=1.0,
+        instant_bookable_share=fitted["details"]["instant_bookable_share"],
+        **shared,
+    )
+
+
+def _sao_paulo(assumed: Mapping[str, Any], shared: Mapping[str, Any]) -> MarketFit:
+    """Rio's shapes with what is assumed to differ."""
+    return MarketFit(
+        market=MARKETS[1],
+        source=assumed["source"],
+        listings=assumed["listings"],
+        areas=_build(Areas, assumed, only_known=True),
+        price_multiplier=assumed["price_multiplier"],
+        instant_bookable_share=assumed["instant_bookable_share"],
+        **shared,
+    )
+
+
 @cache
 def load_world() -> World:
     """The committed parameters of both markets. Raises ``TypeError`` on an unknown key."""
-    rio = _read("rio_de_janeiro.toml")
-    assumed = _read("assumptions.toml")
-    tables = {key: value for key, value in rio.items() if isinstance(value, dict)}
-    paulo = assumed["sao_paulo"]
-    shared: dict[str, Any] = {"levels": tuple(rio["quantile_levels"]), "tables": tables}
+    fitted, assumed = _read("rio_de_janeiro.toml"), _read("assumptions.toml")
+    shared: dict[str, Any] = {
+        "levels": tuple(fitted["quantile_levels"]),
+        "tables": {key: value for key, value in fitted.items() if isinstance(value, dict)},
+    }
     return World(
-        markets=(
-            MarketFit(
-                market=MARKETS[0],
-                source=rio["source"],
-                listings=rio["listings"],
-                areas=_build(Areas, rio["areas"], only_known=True),
-                price_multiplier=1.0,
-                instant_bookable_share=rio["details"]["instant_bookable_share"],
-                **shared,
-            ),
-            MarketFit(
-                market=MARKETS[1],
-                source=paulo["source"],
-                listings=paulo["listings"],
-                areas=_build(Areas, paulo, only_known=True),
-                price_multiplier=paulo["price_multiplier"],
-                instant_bookable_share=paulo["instant_bookable_share"],
-                **shared,
-            ),
-        ),
+        markets=(_rio(fitted, shared), _sao_paulo(assumed["sao_paulo"], shared)),
         demand=tuple(_build(Demand, assumed["demand"][market]) for market in MARKETS),
         catalogue=_build(CatalogueAssumptions, assumed["catalogue"]),
         guests=_build(GuestParameters, assumed["guests"]),

@@ -13,34 +13,15 @@ import numpy as np
 
 from data.simulator.availability import Calendar
 from data.simulator.draws import Array
-from data.simulator.guests import KM_PER_DEGREE, longitude_scale
+from data.simulator.geography import to_km
 from data.simulator.listings import Catalogue
-from data.simulator.parameters import MARKETS, ResultParameters, load_world
+from data.simulator.parameters import load_world
 from data.simulator.prices import PriceList, Quote, quote
+from data.simulator.retrieval import Retrieval, candidates_of
 from data.simulator.scenario import SimulationConfig
 from data.simulator.searches import Queries
 
-__all__ = ["Retrieval", "Shown", "build_retrieval", "can_host", "show_results", "to_km"]
-
-PARTY_EDGES = (2, 4, 6)  # pools for parties of up to 2, 4, 6, and more
-RADIUS_EDGES_KM = (2.5, 4.5, 7.5)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Retrieval:
-    """Pools of listings, best first by the static score, one after the other.
-
-    ``first`` and ``size``: shape (markets, areas + 1, radii, parties); the last area is
-    the whole city. ``centers_km``: per market, the areas' centres as (north, east).
-    """
-
-    members: Array
-    first: Array
-    size: Array
-    static_score: Array
-    north_km: Array
-    east_km: Array
-    centers_km: tuple[Array, ...]
+__all__ = ["Shown", "can_host", "show_results"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,62 +38,6 @@ class Shown:
     is_random_order: Array
     propensity: Array
     price: Quote
-
-
-def to_km(market: Array, lat: Array, lng: Array) -> tuple[Array, Array]:
-    """Kilometres north and east of the market's centre (flat earth: a city is small)."""
-    centers = np.array([d.center for d in load_world().demand])[market]
-    scale = np.array([longitude_scale(m) for m in range(len(MARKETS))])[market]
-    return (lat - centers[:, 0]) * KM_PER_DEGREE, (lng - centers[:, 1]) * scale
-
-
-def build_retrieval(catalogue: Catalogue) -> Retrieval:
-    """The pools of every area, radius and party size, by market."""
-    fits = load_world().markets
-    north, east = to_km(catalogue.market.astype(np.int64), catalogue.lat, catalogue.lng)
-    score = _static_score(catalogue, load_world().results)
-    best_first = np.argsort(-score, kind="stable")
-    centers = tuple(
-        np.column_stack(
-            to_km(np.full(len(fit.areas.lat), m), np.array(fit.areas.lat), np.array(fit.areas.lng))
-        )
-        for m, fit in enumerate(fits)
-    )
-    most_areas = max(len(center) for center in centers)
-    size = np.zeros(
-        (len(fits), most_areas + 1, len(RADIUS_EDGES_KM), len(PARTY_EDGES) + 1), dtype=np.int64
-    )
-    members = []
-    for market, area, radius, party in np.ndindex(size.shape):
-        here = best_first[catalogue.market[best_first] == market]
-        if area < len(centers[market]):
-            gap = np.hypot(*(np.column_stack([north[here], east[here]]) - centers[market][area]).T)
-            here = here[gap <= RADIUS_EDGES_KM[radius] + load_world().results.pool_slack_km]
-        fewest = 1 if party == 0 else PARTY_EDGES[party - 1] + 1
-        members.append(here[catalogue.capacity[here] >= fewest].astype(np.int32))
-        size[market, area, radius, party] = len(members[-1])
-    ends = np.cumsum(size).reshape(size.shape)
-    return Retrieval(
-        members=np.concatenate(members),
-        first=ends - size,
-        size=size,
-        static_score=score,
-        north_km=north,
-        east_km=east,
-        centers_km=centers,
-    )
-
-
-def _static_score(catalogue: Catalogue, settings: ResultParameters) -> Array:
-    rated = np.nan_to_num(catalogue.rating, nan=float(np.nanmedian(catalogue.rating)))
-    return (
-        settings.rating_weight * rated
-        + settings.reviews_weight * np.log1p(catalogue.reviews)
-        + settings.books_weight * np.log1p(catalogue.books_90day)
-        + settings.photos_weight * catalogue.pro_pictures
-        + settings.appeal_weight * catalogue.appeal
-        + settings.new_weight * catalogue.is_new
-    )
 
 
 def show_results(
@@ -159,7 +84,7 @@ def _ordered(
     """Best candidates first: listings (searches, results), random keys, number found."""
     catalogue, prices, retrieval, calendar = world
     settings = load_world().results
-    listing, fresh = _candidates(retrieval, queries, rng)
+    listing, fresh = candidates_of(retrieval, queries, rng)
     search, column = np.nonzero(fresh)
     chosen = listing[search, column]
     keep = _fits(catalogue, calendar, queries, search, chosen)
@@ -180,40 +105,6 @@ def _ordered(
     found = np.minimum(np.isfinite(score).sum(axis=1), config.results_per_search)
     keys = rng.random(best.shape, dtype=np.float32)
     return np.take_along_axis(listing, best, axis=1), keys, found
-
-
-def _candidates(
-    retrieval: Retrieval, queries: Queries, rng: np.random.Generator
-) -> tuple[Array, Array]:
-    """Stratified draws from each search's pool, denser at its top: (searches, candidates).
-
-    The second array is false where a draw repeats the one before it.
-    """
-    settings = load_world().results
-    pool = _pool_of(retrieval, queries)
-    first, size = retrieval.first[pool], retrieval.size[pool]
-    strata = np.arange(settings.candidates, dtype=np.float32)
-    uniform = rng.random((len(queries), settings.candidates), dtype=np.float32)
-    depth = ((strata + uniform) / settings.candidates) ** settings.pool_skew
-    place = np.minimum((depth * size[:, None]).astype(np.int64), size[:, None] - 1)
-    fresh = np.diff(place, axis=1, prepend=-1) != 0
-    fresh &= size[:, None] > 0
-    at = np.minimum(first[:, None] + np.maximum(place, 0), len(retrieval.members) - 1)
-    return retrieval.members[at].astype(np.int64), fresh
-
-
-def _pool_of(retrieval: Retrieval, queries: Queries) -> tuple[Array, Array, Array, Array]:
-    party = np.searchsorted(np.asarray(PARTY_EDGES), queries.party)
-    radius = np.searchsorted(np.asarray(RADIUS_EDGES_KM), queries.radius)
-    area = np.full(len(queries), retrieval.first.shape[1] - 1)
-    north, east = to_km(queries.market, queries.center_lat, queries.center_lng)
-    for market, centers in enumerate(retrieval.centers_km):
-        here = np.flatnonzero((queries.market == market) & (radius < len(RADIUS_EDGES_KM)))
-        gap = np.hypot(
-            north[here, None] - centers[None, :, 0], east[here, None] - centers[None, :, 1]
-        )
-        area[here] = gap.argmin(axis=1)
-    return queries.market, area, np.minimum(radius, len(RADIUS_EDGES_KM) - 1), party
 
 
 def _fits(

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from data.simulator.draws import Array, Draw, generator
-from data.simulator.guests import KM_PER_DEGREE, Guests, longitude_scale
+from data.simulator.geography import KM_PER_DEGREE, longitude_scale
+from data.simulator.guests import Guests
 from data.simulator.parameters import MARKETS, GuestParameters, load_world
 from data.simulator.scenario import DAYS, SimulationConfig
 

@@ -45,9 +45,10 @@ from data.simulator.choices import (
     probabilities,
 )
 from data.simulator.draws import Array
+from data.simulator.geography import to_km
 from data.simulator.guests import TASTES, Guests
 from data.simulator.parameters import load_world
-from data.simulator.results import Shown, to_km
+from data.simulator.results import Shown
 from data.simulator.searches import Queries
 
 __all__ = ["Given", "given_observables", "given_taste"]

@@ -33,7 +33,8 @@ from data.simulator.outcomes import (
 )
 from data.simulator.parameters import MARKETS
 from data.simulator.prices import PriceList, draw_prices
-from data.simulator.results import Retrieval, Shown, build_retrieval, show_results
+from data.simulator.results import Shown, show_results
+from data.simulator.retrieval import Retrieval, build_retrieval
 from data.simulator.scenario import DAYS, SimulationConfig
 from data.simulator.searches import MINUTES_PER_DAY, Plan, Queries, draw_plan, queries_of
 from data.simulator.tables import Names, exposure_columns, log_table, truth_table
