@@ -13,6 +13,7 @@ import pytest
 from models.baselines import BestRated, Cheapest, Popularity, Random
 from models.blend import Blend, BlendConfig
 from models.collaborative import Collaborative, CollaborativeConfig
+from models.funnel_model import FunnelConfig, FunnelModel
 from models.listwise import ListwiseLinear
 from models.ranker import Ranker, RankerConfig
 from models.recommender import Recommender, top_k
@@ -21,6 +22,8 @@ from tests.models.worlds import FEATURES, reordered, replaced, windows, world
 
 READABLE = {".json", ".txt", ".parquet", ".safetensors", ".arrow"}
 QUICK_RANKER = RankerConfig(max_rounds=20, patience=5, min_rows_per_leaf=5, num_leaves=7)
+
+QUICK_FUNNEL = FunnelConfig(max_rounds=10, min_rows_per_leaf=5, num_leaves=5)
 
 
 def _als() -> Recommender:
@@ -69,6 +72,7 @@ CASES = [
         "listing_room_type",
         Blend.load,
     ),
+    Case("funnel", lambda: FunnelModel(FEATURES, QUICK_FUNNEL), "x_signal", FunnelModel.load),
     Case("two_tower", *TWO_TOWER),
 ]
 

@@ -1,0 +1,153 @@
+"""What the ranker costs on top of bare LightGBM, side by side in one run.
+
+    python benchmarks/ranker.py [--rows 400000] [--features 60] [--rounds 100] [--threads 2]
+
+Bare means ``lgb.Dataset`` and ``lgb.train`` on the very matrix, labels, groups and
+parameters that the ranker arrives at, and ``Booster.predict`` on that matrix. The ranker's
+own time includes finding the searches with an action, ordering the rows, encoding the
+categories and checking the columns. Runs alternate, the median of each side is compared;
+processor time is printed beside the wall clock, since a busy machine stretches the latter.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from statistics import median
+
+import lightgbm as lgb
+import numpy as np
+import pyarrow as pa
+
+from data.feature_set import Feature, FeatureSet
+from models.ranker import Ranker, RankerConfig
+from models.ranker_searches import searches_to_learn_from
+
+SHOWN = 20
+CATEGORIES = ("entire_home", "private_room", "shared_room", "hotel_room")
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Seconds of one run."""
+
+    wall_s: float
+    processor_s: float
+
+
+def made_up(n_rows: int, n_features: int, seed: int) -> tuple[pa.Table, FeatureSet]:
+    """Rows as models read them, 20 to a search; numbers with gaps, booleans, one category."""
+    rng = np.random.default_rng(seed)
+    columns: dict[str, pa.Array] = {}
+    for i in range(n_features - 2):
+        values = rng.normal(size=n_rows)
+        columns[f"number_{i}"] = pa.array(values, mask=rng.random(n_rows) < 0.1)
+    worth = sum(np.asarray(columns[f"number_{i}"].fill_null(0)) for i in range(5))
+    columns["is_flag"] = pa.array(rng.random(n_rows) < 0.3)
+    columns["category"] = pa.array(np.asarray(CATEGORIES, object)[rng.integers(4, size=n_rows)])
+    draw = rng.random(n_rows)
+    chance = 0.12 / (1 + np.exp(-worth))
+    stage = np.select([draw < chance * 0.1, draw < chance * 0.2, draw < chance], [3, 2, 1], 0)
+    search = np.arange(n_rows) // SHOWN
+    identity = {
+        "id_search": pa.array(np.char.add("s", search.astype(str)).astype(object), pa.string()),
+        "id_listing": pa.array([f"l{i}" for i in rng.integers(20_000, size=n_rows)]),
+        "stage": pa.array(stage.astype(np.int8)),
+    }
+    return pa.table(identity | columns), _described(columns)
+
+
+def _described(columns: dict[str, pa.Array]) -> FeatureSet:
+    kinds = {"is_flag": "boolean", "category": "category"}
+    return FeatureSet(
+        tuple(
+            Feature(name=name, kind=kinds.get(name, "number"), meaning=name, null="not given")  # type: ignore[arg-type]
+            for name in columns
+        )
+    )
+
+
+def timed(work: Callable[[], object]) -> Cost:
+    """Wall clock and processor time of one call."""
+    wall, processor = time.perf_counter(), time.process_time()
+    work()
+    return Cost(time.perf_counter() - wall, time.process_time() - processor)
+
+
+def alternate(
+    ours: Callable[[], object], bare: Callable[[], object], repeats: int
+) -> tuple[Cost, Cost]:
+    """The medians of both sides, run in turn after one warm-up of each."""
+    ours(), bare()
+    runs = [(timed(ours), timed(bare)) for _ in range(repeats)]
+    sides = zip(*runs, strict=True)
+    mine, theirs = (
+        Cost(median(c.wall_s for c in side), median(c.processor_s for c in side)) for side in sides
+    )
+    return mine, theirs
+
+
+def report(name: str, mine: Cost, theirs: Cost) -> None:
+    """One line: both sides and what ours adds."""
+    wall = mine.wall_s / theirs.wall_s - 1
+    processor = mine.processor_s / theirs.processor_s - 1
+    print(
+        f"{name:<9} ranker {mine.wall_s:7.3f} s ({mine.processor_s:7.3f} s processor)   "
+        f"bare {theirs.wall_s:7.3f} s ({theirs.processor_s:7.3f} s)   "
+        f"wall {wall:+6.1%}   processor {processor:+6.1%}"
+    )
+
+
+def compare(rows: pa.Table, features: FeatureSet, config: RankerConfig, repeats: int) -> None:
+    """Train and score, ours against bare."""
+    none, rounds = rows.slice(0, 0), config.rounds_without_validation
+    ranker = Ranker(features, config).fit(rows, none)
+    searches = searches_to_learn_from(rows)
+    learnt = ranker.matrix.of(searches.rows, model="ranker")
+    label = pa.chunked_array([pa.array(searches.stages.astype(np.float32))])
+    groups = searches.groups.astype(np.int32)
+
+    def bare_train() -> object:
+        data = lgb.Dataset(
+            learnt, label=label, group=groups, categorical_feature=["category"],
+            params=config.parameters(),
+        )  # fmt: skip
+        return lgb.train(config.parameters(), data, num_boost_round=rounds)
+
+    matrix, booster = ranker.matrix.of(rows, model="ranker"), ranker.boosters[0]
+    print(
+        f"{rows.num_rows} rows, {len(features)} features, "
+        f"{searches.count.searches} searches with an action ({searches.count.rows} rows), "
+        f"{rounds} trees, {config.threads} thread(s)"
+    )
+    train = alternate(lambda: Ranker(features, config).fit(rows, none), bare_train, repeats)
+    report("training", *train)
+    bare_scores = np.asarray(booster.predict(matrix, num_threads=config.threads))
+    if not np.array_equal(bare_scores, ranker.score(rows)):
+        raise SystemExit("the ranker's scores differ from bare LightGBM's")
+    predict = lambda: booster.predict(matrix, num_threads=config.threads)  # noqa: E731
+    mine, theirs = alternate(lambda: ranker.score(rows), predict, repeats + 2)
+    report("scoring", mine, theirs)
+    print(f"scoring at {theirs.wall_s / mine.wall_s:.1%} of bare predict's rate; equal scores")
+
+
+def main() -> int:
+    """Read the arguments and compare."""
+    parser = argparse.ArgumentParser(description="the ranker beside bare LightGBM")
+    parser.add_argument("--rows", type=int, default=400_000)
+    parser.add_argument("--features", type=int, default=60)
+    parser.add_argument("--rounds", type=int, default=100)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--repeats", type=int, default=3)
+    arguments = parser.parse_args()
+    rows, features = made_up(arguments.rows, arguments.features, seed=1)
+    config = RankerConfig(rounds_without_validation=arguments.rounds, threads=arguments.threads)
+    compare(rows, features, config, arguments.repeats)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,228 @@
+"""The funnel: calibrated P(click), P(contact | click) and P(book | contact) of a row.
+
+Each stage is a LightGBM of its own, learnt from the rows that reached the stage before,
+and calibrated per market on a later window. "Contacted" means contacted or booked
+directly, so that the product of the three is P(book), as Airbnb's Journey Ranker has it
+(Tan et al., KDD 2023). The validation window is divided by search: one half stops the
+training, the other calibrates.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from data.feature_set import FeatureSet
+from models.boosting import Booster, Labelled, load_booster, train_booster
+from models.calibration import CalibrationConfig, Calibrator, calibrate
+from models.columns import Numbers, need, stages
+from models.matrix import FeatureMatrix
+from models.model_files import config_of, read_json, write_json
+from models.order import hashed_ids, tie_keys
+from models.recommender import Scores
+
+__all__ = ["STEPS", "FunnelConfig", "FunnelModel"]
+
+STEPS = ("click", "contact", "book")
+
+_NEEDS = ("id_search", "id_listing", "market")
+
+
+@dataclass(frozen=True, kw_only=True)
+class FunnelConfig:
+    """How each stage's booster learns.
+
+    Attributes:
+        learning_rate, num_leaves, min_rows_per_leaf, lambda_l2, feature_share: of a tree.
+        max_rounds, patience: trees at most, and without improvement before stopping.
+        fewest_outcomes: of each kind, below which a stage is its mean rate alone.
+        seed, threads: the scores depend on the seed, never on the threads.
+    """
+
+    learning_rate: float = 0.05
+    num_leaves: int = 15
+    min_rows_per_leaf: int = 50
+    lambda_l2: float = 5.0
+    feature_share: float = 0.7
+    max_rounds: int = 300
+    patience: int = 30
+    fewest_outcomes: int = 10
+    seed: int = 1
+    threads: int = 2
+
+    def __post_init__(self) -> None:
+        wrong = [name for name, value in asdict(self).items() if value < 0]
+        positive = ("learning_rate", "min_rows_per_leaf", "max_rounds", "patience", "threads")
+        wrong += [name for name in positive if getattr(self, name) == 0]
+        wrong += [] if self.num_leaves >= 2 else ["num_leaves"]
+        wrong += [] if 0 < self.feature_share <= 1 else ["feature_share"]
+        if wrong:
+            raise ValueError(f"FunnelConfig out of range: {', '.join(wrong)}")
+
+    def parameters(self) -> dict[str, Any]:
+        """LightGBM's parameters."""
+        return {
+            "objective": "binary",
+            "boosting": "gbdt",
+            "metric": "binary_logloss",
+            "learning_rate": self.learning_rate,
+            "num_leaves": self.num_leaves,
+            "min_data_in_leaf": self.min_rows_per_leaf,
+            "lambda_l2": self.lambda_l2,
+            "feature_fraction": self.feature_share,
+            "seed": self.seed,
+            "num_threads": self.threads,
+            "deterministic": True,
+            "force_row_wise": True,
+            "verbosity": -1,
+        }
+
+
+@dataclass(frozen=True)
+class _Step:
+    """One stage: a booster, or the log-odds of the mean rate, and the calibrator."""
+
+    booster: Booster | None
+    log_odds: float
+    calibrator: Calibrator
+
+
+class FunnelModel:
+    """The three stages behind the recommender protocol; the score is P(book)."""
+
+    name: str = "funnel"
+
+    def __init__(
+        self,
+        features: FeatureSet,
+        config: FunnelConfig | None = None,
+        calibration: CalibrationConfig | None = None,
+    ) -> None:
+        self.config = config or FunnelConfig()
+        self.calibration = calibration or CalibrationConfig()
+        self.matrix = FeatureMatrix(features)
+        self.steps: tuple[_Step, ...] = ()
+
+    def fit(self, train: pa.Table, valid: pa.Table) -> Self:
+        """Learn each stage from ``train``, stop and calibrate on the halves of ``valid``.
+
+        Raises ``ValueError`` when a column that is needed is absent.
+        """
+        for rows in (train, valid):
+            need(rows, (*_NEEDS, "stage", *self.matrix.features.names), model=self.name)
+        ordered, later = _in_fixed_order(train), _in_fixed_order(valid)
+        self.matrix.fit(ordered)
+        half = pa.array(hashed_ids(later["id_search"]) % 2 == 0)
+        stopping, calibrating = later.filter(half), later.filter(pc.invert(half))
+        self.steps = tuple(self._step(s, ordered, stopping, calibrating) for s in (1, 2, 3))
+        return self
+
+    def probabilities(self, rows: pa.Table) -> dict[str, Numbers]:
+        """P(row gets at least as far) for ``click``, ``contact`` and ``book``, each (rows,)."""
+        conditional = self.conditional(rows)
+        reached = np.cumprod(np.stack([conditional[step] for step in STEPS]), axis=0)
+        return dict(zip(STEPS, reached, strict=True))
+
+    def conditional(self, rows: pa.Table) -> dict[str, Numbers]:
+        """P(click), P(contact | click), P(book | contact) of each row, calibrated."""
+        need(rows, (*_NEEDS, *self.matrix.features.names), model=self.name)
+        if not self.steps:
+            raise ValueError("the funnel model has not been fitted or loaded")
+        matrix, markets = self.matrix.of(rows, model=self.name), _markets(rows)
+        given = {}
+        for name, step in zip(STEPS, self.steps, strict=True):
+            given[name] = step.calibrator.of(self._log_odds(step, matrix), markets)
+        return given
+
+    def score(self, rows: pa.Table) -> Scores:
+        """P(book) of each row."""
+        return self.probabilities(rows)["book"]
+
+    def save(self, folder: Path) -> None:
+        """Write the boosters as LightGBM text, everything else as JSON."""
+        steps = [
+            {"maps": s.calibrator.maps, "log_odds": s.log_odds, "has_booster": bool(s.booster)}
+            for s in self.steps
+        ]
+        saved = {"model": self.name, "config": asdict(self.config), "steps": steps}
+        learnt = {"calibration": asdict(self.calibration), "vocabulary": self.matrix.vocabulary}
+        write_json(folder / "funnel.json", saved | learnt)
+        self.matrix.features.save(folder / "features.json")
+        for name, step in zip(STEPS, self.steps, strict=True):
+            if step.booster is not None:
+                (folder / f"booster_{name}.txt").write_text(step.booster.model_to_string())
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what :meth:`save` wrote."""
+        saved = read_json(folder / "funnel.json", model=cls.name)
+        model = cls(
+            FeatureSet.load(folder / "features.json"),
+            FunnelConfig(**config_of(saved)),
+            CalibrationConfig(**saved["calibration"]),
+        )
+        model.matrix.vocabulary = {k: tuple(v) for k, v in saved["vocabulary"].items()}
+        model.steps = tuple(
+            _Step(
+                load_booster(folder / f"booster_{name}.txt") if step["has_booster"] else None,
+                step["log_odds"],
+                Calibrator(step["maps"]),
+            )
+            for name, step in zip(STEPS, saved["steps"], strict=True)
+        )
+        return model
+
+    def _step(
+        self, stage: int, train: pa.Table, stopping: pa.Table, calibrating: pa.Table
+    ) -> _Step:
+        """The model of reaching ``stage``, of the rows that reached the stage before."""
+        learnt, stop = (
+            self._labelled(_reached(rows, stage - 1), stage) for rows in (train, stopping)
+        )
+        positives, rows = int(learnt.labels.sum()), len(learnt.labels)
+        log_odds = float(np.log((positives + 0.5) / (rows - positives + 0.5)))
+        booster = None
+        if min(positives, rows - positives) >= self.config.fewest_outcomes:
+            booster = train_booster(
+                self.config.parameters(),
+                learnt,
+                stop if 0 < stop.labels.sum() < len(stop.labels) else None,
+                rounds=self.config.max_rounds,
+                patience=self.config.patience,
+            )
+        held = _reached(calibrating, stage - 1)
+        raw = self._log_odds(
+            _Step(booster, log_odds, Calibrator({})), self._labelled(held, stage).matrix
+        )
+        happened = (stages(held) >= stage).astype(np.float64)
+        return _Step(booster, log_odds, calibrate(raw, happened, _markets(held), self.calibration))
+
+    def _labelled(self, rows: pa.Table, stage: int) -> Labelled:
+        return Labelled(
+            matrix=self.matrix.of(rows, model=self.name),
+            labels=(stages(rows) >= stage).astype(np.int64),
+            categories=self.matrix.features.categories,
+        )
+
+    def _log_odds(self, step: _Step, matrix: pa.Table) -> Numbers:
+        if step.booster is None or not matrix.num_rows:
+            return np.full(matrix.num_rows, step.log_odds)
+        raw = step.booster.predict(matrix, raw_score=True, num_threads=self.config.threads)
+        return np.asarray(raw, dtype=np.float64)
+
+
+def _in_fixed_order(rows: pa.Table) -> pa.Table:
+    return rows.take(pa.array(np.argsort(tie_keys(rows), kind="stable")))
+
+
+def _reached(rows: pa.Table, stage: int) -> pa.Table:
+    return rows if stage == 0 else rows.filter(pa.array(stages(rows) >= stage))
+
+
+def _markets(rows: pa.Table) -> np.ndarray[Any, Any]:
+    return np.asarray(pc.fill_null(rows["market"].cast(pa.string()), "").to_pylist(), dtype=object)
