@@ -7,12 +7,12 @@ it is the same table.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import narwhals as nw
 
-from data.contract import CARRIED, IMPRESSIONS, Kind
+from data.contract import CARRIED, EXTRA_PREFIX, IMPRESSIONS, Kind
 from data.feature_set import Feature, FeatureSet
 from features import (
     co_engagement,
@@ -86,26 +86,35 @@ def build_features(
     asked = with_measures(left.select(*_columns_read(schema, wanted)))
     described = fit.fit_features(listing.listing_features(asked, wanted), wanted)
     known = Past(with_measures(before), asked=described, is_asked_by_itself=rows is past)
-    with_all = _row_features(_join_searches(described, known, wanted), described, known, wanted)
+    with_all = _assembled(described, known, wanted)
     carried = [name for name in CARRIED if name in schema]
     return with_all.select(*carried, *chosen.names)
 
 
-def _join_searches(rows: nw.LazyFrame[Any], past: Past, wanted: set[str]) -> nw.LazyFrame[Any]:
-    """What is the same for all rows of a search is computed once per search."""
+def _assembled(shown: nw.LazyFrame[Any], past: Past, wanted: set[str]) -> nw.LazyFrame[Any]:
+    # Each join copies every column of its left side, and there is one per ledger: so
+    # the ledgers are joined to a narrow frame, and that to the wide one, once.
+    searches = _searches(shown, past, wanted)
+    present = shown.collect_schema().names()
+    narrow = [name for name in present if name in _NARROW or name.startswith(("_", EXTRA_PREFIX))]
+    sums = _kept(searches, lambda name: name.startswith(_SUMS) or name in _LATER)
+    compared = shown.select(*narrow).join(searches.select(*sums), on="id_search", how="left")
+    of_rows = _row_features(compared, shown, past, wanted)
+    results = _kept(of_rows, lambda name: name in wanted and name not in {*present, *sums})
+    of_searches = _kept(searches, lambda name: name in wanted and name not in present)
+    widened = shown.join(searches.select(*of_searches), on="id_search", how="left")
+    return widened.join(of_rows.select("id_listing", *results), on=list(_KEY), how="left")
+
+
+def _searches(rows: nw.LazyFrame[Any], past: Past, wanted: set[str]) -> nw.LazyFrame[Any]:
+    """What is the same for all rows of a search: one row per search."""
     present = rows.collect_schema().names()
     constant = [name for name in _SEARCH_COLUMNS if name in present]
     searches = rows.group_by("id_search").agg(*(nw.col(name).max() for name in constant))
     by_search = past.asked_by(searches)
     described = query.query_features(searches, wanted)
     described = guest_history.guest_search_features(described, by_search, wanted)
-    described = market.market_search_features(described, by_search, wanted)
-    added = [
-        name
-        for name in described.collect_schema().names()
-        if name not in present and (name in wanted or name.startswith(_SUMS) or name in _LATER)
-    ]
-    return rows.join(described.select("id_search", *added), on="id_search", how="left")
+    return market.market_search_features(described, by_search, wanted)
 
 
 def _row_features(
@@ -119,6 +128,12 @@ def _row_features(
     return co_engagement.co_engagement_features(described, shown, past, wanted)
 
 
+def _kept(frame: nw.LazyFrame[Any], is_kept: Callable[[str], bool]) -> list[str]:
+    names = frame.collect_schema().names()
+    return ["id_search", *(name for name in names if is_kept(name))]
+
+
+_KEY = ("id_search", "id_listing")
 _SEARCH_COLUMNS = (
     "id_user",
     "market",
@@ -127,6 +142,25 @@ _SEARCH_COLUMNS = (
     "_query_cell",
     *query.QUERY_COLUMNS,
 )
+_NARROW = frozenset(
+    {
+        *_KEY,
+        "id_user",
+        "market",
+        "search_s",
+        "search_day",
+        "listing_nightly_price",
+        "listing_review_rating",
+        "listing_review_count",
+        "listing_occupancy_rate",
+        "listing_person_capacity",
+        "listing_room_type",
+        "listing_lat",
+        "listing_lng",
+        "fit_distance_km",
+    }
+)
+"""What the groups that look around or back read of a row, keys and measures aside."""
 _SUMS = "_clicked"
 _LATER = frozenset({"guest_past_clicks"})
 
