@@ -16,7 +16,7 @@ from data.store import Lake
 
 __all__ = ["Losers", "resolve"]
 
-ROWS_PER_BUCKET = 4_000_000
+ROWS_PER_BUCKET = 1_000_000
 
 _KEYS = pl.Schema(
     {

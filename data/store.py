@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 
 import polars as pl
 import pyarrow as pa
-from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
+from deltalake import CommitProperties, DeltaTable, Transaction, WriterProperties, write_deltalake
 from deltalake.exceptions import DeltaError
 
 from data.contract import TABLES, Table
@@ -31,7 +31,9 @@ Partition = tuple[str | date, ...]
 _TABLES: dict[str, Table] = {table.name: table for table in TABLES}
 _PLAIN = re.compile(r"[\w.\-]{1,128}")
 _BATCH_ROWS = 1 << 16
-_FILE_BYTES = 64 << 20
+_FILE_BYTES = 32 << 20
+# every open partition holds one row group in memory
+_ROW_GROUP_ROWS = 1 << 16
 # The application under which the number of the last finished job stands in each table.
 _APPLICATION = "stayrank"
 
@@ -165,6 +167,7 @@ class Lake:
                     stream,
                     partition_by=list(_TABLES[table].partition_by) or None,
                     target_file_size=_FILE_BYTES,
+                    writer_properties=WriterProperties(max_row_group_size=_ROW_GROUP_ROWS),
                     commit_properties=CommitProperties(app_transactions=marks),
                     **how,
                 )
