@@ -93,7 +93,8 @@ class Batches:
         self.queries = _on(device, data.queries)
         self.catalogue = _on(device, data.catalogue)
         self.positives = _on(device, data.positives)
-        self.bounds = data.bounds.on(device) if config.eligible_only else None
+        is_bound = config.eligible_only and data.bounds.binds
+        self.bounds = data.bounds.on(device) if is_bound else None
         self.allowed_SL = self._allowed_everywhere()
         self.hard = torch.from_numpy(data.hard).to(device)
         self.is_full = _takes_full_softmax(config, len(data.catalogue) - 1)
@@ -131,6 +132,8 @@ class Batches:
         """Mask of the candidates that some of these searches allow; ``None`` = no bounds."""
         if self.allowed_SL is not None:
             mask_SL = self.allowed_SL
+            if self.is_full:
+                return lambda part: mask_SL[search_B[part]][:, 1:]
             return lambda part: mask_SL[search_B[part]][:, listing_C]
         if self.bounds is None:
             return None

@@ -46,12 +46,12 @@ class TowerConfig:
             ``x_*`` of a source mapping) that describe a search, or a listing.
     """
 
-    dimension: int = 64
-    hidden: int = 128
+    dimension: int = 32
+    hidden: int = 64
     category_dimension: int = 8
     history_length: int = 10
     use_guest_id: bool | None = None
-    id_dropout: float = 0.2
+    id_dropout: float = 0.3
     cross_layers: int = 0
     temperature: float = 0.07
     extra_query_numbers: tuple[str, ...] = ()
@@ -93,6 +93,9 @@ class TrainConfig:
         eligible_only: compare with the listings that the search allows (capacity, nights,
             price filter, radius), as retrieval does.
         stage_weights: weight of a positive that was clicked, contacted, booked.
+        shown_per_positive: listings shown and not clicked, drawn once per positive as weak
+            positives: being shown at all says that a listing fits the query.
+        shown_weight: weight of such a weak positive; 0 = none.
         learning_rate, weight_decay, warmup_share: AdamW with a linear warm-up over that
             share of the steps, then a cosine down to a twentieth.
         patience: epochs without a better validation recall before stopping.
@@ -112,11 +115,13 @@ class TrainConfig:
     batch_size: int = 1024
     uniform_negatives: int = 1024
     hard_negatives: int = 4
-    hard_weight: float = 0.2
+    hard_weight: float = 0.0
     eligible_only: bool = True
-    stage_weights: tuple[float, float, float] = (1.0, 4.0, 16.0)
-    learning_rate: float = 3e-3
-    weight_decay: float = 1e-5
+    stage_weights: tuple[float, float, float] = (1.0, 2.0, 4.0)
+    shown_per_positive: float = 1.0
+    shown_weight: float = 0.0
+    learning_rate: float = 1.5e-3
+    weight_decay: float = 0.03
     warmup_share: float = 0.05
     patience: int = 2
     valid_k: int = 100
@@ -145,7 +150,8 @@ class TrainConfig:
         _require(max(self.stage_weights) > 0, "one stage weight must be above 0")
         _require(0 <= self.warmup_share <= 1, "warmup_share is a share of the steps")
         _require(self.learning_rate > 0, "learning_rate must be above 0")
-        _require(self.hard_weight >= 0, "hard_weight must not be negative")
+        weights = (self.hard_weight, self.shown_weight, self.shown_per_positive)
+        _require(min(weights) >= 0, "hard and shown weights must not be negative")
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> Self:

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from models.two_tower.arrays import FloatArray, IntArray, ListingArrays, Positives, QueryArrays
+from models.two_tower.config import TrainConfig
 from models.two_tower.eligibility import Eligibility
 from models.two_tower.encode import Encoder, one_per
 from models.two_tower.history import Events
@@ -46,7 +47,7 @@ def encode_log(
     rows: pa.Table,
     encoder: Encoder,
     events: Events,
-    stage_weights: tuple[float, float, float],
+    config: TrainConfig,
     *,
     hides_positive: bool = False,
 ) -> TrainData:
@@ -56,9 +57,13 @@ def encode_log(
     left out. Raises ``ValueError`` when nothing is left to learn from.
     """
     stage = rows["stage"].to_numpy().astype(np.int64)
-    weight = np.array([0.0, *stage_weights], dtype=np.float32)[stage]
+    weight = np.array([0.0, *config.stage_weights], dtype=np.float32)[stage]
     listing = encoder.listings.index(rows["id_listing"])
     chosen = np.flatnonzero((weight > 0) & (listing > 0))
+    if config.shown_weight:
+        shown = _shown(stage, config, len(chosen))
+        weight[shown] = config.shown_weight
+        chosen = np.sort(np.concatenate([chosen, shown]))
     if not len(chosen):
         raise ValueError("no row was clicked, contacted or booked: there is nothing to learn from")
     acted = rows.take(pa.array(chosen))
@@ -75,6 +80,13 @@ def encode_log(
         query_inputs=encoder.query_inputs,
         listing_inputs=encoder.listing_inputs,
     )
+
+
+def _shown(stage: IntArray, config: TrainConfig, positives: int) -> IntArray:
+    """Rows shown and not clicked that are taken as weak positives."""
+    rows = np.flatnonzero(stage == 0)
+    size = min(len(rows), round(config.shown_per_positive * positives))
+    return np.random.default_rng(config.seed).choice(rows, size=size, replace=False)
 
 
 def _positives(

@@ -82,6 +82,12 @@ class Eligibility:
             chord_Q=2 * torch.sin(_column(queries, "query_radius") / (2 * _EARTH_KM)),
         )
 
+    @property
+    def binds(self) -> bool:
+        """Whether any bound but the market is given at all."""
+        has_radius = not bool(torch.isnan(self.chord_Q).all())
+        return bool(self.at_least or self.at_most) or has_radius
+
     def on(self, device: torch.device) -> Self:
         """The same bounds on another device."""
 

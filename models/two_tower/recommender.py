@@ -81,7 +81,7 @@ class TwoTower:
         rows, later = sorted_rows(train), sorted_rows(valid)
         self.encoder = Encoder.fit(rows, self.config, guest_ids=bool(self.config.use_guest_id))
         known = Events.of(events_of(rows), self.encoder.listings)
-        data = encode_log(rows, self.encoder, known, self.training.stage_weights)
+        data = encode_log(rows, self.encoder, known, self.training)
         self._remember(pa.concat_tables([events_of(rows), events_of(later)]))
         everything = pa.concat_tables([rows, later], promote_options="default")
         self.catalogue = self.encoder.catalogue(everything, last=True)
@@ -107,9 +107,7 @@ class TwoTower:
         guest_ids = self.config.use_guest_id is not False
         self.encoder = Encoder.fit(rows, self.config, guest_ids=guest_ids)
         known = Events.of(events, self.encoder.listings)
-        data = encode_log(
-            rows, self.encoder, known, self.training.stage_weights, hides_positive=times is None
-        )
+        data = encode_log(rows, self.encoder, known, self.training, hides_positive=times is None)
         self._remember(events)
         self.catalogue = self.encoder.catalogue(rows, last=True)
         self._train(data, None, checkpoint=None, report=report)

@@ -18,7 +18,7 @@ from models.two_tower.history import Events, events_of
 from models.two_tower.numbers import NumberScaler, column_values
 from models.two_tower.vocabulary import Vocabulary
 
-STAGE_WEIGHTS = TrainConfig().stage_weights
+TRAINING = TrainConfig()
 
 
 def fitted(log: pa.Table) -> tuple[pa.Table, Encoder, Events]:
@@ -125,17 +125,28 @@ def test_one_per_keeps_the_first_or_the_last_row() -> None:
 
 def test_positives_carry_the_weight_of_their_stage(world: Callable[..., pa.Table]) -> None:
     rows, encoder, past = fitted(world(searches=60))
-    data = encode_log(rows, encoder, past, (1.0, 2.0, 0.0))
+    data = encode_log(rows, encoder, past, TrainConfig(stage_weights=(1.0, 2.0, 0.0)))
     stage = rows["stage"].to_numpy()
     assert len(data.positives) == int(((stage == 1) | (stage == 2)).sum())
     assert set(data.positives.weight_P.tolist()) == {1.0, 2.0}
+
+
+def test_weak_positives_are_rows_that_were_shown_and_not_clicked(
+    world: Callable[..., pa.Table],
+) -> None:
+    rows, encoder, past = fitted(world(searches=60))
+    config = TrainConfig(shown_weight=0.1, shown_per_positive=0.5)
+    weights = encode_log(rows, encoder, past, config).positives.weight_P
+    clicked = int((rows["stage"].to_numpy() > 0).sum())
+    assert int((weights == np.float32(0.1)).sum()) == round(0.5 * clicked)
+    assert len(weights) == clicked + round(0.5 * clicked)
 
 
 def test_journey_negatives_were_shown_to_the_guest_and_never_clicked(
     world: Callable[..., pa.Table],
 ) -> None:
     rows, encoder, past = fitted(world(searches=60))
-    data = encode_log(rows, encoder, past, STAGE_WEIGHTS)
+    data = encode_log(rows, encoder, past, TRAINING)
     positive = rows.filter(pa.array(rows["stage"].to_numpy() > 0))
     guest = positive["id_user"][0].as_py()
     pairs = list(zip(rows["id_user"].to_pylist(), rows["id_listing"].to_pylist(), strict=True))
@@ -152,7 +163,7 @@ def test_a_log_without_a_click_is_refused(world: Callable[..., pa.Table]) -> Non
         log.column_names.index("stage"), "stage", pa.array(np.zeros(log.num_rows, np.int8))
     )
     with pytest.raises(ValueError, match="nothing to learn from"):
-        encode_log(*fitted(silent), STAGE_WEIGHTS)
+        encode_log(*fitted(silent), TRAINING)
 
 
 @pytest.mark.parametrize(
