@@ -24,7 +24,9 @@ from models.model_files import config_of, read_json, write_json
 from models.ranker_searches import RankedSearches, SearchCount, searches_to_learn_from
 from models.recommender import Scores
 
-__all__ = ["Ranker", "RankerConfig"]
+__all__ = ["Contributions", "Ranker", "RankerConfig"]
+
+Contributions = np.ndarray[Any, np.dtype[np.float64]]
 
 _FILE = "ranker.json"
 _NEEDS = ("id_search", "id_listing", "stage")
@@ -202,6 +204,21 @@ class Ranker:
         order = np.argsort(-shares, kind="stable")
         names = np.asarray(self.features.names, dtype=object)[order]
         return pa.table({"feature": pa.array(names, pa.string()), "share": shares[order]})
+
+    def contributions(self, rows: pa.Table) -> Contributions:
+        """SHAP value of each feature for each row, mean of the bags; shape ``(rows, features)``.
+
+        Without the expected score, which is the same for every row.
+        """
+        self._need_fitted()
+        if not rows.num_rows:
+            return np.zeros((0, len(self.features)))
+        matrix = self.matrix.of(rows, model=self.name)
+        of_bags = [
+            np.asarray(b.predict(matrix, pred_contrib=True, num_threads=self.config.threads))
+            for b in self.boosters
+        ]
+        return np.asarray(np.mean(of_bags, axis=0)[:, :-1], dtype=np.float64)
 
     def _labelled(self, searches: RankedSearches) -> Labelled:
         return Labelled(
