@@ -37,13 +37,17 @@ HELD_OUT = 0.1
 TEST_SHARE = 0.2
 
 ALS_TRIALS = tuple(
-    CollaborativeConfig(factors=64, alpha=alpha, regularization=reg, iterations=15)
-    for alpha, reg in ((1.0, 0.05), (1.0, 1.0), (1.0, 10.0), (10.0, 1.0), (10.0, 10.0))
+    CollaborativeConfig(factors=factors, alpha=alpha, regularization=reg, iterations=15)
+    for factors in (32, 64)
+    for alpha, reg in ((1.0, 1.0), (1.0, 10.0), (1.0, 30.0), (10.0, 10.0))
 )
 TOWER_TRIALS = tuple(
-    (TowerConfig(dimension=64, history_length=0, id_dropout=0.0, temperature=temperature), decay)
-    for temperature, decay in ((0.15, 0.0), (0.2, 0.0), (0.3, 0.0))
+    TowerConfig(dimension=64, history_length=history, id_dropout=0.0, temperature=temperature)
+    for temperature, history in ((0.1, 30), (0.15, 0), (0.15, 30), (0.25, 30))
 )
+LEARNING_RATE = 0.01
+# Small logs need small batches, or there are too few steps to learn from.
+STEPS_PER_EPOCH, LARGEST_BATCH = 150, 2048
 
 
 @dataclass(frozen=True)
@@ -151,7 +155,8 @@ def _short(trial: Any) -> str:
     if isinstance(trial, CollaborativeConfig):
         return f"alpha {trial.alpha}, regularization {trial.regularization}"
     config, training = trial
-    return f"temperature {config.temperature}, {training.epochs} epochs, {training.loss} softmax"
+    shape = f"temperature {config.temperature}, history {config.history_length}"
+    return f"{shape}, {training.epochs} epochs"
 
 
 def arguments() -> argparse.Namespace:
@@ -159,8 +164,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("files", type=Path, nargs="*", metavar="TRAIN TEST")
     parser.add_argument("--ratings", type=Path, help="a file of ratings instead of two files")
     parser.add_argument("--k", type=int, default=20)
-    parser.add_argument("--epochs", type=int, nargs="+", default=[10, 20, 40], help="to try")
-    parser.add_argument("--batch-size", type=int, default=2048)
+    parser.add_argument("--epochs", type=int, nargs="+", default=[5, 10, 20], help="to try")
+    parser.add_argument("--batch-size", type=int, help="default: by the size of TRAIN")
     parser.add_argument("--loss", choices=("auto", "full", "sampled"), default="auto")
     parser.add_argument("--threads", type=int, help="for all models; default: all cores")
     parser.add_argument("--seed", type=int, default=0)
@@ -199,18 +204,18 @@ def main() -> None:
     chosen = best_of(trials, lambda trial: judged(als(inner, users, items, k, trial)))
     report("als", lambda: als(train, users, items, k, chosen))
 
+    batch = given.batch_size or min(LARGEST_BATCH, max(1, len(train.user) // STEPS_PER_EPOCH))
     base = TrainConfig(
         seed=given.seed,
-        batch_size=given.batch_size,
-        uniform_negatives=given.batch_size,
+        batch_size=batch,
+        uniform_negatives=batch,
+        learning_rate=LEARNING_RATE,
         loss=given.loss,
         weight_decay=0.0,
         threads=threads,
     )
-    shapes = [
-        (config, replace(base, weight_decay=decay, epochs=given.epochs[0]))
-        for config, decay in TOWER_TRIALS
-    ]
+    middle = given.epochs[len(given.epochs) // 2]
+    shapes = [(config, replace(base, epochs=middle)) for config in TOWER_TRIALS]
     config, training = best_of(shapes, lambda t: judged(tower(inner, k, *t)))
     lengths = [(config, replace(training, epochs=epochs)) for epochs in given.epochs]
     config, training = best_of(lengths, lambda t: judged(tower(inner, k, *t)))

@@ -117,7 +117,7 @@ def per_phase(batches: Batches, net: TwoTowerNet, config: TrainConfig) -> dict[s
         times = (
             seconds(drawn(step), device),
             seconds(forward, device),
-            seconds(lambda: held["loss"].backward(), device),
+            seconds(held["loss"].backward, device),
             seconds(optimiser.step, device),
         )
         optimiser.zero_grad(set_to_none=True)

@@ -12,22 +12,21 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
-from models.order import rank_within, tie_keys
 from models.recommender import Scores
 from models.two_tower.arrays import FloatArray, IntArray
 from models.two_tower.config import TowerConfig, TrainConfig
 from models.two_tower.dataset import TrainData, encode_log
 from models.two_tower.eligibility import Allowed, Eligibility
-from models.two_tower.encode import Encoder, one_per, sorted_rows
+from models.two_tower.encode import Encoder, sorted_rows
 from models.two_tower.history import Events, events_of
 from models.two_tower.index import exact_top_k
 from models.two_tower.interactions import interaction_rows, seen_mask
 from models.two_tower.loop import borrowed_threads, device_of, train
+from models.two_tower.rows import by_search, market_only, ranked_rows
 from models.two_tower.storage import Saved, read_model, write_model
 from models.two_tower.towers import InputShape, TwoTowerNet
 from models.two_tower.validation import Holdout, holdout, recall_at
 from models.two_tower.vectors import listing_vectors, query_vectors
-from models.two_tower.vocabulary import Vocabulary, as_text
 from models.two_tower.watch import StepReport
 
 __all__ = ["TwoTower"]
@@ -124,7 +123,7 @@ class TwoTower:
         """Inner product of each row's search and listing vectors; shape ``(rows,)``."""
         if not rows.num_rows:
             return np.zeros(0, dtype=np.float64)
-        order, search, searches = _by_search(rows)
+        order, search, searches = by_search(rows)
         ordered = rows.take(pa.array(order))
         query_SD = torch.from_numpy(self.encode_queries(searches))
         listing_ND = torch.from_numpy(self.encode_listings(ordered))
@@ -161,10 +160,10 @@ class TwoTower:
         Returns ``id_search``, ``id_listing``, ``rank`` (from 1), ``score``, sorted by
         search (in the order of ``queries``) and rank.
         """
-        allowed = eligible or Eligibility.of(_ids_only(queries), _ids_only(catalogue))
+        allowed = eligible or Eligibility.of(market_only(queries), market_only(catalogue))
         listing_LD = listing_vectors(self.net, self.encoder.listing_rows(catalogue))
         scores, places = exact_top_k(self._ask(queries), listing_LD, k, allowed=allowed)
-        return _ranked(queries["id_search"], catalogue["id_listing"], scores, places)
+        return ranked_rows(queries["id_search"], catalogue["id_listing"], scores, places)
 
     def recommend_unseen(self, users: pa.Array, k: int) -> pa.Table:
         """For each guest the ``k`` best known listings that they have no event with.
@@ -175,7 +174,7 @@ class TwoTower:
         queries = pa.table({"id_search": users, "id_user": users})
         seen = seen_mask(users, self.events, self.encoder.listings)
         scores, places = exact_top_k(self._ask(queries), self.known_LD[1:], k, allowed=seen)
-        return _ranked(users, self.encoder.listings.values, scores, places)
+        return ranked_rows(users, self.encoder.listings.values, scores, places)
 
     def save(self, folder: Path) -> None:
         """Write the model into ``folder`` (made if absent): safetensors, JSON, Arrow."""
@@ -278,45 +277,3 @@ def _told(
             report(step)
 
     return tell
-
-
-def _by_search(rows: pa.Table) -> tuple[IntArray, IntArray, pa.Table]:
-    """Rows in an order of their own, so that the given order cannot change a bit.
-
-    Returns that order, the place of each ordered row's search, and one row per search.
-    """
-    words = Vocabulary.of([rows["id_search"]])
-    search = words.index(rows["id_search"]) - 1
-    listing = Vocabulary.of([rows["id_listing"]]).index(rows["id_listing"])
-    order = np.lexsort((listing, search))
-    return order, search[order], one_per(rows.take(pa.array(order)), "id_search")
-
-
-def _ids_only(table: pa.Table) -> pa.Table:
-    """The market alone: what retrieval without bounds is restricted by."""
-    return table.select(
-        [n for n in ("id_search", "id_listing", "market") if n in table.column_names]
-    )
-
-
-def _ranked(
-    searches: pa.Array | pa.ChunkedArray,
-    listings: pa.Array | pa.ChunkedArray,
-    score_QK: Tensor,
-    place_QK: Tensor,
-) -> pa.Table:
-    """Found listings as rows; the empty ends of short results are left out."""
-    place = place_QK.cpu().numpy()
-    row, column = np.nonzero(place >= 0)
-    found = place[row, column]
-    table = pa.table(
-        {
-            "id_search": as_text(searches).take(pa.array(row)),
-            "id_listing": as_text(listings).take(pa.array(found)),
-            "score": pa.array(score_QK.cpu().numpy().astype(np.float64)[row, column]),
-        }
-    )
-    ranks = rank_within(row, table["score"].to_numpy(), tie_keys(table))
-    order = pa.array(np.lexsort((ranks, row)))
-    table = table.append_column("rank", pa.array(ranks.astype(np.int32)))
-    return table.select(["id_search", "id_listing", "rank", "score"]).take(order)
