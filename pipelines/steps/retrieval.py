@@ -82,7 +82,7 @@ def _retrieve(
             queries, catalogue, RETRIEVED, eligible=eligible
         )
     if isinstance(model, Collaborative):
-        vectors = model.encode_queries(queries), model.encode_listings(catalogue)
+        vectors: tuple[Any, Any] = model.encode_queries(queries), model.encode_listings(catalogue)
     else:  # popularity is the same for every query
         vectors = np.ones((queries.num_rows, 1)), model.score(catalogue)[:, None]
     query_QD, listing_LD = (torch.from_numpy(v.astype(np.float64)) for v in vectors)
