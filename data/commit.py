@@ -13,11 +13,11 @@ import polars as pl
 import pyarrow as pa
 
 from data.contract import IMPRESSIONS, INGESTS, QUARANTINE
-from data.errors import HomeError
+from data.errors import DataError, HomeError
 from data.staging import Plan, Staging, abandoned
 from data.store import Lake
 
-__all__ = ["commit", "recover"]
+__all__ = ["check_types", "commit", "recover"]
 
 LOST_HELD = "lost-held.parquet"
 LOST_NEW = "lost-new.parquet"
@@ -26,7 +26,8 @@ LOST_NEW = "lost-new.parquet"
 def recover(lake: Lake) -> int:
     """Finish what dead ingests had decided, discard what they had not; how many finished.
 
-    The caller holds the lake's lock.
+    The caller holds the lake's lock. Raises :class:`HomeError` naming the folder when one
+    cannot be finished now; it is kept.
     """
     finished = 0
     for staging in abandoned(lake.home):
@@ -35,6 +36,11 @@ def recover(lake: Lake) -> int:
             if plan is not None:
                 commit(staging, plan, lake)
                 finished += 1
+        except DataError as error:
+            raise HomeError(
+                f"{error}. This belongs to an earlier ingest that was cut off and is kept in "
+                f"{staging.folder}; remove the cause and run again"
+            ) from error
         finally:
             staging.close()
     return finished
@@ -61,8 +67,6 @@ def _ledger_row(row: dict[str, object]) -> dict[str, object]:
 def _write_impressions(staging: Staging, plan: Plan, lake: Lake) -> None:
     parts = staging.parts("accepted")
     schema = _schema(parts, lake if plan.rewrites else None)
-    if lake.exists("impressions"):
-        _check_types(schema, lake)
     new = _winners(staging, parts, schema)
     if not plan.rewrites:
         stream = pa.RecordBatchReader.from_batches(schema, new)
@@ -104,7 +108,14 @@ def _arrow_type(dtype: pl.DataType) -> pa.DataType:
     return pa.bool_() if dtype == pl.Boolean else pa.string()
 
 
-def _check_types(schema: pa.Schema, lake: Lake) -> None:
+def check_types(staging: Staging, lake: Lake) -> None:
+    """Raise :class:`HomeError` when an extra column has another type in the lake.
+
+    Before the plan is declared: what is declared must be possible.
+    """
+    if not lake.exists("impressions"):
+        return
+    schema = _schema(staging.parts("accepted"), None)
     held = lake.scan("impressions").collect_schema()
     for field in schema:
         if field.name not in IMPRESSIONS.names and field.name in held:

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from data.quality.reasons import MEANINGS, Reason
+
 __all__ = ["DayRows", "FileReport", "IngestReport", "NulledValues"]
 
 
@@ -67,7 +69,12 @@ class FileReport:
         if self.status == "already ingested":
             return [f"{self.file}: already ingested, nothing to do"]
         told = [f"{self.file}: {_balance(self)}"]
-        told += [f"  quarantined {n:,}: {code}" for code, n in sorted(self.quarantined.items())]
+        told += [
+            f"  quarantined {rows:,}: {code} ({MEANINGS[Reason(code)]})"
+            for code, rows in sorted(self.quarantined.items())
+        ]
+        if Reason.NOT_TEXT in self.quarantined:
+            told.append("  if the file is not UTF-8, name its encoding with --encoding")
         told += [
             f"  nulled {n.count:,} in {n.column}: {n.reason}, first in line {n.line} ({n.value!r})"
             for n in self.nulled

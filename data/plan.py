@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime
 
 import polars as pl
 
-from data.commit import LOST_HELD, LOST_NEW
+from data.commit import LOST_HELD, LOST_NEW, check_types
 from data.errors import HomeError
 from data.ingest_report import DayRows, FileReport, NulledValues
 from data.quality.judge import rows_as_json
@@ -37,10 +37,12 @@ class Decision:
 def decide(staged: list[StagedFile], mapping: Mapping, staging: Staging, lake: Lake) -> Decision:
     """Apply the rules over several rows, then declare the staging folder ready.
 
-    Raises :class:`HomeError` when the home holds another origin.
+    Raises :class:`HomeError` when the home holds another origin, or an extra column of
+    another type.
     """
     is_simulated = any(file.simulated for file in staged)
     _check_origin(lake, mapping, is_simulated, has_rows=any(f.rows_accepted for f in staged))
+    check_types(staging, lake)
     order = [file.source_id for file in staged]
     losers = resolve(staging, lake, order, sum(file.rows_accepted for file in staged))
     losers.new.select(_LINEAGE).write_parquet(staging.folder / LOST_NEW)

@@ -66,10 +66,17 @@ class Staging:
         return cls(folder, handle)
 
     def write(self, source_id: str, kind: str, number: int, frame: pl.DataFrame) -> None:
-        """Store a part of a file's ``accepted``, ``rejected`` or ``lost`` rows."""
+        """Store a part of a file's ``accepted``, ``rejected`` or ``lost`` rows.
+
+        Raises :class:`HomeError` when the disk is full or read-only.
+        """
         folder = self.folder / source_id
-        folder.mkdir(exist_ok=True)
-        frame.write_parquet(folder / f"{kind}-{number:06d}.parquet", compression="lz4")
+        path = folder / f"{kind}-{number:06d}.parquet"
+        try:
+            folder.mkdir(exist_ok=True)
+            frame.write_parquet(path, compression="lz4")
+        except (OSError, pl.exceptions.PolarsError) as error:
+            raise HomeError(f"{path}: cannot be written: {error}") from error
 
     def parts(self, kind: str, source_id: str = "*") -> list[Path]:
         """The parts of one kind, in the order they were written."""

@@ -159,6 +159,7 @@ def test_ledger_keeps_the_report(world, row):
     assert (kept["rows_in"], kept["rows_accepted"], kept["rows_quarantined"]) == (2, 1, 1)
     assert pl.Series([kept["report"]]).str.json_path_match("$.file")[0] == report.files[0].file
     assert "2 rows in = 1 accepted + 1 quarantined" in report.lines()[0]
+    assert "quarantined 1: label_unknown (label is no known spelling" in report.lines()[1]
     assert report.to_dict()["rows_in"] == 2
 
 
@@ -188,3 +189,20 @@ def test_odd_listings_and_short_days_are_findings_not_faults(world, row):
     assert "rio_de_janeiro 2018-02-06: 20 rows" in told
     assert "L1 (rio_de_janeiro" in told
     assert "L1 (600)" in told
+
+
+def test_extra_column_of_another_type_is_refused_before_anything_is_decided(world):
+    toml = """
+name = "own"
+columns = {{ id_search = "s", id_listing = "l", ts_search = "at", query_market = "m", label = "a" }}
+[extra]
+v = {{ column = "v", kind = "{kind}", of = "query", meaning = "v" }}
+"""
+    line = "s,l,at,m,a,v\n{},L1,2020-05-01 10:00,Rome,click,1\n"
+    numbers = world.file(toml.format(kind="number"), "number.toml")
+    words = world.file(toml.format(kind="category"), "words.toml")
+    world.ingest(world.file(line.format("S1"), "a.csv"), source=numbers)
+    with pytest.raises(HomeError, match="x_query_v"):
+        world.ingest(world.file(line.format("S2"), "b.csv"), source=words)
+    report = world.ingest(world.file(line.format("S3"), "c.csv"), source=numbers)
+    assert (report.rows_accepted, report.recovered) == (1, 0)
