@@ -71,16 +71,17 @@ class CollaborativeConfig:
             raise ValueError(f"CollaborativeConfig out of range: {wrong or self}")
 
 
-# The declared search: shown listings as a weak sign or not, size, and caution. The best
-# by recall on validation is kept.
+# The declared search: how much a shown listing counts beside a clicked one, how many
+# factors, how much caution. The best by recall on validation is kept.
 ALS_VARIANTS: tuple[CollaborativeConfig, ...] = tuple(
-    CollaborativeConfig(confidences=(shown, 1.0, 5.0, 10.0), factors=factors, regularization=reg)
-    for shown, factors, reg in (
-        (0.0, 32, 0.05),
-        (0.05, 32, 0.05),
-        (0.05, 64, 0.05),
-        (0.05, 32, 1.0),
-        (0.2, 32, 0.05),
+    CollaborativeConfig(
+        confidences=(shown, 1.0, 5.0, 10.0), factors=factors, regularization=reg, alpha=alpha
+    )
+    for shown, factors, reg, alpha in (
+        (0.0, 32, 0.05, 10.0),
+        (0.2, 32, 10.0, 10.0),
+        (0.5, 64, 10.0, 1.0),
+        (0.5, 64, 30.0, 5.0),
     )
 )
 BPR_VARIANTS: tuple[CollaborativeConfig, ...] = tuple(
@@ -92,7 +93,7 @@ BPR_VARIANTS: tuple[CollaborativeConfig, ...] = tuple(
         learning_rate=rate,
         regularization=0.01,
     )
-    for shown, rate in ((0.0, 0.05), (0.0, 0.1), (0.05, 0.05))
+    for shown, rate in ((0.0, 0.005), (0.0, 0.02), (0.5, 0.005))
 )
 
 
