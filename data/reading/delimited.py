@@ -92,7 +92,10 @@ def _parsed_header(file: SourceFile, text: str) -> Header:
 
 
 def _fields(text: str, separator: str) -> list[str]:
-    return next(csv.reader([text], delimiter=separator), [""])
+    try:
+        return next(csv.reader([text], delimiter=separator), [""])
+    except csv.Error:
+        return [text]
 
 
 def read_delimited(file: SourceFile, header: Header, encoding: str | None) -> Iterator[Block]:

@@ -15,6 +15,8 @@ from data.reading.files import SourceFile
 __all__ = ["read_parquet", "read_parquet_columns"]
 
 BATCH_ROWS = 1 << 16
+# what pyarrow raises on damaged bytes; ValueError covers names that are not UTF-8
+_DAMAGED = (pa.ArrowException, OSError, ValueError, pl.exceptions.PolarsError)
 
 
 def read_parquet_columns(file: SourceFile) -> tuple[str, ...]:
@@ -50,7 +52,7 @@ def read_parquet(file: SourceFile, columns: tuple[str, ...]) -> Iterator[Block]:
             first += rows.height
             share = (first - 1) / max(parquet.metadata.num_rows, 1)
             yield Block(rows=rows, lines=lines, bytes_read=int(share * file.stamp[0]))
-    except (pa.ArrowException, OSError, pl.exceptions.PolarsError) as error:
+    except _DAMAGED as error:
         raise LogError(
             file.name, f"the Parquet file is corrupt after row {first - 1} ({_short(error)})"
         ) from error
@@ -58,12 +60,14 @@ def read_parquet(file: SourceFile, columns: tuple[str, ...]) -> Iterator[Block]:
 
 def _open(file: SourceFile) -> pq.ParquetFile:
     try:
-        return pq.ParquetFile(file.path, page_checksum_verification=True)
-    except (pa.ArrowException, OSError) as error:
+        parquet = pq.ParquetFile(file.path, page_checksum_verification=True)
+        _ = parquet.schema_arrow  # decoded here, so that a damaged one is told as such
+    except _DAMAGED as error:
         raise LogError(
             file.name,
             f"the Parquet file is truncated or corrupt ({_short(error)}); copy it again",
         ) from error
+    return parquet
 
 
 def _short(error: Exception) -> str:
