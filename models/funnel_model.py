@@ -3,7 +3,9 @@
 Each stage is a LightGBM of its own, learnt from the rows that reached the stage before,
 and calibrated per market on a later window. "Contacted" means contacted or booked
 directly, so that the product of the three is P(book), as Airbnb's Journey Ranker has it
-(Tan et al., KDD 2023). The validation window is divided by search: one half stops the
+(Tan et al., KDD 2023). Bookings are few; a model of P(book) that learns clicks from all
+impressions, and what follows a click from the clicked ones, uses each label where it is
+plentiful. The validation window is divided by search: one half stops the
 training, the other calibrates.
 """
 
@@ -46,10 +48,10 @@ class FunnelConfig:
 
     learning_rate: float = 0.05
     num_leaves: int = 15
-    min_rows_per_leaf: int = 50
-    lambda_l2: float = 5.0
-    feature_share: float = 0.7
-    max_rounds: int = 300
+    min_rows_per_leaf: int = 100
+    lambda_l2: float = 20.0
+    feature_share: float = 0.5
+    max_rounds: int = 200
     patience: int = 30
     fewest_outcomes: int = 10
     seed: int = 1
