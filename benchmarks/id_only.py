@@ -43,7 +43,7 @@ ALS_TRIALS = tuple(
 )
 TOWER_TRIALS = tuple(
     TowerConfig(dimension=64, history_length=history, id_dropout=0.0, temperature=temperature)
-    for temperature, history in ((0.1, 30), (0.15, 0), (0.15, 30), (0.25, 30))
+    for temperature, history in ((0.15, 30), (0.25, 0), (0.25, 30), (0.35, 30))
 )
 LEARNING_RATE = 0.01
 # Small logs need small batches, or there are too few steps to learn from.
@@ -164,7 +164,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("files", type=Path, nargs="*", metavar="TRAIN TEST")
     parser.add_argument("--ratings", type=Path, help="a file of ratings instead of two files")
     parser.add_argument("--k", type=int, default=20)
-    parser.add_argument("--epochs", type=int, nargs="+", default=[5, 10, 20], help="to try")
+    parser.add_argument("--epochs", type=int, nargs="+", default=[4, 8, 16], help="to try")
     parser.add_argument("--batch-size", type=int, help="default: by the size of TRAIN")
     parser.add_argument("--loss", choices=("auto", "full", "sampled"), default="auto")
     parser.add_argument("--threads", type=int, help="for all models; default: all cores")

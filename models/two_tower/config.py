@@ -53,7 +53,7 @@ class TowerConfig:
     use_guest_id: bool | None = None
     id_dropout: float = 0.3
     cross_layers: int = 0
-    temperature: float = 0.07
+    temperature: float = 0.1
     extra_query_numbers: tuple[str, ...] = ()
     extra_listing_numbers: tuple[str, ...] = ()
 
