@@ -126,7 +126,7 @@ class TrainConfig:
     patience: int = 2
     valid_k: int = 100
     valid_positives: int = 4096
-    full_softmax_limit: int = 20_000
+    full_softmax_limit: int = 5_000
     chunk_rows: int = 2048
     checkpoint_every: int = 0
     check_every: int = 50
