@@ -34,7 +34,14 @@ _NEVER = -1
 class Past:
     """Impressions whose events may be known to somebody; gives them out as of a time only."""
 
-    def __init__(self, impressions: Frame, *, asked: Frame, is_asked_by_itself: bool) -> None:
+    def __init__(
+        self,
+        impressions: Frame,
+        *,
+        asked: Frame,
+        is_asked_by_itself: bool = False,
+        since_s: int = 0,
+    ) -> None:
         """Both frames have ``search_s`` and whatever keys the ledgers use.
 
         Args:
@@ -44,9 +51,12 @@ class Past:
                 the number of ledgers instead of doubling with each.
             is_asked_by_itself: each of ``asked`` is one of ``impressions``, so that the
                 times asked about are among the times of the events already.
+            since_s: none of ``asked`` is a search before this second. Older events are
+                then summed into one per key at once: the same results, sooner.
         """
         self._impressions = impressions
         self._is_asked_by_itself = is_asked_by_itself
+        self._since_s = since_s
         self._asked = asked
         self._schema = impressions.collect_schema()
 
@@ -59,7 +69,12 @@ class Past:
         return self._with(self._impressions, rows)
 
     def _with(self, impressions: Frame, asked: Frame) -> Past:
-        return Past(impressions, asked=asked, is_asked_by_itself=self._is_asked_by_itself)
+        return Past(
+            impressions,
+            asked=asked,
+            is_asked_by_itself=self._is_asked_by_itself,
+            since_s=self._since_s,
+        )
 
     def join(self, rows: Frame, ledger: Ledger) -> Frame:
         """``rows`` with the ledger's columns, each over events known strictly before it.
@@ -126,11 +141,19 @@ class Past:
             period = _period(nw.col("search_s"), ledger).alias(_AT)
             zeros = [_zero(t) for t in ledger.tallies]
             frames.append(asked.select(*ledger.key, period, *zeros, *_no_latest(ledger)))
+        if self._since_s and ledger.within_s is None:
+            frames = [self._with_older_at_once(frame, ledger) for frame in frames]
         per_time = _summed(frames, ledger)
         if ledger.within_s is not None:
             per_time = _summed([per_time, _ended(per_time, ledger)], ledger)
         return _strictly_before(
             _repeated(per_time, ledger) if ledger.is_sparse else per_time, ledger
+        )
+
+    def _with_older_at_once(self, events: Frame, ledger: Ledger) -> Frame:
+        just_before = self._since_s // ledger.every_s - 1
+        return events.with_columns(
+            nw.when(nw.col(_AT) > just_before).then(nw.col(_AT)).otherwise(just_before).alias(_AT)
         )
 
     def _events(self, ledger: Ledger) -> Iterator[Frame]:

@@ -26,6 +26,7 @@ from features import (
     query,
 )
 from features.as_of import Past
+from features.funnel import DAY_S
 from features.measures import with_measures
 
 __all__ = ["ALL_FEATURES", "available_features", "build_features"]
@@ -57,7 +58,7 @@ def available_features(columns: Collection[str] | Mapping[str, Any]) -> FeatureS
 
 
 def build_features(
-    rows: Any, past: Any, *, features: FeatureSet | None = None
+    rows: Any, past: Any, *, features: FeatureSet | None = None, since_day: int | None = None
 ) -> nw.LazyFrame[Any]:
     """The features of each row, from the row itself, its search, and what came before.
 
@@ -67,6 +68,8 @@ def build_features(
         past: impressions with their outcomes; an event counts for a row only if it was
             known strictly before the row's search.
         features: which features; by default all that the columns support.
+        since_day: only rows of this day or later are built (days since 1970), which is
+            quicker than building all and keeping those. By default all rows.
 
     Returns:
         A lazy frame of the columns of ``CARRIED`` that ``rows`` has and the features, in
@@ -83,12 +86,18 @@ def build_features(
     _check(chosen, columns)
     _check_types(schema)
     wanted = set(chosen.names)
+    if since_day is not None:
+        left = left.filter(nw.col("search_day") >= since_day)
     asked = with_measures(left.select(*_columns_read(schema, wanted)))
     described = fit.fit_features(listing.listing_features(asked, wanted), wanted)
-    known = Past(with_measures(before), asked=described, is_asked_by_itself=rows is past)
-    with_all = _assembled(described, known, wanted)
+    known = Past(
+        with_measures(before),
+        asked=described,
+        is_asked_by_itself=rows is past,
+        since_s=(since_day or 0) * DAY_S,
+    )
     carried = [name for name in CARRIED if name in schema]
-    return with_all.select(*carried, *chosen.names)
+    return _assembled(described, known, wanted).select(*carried, *chosen.names)
 
 
 def _assembled(shown: nw.LazyFrame[Any], past: Past, wanted: set[str]) -> nw.LazyFrame[Any]:

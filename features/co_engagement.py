@@ -16,7 +16,7 @@ from data.contract import CLICKED
 from features.as_of import Past
 from features.describe import feature, grouped
 from features.ledger import Ledger, Tally
-from features.listing_vectors import SCALE, VectorConfig, listing_vectors, vector_names
+from features.listing_vectors import PER_SCALE, VectorConfig, listing_vectors, vector_names
 from features.native import brought_to
 
 __all__ = ["FEATURES", "co_engagement_features"]
@@ -65,7 +65,7 @@ def co_engagement_features(
         vectors, on=["search_day", "id_listing"], how="left"
     )
     products = [
-        (nw.col(name) / SCALE) * (nw.col(_clicked(name)) / SCALE / nw.col(_CLICKS))
+        (nw.col(name) * PER_SCALE) * (nw.col(_clicked(name)) * PER_SCALE / nw.col(_CLICKS))
         for name in names
     ]
     together = products[0]

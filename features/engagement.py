@@ -15,6 +15,7 @@ import narwhals as nw
 from data.contract import BOOKED, CLICKED, CONTACTED
 from features.as_of import Past
 from features.describe import NEVER_NULL, feature, grouped, with_wanted
+from features.exact import HOURS_PER_SECOND
 from features.funnel import DAY_S
 from features.ledger import Latest, Ledger, Tally
 
@@ -244,4 +245,4 @@ def _prior(events: str) -> nw.Expr:
 
 
 def _hours_since(moment: str) -> nw.Expr:
-    return (nw.col("search_s") - nw.col(moment)) / HOUR_S
+    return (nw.col("search_s") - nw.col(moment)) * HOURS_PER_SECOND

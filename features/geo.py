@@ -15,6 +15,8 @@ CELLS_PER_DEGREE = 100
 
 MICRO = 1_000_000
 _ROW_STRIDE = 1_000_000
+_RADIANS = pi / 180
+_HALF_RADIANS = pi / 360
 
 
 def distance_km(lat: nw.Expr, lng: nw.Expr, to_lat: nw.Expr, to_lng: nw.Expr) -> nw.Expr:
@@ -23,10 +25,9 @@ def distance_km(lat: nw.Expr, lng: nw.Expr, to_lat: nw.Expr, to_lng: nw.Expr) ->
     Within a city the chord is the arc to 1e-5, and no engine but some have an arcsine:
     ``2·R·sqrt(h)``.
     """
-    to_radians = pi / 180
-    half_lat = (to_lat - lat) * (to_radians / 2)
-    half_lng = (to_lng - lng) * (to_radians / 2)
-    across = (lat * to_radians).cos() * (to_lat * to_radians).cos()
+    half_lat = (to_lat - lat) * _HALF_RADIANS
+    half_lng = (to_lng - lng) * _HALF_RADIANS
+    across = (lat * _RADIANS).cos() * (to_lat * _RADIANS).cos()
     h = half_lat.sin() * half_lat.sin() + across * half_lng.sin() * half_lng.sin()
     return h.sqrt() * (2 * EARTH_RADIUS_KM)
 

@@ -14,7 +14,8 @@ import narwhals as nw
 from data.contract import BOOKED, CLICKED, CONTACTED
 from features.as_of import Past
 from features.describe import feature, grouped, with_wanted
-from features.geo import MICRO, distance_km
+from features.exact import HOURS_PER_SECOND, MINUTES_PER_SECOND, PER_HUNDREDTH, PER_MICRO
+from features.geo import distance_km
 from features.ledger import Latest, Ledger, Tally
 from features.measures import ROOM_TYPES
 
@@ -174,8 +175,10 @@ def guest_search_features(
         "guest_hours_since_search": _hours_since("_last_search_s"),
         "guest_hours_since_click": _hours_since("_last_click_s"),
         "guest_session_searches": nw.when(has_id).then(nw.col("session_searches").fill_null(0)),
-        "guest_session_minutes": nw.when(has_id).then((nw.col("search_s") - started) / 60),
-        "guest_mean_clicked_price": _mean("_price") / 100,
+        "guest_session_minutes": nw.when(has_id).then(
+            (nw.col("search_s") - started) * MINUTES_PER_SECOND
+        ),
+        "guest_mean_clicked_price": _mean("_price") * PER_HUNDREDTH,
     }
     return with_wanted(known, expressions, wanted)
 
@@ -188,15 +191,17 @@ def guest_features(
         return rows
     known = past.join(rows, _PAIR_LEDGER)
     expressions = {
-        "guest_price_to_clicked": nw.col("listing_nightly_price") / (_mean("_price") / 100),
+        "guest_price_to_clicked": nw.col("listing_nightly_price")
+        / (_mean("_price") * PER_HUNDREDTH),
         "guest_distance_to_clicked_km": distance_km(
             nw.col("listing_lat"),
             nw.col("listing_lng"),
-            _mean("_lat") / MICRO,
-            _mean("_lng", known="_has_lat") / MICRO,
+            _mean("_lat") * PER_MICRO,
+            _mean("_lng", known="_has_lat") * PER_MICRO,
         ),
         "guest_capacity_less_clicked": nw.col("listing_person_capacity") - _mean("_capacity"),
-        "guest_rating_less_clicked": nw.col("listing_review_rating") - _mean("_rating") / 100,
+        "guest_rating_less_clicked": nw.col("listing_review_rating")
+        - _mean("_rating") * PER_HUNDREDTH,
         "guest_room_type_click_share": _room_share(),
         "guest_hours_since_listing_click": _hours_since("_last_listing_click_s"),
     }
@@ -220,4 +225,4 @@ def _mean(name: str, known: str | None = None) -> nw.Expr:
 
 
 def _hours_since(moment: str) -> nw.Expr:
-    return (nw.col("search_s") - nw.col(moment)) / 3_600
+    return (nw.col("search_s") - nw.col(moment)) * HOURS_PER_SECOND

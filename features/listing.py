@@ -154,7 +154,7 @@ def _expressions() -> dict[str, nw.Expr]:
         "listing_sub_rating_spread": best - worst,
         "listing_value_gap": nw.col("listing_value_rating") - rating,
         "listing_location_gap": nw.col("listing_location_rating") - rating,
-        "listing_bookings_per_day": nw.col("listing_num_books_90day") / _BOOKINGS_WINDOW_DAYS,
+        "listing_bookings_per_day": nw.col("listing_num_books_90day") * (1 / _BOOKINGS_WINDOW_DAYS),
     }
 
 

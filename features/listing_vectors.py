@@ -16,10 +16,12 @@ import pyarrow.compute as pc
 from scipy import sparse
 from scipy.sparse.linalg import svds
 
-__all__ = ["SCALE", "VectorConfig", "listing_vectors", "vector_names"]
+__all__ = ["PER_SCALE", "SCALE", "VectorConfig", "listing_vectors", "vector_names"]
 
 SCALE = 1_000_000
 """Vectors have length one and are stored as integers of millionths: sums are exact."""
+
+PER_SCALE = 1 / SCALE
 
 Matrix = np.ndarray[Any, np.dtype[np.float64]]
 

@@ -9,6 +9,7 @@ import narwhals as nw
 
 from features.as_of import Past
 from features.describe import NEVER_NULL, feature, grouped, with_wanted
+from features.exact import PER_HUNDREDTH
 from features.funnel import DAY_S
 from features.ledger import Ledger, Tally
 
@@ -136,7 +137,7 @@ def market_features(
     if {"market_comparable_price", "market_price_to_comparable"} & set(wanted):
         rows = past.join(rows, _PRICES)
     listings, comparables = nw.col("cell_listings"), nw.col("_comparables")
-    mean = nw.when(comparables > 0).then(nw.col("_comparable_sum") / comparables / 100)
+    mean = nw.when(comparables > 0).then(nw.col("_comparable_sum") / comparables * PER_HUNDREDTH)
     expressions = {
         "cell_impressions_per_listing": nw.when(listings > 0).then(
             nw.col("_cell_shown") / listings

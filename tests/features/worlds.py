@@ -173,3 +173,18 @@ def _outcome(rng: np.random.Generator, day: int) -> dict[str, Any]:
 
 def _maybe(rng: np.random.Generator, value: Any, null_share: float) -> Any:
     return None if rng.random() < null_share else value
+
+
+def differences(left: pl.DataFrame, right: pl.DataFrame) -> list[str]:
+    """What differs between two frames, bit for bit: nothing, shapes, or columns with an example."""
+    if left.shape != right.shape or left.columns != right.columns:
+        return [f"{left.shape} {left.columns} against {right.shape} {right.columns}"]
+    found = []
+    for name in left.columns:
+        if not left[name].equals(right[name], check_dtypes=True, null_equal=True):
+            both = pl.DataFrame({"left": left[name], "right": right[name]})
+            unlike = both.filter(pl.col("left").ne_missing(pl.col("right")))
+            found.append(
+                f"{name}: {unlike.height} rows, {left[name].dtype} {unlike.head(3).rows()}"
+            )
+    return found

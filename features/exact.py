@@ -1,0 +1,15 @@
+"""Factors that turn exact integers into units, to multiply by.
+
+Never divide a column by a constant: Polars multiplies by the reciprocal instead, except
+where a block of rows holds a single one, so the last bit would depend on how the rows
+fell into blocks. A product with the same constant is the same everywhere.
+"""
+
+from __future__ import annotations
+
+__all__ = ["HOURS_PER_SECOND", "MINUTES_PER_SECOND", "PER_HUNDREDTH", "PER_MICRO"]
+
+PER_HUNDREDTH = 1 / 100
+PER_MICRO = 1 / 1_000_000
+MINUTES_PER_SECOND = 1 / 60
+HOURS_PER_SECOND = 1 / 3_600

@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+import polars as pl
+
+from features.build import build_features
+from features.days import affected_days, build_by_day
+from tests.features.worlds import FIRST_DAY, differences, random_impressions
+
+KEY = ["id_search", "id_listing"]
+DAYS = [FIRST_DAY + n for n in range(5)]
+
+
+def by_day(log: pl.DataFrame, days: list[int]) -> dict[int, pl.DataFrame]:
+    built = {}
+    for day, frame in build_by_day(log.lazy(), days):
+        native = frame.to_native()
+        assert isinstance(native, pl.LazyFrame)
+        built[day] = native.collect().sort(KEY)
+    return built
+
+
+def at_once(log: pl.DataFrame) -> pl.DataFrame:
+    native = build_features(log.lazy(), log.lazy()).to_native()
+    assert isinstance(native, pl.LazyFrame)
+    return native.collect().sort(KEY)
+
+
+def test_days_built_alone_hold_the_bits_of_the_whole_build() -> None:
+    log = random_impressions(21, searches=80, days=5)
+    together = pl.concat(by_day(log, DAYS).values()).sort(KEY)
+    assert differences(together, at_once(log)) == []
+
+
+def test_late_rows_change_no_day_before_theirs() -> None:
+    log = random_impressions(22, searches=60, days=5)
+    late_day = DAYS[2]
+    on_time = log.filter((pl.col("search_day") != late_day) | (pl.col("id_listing") < "l4"))
+    assert on_time.height < log.height
+    rebuilt = affected_days({late_day}, DAYS)
+    assert rebuilt == tuple(DAYS[2:])
+    before, after = by_day(on_time, DAYS), by_day(log, DAYS)
+    for day in set(DAYS) - set(rebuilt):
+        assert before[day].equals(after[day], null_equal=True)
+    assert not before[late_day].equals(after[late_day], null_equal=True)
