@@ -104,7 +104,7 @@ def _dataset(
         data.matrix,
         label=pa.chunked_array([pa.array(data.labels.astype(np.float32))]),
         group=None if data.groups is None else data.groups.astype(np.int32),
-        weight=None if data.weights is None else pa.array(data.weights.astype(np.float32)),
+        weight=None if data.weights is None else data.weights.astype(np.float32),
         categorical_feature=list(data.categories),
         reference=reference,
         params=dict(parameters),

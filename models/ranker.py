@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from data.feature_set import FeatureSet
 from models.boosting import Booster, Labelled, load_booster, train_booster
-from models.columns import need
+from models.columns import Numbers, need
 from models.judging import UTILITIES, Utilities, checked_utilities
 from models.matrix import FeatureMatrix
 from models.model_files import config_of, read_json, write_json
@@ -43,7 +43,11 @@ class RankerConfig:
         max_rounds, patience: trees at most, and without improvement before stopping
             (DART cannot stop early and trains ``max_rounds``).
         rounds_without_validation: trees where no validation search has an action.
+        extra_trees: thresholds drawn at random (Geurts et al. 2006): calmer on few bookings.
         utilities: gain of each stage, impressed to booked.
+        search_weights: ``utility``: a search weighs what its furthest stage is worth, so
+            that the many searches with a click alone, which follow the shown order, do not
+            outvote the few that led to a booking; ``equal``: all the same.
         k: of the NDCG that stops the training.
         truncation: lambdarank looks at pairs with one row this high; slightly above ``k``.
         bags: boosters trained with different seeds and averaged.
@@ -52,16 +56,18 @@ class RankerConfig:
 
     objective: Literal["lambdarank", "rank_xendcg"] = "lambdarank"
     boosting: Literal["gbdt", "dart"] = "gbdt"
-    learning_rate: float = 0.05
-    num_leaves: int = 31
-    min_rows_per_leaf: int = 50
-    lambda_l2: float = 5.0
-    feature_share: float = 0.7
+    learning_rate: float = 0.1
+    num_leaves: int = 7
+    min_rows_per_leaf: int = 300
+    lambda_l2: float = 20.0
+    feature_share: float = 0.5
     row_share: float = 0.8
+    extra_trees: bool = True
     max_rounds: int = 600
     patience: int = 50
     rounds_without_validation: int = 100
     utilities: Utilities = UTILITIES
+    search_weights: Literal["utility", "equal"] = "utility"
     k: int = 10
     truncation: int = 13
     bags: int = 1
@@ -82,6 +88,8 @@ class RankerConfig:
             wrong.append("objective")
         if self.boosting not in ("gbdt", "dart"):
             wrong.append("boosting")
+        if self.search_weights not in ("utility", "equal"):
+            wrong.append("search_weights")
         if wrong:
             raise ValueError(f"RankerConfig out of range: {', '.join(wrong)}")
 
@@ -94,6 +102,7 @@ class RankerConfig:
             "num_leaves": self.num_leaves,
             "min_data_in_leaf": self.min_rows_per_leaf,
             "lambda_l2": self.lambda_l2,
+            "extra_trees": self.extra_trees,
             "feature_fraction": self.feature_share,
             "bagging_fraction": self.row_share,
             "bagging_freq": 1 if self.row_share < 1 else 0,
@@ -226,7 +235,17 @@ class Ranker:
             labels=searches.stages,
             groups=searches.groups,
             categories=self.features.categories,
+            weights=self._weights(searches),
         )
+
+    def _weights(self, searches: RankedSearches) -> Numbers | None:
+        """The weight of each row's search, 1 on average over the searches."""
+        if self.config.search_weights == "equal":
+            return None
+        starts = np.cumsum(searches.groups) - searches.groups
+        furthest = np.maximum.reduceat(searches.stages, starts)
+        worth = np.asarray(self.config.utilities, dtype=np.float64)[furthest]
+        return np.repeat(worth / worth.mean(), searches.groups)
 
     def _train(
         self,

@@ -244,8 +244,9 @@ def recommend(
     """
     from pipelines.steps.recommending import recommend
 
+    day = _parse_day(date)
     context = _context(home, settings, None)
-    recommend(context, context.home.latest_run().name, day=_parse_day(date), top=top)
+    recommend(context, context.home.latest_run().name, day=day, top=top)
 
 
 @app.command()

@@ -90,10 +90,12 @@ class Settings(BaseSettings):
         "popularity",
         "als",
         "two_tower",
+        "funnel",
         "ranker",
     )
     als: dict[str, Any] = Field(default_factory=dict, description="models.collaborative")
     two_tower: dict[str, Any] = Field(default_factory=dict, description="models.two_tower")
+    funnel: dict[str, Any] = Field(default_factory=dict, description="models.funnel_model")
     ranker: dict[str, Any] = Field(default_factory=dict, description="models.ranker")
 
     @classmethod

@@ -8,6 +8,7 @@ from pathlib import Path
 from data.feature_set import FeatureSet
 from models.baselines import BestRated, Cheapest, Popularity, Random
 from models.collaborative import ALS_VARIANTS, Collaborative, CollaborativeConfig
+from models.funnel_model import FunnelConfig, FunnelModel
 from models.ranker import Ranker, RankerConfig
 from models.recommender import Recommender
 from models.two_tower.config import TowerConfig, TrainConfig
@@ -25,7 +26,7 @@ __all__ = [
 ]
 
 BASELINES = ("random", "cheapest", "best_rated", "popularity")
-MODEL_NAMES = (*BASELINES, "als", "two_tower", "ranker")
+MODEL_NAMES = (*BASELINES, "als", "two_tower", "funnel", "ranker")
 
 _LOADERS: dict[str, Callable[[Path], Recommender]] = {
     "random": Random.load,
@@ -34,6 +35,7 @@ _LOADERS: dict[str, Callable[[Path], Recommender]] = {
     "popularity": Popularity.load,
     "als": Collaborative.load,
     "two_tower": TwoTower.load,
+    "funnel": FunnelModel.load,
     "ranker": Ranker.load,
 }
 
@@ -47,6 +49,7 @@ def make_recommender(name: str, features: FeatureSet, settings: Settings) -> Rec
         "popularity": Popularity,
         "als": lambda: _als(settings),
         "two_tower": lambda: _two_tower(settings),
+        "funnel": lambda: _funnel(features, settings),
         "ranker": lambda: _ranker(features, settings),
     }
     return makers[name]()
@@ -96,6 +99,11 @@ def _two_tower(settings: Settings) -> TwoTower:
     return TwoTower(
         config_of(TowerConfig, "two_tower", shape), config_of(TrainConfig, "two_tower", given)
     )
+
+
+def _funnel(features: FeatureSet, settings: Settings) -> FunnelModel:
+    given = {"seed": settings.seed, **settings.funnel}
+    return FunnelModel(features, config_of(FunnelConfig, "funnel", given))
 
 
 def _ranker(features: FeatureSet, settings: Settings) -> Ranker:

@@ -55,7 +55,7 @@ def test_usage_errors_exit_with_2(
     [
         ("", "empty"),
         ("a,b\n1,2\n", "id_search|label|column"),
-        (HEADER + "1,2,flown,2018-02-05 10:00,Rio de Janeiro\n", "every row"),
+        (HEADER + "1,2,flown,2018-02-05 10:00,Rio de Janeiro\n", "every one of its 1 rows"),
     ],
 )
 def test_log_that_cannot_be_read_exits_with_1_and_names_it(

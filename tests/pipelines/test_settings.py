@@ -6,10 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from data.feature_set import FeatureSet
+from data.feature_set import Feature, FeatureSet
 from models.ranker import Ranker
 from pipelines.settings import SettingsError, load_settings
 from pipelines.steps.model_zoo import make_recommender, names_of
+
+
+ONE_FEATURE = FeatureSet(
+    (Feature(name="nights", kind="number", meaning="nights", null="never null"),)
+)
 
 
 def test_command_line_beats_environment_beats_file(
@@ -51,7 +56,7 @@ def test_hyper_parameters_from_the_environment_reach_the_model(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("STAYRANK_RANKER__LEARNING_RATE", "0.2")
-    ranker = make_recommender("ranker", FeatureSet(()), load_settings(seed=5))
+    ranker = make_recommender("ranker", ONE_FEATURE, load_settings(seed=5))
     assert isinstance(ranker, Ranker)
     assert (ranker.config.learning_rate, ranker.config.seed) == (0.2, 5)
 
@@ -59,7 +64,7 @@ def test_hyper_parameters_from_the_environment_reach_the_model(
 def test_unknown_hyper_parameter_is_named() -> None:
     settings = load_settings(ranker={"learning_rat": 0.1})
     with pytest.raises(SettingsError, match=r"ranker\.learning_rat"):
-        make_recommender("ranker", FeatureSet(()), settings)
+        make_recommender("ranker", ONE_FEATURE, settings)
 
 
 def test_words_of_the_command_line_name_models() -> None:
