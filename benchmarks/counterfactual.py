@@ -41,6 +41,7 @@ LOGGED = ("id_search", "id_user", "id_listing", "position", "is_random_order", "
 # noise on the log of the true chance: the more, the worse the model
 NOISE = {"sharp": 0.3, "close": 0.4, "blunt": 0.9}
 SHOWN = "shown"
+SMALL = {"searches": 4_000, "parts": 2}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,7 +175,10 @@ def main() -> None:
     parser.add_argument("--searches", type=int, default=60_000)
     parser.add_argument("--parts", type=int, default=12)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--small", action="store_true", help="a few seconds' size")
     asked = parser.parse_args()
+    if asked.small:
+        vars(asked).update(SMALL)
     world = simulated(asked.searches, asked.parts, asked.seed)
     judged = judge(world.rows)
     ranks = {name: judged.ranks(s, model=name) for name, s in world.scores.items()}

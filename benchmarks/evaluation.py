@@ -24,6 +24,7 @@ from models.recommender import Scores
 SEARCH_SIZE = 25
 LISTINGS = 40_000
 STAGE_RATES = (0.945, 0.045, 0.003, 0.007)
+SMALL = {"impressions": 50_000, "models": 3, "replicates": 200}
 ROOM_TYPES = np.array(["entire_home", "private_room", "shared_room"])
 
 
@@ -99,7 +100,10 @@ def main() -> None:
     parser.add_argument("--replicates", type=int, default=1_000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--ranx", action="store_true", help="race ranx on one model")
+    parser.add_argument("--small", action="store_true", help="a few seconds' size")
     asked = parser.parse_args()
+    if asked.small:
+        vars(asked).update(SMALL)
     rng = np.random.default_rng(asked.seed)
     rows = made_rows(asked.impressions, rng)
     scores = {f"model_{i}": rng.normal(size=rows.num_rows) for i in range(asked.models)}

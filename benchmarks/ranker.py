@@ -27,6 +27,7 @@ from models.ranker import Ranker, RankerConfig
 from models.ranker_searches import searches_to_learn_from
 
 SHOWN = 20
+SMALL = {"rows": 20_000, "features": 20, "rounds": 20, "repeats": 1}
 CATEGORIES = ("entire_home", "private_room", "shared_room", "hotel_room")
 
 
@@ -142,7 +143,10 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=100)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--small", action="store_true", help="a few seconds' size")
     arguments = parser.parse_args()
+    if arguments.small:
+        vars(arguments).update(SMALL)
     rows, features = made_up(arguments.rows, arguments.features, seed=1)
     config = RankerConfig(rounds_without_validation=arguments.rounds, threads=arguments.threads)
     compare(rows, features, config, arguments.repeats)

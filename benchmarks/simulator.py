@@ -27,6 +27,7 @@ from data.simulator.marginals import marginals
 
 Array = np.ndarray[Any, np.dtype[Any]]
 K = 10
+SMALL = {"searches": 2_000}
 
 
 def _costs(started: float, cpu: float) -> str:
@@ -118,7 +119,10 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--scenario", choices=sorted(SCENARIOS), default="default")
     parser.add_argument("--write", choices=["csv", "parquet"])
+    parser.add_argument("--small", action="store_true", help="a few seconds' size")
     options = parser.parse_args()
+    if options.small:
+        vars(options).update(SMALL)
     config = SimulationConfig(
         searches=options.searches,
         seed=options.seed,

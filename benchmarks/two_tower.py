@@ -39,6 +39,7 @@ FLOP_PER_PRODUCT = 2
 PRODUCTS_PER_SOFTMAX = 3
 # The plain trainer is stopped after this long: its rate is known by then.
 PLAIN_SECONDS = 20.0
+SMALL = {"positives": 2_000, "listings": 500, "batch": 256, "queries": 500}
 
 
 def made_up(positives: int, listings: int, history: int, seed: int) -> TrainData:
@@ -254,7 +255,11 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--workers", type=int, default=0, help="of the plain DataLoader")
     parser.add_argument("--softmax-batches", type=int, nargs="+", help="default: --batch")
     parser.add_argument("--device", default="auto")
-    return parser.parse_args()
+    parser.add_argument("--small", action="store_true", help="a few seconds' size")
+    given = parser.parse_args()
+    if given.small:
+        vars(given).update(SMALL)
+    return given
 
 
 def main() -> None:
