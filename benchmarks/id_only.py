@@ -3,7 +3,8 @@
 ``python benchmarks/id_only.py TRAIN TEST`` takes files in which each line is a user and
 the items of that user (``user item item ...``), the format of the public Gowalla, Yelp
 and Amazon splits. ``--ratings FILE`` cuts a file of ratings (user and item in the first
-two columns, a header line) at random, 80 to 20, with the seed.
+two columns, a header line) at random, 80 to 20, with the seed. ``--small`` needs no file: it
+makes up a log in which users take the items near their taste, to see that all of it runs.
 
 Each model is chosen on a tenth of TRAIN held out, then fitted on all of it. Every item of
 TRAIN that the user has not taken is a candidate. Recall@k is hits / items of the user in
@@ -48,6 +49,8 @@ TOWER_TRIALS = tuple(
 LEARNING_RATE = 0.01
 # Small logs need small batches, or there are too few steps to learn from.
 STEPS_PER_EPOCH, LARGEST_BATCH = 150, 2048
+# The made-up log of ``--small``: users, items, items of a user, axes of taste.
+SMALL_LOG, SMALL_EPOCHS = (300, 200, 12, 4), [1, 2]
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,17 @@ def read_ratings(path: Path, chance: np.random.Generator) -> tuple[Pairs, Pairs]
     table = np.loadtxt(path, skiprows=1, usecols=(0, 1), dtype=np.int64)
     pairs = Pairs(table[:, 0], table[:, 1])
     late = chance.random(len(table)) < TEST_SHARE
+    return pairs.take(~late), pairs.take(late)
+
+
+def made_up(chance: np.random.Generator) -> tuple[Pairs, Pairs]:
+    """Each user's best items by taste and luck; cut at random."""
+    users, items, taken, axes = SMALL_LOG
+    taste_UD, item_ND = chance.normal(size=(users, axes)), chance.normal(size=(items, axes))
+    liking_UN = taste_UD @ item_ND.T + chance.gumbel(size=(users, items))
+    best = np.argsort(-liking_UN, axis=1)[:, :taken]
+    pairs = Pairs(np.repeat(np.arange(users), taken), best.ravel())
+    late = chance.random(len(pairs.user)) < TEST_SHARE
     return pairs.take(~late), pairs.take(late)
 
 
@@ -169,8 +183,11 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--loss", choices=("auto", "full", "sampled"), default="auto")
     parser.add_argument("--threads", type=int, help="for all models; default: all cores")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--small", action="store_true", help="a few seconds' size")
     given = parser.parse_args()
-    if (len(given.files) == 2) == bool(given.ratings):
+    if given.small:
+        given.epochs = SMALL_EPOCHS
+    elif (len(given.files) == 2) == bool(given.ratings):
         parser.error("give TRAIN and TEST, or --ratings FILE")
     return given
 
@@ -178,7 +195,9 @@ def arguments() -> argparse.Namespace:
 def main() -> None:
     given = arguments()
     chance = np.random.default_rng(given.seed)
-    if given.ratings:
+    if given.small:
+        train, test = made_up(chance)
+    elif given.ratings:
         train, test = read_ratings(given.ratings, chance)
     else:
         train, test = (read_lines(path) for path in given.files)
@@ -200,7 +219,8 @@ def main() -> None:
         print(line, flush=True)
 
     report("popularity", lambda: popularity(train, users, items, k))
-    trials = [replace(trial, threads=threads, seed=given.seed + 1) for trial in ALS_TRIALS]
+    some = slice(2) if given.small else slice(None)
+    trials = [replace(trial, threads=threads, seed=given.seed + 1) for trial in ALS_TRIALS[some]]
     chosen = best_of(trials, lambda trial: judged(als(inner, users, items, k, trial)))
     report("als", lambda: als(train, users, items, k, chosen))
 
@@ -215,7 +235,7 @@ def main() -> None:
         threads=threads,
     )
     middle = given.epochs[len(given.epochs) // 2]
-    shapes = [(config, replace(base, epochs=middle)) for config in TOWER_TRIALS]
+    shapes = [(config, replace(base, epochs=middle)) for config in TOWER_TRIALS[some]]
     config, training = best_of(shapes, lambda t: judged(tower(inner, k, *t)))
     lengths = [(config, replace(training, epochs=epochs)) for epochs in given.epochs]
     config, training = best_of(lengths, lambda t: judged(tower(inner, k, *t)))
