@@ -1,0 +1,253 @@
+"""How fast the features are built, against a bare copy and against plain pandas and DuckDB.
+
+``python benchmarks/features.py LOG.parquet`` with a Parquet file of impressions, or
+without, to simulate ``--searches`` of them first. Each figure comes from a process of its
+own, so that peak memory is that of the one job. Prints one line per job.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+
+# Run as a script, this file would itself be the module `features`.
+sys.path[:] = [entry for entry in sys.path if Path(entry).resolve() != Path(__file__).parent]
+
+import polars as pl  # noqa: E402
+
+from data.ingest import ingest  # noqa: E402
+from data.simulator import SimulationConfig, write_simulation  # noqa: E402
+from data.store import Lake  # noqa: E402
+from features.build import available_features, build_features  # noqa: E402
+from features.days import build_by_day  # noqa: E402
+
+EIGHT = (
+    "query_nights",
+    "listing_nightly_price",
+    "in_search_price_rank",
+    "in_search_price_to_median",
+    "listing_past_impressions",
+    "listing_past_clicks",
+    "guest_past_searches",
+    "guest_saw_listing",
+)
+"""Representative: one of the query, one of the listing, two in the search, four of the past."""
+
+
+def bare(log: Path, out: Path) -> None:
+    """Scan and sink, nothing else."""
+    pl.scan_parquet(log).sink_parquet(out)
+
+
+def all_groups(log: Path, out: Path) -> None:
+    """Every feature but the co-engagement one, whose training is timed apart, at once."""
+    frame = pl.scan_parquet(log)
+    features = available_features(frame.collect_schema().names()).without(["co_engagement"])
+    build_features(frame, frame, features=features).to_native().sink_parquet(out)
+
+
+def day_by_day(log: Path, out: Path) -> None:
+    """The same, one day at a time."""
+    _days_from(log, out, first=0)
+
+
+def one_more_day(log: Path, out: Path) -> None:
+    """The last day alone, on top of the others."""
+    _days_from(log, out, first=-1)
+
+
+def co_engagement(log: Path, out: Path) -> None:
+    """The co-engagement feature alone: learning the vectors of every day, and using them."""
+    frame = pl.scan_parquet(log)
+    features = available_features(frame.collect_schema().names()).only(["guest_clicks_similarity"])
+    build_features(frame, frame, features=features).to_native().sink_parquet(out)
+
+
+def eight_here(log: Path, out: Path) -> None:
+    """The eight features, by this project."""
+    frame = pl.scan_parquet(log)
+    features = available_features(frame.collect_schema().names()).only(EIGHT)
+    build_features(frame, frame, features=features).to_native().sink_parquet(out)
+
+
+def eight_pandas(log: Path, out: Path) -> None:
+    """The eight features in plain pandas."""
+    import pandas as pd
+
+    columns = [
+        "id_search", "id_listing", "id_user", "search_s", "stage", "checkin_day", "checkout_day",
+        "listing_total_price", "listing_cleaning_fee", "listing_weekly_price_factor",
+        "listing_monthly_price_factor",
+    ]  # fmt: skip
+    rows = pd.read_parquet(log, columns=columns)
+    rows["query_nights"] = rows["checkout_day"] - rows["checkin_day"]
+    nights = rows["query_nights"].fillna(1)
+    factor = rows["listing_weekly_price_factor"].fillna(1.0).where(nights >= 7, 1.0)
+    factor = factor.where(nights < 28, rows["listing_monthly_price_factor"].fillna(factor))
+    price = (rows["listing_total_price"] - rows["listing_cleaning_fee"].fillna(0)) / nights / factor
+    rows["listing_nightly_price"] = price.where(price > 0)
+    by_search = rows.groupby("id_search")["listing_nightly_price"]
+    rows["in_search_price_rank"] = by_search.rank(method="min")
+    rows["in_search_price_to_median"] = price / by_search.transform("median")
+    rows["clicked"] = (rows["stage"] >= 1).astype("int64")
+    rows["one"] = 1
+    for key, names in (
+        (["id_listing"], ("listing_past_impressions", "listing_past_clicks")),
+        (["id_user", "id_listing"], ("guest_saw_listing", None)),
+    ):
+        sums = rows.groupby([*key, "search_s"])[["one", "clicked"]].sum().sort_index()
+        before = sums.groupby(level=list(range(len(key)))).cumsum() - sums
+        before.columns = [name or "unused" for name in names]
+        rows = rows.merge(before.reset_index(), on=[*key, "search_s"], how="left")
+    searches = rows.drop_duplicates("id_search").groupby(["id_user", "search_s"]).size()
+    before = (searches.groupby(level=0).cumsum() - searches).rename("guest_past_searches")
+    rows = rows.merge(before.reset_index(), on=["id_user", "search_s"], how="left")
+    rows[["id_search", "id_listing", *EIGHT]].to_parquet(out)
+
+
+def eight_duckdb(log: Path, out: Path) -> None:
+    """The eight features in hand-written SQL."""
+    import duckdb
+
+    duckdb.sql(_SQL.format(log=log, out=out))
+
+
+_SQL = """
+COPY (
+  WITH r AS (
+    SELECT *, checkout_day - checkin_day AS query_nights,
+      coalesce(checkout_day - checkin_day, 1) AS n FROM '{log}'
+  ), p AS (
+    SELECT *, nullif(greatest((listing_total_price - coalesce(listing_cleaning_fee, 0)) / n /
+      CASE WHEN n >= 28 THEN coalesce(listing_monthly_price_factor,
+                                      listing_weekly_price_factor, 1)
+           WHEN n >= 7 THEN coalesce(listing_weekly_price_factor, 1) ELSE 1 END, 0), 0)
+      AS listing_nightly_price FROM r
+  ), u AS (
+    SELECT id_user, search_s, count(DISTINCT id_search) AS s FROM r GROUP BY ALL
+  ), v AS (
+    SELECT id_user, search_s,
+      sum(s) OVER (PARTITION BY id_user ORDER BY search_s) - s AS guest_past_searches FROM u
+  )
+  SELECT id_search, id_listing, query_nights, listing_nightly_price,
+    rank() OVER (PARTITION BY id_search ORDER BY listing_nightly_price) AS in_search_price_rank,
+    listing_nightly_price / median(listing_nightly_price) OVER (PARTITION BY id_search)
+      AS in_search_price_to_median,
+    count(*) OVER w - count(*) OVER (PARTITION BY id_listing, search_s)
+      AS listing_past_impressions,
+    count(*) FILTER (stage >= 1) OVER w - count(*) FILTER (stage >= 1)
+      OVER (PARTITION BY id_listing, search_s) AS listing_past_clicks,
+    guest_past_searches,
+    count(*) OVER (PARTITION BY id_user, id_listing ORDER BY search_s)
+      - count(*) OVER (PARTITION BY id_user, id_listing, search_s) AS guest_saw_listing
+  FROM p LEFT JOIN v USING (id_user, search_s)
+  WINDOW w AS (PARTITION BY id_listing ORDER BY search_s)
+) TO '{out}' (FORMAT parquet)
+"""
+
+JOBS: dict[str, Callable[[Path, Path], None]] = {
+    job.__name__: job
+    for job in (
+        bare,
+        all_groups,
+        day_by_day,
+        one_more_day,
+        co_engagement,
+        eight_here,
+        eight_pandas,
+        eight_duckdb,
+    )
+}
+
+
+def _days_from(log: Path, out: Path, *, first: int) -> None:
+    frame = pl.scan_parquet(log)
+    features = available_features(frame.collect_schema().names()).without(["co_engagement"])
+    days = frame.select(pl.col("search_day").unique().sort()).collect()["search_day"].to_list()
+    for day, built in build_by_day(frame, days[first:], features=features):
+        built.to_native().sink_parquet(out.with_name(f"{out.stem}-{day}.parquet"))
+
+
+def _measured(job: str, log: Path) -> dict[str, float]:
+    command = [sys.executable, __file__, str(log), "--job", job]
+    with tempfile.TemporaryDirectory() as folder:
+        done = subprocess.run(
+            [*command, "--out", str(Path(folder) / "out.parquet")],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    if done.returncode:
+        raise SystemExit(f"{job} failed:\n{done.stderr}")
+    return dict(json.loads(done.stdout.splitlines()[-1]))
+
+
+def _run(job: str, log: Path, out: Path) -> None:
+    started, used = time.perf_counter(), os.times()
+    JOBS[job](log, out)
+    now = os.times()
+    print(
+        json.dumps(
+            {
+                "wall_s": time.perf_counter() - started,
+                "cpu_s": now.user + now.system - used.user - used.system,
+                "peak_gb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2,
+            }
+        )
+    )
+
+
+def _report(log: Path, jobs: list[str]) -> None:
+    rows = pl.scan_parquet(log).select(pl.len()).collect().item()
+    print(f"{rows:,} impressions, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
+    base: dict[str, float] | None = None
+    for job in jobs:
+        if job == "eight_duckdb" and find_spec("duckdb") is None:
+            print("eight_duckdb    left out: DuckDB is not installed")
+            continue
+        figures = _measured(job, log)
+        base = base or figures
+        print(
+            f"{job:14s} {figures['wall_s']:8.1f} s {rows / figures['wall_s']:12,.0f} rows/s "
+            f"{figures['wall_s'] / base['wall_s']:6.1f}x {jobs[0]} "
+            f"(cpu {figures['cpu_s']:.1f} s, {figures['cpu_s'] / base['cpu_s']:.1f}x) "
+            f"peak {figures['peak_gb']:.2f} GB",
+            flush=True,
+        )
+
+
+def _simulated(searches: int, home: Path) -> Path:
+    summary = write_simulation(SimulationConfig(searches=searches), home / "raw", "parquet")
+    ingest([summary.log], home=home / "lake-home")
+    log = home / "impressions.parquet"
+    Lake(home / "lake-home").scan("impressions").sink_parquet(log)
+    return log
+
+
+def main() -> None:
+    """Parse the command line and measure."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("log", type=Path, nargs="?", help="Parquet file of impressions")
+    parser.add_argument("--searches", type=int, default=50_000, help="to simulate without a log")
+    parser.add_argument("--jobs", nargs="+", choices=tuple(JOBS), default=list(JOBS))
+    parser.add_argument("--job", choices=tuple(JOBS), help=argparse.SUPPRESS)
+    parser.add_argument("--out", type=Path, help=argparse.SUPPRESS)
+    asked = parser.parse_args()
+    if asked.job:
+        _run(asked.job, asked.log, asked.out)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        _report(asked.log or _simulated(asked.searches, Path(folder)), asked.jobs)
+
+
+if __name__ == "__main__":
+    main()
