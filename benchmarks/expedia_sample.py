@@ -18,6 +18,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -44,7 +45,8 @@ DEFAULT_LOG = (
 )  # fmt: skip
 GAINS = (0.0, 1.0, 1.0, 31.0)
 UTILITIES = (0.0, 0.2, 0.2, 1.0)
-K, FOLDS, REPLICATES = 38, 5, 5000
+K, REPLICATES = 38, 5000
+SMALL = {"repeats": 1, "folds": 2, "quarters": 1, "searches": 60}
 
 # Out of the box: LightGBM's own defaults, with the gains of the metric.
 PLAIN = RankerConfig(
@@ -62,11 +64,17 @@ SMALL_LOG = BlendConfig(
 )  # fmt: skip
 
 
-def load_rows(log: Path) -> tuple[pa.Table, FeatureSet, Scores]:
-    """Impressions with features, the features that are no outcome's, and the shown order."""
+def load_rows(log: Path, most: int | None) -> tuple[pa.Table, FeatureSet, Scores]:
+    """Impressions with features, the features that are no outcome's, and the shown order.
+
+    With ``most``: of so many searches at most, the first by their id.
+    """
     with tempfile.TemporaryDirectory() as home:
         ingest([log], "expedia_2013", home=Path(home))
         impressions = Lake(home).scan("impressions").collect()
+    if most is not None:
+        kept = impressions["id_search"].unique().sort().head(most)
+        impressions = impressions.filter(pl.col("id_search").is_in(kept.implode()))
     features = available_features(dict(impressions.schema))
     features = FeatureSet(tuple(f for f in features if not f.is_history))
     built = build_features(impressions, impressions, features=features).to_native()
@@ -89,24 +97,25 @@ def plain_scores(features: FeatureSet, train: pa.Table, test: pa.Table) -> Score
     return Ranker(features, PLAIN).fit(train, train.slice(0, 0)).score(test)
 
 
-def ranker_scores(features: FeatureSet, train: pa.Table, test: pa.Table) -> Scores:
-    """The mean of four blends, each holding out another quarter of ``train`` to tune on."""
+def ranker_scores(
+    features: FeatureSet, train: pa.Table, test: pa.Table, *, quarters: int
+) -> Scores:
+    """The mean of some blends, each holding out another quarter of ``train`` to tune on."""
     numeric = FeatureSet(tuple(f for f in features if f.kind != "category"))
     inner = folds_of(train, seed=0, count=4)
     scores = np.zeros(test.num_rows)
-    for held_out in range(4):
+    for held_out in range(quarters):
         parts = (train.filter(pa.array(at)) for at in (inner != held_out, inner == held_out))
-        scores += Blend(numeric, SMALL_LOG).fit(*parts).score(test) / 4
+        scores += Blend(numeric, SMALL_LOG).fit(*parts).score(test) / quarters
     return scores
 
 
 def cross_scored(
-    rows: pa.Table, features: FeatureSet, seed: int, scored: Callable[..., Scores]
+    rows: pa.Table, features: FeatureSet, folds: Codes, scored: Callable[..., Scores]
 ) -> Scores:
     """Every row scored by a model that saw no row of its search."""
-    folds = folds_of(rows, seed=seed, count=FOLDS)
     scores = np.zeros(rows.num_rows)
-    for fold in range(FOLDS):
+    for fold in range(int(folds.max()) + 1):
         is_test = folds == fold
         train, test = (rows.filter(pa.array(at)) for at in (~is_test, is_test))
         scores[is_test] = scored(features, train, test)
@@ -128,26 +137,29 @@ def interval(values: Numbers, *, seed: int) -> tuple[float, float, float]:
     return float(kept.mean()), float(low), float(high)
 
 
-def compare(log: Path, repeats: int) -> None:
+def compare(log: Path, asked: argparse.Namespace) -> None:
     """Print the table, then the paired differences."""
-    rows, features, shown = load_rows(log)
-    seeds = range(repeats)
-    location = missing_last(numbers(rows, "x_location_score_2"))
+    rows, features, shown = load_rows(log, asked.searches)
+    dealt = [folds_of(rows, seed=seed, count=asked.folds) for seed in range(asked.repeats)]
+    ranked = partial(ranker_scores, quarters=asked.quarters)
+    location = missing_last(numbers(rows, "x_listing_location_score_2"))
     models = {
         "random": [Random(seed=seed).score(rows) for seed in range(1, 21)],
         "cheapest": [Cheapest(column="listing_nightly_price").score(rows)],
         "location score 2": [location],
         "shown order": [shown],
-        "plain LightGBM": [cross_scored(rows, features, s, plain_scores) for s in seeds],
-        "ranker": [cross_scored(rows, features, s, ranker_scores) for s in seeds],
+        "plain LightGBM": [cross_scored(rows, features, folds, plain_scores) for folds in dealt],
+        "ranker": [cross_scored(rows, features, folds, ranked) for folds in dealt],
     }
     values = {
         name: np.mean([measured(rows, scores) for scores in each], axis=0)
         for name, each in models.items()
     }
-    searches = len(values["ranker"])
-    print(f"{log.name}: {rows.num_rows} rows, {searches} searches, {len(features)} features")
-    print(f"grouped {FOLDS}-fold by search, {repeats} dealings, position not an input")
+    judged = len(values["ranker"])
+    print(f"{log.name}: {rows.num_rows} rows, {judged} searches, {len(features)} features")
+    print(
+        f"grouped {asked.folds}-fold by search, {asked.repeats} dealing(s), position not an input"
+    )
     print(f"{'order':<34} NDCG@{K}   95% interval")
     for name, each in values.items():
         print("{:<34} {:7.4f}   {:.4f} to {:.4f}".format(name, *interval(each, seed=1)))
@@ -158,15 +170,22 @@ def compare(log: Path, repeats: int) -> None:
 
 
 def main() -> int:
-    """Read the arguments and compare; 1 where the sample is absent."""
+    """Read the arguments and compare; 1 where a log that was asked for is absent."""
     parser = argparse.ArgumentParser(description="NDCG@38 on the Expedia 2013 sample")
-    parser.add_argument("--log", type=Path, default=DEFAULT_LOG)
+    parser.add_argument("--log", type=Path, help="default: the sample beside the repository")
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--folds", type=int, default=5)
+    parser.add_argument("--quarters", type=int, default=4, help="of the ranker's training, 1 to 4")
+    parser.add_argument("--searches", type=int, help="so many at most; default: all")
+    parser.add_argument("--small", action="store_true", help="a few seconds' size")
     arguments = parser.parse_args()
-    if not arguments.log.exists():
-        print(f"{os.path.relpath(arguments.log)}: absent; give the contest's rows with --log")
-        return 1
-    compare(arguments.log, arguments.repeats)
+    if arguments.small:
+        vars(arguments).update(SMALL)
+    log = arguments.log or DEFAULT_LOG
+    if not log.exists():
+        print(f"{os.path.relpath(log)}: absent; give the contest's rows with --log")
+        return 0 if arguments.log is None else 1
+    compare(log, arguments)
     return 0
 
 
