@@ -13,6 +13,7 @@ from typing import Any
 import narwhals as nw
 
 from data.contract import CARRIED, EXTRA_PREFIX, IMPRESSIONS, Kind
+from data.errors import DataError
 from data.feature_set import Feature, FeatureSet
 from features import (
     co_engagement,
@@ -76,7 +77,8 @@ def build_features(
         that order; as many rows as ``rows``, in no particular order.
 
     Raises:
-        ValueError: when a column that is needed is absent, or has the wrong type.
+        DataError: when an identity column is absent, or a column has the wrong type.
+        ValueError: when a feature is asked for that these columns do not support.
     """
     left = nw.from_native(rows).lazy()
     before = nw.from_native(past).lazy()
@@ -187,7 +189,7 @@ def _outcomes_of(past: nw.LazyFrame[Any]) -> dict[str, Any]:
 def _check(chosen: FeatureSet, columns: Mapping[str, Any]) -> None:
     absent = [name for name in _REQUIRED if name not in columns]
     if absent:
-        raise ValueError(f"features need the column(s) {', '.join(absent)}, which the rows lack")
+        raise DataError(f"features need the column(s) {', '.join(absent)}, which the rows lack")
     for entry in chosen:
         lacking = sorted(set(entry.needs) - set(columns))
         if lacking:
@@ -201,7 +203,7 @@ def _check_types(schema: Mapping[str, Any]) -> None:
     for column in IMPRESSIONS.columns:
         found = schema.get(column.name)
         if found is not None and not _suits(found, column.kind):
-            raise ValueError(
+            raise DataError(
                 f"column {column.name} is {found}, but the impressions hold a "
                 f"{column.kind.value} there: ingest the log again, or mend its mapping"
             )

@@ -89,7 +89,7 @@ FEATURES = grouped(
             "yesterday's smoothed click rate as a multiple of that of all the past",
             _CLICKS,
             unit="ratio",
-            null=_NO_PRIOR,
+            null="nothing clicked, or no prior yet",
         ),
         feature(
             "listing_hours_since_click",
@@ -228,7 +228,9 @@ def _slices(config: EngagementConfig) -> dict[str, nw.Expr]:
     own = nw.col("listing_past_click_rate")
     weight = config.slice_prior_impressions
     return {
-        "listing_past_click_trend": _smoothed("_yesterday", "clicks", own, weight) / own,
+        "listing_past_click_trend": nw.when(own > 0).then(
+            _smoothed("_yesterday", "clicks", own, weight) / own
+        ),
         "listing_past_click_rate_party": _smoothed("_party", "clicks", own, weight),
         "listing_past_click_rate_lead": _smoothed("_lead", "clicks", own, weight),
     }

@@ -4,6 +4,7 @@ import polars as pl
 import pytest
 
 from data.contract import CARRIED, IMPRESSIONS
+from data.errors import DataError
 from data.feature_set import FeatureSet
 from features.build import ALL_FEATURES, available_features, build_features
 from tests.features.worlds import impression, random_impressions, typed
@@ -86,8 +87,20 @@ def test_asking_for_a_feature_that_the_log_does_not_support_names_the_column() -
 
 def test_wrong_type_names_the_column() -> None:
     log = random_impressions(9, searches=5).with_columns(pl.col("listing_lat").cast(pl.String))
-    with pytest.raises(ValueError, match="column listing_lat is String"):
+    with pytest.raises(DataError, match="column listing_lat is String"):
         built(log, log)
+
+
+def test_absent_identity_names_the_column() -> None:
+    log = random_impressions(9, searches=5)
+    with pytest.raises(DataError, match="search_day"):
+        built(log.drop("search_day"), log)
+
+
+def test_no_feature_is_ever_nan_or_infinite() -> None:
+    log = random_impressions(11, searches=80)
+    numbers = built(log, log).select(pl.selectors.float())
+    assert numbers.select(pl.all().is_finite().all()).row(0) == (True,) * numbers.width
 
 
 def test_candidates_get_the_features_that_training_gave_the_same_search() -> None:
