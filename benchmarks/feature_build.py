@@ -1,6 +1,6 @@
 """How fast the features are built, against a bare copy and against plain pandas and DuckDB.
 
-``python benchmarks/features.py LOG.parquet`` with a Parquet file of impressions, or
+``python benchmarks/feature_build.py LOG.parquet`` with a Parquet file of impressions, or
 without, to simulate ``--searches`` of them first. Each figure comes from a process of its
 own, so that peak memory is that of the one job. Prints one line per job.
 """
@@ -19,16 +19,13 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
-# Run as a script, this file would itself be the module `features`.
-sys.path[:] = [entry for entry in sys.path if Path(entry).resolve() != Path(__file__).parent]
+import polars as pl
 
-import polars as pl  # noqa: E402
-
-from data.ingest import ingest  # noqa: E402
-from data.simulator import SimulationConfig, write_simulation  # noqa: E402
-from data.store import Lake  # noqa: E402
-from features.build import available_features, build_features  # noqa: E402
-from features.days import build_by_day  # noqa: E402
+from data.ingest import ingest
+from data.simulator import SimulationConfig, write_simulation
+from data.store import Lake
+from features.build import available_features, build_features
+from features.days import build_by_day
 
 EIGHT = (
     "query_nights",
@@ -154,6 +151,7 @@ COPY (
 ) TO '{out}' (FORMAT parquet)
 """
 
+SMALL = {"searches": 600, "jobs": ["bare", "all_groups", "one_more_day", "eight_here"]}
 JOBS: dict[str, Callable[[Path, Path], None]] = {
     job.__name__: job
     for job in (
@@ -241,7 +239,10 @@ def main() -> None:
     parser.add_argument("--jobs", nargs="+", choices=tuple(JOBS), default=list(JOBS))
     parser.add_argument("--job", choices=tuple(JOBS), help=argparse.SUPPRESS)
     parser.add_argument("--out", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--small", action="store_true", help="a few seconds' size")
     asked = parser.parse_args()
+    if asked.small:
+        vars(asked).update(SMALL)
     if asked.job:
         _run(asked.job, asked.log, asked.out)
         return
