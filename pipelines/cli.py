@@ -130,7 +130,7 @@ def run(  # a command's options are its arguments
 @app.command()
 def simulate(
     out: Annotated[Path, typer.Option("--out", help="Folder to write log/ and truth/ into.")],
-    searches: Annotated[int, typer.Option("--searches", help="Searches in the week.")] = 36_000,
+    searches: Annotated[int, typer.Option("--searches", help="Searches in the week.")] = 60_000,
     scenario: Annotated[
         str,
         typer.Option(help="default, bookers_oversampled, cold_market, drift or carnival."),

@@ -35,7 +35,7 @@ class Section(BaseModel):
 class SimulationSettings(Section):
     """The embedded default: the log that is simulated when none is given."""
 
-    searches: int = Field(default=36_000, ge=1, description="searches in the simulated week")
+    searches: int = Field(default=60_000, ge=1, description="searches in the simulated week")
     scenario: str = Field(default="default", description="name of a scenario of data.simulator")
 
 
@@ -90,7 +90,6 @@ class Settings(BaseSettings):
         "popularity",
         "als",
         "two_tower",
-        "funnel",
         "ranker",
     )
     als: dict[str, Any] = Field(default_factory=dict, description="models.collaborative")

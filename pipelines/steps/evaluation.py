@@ -32,8 +32,9 @@ from pipelines.home import write_json
 from pipelines.promotion import decide, promote
 from pipelines.steps.arrow import arrow, frame_of
 from pipelines.steps.context import RunContext
+from pipelines.steps.featuring import feature_set_of
 from pipelines.steps.retrieval import retrieval_scores
-from pipelines.steps.rows import SplitRows, split_rows
+from pipelines.steps.rows import SplitRows, judged_rows
 from pipelines.steps.training import RunRecord, load_models, read_record
 
 __all__ = ["evaluate"]
@@ -59,7 +60,9 @@ def evaluate(context: RunContext, run: str) -> Scorecard:
     record = read_record(context.home, run)
     with context.console.step("loading the rows to judge"):
         models = load_models(context, record)
-        judging = Judging(record, models, split_rows(context, Windows(**record.windows)))
+        judging = Judging(
+            record, models, judged_rows(context, Windows(**record.windows), feature_set_of(context))
+        )
     with context.console.step("scoring"):
         scores = _score_windows(context, judging)
     with context.console.step("measuring, with intervals"):

@@ -65,7 +65,11 @@ def _catalogue(rows: SplitRows, test: pl.DataFrame) -> pl.DataFrame:
     Later rows of the test window would carry booking counts that did not exist yet. In the
     order of a hash of the id, so that ties between listings are broken by a fair coin.
     """
-    before = pl.concat([frame_of(rows.train), frame_of(rows.valid)], how="vertical_relaxed")
+    # The training rows have their attributes only, which is what retrieval reads.
+    names = rows.train.column_names
+    parts = [frame_of(rows.train), frame_of(rows.valid.select(names))]
+    before = pl.concat(parts, how="vertical_relaxed")
+    test = test.select(names)
     latest = before.sort("search_s", "id_search").unique("id_listing", keep="last")
     new = test.unique("id_listing", keep="first").join(latest, on="id_listing", how="anti")
     every = pl.concat([latest, new], how="vertical_relaxed")

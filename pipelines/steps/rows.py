@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import polars as pl
 import pyarrow as pa
 
-from data.contract import FEATURES
+from data.contract import CARRIED, FEATURES
 from data.errors import DataError
+from data.feature_set import FeatureSet
 from data.split import SplitError, Windows, windows_by_days, windows_by_shares
 from features.funnel import lower_labels
 from pipelines.settings import SplitSettings
 from pipelines.steps.arrow import arrow
 from pipelines.steps.context import RunContext
 
-__all__ = ["SplitRows", "load_rows", "split_rows", "windows_of"]
+__all__ = [
+    "SplitRows",
+    "attribute_columns",
+    "cut",
+    "judged_rows",
+    "load_rows",
+    "training_rows",
+    "windows_of",
+]
+
+ATTRIBUTE_GROUPS = ("query", "listing", "extra")
 
 # A log of at most two weeks is cut by days, a longer one by shares of its searches.
 LONGEST_CUT_BY_DAYS = 14
@@ -23,11 +35,7 @@ LONGEST_CUT_BY_DAYS = 14
 
 @dataclass(frozen=True)
 class SplitRows:
-    """The rows of the three windows.
-
-    ``train`` and ``valid`` carry the stages known when training would have run, on the
-    first test day; ``test`` carries all that the log knows.
-    """
+    """The rows of the windows; see :func:`training_rows` and :func:`judged_rows`."""
 
     windows: Windows
     train: pa.Table
@@ -67,21 +75,42 @@ def cut(searches: dict[int, int], settings: SplitSettings) -> Windows:
     )
 
 
-def load_rows(context: RunContext, days: tuple[int, int]) -> pa.Table:
+def load_rows(
+    context: RunContext, days: tuple[int, int], columns: Sequence[str] | None = None
+) -> pa.Table:
     """The features table's rows of these days, first and last included, as Arrow."""
-    frame = (
-        context.lake.scan(FEATURES.name)
-        .filter(pl.col("search_day").is_between(*days))
-        .collect(engine="streaming")
-    )
-    return arrow(frame)
+    chosen = context.lake.scan(FEATURES.name).filter(pl.col("search_day").is_between(*days))
+    if columns is not None:
+        chosen = chosen.select(columns)
+    return arrow(chosen.collect(engine="streaming"))
 
 
-def split_rows(context: RunContext, windows: Windows) -> SplitRows:
-    """The rows of all three windows."""
+def attribute_columns(features: FeatureSet) -> list[str]:
+    """Identity, outcome, and what describes a search or a listing by itself.
+
+    All that a retriever reads: it learns the past from the rows themselves.
+    """
+    own = [f.name for f in features if f.group in ATTRIBUTE_GROUPS and not f.is_history]
+    return [*CARRIED, *own]
+
+
+def training_rows(context: RunContext, windows: Windows) -> tuple[pa.Table, pa.Table]:
+    """Training and validation rows, with the stages known on the first test day."""
+    cutoff = windows.label_cutoff_day
+    train, valid = (load_rows(context, days) for days in (windows.train, windows.valid))
+    return lower_labels(train, cutoff), lower_labels(valid, cutoff)
+
+
+def judged_rows(context: RunContext, windows: Windows, features: FeatureSet) -> SplitRows:
+    """Validation and test rows with every feature, training rows with their attributes.
+
+    Validation labels are those known on the first test day, as in training; test labels
+    are all that the log knows.
+    """
+    cutoff = windows.label_cutoff_day
     return SplitRows(
         windows=windows,
-        train=lower_labels(load_rows(context, windows.train), windows.label_cutoff_day),
-        valid=lower_labels(load_rows(context, windows.valid), windows.label_cutoff_day),
+        train=lower_labels(load_rows(context, windows.train, attribute_columns(features)), cutoff),
+        valid=lower_labels(load_rows(context, windows.valid), cutoff),
         test=load_rows(context, windows.test),
     )

@@ -11,11 +11,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from data.contract import FEATURES, IMPRESSIONS
 from data.errors import DataError
+from data.feature_set import FeatureSet
+from data.split import Windows
+from models.ranker import Ranker
 from models.recommender import Recommender
+from models.two_tower.recommender import TwoTower
+from pipelines.console import ProgressCall
 from pipelines.home import Home, write_json
 from pipelines.model_logging import log_trained
 from pipelines.steps.context import RunContext
@@ -26,7 +32,7 @@ from pipelines.steps.model_zoo import (
     names_of,
     tuned_names,
 )
-from pipelines.steps.rows import SplitRows, split_rows, windows_of
+from pipelines.steps.rows import attribute_columns, training_rows, windows_of
 from pipelines.tracking import facts_of_this_program
 
 __all__ = ["RunRecord", "load_models", "read_record", "train"]
@@ -64,6 +70,15 @@ class RunRecord:
         return home.runs / self.name / "models" / model
 
 
+@dataclass(frozen=True)
+class TrainingRows:
+    """What the models learn from: the features' description, training and validation rows."""
+
+    features: FeatureSet
+    train: pa.Table
+    valid: pa.Table
+
+
 def train(context: RunContext, names: Sequence[str] | None = None) -> str:
     """Train these models (default: those of the settings); returns the run's name.
 
@@ -77,8 +92,8 @@ def train(context: RunContext, names: Sequence[str] | None = None) -> str:
         )
     windows = windows_of(context)
     with context.console.step("loading the training rows"):
-        rows = split_rows(context, windows)
-    chosen, left_out = _trainable(names or names_of(["all"], context.settings), rows)
+        rows = TrainingRows(feature_set_of(context), *training_rows(context, windows))
+    chosen, left_out = _trainable(names or names_of(["all"], context.settings), rows.train)
     tables = {t.name: context.version(t.name) for t in (IMPRESSIONS, FEATURES)}
     name = f"{datetime.now(UTC):%Y-%m-%dT%H-%M-%S}-{os.getpid()}"
     described = {
@@ -88,7 +103,8 @@ def train(context: RunContext, names: Sequence[str] | None = None) -> str:
         "rows": {"train": rows.train.num_rows, "valid": rows.valid.num_rows},
     }
     parent = context.tracking.start_run(
-        _title(rows), tags=facts_of_this_program(Path(__file__).parents[2]) | {"stayrank.run": name}
+        _title(rows.train, windows),
+        tags=facts_of_this_program(Path(__file__).parents[2]) | {"stayrank.run": name},
     )
     with context.tracking.closing(parent):
         context.tracking.log_params(parent, described)
@@ -135,8 +151,8 @@ def load_one(context: RunContext, record: RunRecord, model: str) -> Recommender:
         raise DataError(f"model {model} in {folder} cannot be loaded: {error}") from error
 
 
-def _trainable(names: Sequence[str], rows: SplitRows) -> tuple[tuple[str, ...], dict[str, str]]:
-    guests = rows.train["id_user"]
+def _trainable(names: Sequence[str], train: pa.Table) -> tuple[tuple[str, ...], dict[str, str]]:
+    guests = train["id_user"]
     has_guests = guests.null_count < len(guests)
     left_out = {
         name: "the log names no guests" for name in names if name in NEEDS_GUESTS and not has_guests
@@ -144,10 +160,12 @@ def _trainable(names: Sequence[str], rows: SplitRows) -> tuple[tuple[str, ...], 
     return tuple(name for name in names if name not in left_out), left_out
 
 
-def _train_one(context: RunContext, model_name: str, rows: SplitRows, run: str, parent: str) -> str:
+def _train_one(
+    context: RunContext, model_name: str, rows: TrainingRows, run: str, parent: str
+) -> str:
     """Fit, save and log one model; returns the id of its MLflow run."""
     folder = context.home.runs / run / "models" / model_name
-    model = make_recommender(model_name, feature_set_of(context), context.settings)
+    model = make_recommender(model_name, rows.features, context.settings)
     child = context.tracking.start_run(model_name, parent=parent, tags={"stayrank.run": run})
     with context.tracking.closing(child), context.console.step(f"training {model_name}") as moved:
         try:
@@ -160,15 +178,17 @@ def _train_one(context: RunContext, model_name: str, rows: SplitRows, run: str, 
     return child
 
 
-def _fit(model: Recommender, rows: SplitRows, moved: Any) -> None:
-    from inspect import signature
-
-    if "progress" in signature(model.fit).parameters:
-        model.fit(rows.train, rows.valid, progress=moved)  # type: ignore[call-arg]
+def _fit(model: Recommender, rows: TrainingRows, moved: ProgressCall) -> None:
+    if isinstance(model, TwoTower):
+        # It sorts and copies what it is given, so it is given what it reads.
+        read = attribute_columns(rows.features)
+        model.fit(rows.train.select(read), rows.valid.select(read), progress=moved)
+    elif isinstance(model, Ranker):
+        model.fit(rows.train, rows.valid, progress=moved)
     else:
         model.fit(rows.train, rows.valid)
 
 
-def _title(rows: SplitRows) -> str:
-    markets = "+".join(sorted(pc.unique(rows.train["market"]).to_pylist())[:3])
-    return f"{markets} {rows.windows.describe()['test'].split('..')[-1]}"
+def _title(train: pa.Table, windows: Windows) -> str:
+    markets = "+".join(sorted(pc.unique(train["market"]).to_pylist())[:3])
+    return f"{markets} {windows.describe()['test'].split('..')[-1]}"

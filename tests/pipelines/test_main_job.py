@@ -10,16 +10,17 @@ import polars as pl
 import pytest
 
 from data.contract import FEATURES, IMPRESSIONS, INGESTS, QUARANTINE, RECOMMENDATIONS, SCORES
+from pipelines.settings import Settings
 from pipelines.steps.context import RunContext
 from pipelines.steps.featuring import build_features_table
 from pipelines.steps.ingesting import ingest_logs
-from pipelines.steps.model_zoo import MODEL_NAMES
 from pipelines.steps.recommending import recommend
 from pipelines.steps.simulating import simulate_log
 from pipelines.steps.training import read_record
 from pipelines.tracking import RANKER_MODEL
 
 Finished = tuple[RunContext, str]
+DEFAULT_MODELS = Settings().models
 
 
 def test_every_row_is_an_impression_or_in_quarantine(finished: Finished) -> None:
@@ -42,7 +43,7 @@ def test_scorecard_holds_every_model_with_an_interval(finished: Finished) -> Non
     assert {"model", "split", "segment", "metric", "k", "value", "low", "high", "searches"} <= set(
         scorecard[0]
     )
-    for model in MODEL_NAMES:
+    for model in DEFAULT_MODELS:
         (score,) = [
             s
             for s in scorecard
@@ -61,7 +62,7 @@ def test_scores_table_has_every_model_on_validation_and_test(finished: Finished)
     days = pl.col("ds_search").cast(pl.Int32)
     for split in ("valid", "test"):
         of_split = scores.filter(pl.col("split") == split)
-        assert set(of_split["model"]) == set(MODEL_NAMES)
+        assert set(of_split["model"]) == set(DEFAULT_MODELS)
         assert of_split.filter(~days.is_between(*windows[split])).is_empty()
     assert scores["score"].is_finite().all()
 
@@ -110,7 +111,7 @@ def test_mlflow_holds_a_parent_and_a_child_per_model(finished: Finished) -> None
     assert parent.data.params["tables.impressions"] == str(record.tables["impressions"])
     assert "windows.test" in parent.data.params
     assert "machine.cores" in parent.data.tags
-    for model in MODEL_NAMES:
+    for model in DEFAULT_MODELS:
         child = client.get_run(record.children[model])
         assert child.data.tags["mlflow.parentRunId"] == record.parent
         metrics = child.data.metrics

@@ -11,7 +11,6 @@ from models.ranker import Ranker
 from pipelines.settings import SettingsError, load_settings
 from pipelines.steps.model_zoo import make_recommender, names_of
 
-
 ONE_FEATURE = FeatureSet(
     (Feature(name="nights", kind="number", meaning="nights", null="never null"),)
 )
