@@ -1,13 +1,14 @@
 """Does what is learnt in one market order another? The transfer matrix, simulated.
 
     python benchmarks/transfer.py --searches 16000
-    python benchmarks/transfer.py --searches 16000 --scenario cold_market
+    python benchmarks/transfer.py --searches 12000 --seeds 1 2 3 4 5 --scenario cold_market
 
 Simulates a week of both markets, takes it through ingest and features, and fits ranker
 and popularity on each market's days 1 to 6 (day 6 to stop and to tune on), and on both
 jointly. Day 7 of each market is then ordered by each of them; ``separate`` orders each
 market by the model of its own, and is what the others are compared with, on the same
-searches. Labels are what was known on the first test day, as in the main job.
+searches. Labels are what was known on the first test day, as in the main job. Each seed
+is another world, another catalogue included; several are summed up by the spread between them.
 """
 
 from __future__ import annotations
@@ -19,9 +20,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import narwhals as nw
+import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
+from scipy.stats import t as student
 
 from data.feature_set import FeatureSet
 from data.ingest import ingest
@@ -36,10 +39,12 @@ from models.evaluation.transfer import SEPARATE, Trained, TransferCell, transfer
 from models.popularity import Popularity
 from models.ranker import Ranker, RankerConfig
 
-SMALL = {"searches": 1_500, "rounds": 20, "replicates": 100}
+SMALL = {"searches": 1_500, "seeds": [1], "rounds": 20, "replicates": 100}
 METRICS = ("ndcg_at_10", "graded_ndcg_at_10")
 
 Fit = Callable[[pa.Table], Trained]
+Matrices = dict[tuple[str, str], list[TransferCell]]
+"""Model and metric → the cells of one world."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,12 +141,51 @@ def print_matrix(name: str, metric: str, cells: list[TransferCell]) -> None:
     print(f"searches scored: {scored}")
 
 
+def print_over_worlds(worlds: list[Matrices]) -> None:
+    """Mean difference from ``separate``, with Student's interval over the worlds."""
+    print(f"\nmean difference from {SEPARATE} over {len(worlds)} worlds (95% interval)")
+    reach = float(student.ppf(0.975, len(worlds) - 1)) / len(worlds) ** 0.5
+    for key in worlds[0]:
+        for cells in zip(*(world[key] for world in worlds), strict=True):
+            if cells[0].train in {SEPARATE, cells[0].test}:
+                continue
+            found = np.array([cell.score.difference for cell in cells], dtype=np.float64)
+            mean, wide = found.mean(), reach * found.std(ddof=1)
+            what = f"{' '.join(key)}: {cells[0].train} → {cells[0].test}"
+            print(f"{what:<66}{mean:+.3f} ({mean - wide:+.3f} to {mean + wide:+.3f})")
+
+
+def matrices_of(asked: argparse.Namespace, seed: int) -> Matrices:
+    """Simulate one world, fit every model, print and hand back its matrices."""
+    simulation = SimulationConfig(
+        searches=asked.searches, scenario=asked.scenario, seed=seed, threads=asked.threads
+    )
+    world = simulated(simulation)
+    print(
+        f"\nSIMULATED guests, not real ones: {asked.searches:,} searches, "
+        f"scenario {asked.scenario}, seed {seed}"
+    )
+    print_world(world)
+    settings = EvaluationConfig(
+        ks=(10,), compared=METRICS, replicates=asked.replicates, threads=asked.threads
+    )
+    config = RankerConfig(max_rounds=asked.rounds, threads=asked.threads, seed=seed)
+    found: Matrices = {}
+    for name, fit in fits(world, config).items():
+        fitted = once(fit)
+        for metric in METRICS:
+            cells = transfer_matrix(world.learn, world.test, fitted, metric=metric, config=settings)
+            print_matrix(name, metric, cells)
+            found[name, metric] = cells
+    return found
+
+
 def main() -> None:
     """Read the command line, simulate, fit, print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--searches", type=int, default=6_000)
     parser.add_argument("--scenario", choices=sorted(SCENARIOS), default="default")
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1], help="one world each")
     parser.add_argument("--rounds", type=int, default=RankerConfig().max_rounds, help="at most")
     parser.add_argument("--replicates", type=int, default=1_000)
     parser.add_argument("--threads", type=int, default=2)
@@ -149,28 +193,9 @@ def main() -> None:
     asked = parser.parse_args()
     if asked.small:
         vars(asked).update(SMALL)
-    world = simulated(
-        SimulationConfig(
-            searches=asked.searches,
-            scenario=asked.scenario,
-            seed=asked.seed,
-            threads=asked.threads,
-        )
-    )
-    print(
-        f"SIMULATED guests, not real ones: {asked.searches:,} searches, "
-        f"scenario {asked.scenario}, seed {asked.seed}"
-    )
-    print_world(world)
-    settings = EvaluationConfig(
-        ks=(10,), compared=METRICS, replicates=asked.replicates, threads=asked.threads
-    )
-    config = RankerConfig(max_rounds=asked.rounds, threads=asked.threads, seed=asked.seed)
-    for name, fit in fits(world, config).items():
-        fitted = once(fit)
-        for metric in METRICS:
-            cells = transfer_matrix(world.learn, world.test, fitted, metric=metric, config=settings)
-            print_matrix(name, metric, cells)
+    worlds = [matrices_of(asked, seed) for seed in asked.seeds]
+    if len(worlds) > 1:
+        print_over_worlds(worlds)
 
 
 if __name__ == "__main__":

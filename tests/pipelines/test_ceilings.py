@@ -16,7 +16,6 @@ from data.contract import FEATURES, TRUTH
 from data.store import Lake
 from models.evaluation.oracle import CEILINGS
 from pipelines.steps.context import RunContext
-from pipelines.steps.model_zoo import MODEL_NAMES
 
 Finished = tuple[RunContext, str]
 Scores = dict[tuple[str, str], dict[str, Any]]
@@ -50,14 +49,13 @@ def test_random_order_wins_nothing_within_its_interval(scores: Scores, ceiling: 
     assert random["high"] - random["low"] < 0.5
 
 
-@pytest.mark.parametrize("model", MODEL_NAMES)
-def test_no_model_wins_more_than_the_oracle_that_knows_the_taste(
-    scores: Scores, model: str
-) -> None:
-    found = scores[model, f"g_taste_at_{K}"]
-    assert found["low"] <= 1
-    # expected DCG has no luck in it, so not even the figure itself may pass the oracle's
-    assert found["value"] <= 1 + ROUNDING
+def test_no_model_wins_more_than_the_oracle_that_knows_the_taste(scores: Scores) -> None:
+    found = {model: s for (model, metric), s in scores.items() if metric == f"g_taste_at_{K}"}
+    assert {"random", "popularity", "als", "two_tower", "ranker"} <= set(found)
+    for score in found.values():
+        assert score["low"] <= 1
+        # expected DCG has no luck in it, so not even the figure itself may pass the oracle's
+        assert score["value"] <= 1 + ROUNDING
 
 
 def test_ceilings_lie_apart(scores: Scores) -> None:
