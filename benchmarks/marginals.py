@@ -100,6 +100,7 @@ def draw_quantiles(axes: Any, of_level: dict[str, Marginal], title: str, *, log:
     axes.plot(levels, [r.simulated for r in rows], "o", color=SIMULATED, label="simulated")
     if log:
         axes.set_yscale("log")
+        axes.set_yticks([r.fitted for r in rows])
         axes.yaxis.set_major_formatter("{x:,.0f}")
         axes.yaxis.set_minor_formatter(mpl.ticker.NullFormatter())
     axes.set_title(title)
