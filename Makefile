@@ -35,7 +35,7 @@ run: $(READY)  ## the main job on the embedded default: a simulated log, ranked 
 	@$(BIN)/stayrank run
 
 test: $(READY_DEV)  ## the tests
-	@$(BIN)/python -m pytest -m "not slow" -n 2
+	@$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
 
 test-slow: $(READY_DEV)  ## the tests that take long
 	@$(BIN)/python -m pytest -m slow

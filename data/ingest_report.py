@@ -79,8 +79,6 @@ class FileReport:
             f"  nulled {n.count:,} in {n.column}: {n.reason}, first in line {n.line} ({n.value!r})"
             for n in self.nulled
         ]
-        told += _named("  not in this log", self.absent)
-        told += _named("  columns ignored", self.ignored)
         return told
 
 
@@ -132,6 +130,15 @@ class IngestReport:
         """Market and ISO day of every partition that got rows, sorted."""
         return sorted({(d.market, d.ds_search) for f in self.files for d in f.market_days})
 
+    def _columns(self, title: str, by_file: dict[str, tuple[str, ...]]) -> list[str]:
+        """One line where all files agree, else one per file."""
+        kinds = sorted({names for names in by_file.values() if names})
+        if len(kinds) == 1:
+            return _named(title, kinds[0])
+        return [
+            line for file, names in by_file.items() for line in _named(f"{file}: {title}", names)
+        ]
+
     def to_dict(self) -> dict[str, Any]:
         """The report as plain dictionaries and lists, with the totals."""
         totals = {
@@ -144,6 +151,8 @@ class IngestReport:
     def lines(self) -> list[str]:
         """The report as plain text, for a terminal."""
         told = [line for file in self.files for line in file.lines()]
+        told += self._columns("not in this log", {f.file: f.absent for f in self.files})
+        told += self._columns("columns ignored", {f.file: f.ignored for f in self.files})
         if len(self.files) > 1:
             told.append(f"all files: {_balance(self)}")
         if self.superseded:

@@ -55,7 +55,9 @@ class Windows:
     def describe(self) -> dict[str, str]:
         """The windows as ISO dates, ``first..last``, for people and for MLflow."""
         return {
-            name: "..".join((EPOCH + timedelta(days=day)).isoformat() for day in getattr(self, name))
+            name: "..".join(
+                (EPOCH + timedelta(days=day)).isoformat() for day in getattr(self, name)
+            )
             for name in ("train", "valid", "test")
         }
 

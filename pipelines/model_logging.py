@@ -70,7 +70,7 @@ def _register(tracking: Tracking, run_id: str, model: Ranker, folder: Path, rows
         name=RANKER_MODEL,
         code=Path(__file__).with_name("served_model.py"),
         artifacts={"ranker": folder},
-        signature=infer_signature(inputs, ranked.to_pandas(), params={"k": 0}),
+        signature=infer_signature(inputs, _nullable(ranked), params={"k": 0}),
         input_example=inputs,
         requirements=[f"{name}=={version(name)}" for name in REQUIREMENTS],
     )

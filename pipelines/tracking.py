@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
+import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -45,6 +46,8 @@ class Tracking:
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
         os.environ.setdefault("DO_NOT_TRACK", "true")
         os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
+        os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
+        os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
         import mlflow
 
         uri = f"sqlite:///{home.mlflow_database.resolve()}"
@@ -122,7 +125,9 @@ class Tracking:
         """Log a pyfunc made of our code and files, never of a pickle, as a new version."""
         import mlflow
 
-        with mlflow.start_run(run_id=run_id):
+        with mlflow.start_run(run_id=run_id), warnings.catch_warnings():
+            # MLflow's hint on integer columns: every integer is passed as a float here.
+            warnings.simplefilter("ignore", UserWarning)
             mlflow.pyfunc.log_model(
                 name="served",
                 python_model=str(code),

@@ -1,4 +1,3 @@
-# ruff: noqa: N815 - tensor names carry shape suffixes
 """The flat arrays that an encoded log consists of; no strings, no rows, no nulls.
 
 Legend of the shape suffixes, here and in the towers and losses: S searches, L listings,

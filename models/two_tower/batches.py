@@ -1,4 +1,3 @@
-# ruff: noqa: N815 - tensor names carry shape suffixes
 """Steps of training, drawn on the device: who is asked, and which listings are encoded.
 
 Every draw is a function of (seed, epoch, step) alone. A resumed run therefore repeats an

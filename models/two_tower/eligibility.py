@@ -1,4 +1,3 @@
-# ruff: noqa: N815 - tensor names carry shape suffixes
 """Which listings a search allows: exact bounds, evaluated block by block.
 
 A null bound, or a null attribute of a listing, is no constraint. NaN stands for null,

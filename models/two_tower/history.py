@@ -1,4 +1,3 @@
-# ruff: noqa: N815 - tensor names carry shape suffixes
 """The guest's past as of each search: the last events that were already known.
 
 The rule, in integers: an event is visible to a search iff ``known_s < search_s``. A click

@@ -1,4 +1,3 @@
-# ruff: noqa: N815 - tensor names carry shape suffixes
 """Softmax losses of retrieval: full, sampled with logQ, and against journey negatives.
 
 All are one sum. With ``s`` the cosine over the temperature, ``+`` the positive, and C the

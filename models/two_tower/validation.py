@@ -1,4 +1,3 @@
-# ruff: noqa: N815 - tensor names carry shape suffixes
 """Recall of the net on a later window, over that window's whole catalogue."""
 
 from __future__ import annotations

@@ -80,15 +80,23 @@ def recommend(
 
 
 def _blocks(source: CandidateSource) -> Iterator[tuple[int, CandidateSource]]:
-    """The queries market by market, in blocks, each with its market's listings alone."""
-    done = 0
-    for market in source.queries["market"].unique().sort():
+    """The queries in blocks, market after market, each with the listings of its markets."""
+    queries = source.queries.sort("market", "id_search")
+    for start in range(0, queries.height, SEARCHES_AT_ONCE):
+        block = queries.slice(start, SEARCHES_AT_ONCE)
+        listings = source.catalogue.filter(pl.col("market").is_in(block["market"].unique()))
+        yield start + block.height, CandidateSource(block, listings)
+
+
+def _retrieve(block: CandidateSource, retriever: TwoTower, k: int) -> pl.DataFrame:
+    """The ``k`` best eligible listings of each query, with their ``retrieval_score``."""
+    found = []
+    for market in block.queries["market"].unique().sort():
         here = pl.col("market") == market
-        queries, catalogue = source.queries.filter(here), source.catalogue.filter(here)
-        for start in range(0, queries.height, SEARCHES_AT_ONCE):
-            block = queries.slice(start, SEARCHES_AT_ONCE)
-            done += block.height
-            yield done, CandidateSource(block, catalogue)
+        queries, listings = arrow(block.queries.filter(here)), arrow(block.catalogue.filter(here))
+        bounds = Eligibility.of(queries, listings)
+        found.append(frame_of(retriever.retrieve(queries, listings, k, eligible=bounds)))
+    return pl.concat(found).select("id_search", "id_listing", retrieval_score="score")
 
 
 def _advisers(context: RunContext, record: RunRecord, impressions: pl.LazyFrame) -> Advisers:
@@ -125,14 +133,8 @@ def _recommend_block(
     impressions: pl.LazyFrame,
     top: int,
 ) -> pl.DataFrame:
-    queries, catalogue = arrow(block.queries), arrow(block.catalogue)
-    retrieved = advisers.retriever.retrieve(
-        queries,
-        catalogue,
-        max(top, context.settings.recommendation.candidates),
-        eligible=Eligibility.of(queries, catalogue),
-    )
-    pairs = frame_of(retrieved).select("id_search", "id_listing", retrieval_score="score")
+    k = max(top, context.settings.recommendation.candidates)
+    pairs = _retrieve(block, advisers.retriever, k)
     candidates = candidate_rows(block, pairs.drop("retrieval_score"))
     features = feature_set_of(context)
     built = build_features(candidates.lazy(), impressions, features=features).to_native()

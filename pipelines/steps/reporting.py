@@ -73,14 +73,15 @@ def _content(context: RunContext, record: RunRecord) -> dict[str, Any]:
 
 def _funnel(context: RunContext) -> list[dict[str, Any]]:
     """Rows that reached each stage, per market, the largest market first."""
-    stage = pl.col("stage")
+    impressions, stage = context.lake.scan(IMPRESSIONS.name), pl.col("stage")
+    has_contacts = "contact_day" in impressions.collect_schema().names()
+    contacted = pl.col("contact_day").is_not_null() if has_contacts else pl.lit(value=False)
     counted = (
-        context.lake.scan(IMPRESSIONS.name)
-        .group_by("market")
+        impressions.group_by("market")
         .agg(
             impressions=pl.len(),
             clicks=(stage >= 1).sum(),
-            contacts=pl.col("contact_day").is_not_null().sum(),
+            contacts=contacted.sum(),
             bookings=(stage >= 3).sum(),
         )
         .sort("impressions", "market", descending=[True, False])

@@ -78,10 +78,17 @@ def cut(searches: dict[int, int], settings: SplitSettings) -> Windows:
 def load_rows(
     context: RunContext, days: tuple[int, int], columns: Sequence[str] | None = None
 ) -> pa.Table:
-    """The features table's rows of these days, first and last included, as Arrow."""
+    """The features table's rows of these days, first and last included, as Arrow.
+
+    A log that names no guests gets a null ``id_user``; of ``columns`` those that the
+    table lacks are left out.
+    """
     chosen = context.lake.scan(FEATURES.name).filter(pl.col("search_day").is_between(*days))
+    present = chosen.collect_schema().names()
+    if "id_user" not in present:
+        chosen = chosen.with_columns(pl.lit(None, pl.String).alias("id_user"))
     if columns is not None:
-        chosen = chosen.select(columns)
+        chosen = chosen.select(c for c in columns if c in present or c == "id_user")
     return arrow(chosen.collect(engine="streaming"))
 
 

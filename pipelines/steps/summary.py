@@ -25,6 +25,7 @@ METRICS = {
 }
 # Of a log with many markets only the largest are printed; all are in the scorecard.
 MARKETS_PRINTED = 4
+FEWEST_SEARCHES_PRINTED = 10
 ORACLES = "oracle_"
 # Characters that a row takes with its intervals beside the values.
 WIDE_ENOUGH = 106
@@ -71,10 +72,11 @@ def print_scorecard(context: RunContext) -> None:
 
 
 def segments_shown(scorecard: Scorecard) -> list[str]:
-    """The whole, and the largest markets."""
+    """The whole, and the largest markets, where they have enough to look at."""
     markets: dict[str, int] = {}
     for score in scorecard.scores:
-        if score.segment.startswith("market=") and score.metric == "ndcg_at_10":
+        enough = score.searches >= FEWEST_SEARCHES_PRINTED
+        if enough and score.segment.startswith("market=") and score.metric == "ndcg_at_10":
             markets[score.segment] = score.searches
     largest = sorted(markets, key=lambda m: (-markets[m], m))[:MARKETS_PRINTED]
     return ["all", *sorted(largest)]

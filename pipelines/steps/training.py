@@ -181,7 +181,7 @@ def _train_one(
 def _fit(model: Recommender, rows: TrainingRows, moved: ProgressCall) -> None:
     if isinstance(model, TwoTower):
         # It sorts and copies what it is given, so it is given what it reads.
-        read = attribute_columns(rows.features)
+        read = [c for c in attribute_columns(rows.features) if c in rows.train.column_names]
         model.fit(rows.train.select(read), rows.valid.select(read), progress=moved)
     elif isinstance(model, Ranker):
         model.fit(rows.train, rows.valid, progress=moved)
