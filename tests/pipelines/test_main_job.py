@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+import polars.selectors as cs
 import pytest
 
 from data.contract import FEATURES, IMPRESSIONS, INGESTS, QUARANTINE, RECOMMENDATIONS, SCORES
@@ -138,7 +139,7 @@ def test_registered_ranker_serves_the_scores_that_were_judged(finished: Finished
         .head(40)
         .collect()
     )
-    frame = rows.with_columns(pl.col(pl.INTEGER_DTYPES).cast(pl.Float64)).to_pandas()
+    frame = rows.with_columns(cs.integer().cast(pl.Float64)).to_pandas()
     ranked = pl.from_pandas(served.predict(frame))
     judged = (
         context.lake.scan(SCORES.name)
