@@ -84,7 +84,9 @@ def _blocks(source: CandidateSource) -> Iterator[tuple[int, CandidateSource]]:
     queries = source.queries.sort("market", "id_search")
     for start in range(0, queries.height, SEARCHES_AT_ONCE):
         block = queries.slice(start, SEARCHES_AT_ONCE)
-        listings = source.catalogue.filter(pl.col("market").is_in(block["market"].unique()))
+        listings = source.catalogue.filter(
+            pl.col("market").is_in(block["market"].unique().to_list())
+        )
         yield start + block.height, CandidateSource(block, listings)
 
 
