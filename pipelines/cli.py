@@ -7,9 +7,11 @@ answer at once. Exit codes: 0 done, 1 data or run failure, 2 usage.
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from enum import StrEnum
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -289,23 +291,44 @@ def _parse_day(text: str | None) -> int | None:
         raise typer.BadParameter(f"{text!r} is not a date like 2026-02-09") from None
 
 
+class _Interruption:
+    """Remembers Ctrl-C: what it tears down on the way raises errors of its own."""
+
+    def __init__(self) -> None:
+        self.happened = False
+        signal.signal(signal.SIGINT, self)
+
+    def __call__(self, signum: int, frame: FrameType | None) -> None:
+        del signum, frame
+        self.happened = True
+        raise KeyboardInterrupt
+
+
 def main() -> None:
     """Entry point: turns the errors that people can mend into one message and an exit code."""
-    err = Console().err
+    interruption = _Interruption()
     try:
         app(standalone_mode=True)
-    except SettingsError as error:
-        err.print(f"stayrank: {error}", markup=False)
-        sys.exit(2)
-    except DataError as error:
-        err.print(f"stayrank: {error}", markup=False)
-        sys.exit(1)
-    except OSError as error:
-        err.print(f"stayrank: {error}. Nothing half-written remains; run again.", markup=False)
-        sys.exit(1)
-    except KeyboardInterrupt:
-        err.print("stayrank: interrupted; the lake is whole, run again to continue", markup=False)
-        sys.exit(1)
+    except BaseException as error:
+        told = _in_words(error, interruption)
+        if told is None:
+            raise
+        message, code = told
+        Console().err.print(f"stayrank: {message}", markup=False)
+        sys.exit(code)
+
+
+def _in_words(error: BaseException, interruption: _Interruption) -> tuple[str, int] | None:
+    """The message and exit code of an error; ``None`` for one that is a fault of ours."""
+    if interruption.happened:
+        return "interrupted; the lake is whole, run the same command again to go on", 1
+    if isinstance(error, SettingsError):
+        return str(error), 2
+    if isinstance(error, DataError):
+        return str(error), 1
+    if isinstance(error, OSError):
+        return f"{error}. Nothing half-written remains; mend it and run again", 1
+    return None
 
 
 if __name__ == "__main__":
