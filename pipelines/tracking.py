@@ -18,6 +18,8 @@ from pathlib import Path
 from time import time
 from typing import Any
 
+import psutil
+
 from pipelines.home import Home
 
 __all__ = ["CHAMPION", "RANKER_MODEL", "Tracking", "facts_of_this_program"]
@@ -25,6 +27,7 @@ __all__ = ["CHAMPION", "RANKER_MODEL", "Tracking", "facts_of_this_program"]
 EXPERIMENT = "stayrank"
 RANKER_MODEL = "stayrank-ranker"
 CHAMPION = "champion"
+PROCESS_TAG = "stayrank.process"
 
 # MLflow's own limits: a request over them is refused whole.
 METRICS_PER_REQUEST = 1_000
@@ -67,11 +70,23 @@ class Tracking:
         """Start a run, a child of ``parent`` when given; returns its id."""
         from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
-        all_tags = dict(tags)
+        all_tags = {**tags, PROCESS_TAG: str(os.getpid())}
         if parent is not None:
             all_tags[MLFLOW_PARENT_RUN_ID] = parent
         run = self.client.create_run(self.experiment_id, run_name=name, tags=all_tags)
         return str(run.info.run_id)
+
+    def end_abandoned(self) -> int:
+        """Mark as killed the runs whose process is gone; returns how many there were."""
+        running = self.client.search_runs([self.experiment_id], "attributes.status = 'RUNNING'")
+        abandoned = [
+            run.info.run_id
+            for run in running
+            if not psutil.pid_exists(int(run.data.tags.get(PROCESS_TAG, "-1")))
+        ]
+        for run_id in abandoned:
+            self.client.set_terminated(run_id, status="KILLED")
+        return len(abandoned)
 
     @contextmanager
     def closing(self, run_id: str) -> Iterator[None]:

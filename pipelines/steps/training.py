@@ -102,6 +102,7 @@ def train(context: RunContext, names: Sequence[str] | None = None) -> str:
         "settings": context.settings.model_dump(),
         "rows": {"train": rows.train.num_rows, "valid": rows.valid.num_rows},
     }
+    context.tracking.end_abandoned()
     parent = context.tracking.start_run(
         _title(rows.train, windows),
         tags=facts_of_this_program(Path(__file__).parents[2]) | {"stayrank.run": name},

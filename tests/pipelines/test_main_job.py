@@ -133,6 +133,18 @@ def test_mlflow_holds_a_parent_and_a_child_per_model(finished: Finished) -> None
         assert "test.ndcg_at_10.market.sao_paulo" in metrics
 
 
+def test_run_whose_process_is_gone_is_marked_as_killed(finished: Finished) -> None:
+    tracking = finished[0].tracking
+    kept = tracking.start_run("alive", tags={})
+    gone = tracking.start_run("gone", tags={})
+    tracking.set_tags(gone, {"stayrank.process": "-1"})
+    assert tracking.end_abandoned() == 1
+    status = {run: tracking.client.get_run(run).info.status for run in (kept, gone)}
+    assert status == {kept: "RUNNING", gone: "KILLED"}
+    tracking.client.delete_run(kept)
+    tracking.client.delete_run(gone)
+
+
 def test_registered_ranker_serves_the_scores_that_were_judged(finished: Finished) -> None:
     import mlflow
 
