@@ -60,7 +60,9 @@ dashboards: $(READY)  ## the MLflow and Prefect pages on this machine
 	@$(BIN)/stayrank dashboards
 
 lock: $(READY_DEV)  ## write requirements.lock anew from what is installed
-	@$(BIN)/python -m pip freeze --exclude-editable > requirements.lock
+	@{ sed -n '/^#/p' requirements.lock; $(BIN)/python -m pip list --format=freeze --exclude-editable \
+	  | sed -E 's/\+(cpu|cu[0-9]+)$$//' | grep -vE '^(pip|setuptools|wheel)=='; } > requirements.lock.new
+	@mv requirements.lock.new requirements.lock
 
 clean:  ## remove caches and build outputs (not the environment, not data/home)
 	@rm -rf build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -67,7 +67,7 @@ def evaluate(context: RunContext, run: str) -> Scorecard:
         scores = _score_windows(context, judging)
     with context.console.step("measuring, with intervals"):
         scorecard = evaluate_scores(
-            judging.rows.test,
+            _with_position(context, judging.rows.test),
             scores["test"],
             split="test",
             reference=REFERENCE,
@@ -124,6 +124,17 @@ def _scores_frame(rows: pa.Table, split: str, model: str, scores: Scores) -> pl.
         pl.lit(model).alias("model"),
         pl.Series("score", np.asarray(scores, dtype=np.float64)),
     )
+
+
+def _with_position(context: RunContext, rows: pa.Table) -> pa.Table:
+    """The rows with ``position`` where the log has one: to judge by, never to score with."""
+    if "position" not in context.lake.columns(IMPRESSIONS.name):
+        return rows
+    keys = frame_of(rows.select(["id_search", "id_listing"])).lazy()
+    shown = context.lake.scan(IMPRESSIONS.name).select("id_search", "id_listing", "position")
+    joined = keys.join(shown, on=["id_search", "id_listing"], how="left", maintain_order="left")
+    found = arrow(joined.collect(engine="streaming"))
+    return rows.append_column("position", found["position"])
 
 
 def _truth(context: RunContext, rows: pa.Table) -> dict[str, Scores] | None:

@@ -81,6 +81,11 @@ def test_position_is_no_feature(judged: tuple[RunContext, str]) -> None:
     assert not [n for n in feature_set_of(judged[0]).names if "position" in n]
 
 
+def test_position_is_judged_by_where_the_log_has_it(judged: tuple[RunContext, str]) -> None:
+    scores = json.loads((judged[0].home.report / "scorecard.json").read_text())
+    assert "position=known" in {score["segment"] for score in scores}
+
+
 def test_searches_are_recommended_hotels_of_their_own_country(
     judged: tuple[RunContext, str],
 ) -> None:
