@@ -24,7 +24,7 @@ import pyarrow as pa
 
 from data.feature_set import Feature, FeatureSet
 from models.ranker import Ranker, RankerConfig
-from models.ranker_searches import searches_to_learn_from
+from models.trees.searches import searches_to_learn_from
 
 SHOWN = 20
 SMALL = {"rows": 20_000, "features": 20, "rounds": 20, "repeats": 1}

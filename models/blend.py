@@ -19,8 +19,8 @@ from models.judging import Utilities
 from models.listwise import ListwiseConfig, ListwiseLinear, fit_logit
 from models.model_files import config_of, read_json, write_json
 from models.ranker import Ranker, RankerConfig
-from models.ranker_searches import searches_to_learn_from
 from models.recommender import Scores
+from models.trees.searches import searches_to_learn_from
 
 __all__ = ["Blend", "BlendConfig"]
 

@@ -20,13 +20,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from data.feature_set import FeatureSet
-from models.boosting import Booster, Labelled, load_booster, train_booster
-from models.calibration import CalibrationConfig, Calibrator, calibrate
 from models.columns import Numbers, need, stages
-from models.matrix import FeatureMatrix
 from models.model_files import config_of, read_json, write_json
 from models.order import hashed_ids, tie_keys
 from models.recommender import Scores
+from models.trees.boosting import Booster, Labelled, load_booster, train_booster
+from models.trees.calibration import CalibrationConfig, Calibrator, calibrate
+from models.trees.matrix import FeatureMatrix
 
 __all__ = ["STEPS", "FunnelConfig", "FunnelModel"]
 

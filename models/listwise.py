@@ -21,10 +21,10 @@ from scipy.optimize import minimize
 from data.feature_set import FeatureSet
 from models.columns import Numbers, need, numbers
 from models.judging import UTILITIES, Utilities, checked_utilities
-from models.matrix import FORBIDDEN
 from models.model_files import config_of, read_json, read_table, write_json, write_table
-from models.ranker_searches import RankedSearches, searches_to_learn_from
 from models.recommender import Scores
+from models.trees.matrix import FORBIDDEN
+from models.trees.searches import RankedSearches, searches_to_learn_from
 
 __all__ = ["ListwiseConfig", "ListwiseLinear", "fit_logit", "listwise_loss"]
 

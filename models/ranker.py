@@ -16,13 +16,13 @@ import numpy as np
 import pyarrow as pa
 
 from data.feature_set import FeatureSet
-from models.boosting import Booster, Labelled, load_booster, train_booster
 from models.columns import Numbers, need
 from models.judging import UTILITIES, Utilities, checked_utilities
-from models.matrix import FeatureMatrix
 from models.model_files import config_of, read_json, write_json
-from models.ranker_searches import RankedSearches, SearchCount, searches_to_learn_from
 from models.recommender import Scores
+from models.trees.boosting import Booster, Labelled, load_booster, train_booster
+from models.trees.matrix import FeatureMatrix
+from models.trees.searches import RankedSearches, SearchCount, searches_to_learn_from
 
 __all__ = ["Contributions", "Ranker", "RankerConfig"]
 

@@ -11,8 +11,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from data.ingest import ingest
-from data.ingest_report import IngestReport
+from data.ingest import IngestReport, ingest
 from data.store import Lake
 
 Row = dict[str, Any]

@@ -8,8 +8,8 @@ import pytest
 from scipy.special import expit
 
 from data.feature_set import Feature, FeatureSet
-from models.calibration import ALL_MARKETS, CalibrationConfig, calibrate
 from models.funnel_model import FunnelConfig, FunnelModel
+from models.trees.calibration import ALL_MARKETS, CalibrationConfig, calibrate
 
 FEATURES = FeatureSet(
     tuple(Feature(name=n, kind="number", meaning=n, null="never") for n in ("x_a", "x_b"))

@@ -7,10 +7,10 @@ import pyarrow as pa
 import pytest
 
 from data.feature_set import FeatureSet
-from models.boosting import Labelled
-from models.matrix import FeatureMatrix
 from models.ranker import Ranker, RankerConfig
-from models.ranker_searches import searches_to_learn_from
+from models.trees.boosting import Labelled
+from models.trees.matrix import FeatureMatrix
+from models.trees.searches import searches_to_learn_from
 from tests.models.worlds import FEATURES, replaced, windows, world
 
 CONFIG = RankerConfig(max_rounds=15, patience=5, min_rows_per_leaf=5, num_leaves=7)

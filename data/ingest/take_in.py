@@ -1,8 +1,8 @@
-"""Ingest: files of a search log in, impressions and quarantine out, every row accounted for.
+"""The order of an ingest: read and judge, then decide and commit under the lake's lock.
 
 The work goes file by file and block by block into a staging folder; only when every file
-has been read and every rule applied does the lake change. See ``data.staging`` for what a
-kill leaves behind.
+has been read and every rule applied does the lake change. See ``data.ingest.staging`` for
+what a kill leaves behind.
 """
 
 from __future__ import annotations
@@ -11,17 +11,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from data.commit import commit, recover
 from data.errors import DataError, HomeError
-from data.ingest_report import FileReport, IngestReport
+from data.ingest.commit import commit, recover
+from data.ingest.plan import decide
+from data.ingest.report import FileReport, IngestReport
+from data.ingest.stage_file import StagedFile, stage_file
+from data.ingest.staging import Staging, abandoned_exist
 from data.lock import lake_lock
-from data.plan import decide
 from data.quality.oddities import find_oddities
 from data.reading.files import SourceFile, find_files, identify
 from data.reading.log import Log, open_log
 from data.sources.mapping import Mapping, load_mapping
-from data.stage_file import StagedFile, stage_file
-from data.staging import Staging, abandoned_exist
 from data.store import Lake
 
 __all__ = ["IngestOptions", "ingest"]

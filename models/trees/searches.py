@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from models.boosting import MAX_GROUP_ROWS
 from models.columns import Codes, stages
 from models.order import group_codes, hashed_ids, rank_within, tie_keys
+from models.trees.boosting import MAX_GROUP_ROWS
 
 __all__ = ["RankedSearches", "SearchCount", "searches_to_learn_from"]
 

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from data.contract import IMPRESSIONS, INGESTS, QUARANTINE
 from data.errors import DataError, HomeError
-from data.staging import Plan, Staging, abandoned
+from data.ingest.staging import Plan, Staging, abandoned
 from data.store import Lake
 
 __all__ = ["check_types", "commit", "recover"]

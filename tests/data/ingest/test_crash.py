@@ -22,7 +22,7 @@ from data.store import Lake
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-import data.staging, data.store, data.plan, data.commit
+import data.ingest.staging, data.store, data.ingest.plan, data.ingest.commit
 from data.ingest import ingest
 left = int(sys.argv[3])
 def counted(owner, name):
@@ -35,9 +35,9 @@ def counted(owner, name):
         return real(*args, **kwargs)
     setattr(owner, name, step)
 for name in ("write", "declare_ready", "plan", "remove"):
-    counted(data.staging.Staging, name)
+    counted(data.ingest.staging.Staging, name)
 counted(data.store, "write_deltalake")
-counted(data.plan, "resolve")
+counted(data.ingest.plan, "resolve")
 ingest([Path(sys.argv[2])], home=Path(sys.argv[1]))
 print("finished")
 """

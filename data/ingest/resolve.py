@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from data.ingest.staging import Staging
 from data.quality.reasons import Reason
-from data.staging import Staging
 from data.store import Lake
 
 __all__ = ["Losers", "resolve"]

@@ -9,14 +9,14 @@ from datetime import UTC, date, datetime
 
 import polars as pl
 
-from data.commit import LOST_HELD, LOST_NEW, check_types
 from data.errors import HomeError
-from data.ingest_report import DayRows, FileReport, NulledValues
+from data.ingest.commit import LOST_HELD, LOST_NEW, check_types
+from data.ingest.report import DayRows, FileReport, NulledValues
+from data.ingest.resolve import Losers, resolve
+from data.ingest.stage_file import StagedFile, as_quarantine, count_reasons
+from data.ingest.staging import Plan, Staging
 from data.quality.judge import rows_as_json
-from data.resolve import Losers, resolve
 from data.sources.mapping import Mapping
-from data.stage_file import StagedFile, as_quarantine, count_reasons
-from data.staging import Plan, Staging
 from data.store import Lake
 
 __all__ = ["Decision", "decide"]

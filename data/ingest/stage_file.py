@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 import polars as pl
 
 from data.errors import LogError
+from data.ingest.staging import Staging
 from data.pump import made_ahead
 from data.quality.found import Example
 from data.quality.judge import Judged, judge_block
@@ -17,7 +18,6 @@ from data.quality.reasons import MEANINGS, Nulled, Reason
 from data.reading.block import Block
 from data.reading.log import Log
 from data.sources.mapping import TARGETS, Mapping
-from data.staging import Staging
 
 __all__ = ["SIMULATED_PREFIX", "StagedFile", "stage_file"]
 
@@ -35,7 +35,7 @@ class StagedFile:
         simulated: accepted rows whose search id is the simulator's.
         reasons: quarantined rows per reason code.
         nulled, examples: as in ``data.quality.judge.Judged``.
-        absent, ignored: as in ``data.ingest_report.FileReport``.
+        absent, ignored: as in ``data.ingest.report.FileReport``.
     """
 
     source_id: str
