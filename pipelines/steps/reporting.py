@@ -15,9 +15,9 @@ from pipelines.report.pictures import funnel_by_market, metric_by_model
 from pipelines.report.render import render_report
 from pipelines.steps.context import RunContext
 from pipelines.steps.summary import (
-    METRICS,
     figure,
     headline,
+    metrics_shown,
     read_scorecard,
     segments_shown,
     table_rows,
@@ -42,7 +42,7 @@ def write_report(context: RunContext, run: str) -> Path:
 
 def _content(context: RunContext, record: RunRecord) -> dict[str, Any]:
     scorecard = read_scorecard(context.home)
-    segments = segments_shown(scorecard)
+    segments, metrics = segments_shown(scorecard), metrics_shown(scorecard)
     funnel = _funnel(context)
     rows = [
         [segment.removeprefix("market="), model, *map(figure, scores)]
@@ -58,11 +58,11 @@ def _content(context: RunContext, record: RunRecord) -> dict[str, Any]:
         "headline": headline(scorecard),
         "ndcg_picture": metric_by_model(
             scorecard.to_records(),
-            metric="ndcg_at_10",
-            title="booking NDCG@10, 95% interval",
+            metric=list(metrics)[1],
+            title=f"{list(metrics.values())[1]}, 95% interval",
             segments=segments,
         ),
-        "table": {"header": ["searches", "model", *METRICS.values()], "rows": rows},
+        "table": {"header": ["searches", "model", *metrics.values()], "rows": rows},
         "honesty": [f"{heading}: {text}" for heading, text in scorecard.honesty.facts()],
         "funnel_picture": funnel_by_market(funnel[:6]),
         **_data_section(context),

@@ -15,13 +15,28 @@ from models.evaluation.scorecard import Score, Scorecard
 from pipelines.home import Home
 from pipelines.steps.context import RunContext
 
-__all__ = ["figure", "headline", "print_scorecard", "print_summary", "read_scorecard"]
+__all__ = [
+    "figure",
+    "headline",
+    "metrics_shown",
+    "print_scorecard",
+    "print_summary",
+    "read_scorecard",
+    "segments_shown",
+    "table_rows",
+]
 
 METRICS = {
     "ndcg_at_5": "NDCG@5",
     "ndcg_at_10": "NDCG@10",
     "mrr": "MRR",
     "recall_at_10": "recall@10",
+}
+# Where the test window has no booking, the clicks and contacts are looked at.
+METRICS_WITHOUT_BOOKINGS = {
+    "graded_ndcg_at_5": "graded NDCG@5",
+    "graded_ndcg_at_10": "graded NDCG@10",
+    "search_auc_click": "click AUC in a search",
 }
 # Of a log with many markets only the largest are printed; all are in the scorecard.
 MARKETS_PRINTED = 4
@@ -73,30 +88,42 @@ def print_scorecard(context: RunContext) -> None:
 
 def segments_shown(scorecard: Scorecard) -> list[str]:
     """The whole, and the largest markets, where they have enough to look at."""
+    primary = list(metrics_shown(scorecard))[1]
     markets: dict[str, int] = {}
     for score in scorecard.scores:
         enough = score.searches >= FEWEST_SEARCHES_PRINTED
-        if enough and score.segment.startswith("market=") and score.metric == "ndcg_at_10":
+        if enough and score.segment.startswith("market=") and score.metric == primary:
             markets[score.segment] = score.searches
     largest = sorted(markets, key=lambda m: (-markets[m], m))[:MARKETS_PRINTED]
     return ["all", *sorted(largest)]
 
 
-def headline(scorecard: Scorecard, model: str = "ranker", metric: str = "ndcg_at_10") -> str:
+def metrics_shown(scorecard: Scorecard) -> dict[str, str]:
+    """Metric → heading: those of bookings, or of clicks where the test has no booking."""
+    has_bookings = any(score.metric == "ndcg_at_10" for score in scorecard.scores)
+    return METRICS if has_bookings else METRICS_WITHOUT_BOOKINGS
+
+
+def headline(scorecard: Scorecard, model: str = "ranker") -> str:
     """One sentence: how much better the ranker is than popularity, and how sure."""
+    metric, heading = list(metrics_shown(scorecard).items())[1]
     try:
         score = scorecard.find(model, metric)
     except KeyError:
-        return f"no {METRICS[metric]} of {model}: no search of the test window has a booking"
+        return f"no {heading} of {model}: nothing in the test window can be scored"
     if score.difference is None:
-        return f"{model}: {METRICS[metric]} {figure(score)}"
+        return f"{model}: {heading} {figure(score)}"
     reference = score.value - score.difference
     share = f" ({score.difference / reference:+.0%})" if reference > 0 else ""
     return (
-        f"{model} against {score.versus}: {METRICS[metric]} {score.difference:+.4f}{share}, "
+        f"{model} against {score.versus}: {heading} {score.difference:+.4f}{share}, "
         f"95% interval {score.difference_low:+.4f} to {score.difference_high:+.4f}, "
-        f"{score.searches:,} searches with a booking"
+        f"{score.searches:,} searches with {_counted(metric)}"
     )
+
+
+def _counted(metric: str) -> str:
+    return "a booking" if metric in METRICS else "an action"
 
 
 def figure(score: Score | None) -> str:
@@ -110,23 +137,26 @@ def figure(score: Score | None) -> str:
 
 def table_rows(scorecard: Scorecard, segment: str) -> list[tuple[str, Sequence[Score | None]]]:
     """Model and figures, best model last."""
-    rows = scorecard.table(tuple(METRICS), segments=[segment])
-    rows.sort(key=lambda row: row["ndcg_at_10"].value if row["ndcg_at_10"] else -1.0)
-    return [(row["model"], [row[metric] for metric in METRICS]) for row in rows]
+    metrics = tuple(metrics_shown(scorecard))
+    rows = scorecard.table(metrics, segments=[segment])
+    rows.sort(key=lambda row: row[metrics[1]].value if row[metrics[1]] else -1.0)
+    return [(row["model"], [row[metric] for metric in metrics]) for row in rows]
 
 
 def _table(scorecard: Scorecard, segment: str, *, narrow: bool) -> Table:
-    searches = [s.searches for s in scorecard.scores if (s.segment, s.metric) == (segment, "mrr")]
+    metrics = metrics_shown(scorecard)
+    first = next(iter(metrics))
+    searches = [s.searches for s in scorecard.scores if (s.segment, s.metric) == (segment, first)]
     name = "all markets" if segment == "all" else segment.removeprefix("market=")
     note = " · SIMULATED DATA" if scorecard.honesty.provenance.is_simulated else ""
     count = f"{searches[0]:,}" if searches else "no"
     table = Table(
-        title=f"{name}: {count} test searches with a booking{note}",
+        title=f"{name}: {count} test searches with {_counted(first)}{note}",
         title_justify="left",
         box=box.SIMPLE_HEAD,
     )
     table.add_column("model", no_wrap=True)
-    for heading in METRICS.values():
+    for heading in metrics.values():
         table.add_column(heading, justify="right", no_wrap=True)
     for model, scores in table_rows(scorecard, segment):
         style = "dim" if model.startswith(ORACLES) else None

@@ -37,7 +37,7 @@ from pipelines.tracking import facts_of_this_program
 
 __all__ = ["RunRecord", "load_models", "read_record", "train"]
 
-NEEDS_GUESTS = frozenset({"als"})
+NEEDED_COLUMN = {"cheapest": "listing_total_price", "best_rated": "listing_review_rating"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,11 +153,11 @@ def load_one(context: RunContext, record: RunRecord, model: str) -> Recommender:
 
 
 def _trainable(names: Sequence[str], train: pa.Table) -> tuple[tuple[str, ...], dict[str, str]]:
+    """The models that this log can train, and why the others are left out."""
     guests = train["id_user"]
-    has_guests = guests.null_count < len(guests)
-    left_out = {
-        name: "the log names no guests" for name in names if name in NEEDS_GUESTS and not has_guests
-    }
+    lacking = {"als": "guests"} if guests.null_count == len(guests) else {}
+    lacking |= {n: c for n, c in NEEDED_COLUMN.items() if c not in train.column_names}
+    left_out = {name: f"the log names no {lacking[name]}" for name in names if name in lacking}
     return tuple(name for name in names if name not in left_out), left_out
 
 
