@@ -19,7 +19,7 @@ from pipelines.steps.arrow import arrow, frame_of
 from pipelines.steps.candidates import CandidateSource, candidate_rows, candidate_source
 from pipelines.steps.context import RunContext
 from pipelines.steps.featuring import feature_set_of
-from pipelines.steps.training import RunRecord, load_one, read_record
+from pipelines.steps.run_record import RunRecord, load_one, read_record
 from pipelines.tracking import RANKER_MODEL
 
 __all__ = ["recommend"]

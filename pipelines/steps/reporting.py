@@ -14,6 +14,7 @@ from pipelines.home import write_whole
 from pipelines.report.pictures import funnel_by_market, metric_by_model
 from pipelines.report.render import render_report
 from pipelines.steps.context import RunContext
+from pipelines.steps.run_record import RunRecord, read_record
 from pipelines.steps.summary import (
     figure,
     headline,
@@ -22,7 +23,6 @@ from pipelines.steps.summary import (
     segments_shown,
     table_rows,
 )
-from pipelines.steps.training import RunRecord, read_record
 
 __all__ = ["write_report"]
 
@@ -129,33 +129,26 @@ def _examples(context: RunContext) -> list[dict[str, Any]]:
     latest = scan.filter(pl.col("ds") == pl.col("ds").max())
     chosen = latest.select("id_search").unique().sort("id_search").head(EXAMPLES)
     rows = latest.join(chosen, on="id_search", how="semi").filter(pl.col("rank") <= EXAMPLE_ROWS)
-    examples = []
-    for (search,), group in (
-        rows.collect().sort("id_search", "rank").group_by("id_search", maintain_order=True)
-    ):
-        guest = group["id_user"][0] or "a guest without an id"
-        examples.append(
-            {
-                "title": f"{guest}, search {search} in {group['market'][0]}",
-                "header": [
-                    "rank",
-                    "listing",
-                    "estimated price of the stay",
-                    "shown before",
-                    "score",
-                ],
-                "rows": [
-                    [
-                        row["rank"],
-                        row["id_listing"],
-                        "–"
-                        if row["estimated_total_price"] is None
-                        else f"{row['estimated_total_price']:,.0f}",
-                        "yes" if row["was_shown"] else "no",
-                        f"{row['score']:.3f}",
-                    ]
-                    for row in group.iter_rows(named=True)
-                ],
-            }
-        )
-    return examples
+    found = rows.collect().sort("id_search", "rank")
+    return [_example(group) for group in found.partition_by("id_search", maintain_order=True)]
+
+
+def _example(group: pl.DataFrame) -> dict[str, Any]:
+    guest = group["id_user"][0] or "a guest without an id"
+    header = ["rank", "listing", "estimated price of the stay", "shown before", "score"]
+    rows = [
+        [
+            row["rank"],
+            row["id_listing"],
+            _amount(row["estimated_total_price"]),
+            "yes" if row["was_shown"] else "no",
+            f"{row['score']:.3f}",
+        ]
+        for row in group.iter_rows(named=True)
+    ]
+    title = f"{guest}, search {group['id_search'][0]} in {group['market'][0]}"
+    return {"title": title, "header": header, "rows": rows}
+
+
+def _amount(price: float | None) -> str:
+    return "–" if price is None else f"{price:,.0f}"

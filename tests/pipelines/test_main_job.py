@@ -16,8 +16,8 @@ from pipelines.steps.context import RunContext
 from pipelines.steps.featuring import build_features_table
 from pipelines.steps.ingesting import ingest_logs
 from pipelines.steps.recommending import recommend
+from pipelines.steps.run_record import read_record
 from pipelines.steps.simulating import simulate_log
-from pipelines.steps.training import read_record
 from pipelines.tracking import RANKER_MODEL
 
 Finished = tuple[RunContext, str]
@@ -197,7 +197,7 @@ def test_report_is_one_page_that_fetches_nothing(finished: Finished) -> None:
 @pytest.mark.parametrize("model", ["random", "popularity", "als", "two_tower", "ranker"])
 def test_damaged_model_is_named_not_traced(finished: Finished, model: str, tmp_path: Path) -> None:
     from data.errors import DataError
-    from pipelines.steps.training import load_one
+    from pipelines.steps.run_record import load_one
 
     context, run = finished
     record = read_record(context.home, run)

@@ -19,8 +19,9 @@ from pipelines.steps.featuring import build_features_table
 from pipelines.steps.ingesting import ingest_logs
 from pipelines.steps.recommending import recommend
 from pipelines.steps.reporting import write_report
+from pipelines.steps.run_record import read_record
 from pipelines.steps.summary import headline, metrics_shown, read_scorecard
-from pipelines.steps.training import read_record, train
+from pipelines.steps.training import train
 
 REQUIRED = ("id_search", "id_listing", "label", "ts_search", "query_market")
 

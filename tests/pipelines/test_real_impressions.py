@@ -18,7 +18,8 @@ from pipelines.steps.featuring import build_features_table, feature_set_of
 from pipelines.steps.ingesting import ingest_logs
 from pipelines.steps.recommending import recommend
 from pipelines.steps.reporting import write_report
-from pipelines.steps.training import read_record, train
+from pipelines.steps.run_record import read_record
+from pipelines.steps.training import train
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 SAMPLE = SHARED / "expedia_2013" / "search_results.csv"
