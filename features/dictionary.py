@@ -9,6 +9,7 @@ import sys
 
 from data.contract import TABLES, Column, Table
 from data.feature_set import Feature
+from data.quality.reasons import MEANINGS, NULL_MEANINGS
 from features.build import ALL_FEATURES
 
 __all__ = ["data_dictionary"]
@@ -39,7 +40,16 @@ def data_dictionary() -> str:
     tables = [_table(table) for table in TABLES]
     groups = dict.fromkeys(entry.group for entry in ALL_FEATURES)
     features = [_group(name, [f for f in ALL_FEATURES if f.group == name]) for name in groups]
-    return "\n".join([_TITLE, *tables, _ABOUT_FEATURES, *features])
+    return "\n".join([_TITLE, *tables, _reasons(), _ABOUT_FEATURES, *features])
+
+
+def _reasons() -> str:
+    """Why ingest rejects a row, or takes a row without one of its values."""
+    lines = ["## Reason codes\n", "| the row is quarantined | because |", "|---|---|"]
+    lines += [f"| `{reason.value}` | {meaning} |" for reason, meaning in MEANINGS.items()]
+    lines += ["", "| the value is nulled, the row stays | because |", "|---|---|"]
+    lines += [f"| `{reason.value}` | {meaning} |" for reason, meaning in NULL_MEANINGS.items()]
+    return "\n".join([*lines, ""])
 
 
 def _table(table: Table) -> str:
