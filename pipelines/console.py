@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from rich.console import Console as RichConsole
 from rich.progress import (
@@ -18,12 +21,20 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-__all__ = ["Console", "ProgressCall"]
+__all__ = ["Console", "ProgressCall", "program"]
 
 ProgressCall = Callable[[int, int], None]
 
 SECONDS_BETWEEN_LINES = 10.0
 WIDTH_OF_A_LOG = 120
+
+
+def program() -> str:
+    """How the person can call this program again: by name where the shell finds it."""
+    called = Path(sys.argv[0])
+    found = shutil.which("stayrank")
+    is_same = found is not None and called.exists() and Path(found).samefile(called)
+    return str(called) if called.name == "stayrank" and not is_same else "stayrank"
 
 
 def _output() -> RichConsole:

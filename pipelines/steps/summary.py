@@ -12,6 +12,7 @@ from rich.table import Table
 from data.contract import RECOMMENDATIONS
 from models.evaluation.honesty import Honesty, Provenance
 from models.evaluation.scorecard import Score, Scorecard
+from pipelines.console import program
 from pipelines.home import Home
 from pipelines.steps.context import RunContext
 
@@ -70,7 +71,7 @@ def print_summary(context: RunContext) -> None:
     table = home.root / "lake" / RECOMMENDATIONS.name
     say(f"  recommendations  {table} ({rows:,} rows, a Delta table)")
     say(f"  scorecard        {home.report / 'scorecard.json'}")
-    say(f"  MLflow page      stayrank dashboards --home {home.root}")
+    say(f"  MLflow page      {program()} dashboards --home {home.root}")
 
 
 def print_scorecard(context: RunContext) -> None:
