@@ -17,6 +17,7 @@ from pipelines.steps.context import RunContext
 from pipelines.steps.run_record import RunRecord, read_record
 from pipelines.steps.summary import (
     figure,
+    g_shown,
     headline,
     metrics_shown,
     read_scorecard,
@@ -43,7 +44,7 @@ def write_report(context: RunContext, run: str) -> Path:
 def _content(context: RunContext, record: RunRecord) -> dict[str, Any]:
     scorecard = read_scorecard(context.home)
     segments, metrics = segments_shown(scorecard), metrics_shown(scorecard)
-    funnel = _funnel(context)
+    funnel, records = _funnel(context), scorecard.to_records()
     rows = [
         [segment.removeprefix("market="), model, *map(figure, scores)]
         for segment in segments
@@ -57,11 +58,15 @@ def _content(context: RunContext, record: RunRecord) -> dict[str, Any]:
         "is_simulated": scorecard.honesty.provenance.is_simulated,
         "headline": headline(scorecard),
         "ndcg_picture": metric_by_model(
-            scorecard.to_records(),
+            records,
             metric=list(metrics)[1],
             title=f"{list(metrics.values())[1]}, 95% interval",
             segments=segments,
         ),
+        "g_pictures": [
+            metric_by_model(records, metric=metric, title=heading, segments=segments)
+            for metric, heading in g_shown(scorecard).items()
+        ],
         "table": {"header": ["searches", "model", *metrics.values()], "rows": rows},
         "honesty": [f"{heading}: {text}" for heading, text in scorecard.honesty.facts()],
         "funnel_picture": funnel_by_market(funnel[:6]),

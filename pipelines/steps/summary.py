@@ -18,6 +18,7 @@ from pipelines.steps.context import RunContext
 
 __all__ = [
     "figure",
+    "g_shown",
     "headline",
     "metrics_shown",
     "print_scorecard",
@@ -38,6 +39,11 @@ METRICS_WITHOUT_BOOKINGS = {
     "graded_ndcg_at_5": "graded NDCG@5",
     "graded_ndcg_at_10": "graded NDCG@10",
     "search_auc_click": "click AUC in a search",
+}
+# Share of what the best possible order could win that a model's order wins.
+CEILINGS = {
+    "g_taste_at_10": "G@10, knowing the taste",
+    "g_observables_at_10": "G@10, knowing the observables",
 }
 # Of a log with many markets only the largest are printed; all are in the scorecard.
 MARKETS_PRINTED = 4
@@ -82,6 +88,8 @@ def print_scorecard(context: RunContext) -> None:
     for segment in segments_shown(scorecard):
         console.out.print(_table(scorecard, segment, narrow=console.out.width < WIDE_ENOUGH))
     console.say(headline(scorecard))
+    if g_shown(scorecard):
+        console.out.print(_g_table(scorecard))
     console.say()
     for line in scorecard.honesty.lines():
         console.say(line)
@@ -103,6 +111,12 @@ def metrics_shown(scorecard: Scorecard) -> dict[str, str]:
     """Metric → heading: those of bookings, or of clicks where the test has no booking."""
     has_bookings = any(score.metric == "ndcg_at_10" for score in scorecard.scores)
     return METRICS if has_bookings else METRICS_WITHOUT_BOOKINGS
+
+
+def g_shown(scorecard: Scorecard) -> dict[str, str]:
+    """Metric → heading of G under each ceiling; empty where the truth is not known."""
+    known = {score.metric for score in scorecard.scores}
+    return {metric: heading for metric, heading in CEILINGS.items() if metric in known}
 
 
 def headline(scorecard: Scorecard, model: str = "ranker") -> str:
@@ -133,7 +147,8 @@ def figure(score: Score | None) -> str:
         return "–"
     if score.low is None or score.high is None:
         return f"{score.value:.3f}"
-    return f"{score.value:.3f} ({score.low:.3f}–{score.high:.3f})"
+    dash = "–" if score.low >= 0 else " to "
+    return f"{score.value:.3f} ({score.low:.3f}{dash}{score.high:.3f})"
 
 
 def table_rows(scorecard: Scorecard, segment: str) -> list[tuple[str, Sequence[Score | None]]]:
@@ -163,4 +178,21 @@ def _table(scorecard: Scorecard, segment: str, *, narrow: bool) -> Table:
         style = "dim" if model.startswith(ORACLES) else None
         cells = [figure(score).replace(" (", "\n(" if narrow else " (") for score in scores]
         table.add_row(model, *cells, style=style)
+    return table
+
+
+def _g_table(scorecard: Scorecard) -> Table:
+    metrics = g_shown(scorecard)
+    table = Table(
+        title="all searches: (model - random) / (oracle - random) of expected DCG",
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+    )
+    table.add_column("model", no_wrap=True)
+    for heading in metrics.values():
+        table.add_column(heading, justify="right", no_wrap=True)
+    rows = scorecard.table(tuple(metrics), segments=["all"])
+    first = next(iter(metrics))
+    for row in sorted(rows, key=lambda row: row[first].value):
+        table.add_row(row["model"], *(figure(row[metric]) for metric in metrics))
     return table

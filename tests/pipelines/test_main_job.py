@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import polars.selectors as cs
 import pytest
 
 from data.contract import FEATURES, IMPRESSIONS, INGESTS, QUARANTINE, RECOMMENDATIONS, SCORES
+from pipelines.console import Console
 from pipelines.settings import Settings
 from pipelines.steps.context import RunContext
 from pipelines.steps.featuring import build_features_table
@@ -18,6 +20,7 @@ from pipelines.steps.ingesting import ingest_logs
 from pipelines.steps.recommending import recommend
 from pipelines.steps.run_record import read_record
 from pipelines.steps.simulating import simulate_log
+from pipelines.steps.summary import print_summary
 from pipelines.tracking import RANKER_MODEL
 
 Finished = tuple[RunContext, str]
@@ -184,6 +187,16 @@ def test_no_pickle_is_written(finished: Finished) -> None:
         if path.suffix in {".pkl", ".pickle", ".joblib", ".pt"}
     ]
     assert found == []
+
+
+def test_terminal_shows_every_market_with_intervals_and_g(
+    finished: Finished, capsys: pytest.CaptureFixture[str]
+) -> None:
+    print_summary(RunContext(finished[0].home, finished[0].settings, Console()))
+    shown = capsys.readouterr().out
+    for part in ("all markets", "rio_de_janeiro", "sao_paulo", "SIMULATED", "G@10", "dashboards"):
+        assert part in shown
+    assert re.search(r"ranker +\d\.\d{3} \(\d\.\d{3}–\d\.\d{3}\)", shown)
 
 
 def test_report_is_one_page_that_fetches_nothing(finished: Finished) -> None:
