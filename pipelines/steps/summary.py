@@ -96,13 +96,14 @@ def print_scorecard(context: RunContext) -> None:
 
 
 def segments_shown(scorecard: Scorecard) -> list[str]:
-    """The whole, and the largest markets, where they have enough to look at."""
+    """The whole, and every market; of many the largest, if they have enough to look at."""
     primary = list(metrics_shown(scorecard))[1]
     markets: dict[str, int] = {}
     for score in scorecard.scores:
-        enough = score.searches >= FEWEST_SEARCHES_PRINTED
-        if enough and score.segment.startswith("market=") and score.metric == primary:
+        if score.segment.startswith("market=") and score.metric == primary:
             markets[score.segment] = score.searches
+    if len(markets) > MARKETS_PRINTED:
+        markets = {m: n for m, n in markets.items() if n >= FEWEST_SEARCHES_PRINTED}
     largest = sorted(markets, key=lambda m: (-markets[m], m))[:MARKETS_PRINTED]
     return ["all", *sorted(largest)]
 
