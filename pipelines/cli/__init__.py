@@ -1,0 +1,12 @@
+"""The command line: ``stayrank COMMAND``. Each file of this folder holds some commands.
+
+Heavy libraries are imported inside the commands, so that ``--help`` and usage errors
+answer at once. Exit codes: 0 done, 1 data or run failure, 2 usage.
+"""
+
+# Importing a file of commands is what adds them; the order is that of ``--help``.
+from pipelines.cli import log_commands, model_commands, people_commands
+from pipelines.cli.application import app
+from pipelines.cli.entry import main
+
+__all__ = ["app", "log_commands", "main", "model_commands", "people_commands"]

@@ -1,0 +1,82 @@
+"""``train``, ``evaluate`` and ``recommend``: from features to recommendations."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from pipelines.cli.application import HomeOption, SeedOption, SettingsOption, app, context_of
+
+__all__ = ["evaluate", "recommend", "train"]
+
+
+@app.command()
+def train(
+    models: Annotated[
+        list[str] | None,
+        typer.Argument(help="baselines, als, ranker, two-tower or all.", metavar="[MODEL...]"),
+    ] = None,
+    home: HomeOption = None,
+    seed: SeedOption = None,
+    settings: SettingsOption = None,
+) -> None:
+    """Train the models on the features table and log them to MLflow.
+
+    Example: stayrank train ranker --seed 3
+    """
+    from pipelines.steps.model_zoo import names_of
+    from pipelines.steps.training import train
+
+    context = context_of(home, settings, seed)
+    train(context, names_of(models or ["all"], context.settings))
+
+
+@app.command()
+def evaluate(home: HomeOption = None, settings: SettingsOption = None) -> None:
+    """Score the test window with the latest models and write the scorecard.
+
+    Example: stayrank evaluate --home data/home
+    """
+    from pipelines.steps.evaluation import evaluate
+    from pipelines.steps.summary import print_scorecard
+
+    context = context_of(home, settings, None)
+    evaluate(context, context.home.latest_run().name)
+    print_scorecard(context)
+
+
+@app.command()
+def recommend(
+    date: Annotated[
+        str | None,
+        typer.Option(
+            "--date", help="Day to recommend for, YYYY-MM-DD. Default: the day after the log."
+        ),
+    ] = None,
+    top: Annotated[
+        int | None, typer.Option("--top", min=1, max=1_000, help="Listings a guest.")
+    ] = None,
+    home: HomeOption = None,
+    settings: SettingsOption = None,
+) -> None:
+    """Recommend listings for every guest's most recent search.
+
+    Example: stayrank recommend --top 10 --date 2026-02-09
+    """
+    from pipelines.steps.recommending import recommend
+
+    day = _parse_day(date)
+    context = context_of(home, settings, None)
+    recommend(context, context.home.latest_run().name, day=day, top=top)
+
+
+def _parse_day(text: str | None) -> int | None:
+    from datetime import date
+
+    if text is None:
+        return None
+    try:
+        return (date.fromisoformat(text) - date(1970, 1, 1)).days
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is not a date like 2026-02-09") from None

@@ -1,0 +1,40 @@
+"""``report`` and ``dashboards``: what people look at."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from pipelines.cli.application import HomeOption, app, context_of
+from pipelines.console import Console
+from pipelines.home import home_for
+
+__all__ = ["dashboards", "report"]
+
+
+@app.command()
+def report(home: HomeOption = None) -> None:
+    """Write the HTML report of the latest run.
+
+    Example: stayrank report --home data/home
+    """
+    from pipelines.steps.reporting import write_report
+
+    context = context_of(home, None, None)
+    context.console.say(str(write_report(context, context.home.latest_run().name)))
+
+
+@app.command()
+def dashboards(
+    home: HomeOption = None,
+    mlflow_port: Annotated[int, typer.Option(min=1, max=65_535)] = 5_000,
+    prefect_port: Annotated[int, typer.Option(min=1, max=65_535)] = 4_200,
+) -> None:
+    """Open the MLflow and Prefect pages on this machine, until Ctrl-C.
+
+    Example: stayrank dashboards --mlflow-port 5055
+    """
+    from pipelines.dashboards import serve_dashboards
+
+    serve_dashboards(home_for(home, "simulated"), Console(), mlflow_port, prefect_port)
