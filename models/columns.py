@@ -48,11 +48,11 @@ def numbers(rows: pa.Table, name: str) -> Numbers:
     return np.asarray(column.cast(pa.float64()).to_numpy(zero_copy_only=False), dtype=np.float64)
 
 
-def stages(rows: pa.Table) -> Codes:
+def stages(rows: pa.Table, *, label: str = "stage") -> Codes:
     """The stage of each row, 0 impressed to 3 booked. Raises ``ValueError`` on a null."""
-    if rows["stage"].null_count:
-        raise ValueError(f"column stage: {rows['stage'].null_count} rows have no outcome")
-    return np.asarray(rows["stage"].to_numpy(), dtype=np.int64)
+    if rows[label].null_count:
+        raise ValueError(f"column {label}: {rows[label].null_count} rows have no outcome")
+    return np.asarray(rows[label].to_numpy(), dtype=np.int64)
 
 
 def sorted_ids(ids: pa.ChunkedArray) -> pa.Array:

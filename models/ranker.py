@@ -8,19 +8,20 @@ Where a listing stood in the results is never an input.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
 
 from data.feature_set import FeatureSet
-from models.columns import Numbers, need
-from models.judging import UTILITIES, Utilities, checked_utilities
+from models.columns import Codes, Numbers, need, numbers
 from models.model_files import config_of, read_json, write_json
+from models.ranker_config import RankerConfig
 from models.recommender import Scores
-from models.trees.boosting import Booster, Labelled, load_booster, train_booster
+from models.trees.boosting import Booster, Labelled, Trainer, load_booster, train_booster
+from models.trees.examination import examination_of, inverse_examination
 from models.trees.matrix import FeatureMatrix
 from models.trees.searches import RankedSearches, SearchCount, searches_to_learn_from
 
@@ -29,106 +30,27 @@ __all__ = ["Contributions", "Ranker", "RankerConfig"]
 Contributions = np.ndarray[Any, np.dtype[np.float64]]
 
 _FILE = "ranker.json"
-_NEEDS = ("id_search", "id_listing", "stage")
-
-
-@dataclass(frozen=True, kw_only=True)
-class RankerConfig:
-    """How the ranker learns.
-
-    Attributes:
-        objective, boosting: LightGBM's names.
-        learning_rate, num_leaves, min_rows_per_leaf, lambda_l2: size and caution of a tree.
-        feature_share, row_share: drawn anew for each tree.
-        max_rounds, patience: trees at most, and without improvement before stopping
-            (DART cannot stop early and trains ``max_rounds``).
-        rounds_without_validation: trees where no validation search has an action.
-        extra_trees: thresholds drawn at random (Geurts et al. 2006): calmer on few bookings.
-        utilities: gain of each stage, impressed to booked.
-        search_weights: ``utility``: a search weighs what its furthest stage is worth, so
-            that the many searches with a click alone, which follow the shown order, do not
-            outvote the few that led to a booking; ``equal``: all the same.
-        k: of the NDCG that stops the training.
-        truncation: lambdarank looks at pairs with one row this high; slightly above ``k``.
-        bags: boosters trained with different seeds and averaged.
-        seed, threads: the scores depend on the seed, never on the threads.
-    """
-
-    objective: Literal["lambdarank", "rank_xendcg"] = "lambdarank"
-    boosting: Literal["gbdt", "dart"] = "gbdt"
-    learning_rate: float = 0.1
-    num_leaves: int = 7
-    min_rows_per_leaf: int = 300
-    lambda_l2: float = 20.0
-    feature_share: float = 0.5
-    row_share: float = 0.8
-    extra_trees: bool = True
-    max_rounds: int = 600
-    patience: int = 50
-    rounds_without_validation: int = 100
-    utilities: Utilities = UTILITIES
-    search_weights: Literal["utility", "equal"] = "utility"
-    k: int = 10
-    truncation: int = 13
-    bags: int = 1
-    seed: int = 1
-    threads: int = 2
-
-    def __post_init__(self) -> None:
-        checked_utilities(self.utilities)
-        positive = ("learning_rate", "min_rows_per_leaf", "max_rounds", "patience", "k", "bags")
-        wrong = [name for name in (*positive, "threads") if getattr(self, name) <= 0]
-        shares = ("feature_share", "row_share")
-        wrong += [name for name in shares if not 0 < getattr(self, name) <= 1]
-        wrong += [name for name in ("lambda_l2", "seed") if getattr(self, name) < 0]
-        wrong += [] if self.num_leaves >= 2 else ["num_leaves"]
-        wrong += [] if self.rounds_without_validation > 0 else ["rounds_without_validation"]
-        wrong += [] if self.truncation >= self.k else ["truncation (below k)"]
-        if self.objective not in ("lambdarank", "rank_xendcg"):
-            wrong.append("objective")
-        if self.boosting not in ("gbdt", "dart"):
-            wrong.append("boosting")
-        if self.search_weights not in ("utility", "equal"):
-            wrong.append("search_weights")
-        if wrong:
-            raise ValueError(f"RankerConfig out of range: {', '.join(wrong)}")
-
-    def parameters(self, *, bag: int = 0) -> dict[str, Any]:
-        """LightGBM's parameters of one bag."""
-        return {
-            "objective": self.objective,
-            "boosting": self.boosting,
-            "learning_rate": self.learning_rate,
-            "num_leaves": self.num_leaves,
-            "min_data_in_leaf": self.min_rows_per_leaf,
-            "lambda_l2": self.lambda_l2,
-            "extra_trees": self.extra_trees,
-            "feature_fraction": self.feature_share,
-            "bagging_fraction": self.row_share,
-            "bagging_freq": 1 if self.row_share < 1 else 0,
-            "metric": "ndcg",
-            "eval_at": [self.k],
-            "label_gain": [100.0 * utility for utility in self.utilities],
-            "lambdarank_truncation_level": self.truncation,
-            "seed": self.seed + 1000 * bag,
-            "num_threads": self.threads,
-            "deterministic": True,
-            "force_row_wise": True,
-            "verbosity": -1,
-        }
 
 
 class Ranker:
     """LightGBM lambdarank behind the recommender protocol.
 
+    ``trainer`` makes the boosters: here, or on a cluster (``models.trees.distributed``).
     After ``fit``: ``counts`` (searches used and left out, of train and valid), ``rounds``
     (trees of each bag) and ``valid_ndcg`` (of each bag; null without validation).
     """
 
     name: str = "ranker"
 
-    def __init__(self, features: FeatureSet, config: RankerConfig | None = None) -> None:
+    def __init__(
+        self,
+        features: FeatureSet,
+        config: RankerConfig | None = None,
+        *,
+        trainer: Trainer = train_booster,
+    ) -> None:
         self.config = config or RankerConfig()
+        self.trainer = trainer
         self.matrix = FeatureMatrix(features)
         self.boosters: tuple[Booster, ...] = ()
         self.counts: dict[str, SearchCount] = {}
@@ -152,14 +74,17 @@ class Ranker:
         of the feature set, or an identity or outcome column, is absent.
         """
         for rows in (train, valid):
-            need(rows, (*_NEEDS, *self.features.names), model=self.name)
-        learnt, held_out = searches_to_learn_from(train), searches_to_learn_from(valid)
+            need(rows, (*self.config.needs, *self.features.names), model=self.name)
+        label = self.config.label
+        learnt, held_out = (searches_to_learn_from(r, label=label) for r in (train, valid))
         if not learnt.count.searches:
             raise ValueError("no search of the training window has a click, contact or booking")
         self.counts = {"train": learnt.count, "valid": held_out.count}
         self.matrix.fit(learnt.rows)
-        training = self._labelled(learnt)
-        validation = self._labelled(held_out) if held_out.count.searches else None
+        examination = examination_of(train) if self.config.debiasing == "ips" else None
+        by_place = self.config.debiasing == "position"
+        training = self._labelled(learnt, examination, at_places=by_place)
+        validation = self._labelled(held_out, examination) if held_out.count.searches else None
         self.boosters = tuple(
             self._train(training, validation, bag, progress) for bag in range(self.config.bags)
         )
@@ -229,23 +154,32 @@ class Ranker:
         ]
         return np.asarray(np.mean(of_bags, axis=0)[:, :-1], dtype=np.float64)
 
-    def _labelled(self, searches: RankedSearches) -> Labelled:
+    def _labelled(
+        self, searches: RankedSearches, examination: Numbers | None, *, at_places: bool = False
+    ) -> Labelled:
         return Labelled(
             matrix=self.matrix.of(searches.rows, model=self.name),
             labels=searches.stages,
             groups=searches.groups,
             categories=self.features.categories,
-            weights=self._weights(searches),
+            weights=self._weights(searches, examination),
+            positions=_positions(searches) if at_places else None,
         )
 
-    def _weights(self, searches: RankedSearches) -> Numbers | None:
+    def _weights(self, searches: RankedSearches, examination: Numbers | None) -> Numbers | None:
         """The weight of each row's search, 1 on average over the searches."""
-        if self.config.search_weights == "equal":
+        weights = np.ones(len(searches.groups))
+        if self.config.search_weights == "utility":
+            starts = np.cumsum(searches.groups) - searches.groups
+            furthest = np.maximum.reduceat(searches.stages, starts)
+            weights *= np.asarray(self.config.utilities, dtype=np.float64)[furthest]
+        elif examination is None:
             return None
-        starts = np.cumsum(searches.groups) - searches.groups
-        furthest = np.maximum.reduceat(searches.stages, starts)
-        worth = np.asarray(self.config.utilities, dtype=np.float64)[furthest]
-        return np.repeat(worth / worth.mean(), searches.groups)
+        if examination is not None:
+            position = numbers(searches.rows, "position")
+            inverse = inverse_examination(position, searches.stages, searches.groups, examination)
+            weights *= np.minimum(inverse, self.config.most_weight)
+        return np.repeat(weights / weights.mean(), searches.groups)
 
     def _train(
         self,
@@ -255,7 +189,7 @@ class Ranker:
         progress: Callable[[int, int], None] | None,
     ) -> Booster:
         config = self.config
-        return train_booster(
+        return self.trainer(
             config.parameters(bag=bag),
             training,
             validation,
@@ -271,6 +205,11 @@ class Ranker:
     def _need_fitted(self) -> None:
         if not self.boosters:
             raise ValueError("the ranker has not been fitted or loaded")
+
+
+def _positions(searches: RankedSearches) -> Codes:
+    """Where each row was shown; 0 where that is not known."""
+    return np.nan_to_num(numbers(searches.rows, "position"), nan=0.0).astype(np.int64)
 
 
 def _best_ndcg(booster: Booster, k: int) -> float | None:

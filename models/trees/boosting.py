@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import lightgbm as lgb
 import numpy as np
@@ -19,7 +19,14 @@ import pyarrow as pa
 
 from models.columns import Codes, Numbers
 
-__all__ = ["MAX_GROUP_ROWS", "Booster", "Labelled", "load_booster", "train_booster"]
+__all__ = [
+    "MAX_GROUP_ROWS",
+    "Booster",
+    "Labelled",
+    "Trainer",
+    "load_booster",
+    "train_booster",
+]
 
 MAX_GROUP_ROWS = 10_000
 
@@ -36,6 +43,7 @@ class Labelled:
         groups: rows per search, in the order of the rows; none where rows stand alone.
         categories: columns of ``matrix`` whose integers are codes.
         weights: one per row, or none.
+        positions: where each row was shown, for lambdarank to debias by, or none.
     """
 
     matrix: pa.Table
@@ -43,6 +51,7 @@ class Labelled:
     groups: Codes | None = None
     categories: tuple[str, ...] = ()
     weights: Numbers | None = None
+    positions: Codes | None = None
 
     def __post_init__(self) -> None:
         coded = [f.name for f in self.matrix.schema if pa.types.is_dictionary(f.type)]
@@ -52,6 +61,21 @@ class Labelled:
             self.groups.min() < 1 or self.groups.max() > MAX_GROUP_ROWS
         ):
             raise ValueError(f"a search has 1 to {MAX_GROUP_ROWS} rows; found {self.groups}")
+
+
+class Trainer(Protocol):
+    """What makes a booster of labelled rows; see :func:`train_booster`."""
+
+    def __call__(
+        self,
+        parameters: dict[str, Any],
+        train: Labelled,
+        valid: Labelled | None,
+        *,
+        rounds: int,
+        patience: int,
+        after_round: Callable[[int, int], None] | None = None,
+    ) -> Booster: ...
 
 
 def train_booster(
@@ -106,6 +130,7 @@ def _dataset(
         group=None if data.groups is None else data.groups.astype(np.int32),
         weight=None if data.weights is None else data.weights.astype(np.float32),
         categorical_feature=list(data.categories),
+        position=None if data.positions is None else data.positions.astype(np.int32),
         reference=reference,
         params=dict(parameters),
         free_raw_data=True,

@@ -53,9 +53,13 @@ class RankedSearches:
     count: SearchCount
 
 
-def searches_to_learn_from(rows: pa.Table) -> RankedSearches:
-    """The searches with an action, ordered by a hash of their ids; empty where none has one."""
-    groups, stage, ties = group_codes(rows["id_search"]), stages(rows), tie_keys(rows)
+def searches_to_learn_from(rows: pa.Table, *, label: str = "stage") -> RankedSearches:
+    """The searches with an action, ordered by a hash of their ids; empty where none has one.
+
+    ``label`` names the column of the stages.
+    """
+    groups, ties = group_codes(rows["id_search"]), tie_keys(rows)
+    stage = stages(rows, label=label)
     n_searches = int(groups.max()) + 1 if len(groups) else 0
     has_action = np.zeros(n_searches, dtype=bool)
     has_action[groups[stage > 0]] = True

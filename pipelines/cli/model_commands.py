@@ -17,6 +17,12 @@ def train(
         list[str] | None,
         typer.Argument(help="baselines, als, ranker, two-tower or all.", metavar="[MODEL...]"),
     ] = None,
+    dask: Annotated[
+        str | None,
+        typer.Option(
+            help="Train the ranker on this Dask cluster (extra: dask).", metavar="tcp://HOST:PORT"
+        ),
+    ] = None,
     home: HomeOption = None,
     seed: SeedOption = None,
     settings: SettingsOption = None,
@@ -24,12 +30,14 @@ def train(
     """Train the models on the features table and log them to MLflow.
 
     Example: stayrank train ranker --seed 3
+
+    On a cluster: stayrank train ranker --dask tcp://10.0.0.5:8786
     """
     from pipelines.steps.model_zoo import names_of
     from pipelines.steps.training import train
 
     context = context_of(home, settings, seed)
-    train(context, names_of(models or ["all"], context.settings))
+    train(context, names_of(models or ["all"], context.settings), dask=dask)
 
 
 @app.command()

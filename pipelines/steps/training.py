@@ -18,6 +18,7 @@ from data.feature_set import FeatureSet
 from data.split import Windows
 from models.ranker import Ranker
 from models.recommender import Recommender
+from models.trees.distributed import DaskTrainer
 from models.two_tower.recommender import TwoTower
 from pipelines.console import ProgressCall
 from pipelines.home import write_json
@@ -29,6 +30,7 @@ from pipelines.steps.model_zoo import (
     names_of,
     tuned_names,
 )
+from pipelines.steps.ranker_rows import with_training_columns
 from pipelines.steps.rows import attribute_columns, training_rows, windows_of
 from pipelines.steps.run_record import RunRecord
 from pipelines.tracking import facts_of_this_program
@@ -47,9 +49,21 @@ class TrainingRows:
     valid: pa.Table
 
 
-def train(context: RunContext, names: Sequence[str] | None = None) -> str:
+@dataclass(frozen=True, kw_only=True)
+class _Place:
+    """Where a model belongs and is made: the run, its MLflow parent, a cluster or none."""
+
+    run: str
+    parent: str
+    dask: str | None
+
+
+def train(
+    context: RunContext, names: Sequence[str] | None = None, *, dask: str | None = None
+) -> str:
     """Train these models (default: those of the settings); returns the run's name.
 
+    ``dask`` is the address of a scheduler on whose workers the ranker is trained.
     Models learn from the training window, tune on the validation window, and never see
     the test window. The run becomes the home's latest only when all of it is on disk.
     """
@@ -61,7 +75,8 @@ def train(context: RunContext, names: Sequence[str] | None = None) -> str:
     name = f"{datetime.now(UTC):%Y-%m-%dT%H-%M-%S}-{os.getpid()}"
     parent = _start_parent(context, rows, windows, name, tables)
     with context.tracking.closing(parent):
-        children = {m: _train_one(context, m, rows, name, parent) for m in chosen}
+        place = _Place(run=name, parent=parent, dask=dask)
+        children = {m: _train_one(context, m, rows, place) for m in chosen}
     record = RunRecord(
         name=name,
         parent=parent,
@@ -114,31 +129,33 @@ def _trainable(names: Sequence[str], train: pa.Table) -> tuple[tuple[str, ...], 
     return tuple(name for name in names if name not in left_out), left_out
 
 
-def _train_one(
-    context: RunContext, model_name: str, rows: TrainingRows, run: str, parent: str
-) -> str:
+def _train_one(context: RunContext, model_name: str, rows: TrainingRows, place: _Place) -> str:
     """Fit, save and log one model; returns the id of its MLflow run."""
-    folder = context.home.runs / run / "models" / model_name
+    folder = context.home.runs / place.run / "models" / model_name
     model = make_recommender(model_name, rows.features, context.settings)
-    child = context.tracking.start_run(model_name, parent=parent, tags={"stayrank.run": run})
+    if isinstance(model, Ranker) and place.dask:
+        model.trainer = DaskTrainer(place.dask)
+    tags = {"stayrank.run": place.run}
+    child = context.tracking.start_run(model_name, parent=place.parent, tags=tags)
     with context.tracking.closing(child), context.console.step(f"training {model_name}") as moved:
         try:
-            _fit(model, rows, moved)
-        except ValueError as error:
-            raise DataError(f"model {model_name} cannot be trained on this log: {error}") from error
+            _fit(context, model, rows, moved)
+        except (ValueError, OSError) as error:
+            raise DataError(f"model {model_name} cannot be trained: {error}") from error
         shutil.rmtree(folder, ignore_errors=True)
         model.save(folder)
         log_trained(context.tracking, child, model, folder, rows.valid)
     return child
 
 
-def _fit(model: Recommender, rows: TrainingRows, moved: ProgressCall) -> None:
+def _fit(context: RunContext, model: Recommender, rows: TrainingRows, moved: ProgressCall) -> None:
     if isinstance(model, TwoTower):
         # It sorts and copies what it is given, so it is given what it reads.
         read = [c for c in attribute_columns(rows.features) if c in rows.train.column_names]
         model.fit(rows.train.select(read), rows.valid.select(read), progress=moved)
     elif isinstance(model, Ranker):
-        model.fit(rows.train, rows.valid, progress=moved)
+        train, valid = with_training_columns(context, model.config, rows.train, rows.valid)
+        model.fit(train, valid, progress=moved)
     else:
         model.fit(rows.train, rows.valid)
 
