@@ -122,6 +122,12 @@ RECOMMENDATIONS = Table(
             meaning="price of the asked nights, estimated from the listing's own past prices",
             null="the listing never showed a price",
         ),
+        Column(
+            name="reasons",
+            kind=Kind.TEXT,
+            meaning="what speaks for it among the recommended, strongest first",
+            null="nothing lifts it above the others",
+        ),
         Column(name="ranker_version", kind=Kind.TEXT, meaning="registered version of the ranker"),
         Column(name="retriever_version", kind=Kind.TEXT, meaning="the same for the retriever"),
     ),

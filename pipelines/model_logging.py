@@ -13,6 +13,7 @@ import pyarrow as pa
 from models.collaborative import Collaborative
 from models.ranker import Ranker
 from models.recommender import Recommender, top_k
+from pipelines.ranker_pictures import log_ranker_pictures
 from pipelines.tracking import RANKER_MODEL, Tracking
 
 __all__ = ["log_trained"]
@@ -35,6 +36,7 @@ def log_trained(
     if isinstance(model, Ranker):
         importance = model.importance()
         tracking.log_table(run_id, importance.to_pandas(), "importance.json")
+        log_ranker_pictures(tracking, run_id, model, rows)
         _register(tracking, run_id, model, folder, rows)
 
 

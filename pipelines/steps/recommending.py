@@ -11,6 +11,7 @@ import pyarrow as pa
 from data.contract import IMPRESSIONS, RECOMMENDATIONS
 from data.errors import DataError
 from features.build import build_features
+from models.explaining import reasons_in_words
 from models.ranker import Ranker
 from models.recommender import top_k
 from models.two_tower.eligibility import Eligibility
@@ -141,7 +142,7 @@ def _recommend_block(
     features = feature_set_of(context)
     built = build_features(candidates.lazy(), impressions, features=features).to_native()
     rows = arrow(built.collect(engine="streaming"))
-    ranked = frame_of(top_k(rows, advisers.ranker.score(rows), top))
+    ranked = _with_reasons(advisers.ranker, rows, top_k(rows, advisers.ranker.score(rows), top))
     shown = impressions.select("id_search", "id_listing", was_shown=pl.lit(value=True))
     told = candidates.select(
         "id_search",
@@ -159,6 +160,15 @@ def _recommend_block(
         .with_columns(pl.col("was_shown").fill_null(value=False))
         .collect(engine="streaming")
     )
+
+
+def _with_reasons(ranker: Ranker, rows: pa.Table, ranked: pa.Table) -> pl.DataFrame:
+    """The recommended rows with ``reasons``: each compared with the others of its list."""
+    order = frame_of(ranked)
+    key = ["id_search", "id_listing"]
+    chosen = order.select(key).join(frame_of(rows), on=key, how="left", maintain_order="left")
+    reasons = reasons_in_words(ranker, arrow(chosen)).to_pylist()
+    return order.with_columns(pl.Series("reasons", reasons, pl.String))
 
 
 def _price(candidates: pl.DataFrame) -> pl.Expr:
