@@ -67,6 +67,7 @@ def made_up(positives: int, listings: int, history: int, seed: int) -> TrainData
             search_P=np.arange(positives),
             listing_P=listing_P,
             weight_P=np.ones(positives, dtype=np.float32),
+            head_P=np.zeros(positives, dtype=np.int64),
             hard_start_P=np.zeros(positives, dtype=np.int64),
             hard_count_P=np.zeros(positives, dtype=np.int64),
         ),

@@ -13,10 +13,11 @@ from typing import Any, Self
 
 import numpy as np
 
-__all__ = ["FloatArray", "IntArray", "ListingArrays", "Positives", "QueryArrays"]
+__all__ = ["FloatArray", "IntArray", "ListingArrays", "Mask", "Positives", "QueryArrays"]
 
 FloatArray = np.ndarray[Any, np.dtype[np.float32]]
 IntArray = np.ndarray[Any, np.dtype[np.int64]]
+Mask = np.ndarray[Any, np.dtype[np.bool_]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,13 +80,16 @@ class Positives:
         search_P: row of :class:`QueryArrays`.
         listing_P: listing index, which is its row of the catalogue.
         weight_P: weight of its stage; float32.
-        hard_start_P, hard_count_P: where the listings shown in the same journey and never
-            clicked stand in ``TrainData.hard``, and how many they are.
+        head_P: which head of the query tower learns it; 0 where there is one.
+        hard_start_P, hard_count_P: where the listings of the same journey that went less
+            far (shown and never clicked; clicked and never booked) stand in
+            ``TrainData.hard``, and how many they are.
     """
 
     search_P: IntArray
     listing_P: IntArray
     weight_P: FloatArray
+    head_P: IntArray
     hard_start_P: IntArray
     hard_count_P: IntArray
 

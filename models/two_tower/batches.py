@@ -55,7 +55,7 @@ class Batch:
         history_place_BH, positive_place_B, hard_place_BH, candidate_place_C: rows of
             ``listings``.
         is_hard_BH: which journey negatives exist.
-        positives: ``id``, ``market``, ``weight`` per positive; the weights of the step,
+        positives: ``id``, ``market``, ``head``, ``weight`` per positive; the weights of the step,
             over all processes, sum to 1.
         candidate_id_C, candidate_market_C: of this process's candidates.
         log_count_C: log of each candidate's expected draws, over all processes.
@@ -165,6 +165,7 @@ class Batches:
         positives = {
             "id": listing_B,
             "market": self.catalogue["market"][listing_B],
+            "head": self.positives["head"][mine_B],
             "weight": self.positives["weight"][mine_B] / total_weight,
         }
         if self.is_full:

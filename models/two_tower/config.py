@@ -41,6 +41,8 @@ class TowerConfig:
         id_dropout: share of listing ids hidden in training, so that a listing whose id
             was never seen is scored from its attributes.
         cross_layers: DCN-v2 cross layers in front of each tower (Wang et al. 2021).
+        head_shares: a head of the query tower for each stage (clicked, contacted, booked),
+            and how much each counts when listings are retrieved; empty = one head for all.
         temperature: divides the cosine in the softmax (0.05-0.1 is usual).
         extra_query_numbers, extra_listing_numbers: further numeric columns (such as
             ``x_*`` of a source mapping) that describe a search, or a listing.
@@ -53,6 +55,7 @@ class TowerConfig:
     use_guest_id: bool | None = None
     id_dropout: float = 0.3
     cross_layers: int = 0
+    head_shares: tuple[float, ...] = ()
     temperature: float = 0.1
     extra_query_numbers: tuple[str, ...] = ()
     extra_listing_numbers: tuple[str, ...] = ()
@@ -63,7 +66,15 @@ class TowerConfig:
         _require(self.history_length >= 0, "history_length must not be negative")
         _require(self.cross_layers >= 0, "cross_layers must not be negative")
         _require(0 <= self.id_dropout < 1, f"id_dropout {self.id_dropout} is outside [0, 1)")
+        _require(len(self.head_shares) in {0, 3}, "head_shares: clicked, contacted, booked")
+        _require(min(self.head_shares, default=1.0) >= 0, "head_shares must not be negative")
+        _require(max(self.head_shares, default=1.0) > 0, "one head's share must be above 0")
         _require(self.temperature > 0, f"temperature {self.temperature} must be above 0")
+
+    @property
+    def heads(self) -> int:
+        """Heads of the query tower."""
+        return max(1, len(self.head_shares))
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> Self:
@@ -87,8 +98,9 @@ class TrainConfig:
         epochs: passes over the positives, at most.
         batch_size: positives per step, over all processes together.
         uniform_negatives: listings drawn uniformly per market and step (``sampled``).
-        hard_negatives: listings of the same journey, shown and never clicked, compared
-            with each positive; 0 = none.
+        hard_negatives: listings of the same journey that went less far (shown and never
+            clicked; for a booking also clicked and never booked), compared with each
+            positive; 0 = none.
         hard_weight: weight of that second loss.
         eligible_only: compare with the listings that the search allows (capacity, nights,
             price filter, radius), as retrieval does.

@@ -9,7 +9,7 @@ Shapes: Q searches, L listings.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
@@ -22,7 +22,8 @@ from models.two_tower.vocabulary import Vocabulary
 
 __all__ = ["Allowed", "Eligibility"]
 
-# Rows as a slice, or as a tensor of their numbers.
+# Rows as a slice, or as a tensor of their numbers; of listings also (searches, n) numbers,
+# n listings for each search.
 Rows = slice | Tensor
 # (rows of searches, rows of listings) -> boolean mask (queries, listings)
 Allowed = Callable[[slice, slice], Tensor]
@@ -103,8 +104,40 @@ class Eligibility:
             chord_Q=self.chord_Q.to(device),
         )
 
+    def rows(self, queries: Rows) -> Self:
+        """The bounds of these searches alone."""
+
+        def kept(pairs: tuple[tuple[Tensor, Tensor], ...]) -> tuple[tuple[Tensor, Tensor], ...]:
+            return tuple((value, bound[queries]) for value, bound in pairs)
+
+        return replace(
+            self,
+            market_Q=self.market_Q[queries],
+            at_least=kept(self.at_least),
+            at_most=kept(self.at_most),
+            place_Q3=self.place_Q3[queries],
+            chord_Q=self.chord_Q[queries],
+        )
+
+    def within(self, listings: Tensor) -> Self:
+        """The bounds over these listings alone, numbered anew."""
+
+        def kept(pairs: tuple[tuple[Tensor, Tensor], ...]) -> tuple[tuple[Tensor, Tensor], ...]:
+            return tuple((value[listings], bound) for value, bound in pairs)
+
+        return replace(
+            self,
+            market_L=self.market_L[listings],
+            at_least=kept(self.at_least),
+            at_most=kept(self.at_most),
+            place_L3=self.place_L3[listings],
+        )
+
     def __call__(self, queries: Rows, listings: Rows) -> Tensor:
-        """Mask of allowed listings per search; shape ``(queries, listings)``."""
+        """Mask of allowed listings per search; shape ``(queries, listings)``.
+
+        With a row of listings for each search, shape ``(queries, n)``, the mask of those.
+        """
         market_Q1 = self.market_Q[queries, None]
         allowed_QL = (market_Q1 == self.market_L[listings]) | (market_Q1 == 0)
         for value_L, bound_Q in self.at_least:
@@ -117,7 +150,12 @@ class Eligibility:
 
     def _too_far(self, queries: Rows, listings: Rows) -> Tensor:
         # |a - b|^2 = 2 - 2 a.b on the unit sphere: exact to a centimetre in float64
-        squared_QL = 2 - 2 * (self.place_Q3[queries] @ self.place_L3[listings].T)
+        asked_Q3, place_L3 = self.place_Q3[queries], self.place_L3[listings]
+        if place_L3.ndim == 3:
+            cosine_QL = torch.einsum("qd,qnd->qn", asked_Q3, place_L3)
+        else:
+            cosine_QL = asked_Q3 @ place_L3.T
+        squared_QL = 2 - 2 * cosine_QL
         return squared_QL > (self.chord_Q[queries, None] ** 2)
 
 

@@ -63,7 +63,9 @@ def batch_loss(
     temperature: float,
 ) -> Tensor:
     """Loss of one step's part of the positives; parts add up to the step's loss."""
-    query_BD, vector_UD = net(batch.queries, batch.listings, batch.history_place_BH)
+    query_BD, vector_UD = net(
+        batch.queries, batch.listings, batch.history_place_BH, batch.positives["head"]
+    )
     positive_BD = vector_UD[batch.positive_place_B]
     mine = (
         vector_UD[batch.candidate_place_C],

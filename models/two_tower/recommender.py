@@ -80,7 +80,7 @@ class TwoTower:
         rows, later = sorted_rows(train), sorted_rows(valid)
         self.encoder = Encoder.fit(rows, self.config, guest_ids=bool(self.config.use_guest_id))
         known = Events.of(events_of(rows), self.encoder.listings)
-        data = encode_log(rows, self.encoder, known, self.training)
+        data = encode_log(rows, self.encoder, known, self.training, heads=self.config.heads)
         self._remember(pa.concat_tables([events_of(rows), events_of(later)]))
         everything = pa.concat_tables([rows, later], promote_options="default")
         self.catalogue = self.encoder.catalogue(everything, last=True)
@@ -133,11 +133,11 @@ class TwoTower:
         return scores
 
     def encode_queries(self, searches: pa.Table) -> FloatArray:
-        """Vectors of the searches (``towers.QueryTower``); shape ``(rows, dimension + 1)``."""
+        """Vectors of the searches (``towers.QueryTower``); shape ``(rows, dimension + heads)``."""
         return self._ask(searches).cpu().numpy()
 
     def encode_listings(self, rows: pa.Table) -> FloatArray:
-        """Vectors of the listings (``towers.ListingTower``); shape ``(rows, dimension + 1)``."""
+        """Vectors of the listings (``towers.ListingTower``): ``(rows, dimension + heads)``."""
         return listing_vectors(self.net, self.encoder.listing_rows(rows)).cpu().numpy()
 
     def retrieve(

@@ -1,7 +1,7 @@
 """The two towers: what a guest asks, and what a listing is, as vectors of one space.
 
 Shapes: B searches, U listings, F dense inputs, K categories, H history slots,
-D compared dimensions, W hidden width.
+D compared dimensions, E heads, W hidden width.
 """
 
 from __future__ import annotations
@@ -74,8 +74,9 @@ def _trunk(width: int, config: TowerConfig) -> nn.Sequential:
 class ListingTower(nn.Module):
     """A listing's vector: its id's own part, plus what its attributes say.
 
-    The first D numbers have length 1. The last is its appeal to everybody, in units of
-    the cosine: what a length-1 vector could say only by leaning towards all guests.
+    The first D numbers have length 1. The others, one per head, are its appeal to
+    everybody, in units of the cosine: what a length-1 vector could say only by leaning
+    towards all guests.
     """
 
     def __init__(self, shape: InputShape, config: TowerConfig) -> None:
@@ -83,7 +84,7 @@ class ListingTower(nn.Module):
         width = shape.listing_width + config.category_dimension * len(shape.categories)
         scale = _QUIET_SCALE if width else _EMBEDDING_SCALE
         self.id_table = _embedding(shape.listings, config.dimension, scale)
-        self.appeal_table = _embedding(shape.listings, 1, 0.0)
+        self.appeal_table = _embedding(shape.listings, config.heads, 0.0)
         self.appeal_scale = config.temperature
         self.category_tables = nn.ModuleList(
             _embedding(count, config.category_dimension) for count in shape.categories
@@ -94,20 +95,20 @@ class ListingTower(nn.Module):
             self.trunk = _trunk(width + config.category_dimension, config)
             self.place = nn.Linear(config.hidden, config.dimension)
             # no bias: what is added to every listing's appeal cancels in a softmax
-            self.appeal = nn.Linear(config.hidden, 1, bias=False)
+            self.appeal = nn.Linear(config.hidden, config.heads, bias=False)
 
     def forward(
         self, id_U: Tensor, dense_UF: Tensor, category_UK: Tensor, market_U: Tensor
     ) -> Tensor:
-        vector_UD, appeal_U1 = self.id_table(id_U), self.appeal_table(id_U)
+        vector_UD, appeal_UE = self.id_table(id_U), self.appeal_table(id_U)
         if self.trunk is not None:
             parts = [table(category_UK[:, k]) for k, table in enumerate(self.category_tables)]
             inputs = torch.cat([dense_UF, self.market_table(market_U), *parts], dim=1)
             hidden_UW = self.trunk(inputs)
             vector_UD = vector_UD + self.place(hidden_UW)
-            appeal_U1 = appeal_U1 + self.appeal(hidden_UW)
+            appeal_UE = appeal_UE + self.appeal(hidden_UW)
         unit_UD = F.normalize(vector_UD.float(), dim=1)
-        return torch.cat([unit_UD, self.appeal_scale * appeal_U1.float()], dim=1)
+        return torch.cat([unit_UD, self.appeal_scale * appeal_UE.float()], dim=1)
 
 
 class QueryTower(nn.Module):
@@ -115,12 +116,16 @@ class QueryTower(nn.Module):
 
     The history is pooled by attention over the listings' own vectors, asked by the
     search; one learned slot stands for "no history", so that a new guest works. The
-    first D numbers have length 1; the last is 1 and takes a listing's appeal as it is.
+    first D numbers have length 1; of the others, one per head, the head's own is 1 and
+    takes a listing's appeal as it is.
+
+    With a head per stage the vector is that of one head, or the heads' weighted sum: an
+    inner product with the sum is the weighted sum of the heads' scores.
     """
 
     def __init__(self, shape: InputShape, config: TowerConfig) -> None:
         super().__init__()
-        width = config.dimension
+        self.width = width = config.dimension
         self.context_table = _embedding(shape.markets, width)
         self.guest_table = _embedding(shape.guests, width) if shape.guests > 1 else None
         self.trunk = None
@@ -134,26 +139,45 @@ class QueryTower(nn.Module):
             self.ask = nn.Linear(width, width)
             self.nothing = nn.Parameter(torch.zeros(2, width))
             self.gain = nn.Parameter(torch.ones(width))
+        self.turn = None
+        if config.heads > 1:
+            # all heads start as one and part where the stages differ
+            self.turn = nn.Linear(width, config.heads * width)
+            nn.init.zeros_(self.turn.weight)
+            nn.init.zeros_(self.turn.bias)
+            self.register_buffer(
+                "share_E", torch.tensor(config.head_shares, dtype=torch.float32), persistent=False
+            )
 
     def forward(
-        self,
-        dense_BF: Tensor,
-        market_B: Tensor,
-        guest_B: Tensor,
-        history_BHD: Tensor,
-        stage_BH: Tensor,
+        self, queries: dict[str, Tensor], history_BHD: Tensor, head_B: Tensor | None = None
     ) -> Tensor:
-        context_BD = self.context_table(market_B)
+        """Vectors of the searches: of head ``head_B`` of each, or of all heads together."""
+        context_BD = self._context(queries, history_BHD)
+        if self.turn is None:
+            unit_BD = F.normalize(context_BD.float(), dim=1)
+            return torch.cat([unit_BD, unit_BD.new_ones(len(unit_BD), 1)], dim=1)
+        turned_BED = self.turn(context_BD).view(len(context_BD), -1, self.width)
+        unit_BED = F.normalize((context_BD[:, None] + turned_BED).float(), dim=2)
+        own_EE = torch.eye(unit_BED.shape[1], device=unit_BED.device)
+        if head_B is not None:
+            chosen_BD = unit_BED[torch.arange(len(head_B), device=head_B.device), head_B]
+            return torch.cat([chosen_BD, own_EE[head_B]], dim=1)
+        vector_BEX = torch.cat([unit_BED, own_EE.expand(len(unit_BED), -1, -1)], dim=2)
+        return torch.einsum("bex,e->bx", vector_BEX, self.share_E)
+
+    def _context(self, queries: dict[str, Tensor], history_BHD: Tensor) -> Tensor:
+        """What is asked, by whom, after what: before its length is made 1."""
+        context_BD: Tensor = self.context_table(queries["market"])
         if self.trunk is not None:
-            hidden_BW = self.trunk(torch.cat([dense_BF, context_BD], dim=1))
+            hidden_BW = self.trunk(torch.cat([queries["dense"], context_BD], dim=1))
             context_BD = context_BD + self.place(hidden_BW)
         if self.guest_table is not None:
-            context_BD = context_BD + self.guest_table(guest_B)
+            context_BD = context_BD + self.guest_table(queries["guest"])
         if self.pools_history:
-            liked_BHD = history_BHD[:, :, :-1]
+            liked_BHD, stage_BH = history_BHD[:, :, : self.width], queries["history_stage"]
             context_BD = context_BD + self.gain * self._pool(context_BD, liked_BHD, stage_BH)
-        unit_BD = F.normalize(context_BD.float(), dim=1)
-        return torch.cat([unit_BD, unit_BD.new_ones(len(unit_BD), 1)], dim=1)
+        return context_BD
 
     def _pool(self, context_BD: Tensor, history_BHD: Tensor, stage_BH: Tensor) -> Tensor:
         asked_BD = self.ask(context_BD)
@@ -180,7 +204,11 @@ class TwoTowerNet(nn.Module):
         self.query = QueryTower(shape, config)
 
     def forward(
-        self, queries: dict[str, Tensor], listings: dict[str, Tensor], history_place_BH: Tensor
+        self,
+        queries: dict[str, Tensor],
+        listings: dict[str, Tensor],
+        history_place_BH: Tensor,
+        head_B: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Vectors of the searches and of the listings.
 
@@ -188,19 +216,14 @@ class TwoTowerNet(nn.Module):
             queries: ``dense``, ``market``, ``guest``, ``history_stage`` per search.
             listings: ``id``, ``dense``, ``category``, ``market`` per listing.
             history_place_BH: row in ``listings`` of each history slot.
+            head_B: head that each search asks with; without it all together.
         """
         vector_UD = self.listing(
             listings["id"], listings["dense"], listings["category"], listings["market"]
         )
-        return self.ask(queries, vector_UD[history_place_BH]), vector_UD
+        return self.query(queries, vector_UD[history_place_BH], head_B), vector_UD
 
     def ask(self, queries: dict[str, Tensor], history_BHD: Tensor) -> Tensor:
         """Vectors of searches whose history vectors are known already."""
-        vector_BD: Tensor = self.query(
-            queries["dense"],
-            queries["market"],
-            queries["guest"],
-            history_BHD,
-            queries["history_stage"],
-        )
+        vector_BD: Tensor = self.query(queries, history_BHD)
         return vector_BD

@@ -15,7 +15,7 @@ _BLOCK = 32_768
 
 @torch.no_grad()
 def listing_vectors(net: TwoTowerNet, listings: ListingArrays) -> Tensor:
-    """A vector per listing, on the net's device; shape ``(L, dimension + 1)``."""
+    """A vector per listing, on the net's device; shape ``(L, dimension + heads)``."""
     device = next(net.parameters()).device
     parts = []
     for start in range(0, max(len(listings), 1), _BLOCK):
@@ -33,7 +33,7 @@ def listing_vectors(net: TwoTowerNet, listings: ListingArrays) -> Tensor:
 
 @torch.no_grad()
 def query_vectors(net: TwoTowerNet, queries: QueryArrays, known_LD: Tensor) -> Tensor:
-    """A vector per search; shape ``(S, dimension + 1)``.
+    """A vector per search; shape ``(S, dimension + heads)``.
 
     ``known_LD`` holds the vector of each listing index, for the histories.
     """

@@ -142,19 +142,44 @@ def test_weak_positives_are_rows_that_were_shown_and_not_clicked(
     assert len(weights) == clicked + round(0.5 * clicked)
 
 
-def test_journey_negatives_were_shown_to_the_guest_and_never_clicked(
+def furthest_of(rows: pa.Table) -> dict[tuple[str, str], int]:
+    """How far each guest went with each listing, over all searches."""
+    found: dict[tuple[str, str], int] = {}
+    for row in rows.select(["id_user", "id_listing", "stage"]).to_pylist():
+        pair = (row["id_user"], row["id_listing"])
+        found[pair] = max(found.get(pair, 0), row["stage"])
+    return found
+
+
+def test_journey_negatives_went_less_far_than_the_positive(
     world: Callable[..., pa.Table],
 ) -> None:
     rows, encoder, past = fitted(world(searches=60))
     data = encode_log(rows, encoder, past, TRAINING)
     positive = rows.filter(pa.array(rows["stage"].to_numpy() > 0))
-    guest = positive["id_user"][0].as_py()
-    pairs = list(zip(rows["id_user"].to_pylist(), rows["id_listing"].to_pylist(), strict=True))
-    clicked = {p for p, s in zip(pairs, rows["stage"].to_pylist(), strict=True) if s}
-    expected = {p[1] for p in pairs if p[0] == guest and p not in clicked}
-    start = data.positives.hard_start_P[0]
-    found = data.hard[start : start + data.positives.hard_count_P[0]]
-    assert set(encoder.listings.ids(found).to_pylist()) == expected
+    furthest = furthest_of(rows)
+    reached = set()
+    for place in range(len(data.positives)):
+        guest, stage = positive["id_user"][place].as_py(), positive["stage"][place].as_py()
+        start = data.positives.hard_start_P[place]
+        found = data.hard[start : start + data.positives.hard_count_P[place]]
+        less_far = {pair[1] for pair, s in furthest.items() if pair[0] == guest and s < stage}
+        assert set(encoder.listings.ids(found).to_pylist()) == less_far
+        reached.add(stage)
+    assert reached == {1, 2, 3}
+
+
+def test_with_a_head_per_stage_a_row_teaches_each_stage_it_reached(
+    world: Callable[..., pa.Table],
+) -> None:
+    rows, encoder, past = fitted(world(searches=60))
+    config = TrainConfig(stage_weights=(1.0, 2.0, 3.0))
+    positives = encode_log(rows, encoder, past, config, heads=3).positives
+    stage = rows["stage"].to_numpy()
+    for head in range(3):
+        here = positives.head_P == head
+        assert int(here.sum()) == int((stage > head).sum())
+        assert set(positives.weight_P[here].tolist()) == {head + 1.0}
 
 
 def test_a_log_without_a_click_is_refused(world: Callable[..., pa.Table]) -> None:
