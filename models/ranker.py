@@ -55,6 +55,7 @@ class Ranker:
         self.boosters: tuple[Booster, ...] = ()
         self.counts: dict[str, SearchCount] = {}
         self.rounds: tuple[int, ...] = ()
+        self.curves: tuple[dict[str, list[float]], ...] = ()
         self.valid_ndcg: tuple[float | None, ...] = ()
 
     @property
@@ -85,6 +86,7 @@ class Ranker:
         by_place = self.config.debiasing == "position"
         training = self._labelled(learnt, examination, at_places=by_place)
         validation = self._labelled(held_out, examination) if held_out.count.searches else None
+        self.curves = tuple({} for _ in range(self.config.bags))
         self.boosters = tuple(
             self._train(training, validation, bag, progress) for bag in range(self.config.bags)
         )
@@ -196,6 +198,7 @@ class Ranker:
             rounds=config.max_rounds if validation else config.rounds_without_validation,
             patience=config.patience,
             after_round=progress,
+            curves=self.curves[bag],
         )
 
     def _predict(self, booster: Booster, matrix: pa.Table) -> Scores:

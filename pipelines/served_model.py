@@ -1,8 +1,9 @@
-"""The registered ranker as MLflow serves it: the rows of searches in, ranked listings out.
+"""A registered model as MLflow serves it: candidate rows of searches in, ranked listings out.
 
-MLflow stores this file itself ("models from code") beside the model's own text files, so
-that no pickle is written or read. Loaded with
-``mlflow.pyfunc.load_model("models:/stayrank-ranker@champion")``.
+MLflow stores this file itself ("models from code") beside the model's own files, so that
+no pickle is written or read. Loaded with
+``mlflow.pyfunc.load_model("models:/stayrank-ranker@champion")``, or with
+``stayrank-two-tower`` for the retriever of the same run.
 """
 
 from __future__ import annotations
@@ -14,8 +15,7 @@ import mlflow
 import pandas as pd
 import pyarrow as pa
 
-from models.ranker import Ranker
-from models.recommender import top_k
+from models.recommender import Recommender, top_k
 
 __all__ = ["RankedListings"]
 
@@ -24,8 +24,9 @@ class RankedListings(mlflow.pyfunc.PythonModel):  # type: ignore[misc]  # mlflow
     """Orders the candidate rows of each search, best first."""
 
     def load_context(self, context: Any) -> None:
-        """Read the ranker's text files from the model's artifacts."""
-        self.ranker = Ranker.load(Path(context.artifacts["ranker"]))
+        """Read the model's own files from the artifacts."""
+        ((name, folder),) = context.artifacts.items()
+        self.model = _load(name, Path(folder))
 
     def predict(
         self,
@@ -37,7 +38,8 @@ class RankedListings(mlflow.pyfunc.PythonModel):  # type: ignore[misc]  # mlflow
 
         Args:
             context: given by MLflow, unused.
-            model_input: a row per candidate: ``id_search``, ``id_listing`` and features.
+            model_input: a row per candidate: ``id_search``, ``id_listing`` and what the
+                model reads.
             params: ``{"k": n}`` keeps the best ``n`` rows of each search.
 
         Returns:
@@ -45,8 +47,19 @@ class RankedListings(mlflow.pyfunc.PythonModel):  # type: ignore[misc]  # mlflow
         """
         rows = pa.Table.from_pandas(model_input, preserve_index=False)
         k = (params or {}).get("k") or len(model_input)
-        ranked = top_k(rows, self.ranker.score(rows), k)
+        ranked = top_k(rows, self.model.score(rows), k)
         return ranked.to_pandas()
+
+
+def _load(name: str, folder: Path) -> Recommender:
+    """Only what serves this model is imported: the ranker needs no torch."""
+    if name == "two_tower":
+        from models.two_tower.recommender import TwoTower
+
+        return TwoTower.load(folder)
+    from models.ranker import Ranker
+
+    return Ranker.load(folder)
 
 
 mlflow.models.set_model(RankedListings())

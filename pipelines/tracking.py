@@ -6,14 +6,12 @@ be looked at with ``stayrank dashboards``; nothing here decides anything about t
 
 from __future__ import annotations
 
+import json
 import os
-import platform
-import subprocess
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from time import time
 from typing import Any
@@ -22,17 +20,61 @@ import psutil
 
 from pipelines.home import Home
 
-__all__ = ["CHAMPION", "RANKER_MODEL", "Tracking", "facts_of_this_program"]
+__all__ = [
+    "CHAMPION",
+    "RANKER_MODEL",
+    "RUN_TAG",
+    "TOWER_MODEL",
+    "InputTable",
+    "Registration",
+    "Tracking",
+]
 
 EXPERIMENT = "stayrank"
 RANKER_MODEL = "stayrank-ranker"
+TOWER_MODEL = "stayrank-two-tower"
 CHAMPION = "champion"
 PROCESS_TAG = "stayrank.process"
+RUN_TAG = "stayrank.run"
 
 # MLflow's own limits: a request over them is refused whole.
+SECONDS_BETWEEN_SAMPLES = 5
+
 METRICS_PER_REQUEST = 1_000
 PARAMS_PER_REQUEST = 100
 PARAM_CHARACTERS = 6_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Registration:
+    """A model to register.
+
+    Attributes:
+        name: of the registered model.
+        code: the file that serves it.
+        artifacts: name → folder of the model's own files; one of them.
+        signature, input_example: as MLflow makes them.
+        requirements: pinned packages that serving needs.
+        tags: of the new version.
+    """
+
+    name: str
+    code: Path
+    artifacts: Mapping[str, Path]
+    signature: Any
+    input_example: Any
+    requirements: list[str]
+    tags: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class InputTable:
+    """A Delta table as a run read it."""
+
+    name: str
+    path: Path
+    version: int
+    rows: int
 
 
 @dataclass(frozen=True)
@@ -126,17 +168,7 @@ class Tracking:
         """Log a small pandas frame as a table that MLflow's page can show."""
         self.client.log_table(run_id, frame, name)
 
-    def register_model(  # MLflow's own list
-        self,
-        run_id: str,
-        *,
-        name: str,
-        code: Path,
-        artifacts: Mapping[str, Path],
-        signature: Any,
-        input_example: Any,
-        requirements: list[str],
-    ) -> None:
+    def register_model(self, run_id: str, given: Registration) -> None:
         """Log a pyfunc made of our code and files, never of a pickle, as a new version."""
         import mlflow
 
@@ -145,13 +177,17 @@ class Tracking:
             warnings.simplefilter("ignore", UserWarning)
             mlflow.pyfunc.log_model(
                 name="served",
-                python_model=str(code),
-                artifacts={key: str(folder) for key, folder in artifacts.items()},
-                signature=signature,
-                input_example=input_example,
-                pip_requirements=requirements,
-                registered_model_name=name,
+                python_model=str(given.code),
+                artifacts={key: str(folder) for key, folder in given.artifacts.items()},
+                signature=given.signature,
+                input_example=given.input_example,
+                pip_requirements=given.requirements,
+                registered_model_name=given.name,
             )
+        made = self.version_of_run(given.name, run_id)
+        if made is not None:
+            run = self.client.get_run(run_id).data.tags.get(RUN_TAG, "")
+            self.set_version_tags(given.name, made, {**given.tags, RUN_TAG: run})
 
     def version_of_run(self, name: str, run_id: str) -> str | None:
         """The version of a registered model that a run made; ``None`` when it made none."""
@@ -175,6 +211,71 @@ class Tracking:
         except MlflowException:
             return None
 
+    def delete_alias(self, name: str, alias: str) -> None:
+        self.client.delete_registered_model_alias(name, alias)
+
+    def tags_of_version(self, name: str, model_version: str) -> dict[str, str]:
+        """The tags of a registered version; empty where there is no such version."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return dict(self.client.get_model_version(name, model_version).tags)
+        except MlflowException:
+            return {}
+
+    def version_of_pipeline_run(self, name: str, run: str) -> str | None:
+        """The latest version whose tag ``stayrank.run`` is this run; ``None`` without one."""
+        found = self.client.search_model_versions(
+            f"name = '{name}' and tag.`stayrank.run` = '{run}'"
+        )
+        return str(max(int(v.version) for v in found)) if found else None
+
+    def files_of_version(self, name: str, model_version: str) -> Path:
+        """The folder of a version's files, fetched first where the store is not local.
+
+        Raises ``OSError`` when they cannot be had.
+        """
+        import mlflow
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return Path(mlflow.artifacts.download_artifacts(f"models:/{name}/{model_version}"))
+        except MlflowException as error:
+            raise OSError(str(error)) from error
+
+    def log_inputs(self, run_id: str, tables: Iterable[InputTable]) -> None:
+        """Link the run to the tables it read, each a Delta table at a version."""
+        from mlflow.entities import Dataset, DatasetInput, InputTag
+
+        inputs = [
+            DatasetInput(
+                Dataset(
+                    name=table.name,
+                    digest=f"v{table.version}",
+                    source_type="delta_table",
+                    source=json.dumps(
+                        {"path": str(table.path), "delta_table_version": table.version}
+                    ),
+                    profile=json.dumps({"num_rows": table.rows}),
+                ),
+                [InputTag("mlflow.data.context", "training")],
+            )
+            for table in tables
+        ]
+        self.client.log_inputs(run_id, inputs)
+
+    @contextmanager
+    def watching_the_machine(self, run_id: str) -> Iterator[None]:
+        """Log the machine's load to the run while the block runs: ``system/…`` metrics."""
+        from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
+
+        monitor = SystemMetricsMonitor(run_id, sampling_interval=SECONDS_BETWEEN_SAMPLES)
+        monitor.start()
+        try:
+            yield
+        finally:
+            monitor.finish()
+
     def set_tags(self, run_id: str, tags: Mapping[str, str]) -> None:
         for name, value in tags.items():
             self.client.set_tag(run_id, name, value)
@@ -194,35 +295,3 @@ def _flat(params: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, An
             yield from _flat(value, f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}", value
-
-
-def facts_of_this_program(checkout: Path) -> dict[str, str]:
-    """What made a run: versions, git revision, machine. Tags of the parent run."""
-    facts = {
-        "stayrank.version": version("stayrank"),
-        "machine.python": platform.python_version(),
-        "machine.platform": platform.platform(),
-        "machine.cores": str(os.cpu_count()),
-    }
-    for name in ("lightgbm", "torch", "implicit", "polars", "deltalake", "mlflow", "prefect"):
-        facts[f"version.{name}"] = version(name)
-    revision = _git(checkout, "rev-parse", "HEAD")
-    if revision:
-        facts["mlflow.source.git.commit"] = revision
-        facts["git.is_clean"] = str(not _git(checkout, "status", "--porcelain")).lower()
-    return facts
-
-
-def _git(checkout: Path, *words: str) -> str:
-    # A tarball has no git, a container may have none installed: then nothing is tagged.
-    try:
-        done = subprocess.run(  # noqa: S603
-            ["git", "-C", str(checkout), *words],  # noqa: S607
-            capture_output=True,
-            text=True,
-            timeout=10,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return done.stdout.strip() if done.returncode == 0 else ""

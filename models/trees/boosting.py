@@ -75,6 +75,7 @@ class Trainer(Protocol):
         rounds: int,
         patience: int,
         after_round: Callable[[int, int], None] | None = None,
+        curves: dict[str, list[float]] | None = None,
     ) -> Booster: ...
 
 
@@ -86,11 +87,13 @@ def train_booster(
     rounds: int,
     patience: int,
     after_round: Callable[[int, int], None] | None = None,
+    curves: dict[str, list[float]] | None = None,
 ) -> Booster:
     """Train up to ``rounds`` trees, stopping when ``valid`` has not improved for ``patience``.
 
     Without ``valid``, and with DART, all the rounds are trained. The booster predicts with its best
-    iteration. ``after_round(done, total)`` reports progress.
+    iteration. ``after_round(done, total)`` reports progress; ``curves`` is filled with each
+    metric of ``valid``, round by round.
     """
     training = _dataset(train, parameters)
     against: Sequence[lgb.Dataset] = ()
@@ -103,7 +106,10 @@ def train_booster(
     if after_round is not None:
         report = after_round
         callbacks.append(lambda env: report(env.iteration + 1, rounds))
-    return lgb.train(
+    recorded: dict[str, dict[str, list[float]]] = {}
+    if against and curves is not None:
+        callbacks.append(lgb.record_evaluation(recorded))
+    booster = lgb.train(
         parameters,
         training,
         num_boost_round=rounds,
@@ -111,6 +117,9 @@ def train_booster(
         valid_names=["valid"] * len(against),
         callbacks=callbacks,
     )
+    if curves is not None:
+        curves.update(recorded.get("valid", {}))
+    return booster
 
 
 def load_booster(path: Path) -> Booster:

@@ -44,13 +44,14 @@ class DaskTrainer:
         rounds: int,
         patience: int,
         after_round: Callable[[int, int], None] | None = None,
+        curves: dict[str, list[float]] | None = None,
     ) -> Booster:
         """Train ``rounds`` trees; with ``valid`` keep as many as its NDCG asks for.
 
-        ``patience`` has no use here, and progress is reported once, at the end. Raises
+        ``patience`` and ``curves`` have no use here, and progress is reported once, at the end. Raises
         ``ValueError`` without groups, or with positions, which LightGBM's Dask cannot take.
         """
-        del patience
+        del patience, curves
         if train.groups is None or train.positions is not None:
             raise ValueError("on a cluster a ranker learns from groups, and not by position")
         from distributed import Client

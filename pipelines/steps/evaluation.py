@@ -10,9 +10,9 @@ import polars as pl
 from data.split import Windows
 from models.evaluation.scorecard import Scorecard
 from pipelines.home import write_json
-from pipelines.promotion import decide, promote
 from pipelines.steps.context import RunContext
 from pipelines.steps.featuring import feature_set_of
+from pipelines.steps.gating import Challenge, judge_challenger
 from pipelines.steps.judging import judge_test_window
 from pipelines.steps.retrieval import retrieval_scores
 from pipelines.steps.rows import judged_rows
@@ -42,15 +42,20 @@ def evaluate(context: RunContext, run: str) -> Scorecard:
     scorecard = Scorecard(scores=(*shown.scores, *retrieved), honesty=shown.honesty)
     _write(context, scorecard)
     _log(context, record, scorecard)
-    _crown(context, record, scorecard)
-    return scorecard
-
-
-def _crown(context: RunContext, record: RunRecord, scorecard: Scorecard) -> None:
     if "ranker" in record.children:
-        decision = decide(scorecard)
-        alias = promote(context.tracking, record.children["ranker"], decision)
-        context.console.say(f"ranker is {alias or 'not registered'}: {decision.reason}")
+        with step("judging the challenger"):
+            decision = judge_challenger(
+                context,
+                Challenge(
+                    record=record,
+                    models=models,
+                    rows=rows,
+                    scores=scores["test"]["ranker"],
+                    scorecard=scorecard,
+                ),
+            )
+        context.console.say(f"ranker against {decision.against}: {decision.reason}")
+    return scorecard
 
 
 def _write(context: RunContext, scorecard: Scorecard) -> None:

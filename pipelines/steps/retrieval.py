@@ -31,16 +31,21 @@ REFERENCE = "popularity"
 
 
 def retrieval_scores(
-    context: RunContext, models: Mapping[str, Recommender], rows: SplitRows
+    context: RunContext,
+    models: Mapping[str, Recommender],
+    rows: SplitRows,
+    *,
+    reference: str = REFERENCE,
 ) -> list[Score]:
     """Recall@100 of the test window's clicked, contacted or booked listings.
 
     Every model retrieves from the same catalogue under the same eligibility (capacity,
-    nights, price filter, radius), exactly.
+    nights, price filter, radius), exactly. ``reference`` is the model that the others are
+    compared with; without it there are no scores.
     """
     test = frame_of(rows.test).sort("search_s", "id_search", "id_listing")
     taken = test.filter(pl.col("stage") >= int(CLICKED))
-    if taken.is_empty() or REFERENCE not in models:
+    if taken.is_empty() or reference not in models:
         return []
     queries = taken.unique("id_search", keep="first", maintain_order=True)
     catalogue = _catalogue(rows, test)
@@ -52,7 +57,7 @@ def retrieval_scores(
     settings = RetrievalSettings(
         k=RETRIEVED,
         split="test",
-        reference=REFERENCE,
+        reference=reference,
         replicates=context.settings.evaluation.replicates,
         seed=context.settings.seed,
     )

@@ -14,7 +14,7 @@ from models.two_tower.recommender import TwoTower
 from pipelines.steps.context import RunContext
 from pipelines.steps.rows import SplitRows
 
-__all__ = ["score_windows"]
+__all__ = ["score_of_window", "score_windows"]
 
 
 def score_windows(
@@ -23,7 +23,7 @@ def score_windows(
     """Write the ``scores`` table; returns split → model → one score per row of the window."""
     windows = {"valid": rows.valid, "test": rows.test}
     scores = {
-        split: {name: _score(model, rows, split) for name, model in models.items()}
+        split: {name: score_of_window(model, rows, split) for name, model in models.items()}
         for split in windows
     }
     frames = [
@@ -35,7 +35,7 @@ def score_windows(
     return scores
 
 
-def _score(model: Recommender, rows: SplitRows, split: str) -> Scores:
+def score_of_window(model: Recommender, rows: SplitRows, split: str) -> Scores:
     """Scores of a window; the tower also remembers what happened earlier in that window."""
     judged = rows.valid if split == "valid" else rows.test
     if isinstance(model, TwoTower) and split == "test":

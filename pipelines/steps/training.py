@@ -21,8 +21,9 @@ from models.recommender import Recommender
 from models.trees.distributed import DaskTrainer
 from models.two_tower.recommender import TwoTower
 from pipelines.console import ProgressCall
+from pipelines.facts import facts_of_this_program
 from pipelines.home import write_json
-from pipelines.model_logging import log_trained
+from pipelines.model_logging import Curve, log_trained
 from pipelines.steps.context import RunContext
 from pipelines.steps.featuring import feature_set_of
 from pipelines.steps.model_zoo import (
@@ -33,7 +34,7 @@ from pipelines.steps.model_zoo import (
 from pipelines.steps.ranker_rows import with_training_columns
 from pipelines.steps.rows import attribute_columns, training_rows, windows_of
 from pipelines.steps.run_record import RunRecord
-from pipelines.tracking import facts_of_this_program
+from pipelines.tracking import InputTable
 
 __all__ = ["train"]
 
@@ -74,7 +75,8 @@ def train(
     tables = {t.name: context.version(t.name) for t in (IMPRESSIONS, FEATURES)}
     name = f"{datetime.now(UTC):%Y-%m-%dT%H-%M-%S}-{os.getpid()}"
     parent = _start_parent(context, rows, windows, name, tables)
-    with context.tracking.closing(parent):
+    watching = context.tracking.watching_the_machine(parent)
+    with context.tracking.closing(parent), watching:
         place = _Place(run=name, parent=parent, dask=dask)
         children = {m: _train_one(context, m, rows, place) for m in chosen}
     record = RunRecord(
@@ -117,7 +119,14 @@ def _start_parent(
         "rows": {"train": rows.train.num_rows, "valid": rows.valid.num_rows},
     }
     tracking.log_params(parent, described)
+    tracking.log_inputs(parent, [_input(context, *table) for table in tables.items()])
     return parent
+
+
+def _input(context: RunContext, name: str, version: int) -> InputTable:
+    lake = context.lake
+    rows = lake.rows(name, version=version)
+    return InputTable(name=name, path=lake.path(name).resolve(), version=version, rows=rows)
 
 
 def _trainable(names: Sequence[str], train: pa.Table) -> tuple[tuple[str, ...], dict[str, str]]:
@@ -139,25 +148,36 @@ def _train_one(context: RunContext, model_name: str, rows: TrainingRows, place: 
     child = context.tracking.start_run(model_name, parent=place.parent, tags=tags)
     with context.tracking.closing(child), context.console.step(f"training {model_name}") as moved:
         try:
-            _fit(context, model, rows, moved)
+            curves = _fit(context, model, rows, moved)
         except (ValueError, OSError) as error:
             raise DataError(f"model {model_name} cannot be trained: {error}") from error
         shutil.rmtree(folder, ignore_errors=True)
         model.save(folder)
-        log_trained(context.tracking, child, model, folder, rows.valid)
+        log_trained(context.tracking, child, model, folder, rows.valid, curves)
     return child
 
 
-def _fit(context: RunContext, model: Recommender, rows: TrainingRows, moved: ProgressCall) -> None:
+def _fit(
+    context: RunContext, model: Recommender, rows: TrainingRows, moved: ProgressCall
+) -> tuple[Curve, ...]:
+    """Fit; returns the curves that the model itself does not keep."""
     if isinstance(model, TwoTower):
         # It sorts and copies what it is given, so it is given what it reads.
         read = [c for c in attribute_columns(rows.features) if c in rows.train.column_names]
-        model.fit(rows.train.select(read), rows.valid.select(read), progress=moved)
-    elif isinstance(model, Ranker):
+        losses: list[float] = []
+        model.fit(
+            rows.train.select(read),
+            rows.valid.select(read),
+            progress=moved,
+            report=lambda step: losses.append(step.loss),
+        )
+        return (Curve(name="curve.train_loss", values=losses),)
+    if isinstance(model, Ranker):
         train, valid = with_training_columns(context, model.config, rows.train, rows.valid)
         model.fit(train, valid, progress=moved)
     else:
         model.fit(rows.train, rows.valid)
+    return ()
 
 
 def _title(train: pa.Table, windows: Windows) -> str:

@@ -1,0 +1,57 @@
+"""``promote`` and ``rollback``: which ranker is the champion."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from pipelines.cli.application import HomeOption, SettingsOption, app, context_of
+
+__all__ = ["promote", "rollback"]
+
+
+@app.command()
+def promote(
+    why: Annotated[
+        bool, typer.Option("--why", help="Only show what was decided on the latest run, and why.")
+    ] = False,
+    home: HomeOption = None,
+    settings: SettingsOption = None,
+) -> None:
+    """Judge the latest ranker against the champion; it is promoted only if it wins.
+
+    Example: stayrank promote --why
+    """
+    from data.errors import DataError
+    from pipelines.steps.gating import challenge_of, judge_challenger, read_decision
+
+    context = context_of(home, settings, None)
+    run = context.home.latest_run().name
+    decision = read_decision(context.home, run)
+    if not why:
+        decision = judge_challenger(context, challenge_of(context, run))
+    if decision is None:
+        raise DataError(
+            f"the gate has not judged run {run} yet. Judge it with: "
+            f"stayrank promote --home {context.home.root}"
+        )
+    context.console.say(f"run {run}, against {decision.against}")
+    for line in decision.lines():
+        context.console.say(line)
+
+
+@app.command()
+def rollback(home: HomeOption = None) -> None:
+    """Make the previous champion champion again.
+
+    Example: stayrank rollback --home data/home
+    """
+    from data.errors import DataError
+    from pipelines.gate.registry import roll_back
+
+    context = context_of(home, None, None)
+    if not context.home.mlflow_database.is_file():
+        raise DataError(f"{context.home.root} holds no models yet: stayrank run")
+    before, now = roll_back(context.tracking, context.home)
+    context.console.say(f"champion is version {now} again, no longer version {before}")

@@ -1,0 +1,1 @@
+"""The promotion gate: which registered ranker is the champion, and why."""
