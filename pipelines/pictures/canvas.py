@@ -1,0 +1,143 @@
+"""One drawing, two uses: inline SVG that follows the page's theme, and a PNG for MLflow.
+
+Marks can carry a text each: artists are given a group id, and in the SVG every mark of
+that group gets its text as ``data-tip``, which the page shows on hover, focus or touch.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+
+__all__ = ["COLOURS", "DIVERGING", "Picture", "blank", "colour_of"]
+
+# Okabe & Ito's colours: told apart by colour-blind readers, on white and on black.
+COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
+DIVERGING = "PuOr"
+PNG_DPI = 110
+_MARK = re.compile(r"<(use|path) ")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Picture:
+    """A finished drawing.
+
+    Attributes:
+        name: file name without its ending, also the element's id on the page.
+        title: what it shows, for the page's heading and for screen readers.
+        note: how to read it, one or two sentences.
+        figure: the drawing.
+        tips: group id → text of each of its marks, in drawing order.
+    """
+
+    name: str
+    title: str
+    figure: Figure
+    note: str = ""
+    tips: dict[str, Sequence[str]] = field(default_factory=dict)
+
+    def svg(self) -> str:
+        """As an ``<svg>`` element whose black is the page's own text colour."""
+        buffer = io.StringIO()
+        with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": self.name}):
+            FigureCanvasSVG(self.figure).print_svg(buffer, metadata={"Date": None, "Creator": None})
+        text = buffer.getvalue()
+        body = text[text.index("<svg") :]
+        body = re.sub(r'(<svg [^>]*?)width="[^"]*" height="[^"]*"', r"\1", body, count=1)
+        body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
+        body = self._with_own_ids(body)
+        # matplotlib writes black as a default or by name; the page decides instead.
+        body = body.replace("#000000", "currentColor").replace(
+            "<text ", '<text fill="currentColor" '
+        )
+        for group, texts in self.tips.items():
+            body = _with_tips(body, f"{self.name}-{group}", texts)
+        return body.replace(
+            "<svg ", f'<svg role="img" aria-label="{escape(self.title)}" id="{self.name}" ', 1
+        )
+
+    def write_png(self, folder: Path) -> Path:
+        """As a PNG on white, with its title and note, readable on its own."""
+        path = folder / f"{self.name}.png"
+        folder.mkdir(parents=True, exist_ok=True)
+        self.figure.suptitle(self.title, fontsize=10)
+        self.figure.supxlabel(_wrapped(self.note), fontsize=7, color="#444444")
+        FigureCanvasAgg(self.figure)
+        self.figure.savefig(path, dpi=PNG_DPI, facecolor="white")
+        return path
+
+    def _with_own_ids(self, body: str) -> str:
+        """Ids that cannot meet those of another picture of the same page."""
+        body = re.sub(r'\bid="', f'id="{self.name}-', body)
+        body = re.sub(r'(xlink:href="#|url\(#)', rf"\g<1>{self.name}-", body)
+        return body.replace(' xmlns:xlink="http://www.w3.org/1999/xlink"', "").replace(
+            "xlink:href", "href"
+        )
+
+
+def blank(
+    width: float = 7.0, height: float = 3.2, *, columns: int = 1
+) -> tuple[Figure, Sequence[Any]]:
+    """An empty figure with its axes side by side; transparent, without box."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    figure.patch.set_alpha(0)
+    axes = [figure.add_subplot(1, columns, place + 1) for place in range(columns)]
+    for each in axes:
+        each.patch.set_alpha(0)
+        each.spines[["top", "right"]].set_visible(False)
+        each.tick_params(labelsize=8)
+    return figure, axes
+
+
+def colour_of(place: int) -> str:
+    """The colour of the n-th series."""
+    return COLOURS[place % len(COLOURS)]
+
+
+def _with_tips(body: str, group: str, texts: Sequence[str]) -> str:
+    """Give the marks of a group their texts, one after the other."""
+    start = body.find(f'id="{group}"')
+    if start < 0:
+        return body
+    start = body.index(">", start)
+    defined = body.find("</defs>", start)
+    end = _end_of_group(body, start)
+    if 0 <= defined < end:  # the marker's own shape is no mark
+        start = defined
+    waiting: Iterator[str] = iter(texts)
+
+    def told(match: re.Match[str]) -> str:
+        text = next(waiting, None)
+        if text is None:
+            return match.group(0)
+        return f'<{match.group(1)} tabindex="0" data-tip="{escape(text)}" '
+
+    return body[:start] + _MARK.sub(told, body[start:end]) + body[end:]
+
+
+def _end_of_group(body: str, start: int) -> int:
+    depth = 1
+    for tag in re.finditer(r"<g\b|</g>", body[start:]):
+        depth += 1 if tag.group(0) == "<g" else -1
+        if depth == 0:
+            return start + tag.start()
+    return len(body)
+
+
+def _wrapped(note: str, width: int = 110) -> str:
+    lines: list[str] = [""]
+    for word in note.split():
+        if len(lines[-1]) + len(word) > width:
+            lines.append("")
+        lines[-1] = f"{lines[-1]} {word}".strip()
+    return "\n".join(lines)
