@@ -48,8 +48,9 @@ class DaskTrainer:
     ) -> Booster:
         """Train ``rounds`` trees; with ``valid`` keep as many as its NDCG asks for.
 
-        ``patience`` and ``curves`` have no use here, and progress is reported once, at the end. Raises
-        ``ValueError`` without groups, or with positions, which LightGBM's Dask cannot take.
+        ``patience`` and ``curves`` have no use here, and progress is reported once, at the
+        end. Raises ``ValueError`` without groups, or with positions, which LightGBM's Dask
+        cannot take.
         """
         del patience, curves
         if train.groups is None or train.positions is not None:
