@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
-from models.columns import numbers
+from models.columns import Numbers, numbers
 from models.explaining import over_the_search
 from models.ranker import Contributions, Ranker
 
@@ -67,15 +67,18 @@ def _by_value(rows: pa.Table, name: str, lift: Contributions, bins: int) -> pa.T
     values = numbers(rows, name)
     known = np.isfinite(values)
     found = [] if known.all() else [_summary(None, "unknown", lift[~known])]
-    edges = (
-        np.unique(np.quantile(values[known], np.linspace(0, 1, bins + 1))) if known.any() else []
-    )
+    edges = _edges(values[known], bins)
     # A value on an edge belongs to the bin above; the last bin is closed.
     place = np.clip(np.searchsorted(edges, values, side="right") - 1, 0, max(len(edges) - 2, 0))
     for one in np.unique(place[known]):
         at = known & (place == one)
         found.append(_summary(float(np.median(values[at])), None, lift[at]))
     return pa.Table.from_pylist(found, schema=_SCHEMA)
+
+
+def _edges(known: Numbers, bins: int) -> Numbers:
+    """Edges of bins with about as many rows each; fewer where values repeat."""
+    return np.unique(np.quantile(known, np.linspace(0, 1, bins + 1))) if len(known) else known
 
 
 def _by_word(rows: pa.Table, name: str, lift: Contributions) -> pa.Table:

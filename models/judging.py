@@ -12,7 +12,14 @@ from models.evaluation.metrics import Hits, ndcg
 from models.order import group_codes, rank_within, tie_keys
 from models.recommender import Scores
 
-__all__ = ["UTILITIES", "Utilities", "checked_utilities", "ndcg_per_search", "validation_ndcg"]
+__all__ = [
+    "UTILITIES",
+    "Utilities",
+    "checked_utilities",
+    "ndcg_per_search",
+    "validation_ndcg",
+    "worth_weighted_ndcg",
+]
 
 Utilities = tuple[float, float, float, float]
 
@@ -59,3 +66,20 @@ def validation_ndcg(
     each = np.sort(ndcg_per_search(rows, scores, utilities=utilities, k=k))
     each = each[~np.isnan(each)]
     return float(each.mean()) if len(each) else 0.0
+
+
+def worth_weighted_ndcg(
+    rows: pa.Table, scores: Scores, *, utilities: Utilities = UTILITIES, k: int = 10
+) -> float:
+    """NDCG@k as :func:`validation_ndcg`, each search weighing the utility of its furthest stage.
+
+    A booking counts as much as a hundred clicks, in the weight as in the gain.
+    """
+    each = ndcg_per_search(rows, scores, utilities=utilities, k=k)
+    gains = np.asarray(utilities, dtype=np.float64)[stages(rows)]
+    worth = np.zeros(len(each))
+    np.maximum.at(worth, group_codes(rows["id_search"]), gains)
+    # Summed in the order of the values, as above.
+    order = np.lexsort((worth, each))[: int((~np.isnan(each)).sum())]
+    total = float(worth[order].sum())
+    return float(each[order] @ worth[order]) / total if total else 0.0

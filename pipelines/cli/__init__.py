@@ -5,8 +5,22 @@ answer at once. Exit codes: 0 done, 1 data or run failure, 2 usage.
 """
 
 # Importing a file of commands is what adds them; the order is that of ``--help``.
-from pipelines.cli import log_commands, model_commands, people_commands, promotion_commands
+from pipelines.cli import (
+    log_commands,
+    model_commands,
+    people_commands,
+    promotion_commands,
+    tuning_commands,
+)
 from pipelines.cli.application import app
 from pipelines.cli.entry import main
 
-__all__ = ["app", "log_commands", "main", "model_commands", "people_commands", "promotion_commands"]
+__all__ = [
+    "app",
+    "log_commands",
+    "main",
+    "model_commands",
+    "people_commands",
+    "promotion_commands",
+    "tuning_commands",
+]
