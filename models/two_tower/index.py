@@ -15,10 +15,11 @@ from torch import Tensor
 
 from models.two_tower.eligibility import Allowed
 
-__all__ = ["exact_top_k"]
+__all__ = ["blocks", "exact_top_k"]
 
 
-def _blocks(rows: int, size: int) -> Iterator[slice]:
+def blocks(rows: int, size: int) -> Iterator[slice]:
+    """``rows`` rows as slices of at most ``size``."""
     for start in range(0, rows, size):
         yield slice(start, min(start + size, rows))
 
@@ -44,8 +45,8 @@ def exact_top_k(
     """
     score_QK = query_QD.new_full((len(query_QD), k), float("-inf"))
     place_QK = torch.full((len(query_QD), k), -1, dtype=torch.int64, device=query_QD.device)
-    for queries in _blocks(len(query_QD), query_block):
-        for listings in _blocks(len(listing_LD), listing_block):
+    for queries in blocks(len(query_QD), query_block):
+        for listings in blocks(len(listing_LD), listing_block):
             score_QL = query_QD[queries] @ listing_LD[listings].T
             if allowed is not None:
                 score_QL.masked_fill_(

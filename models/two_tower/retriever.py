@@ -3,7 +3,11 @@
 The listings are encoded once. A market is searched exactly, or, from a size on, through an
 index whose recall was measured when it was built. What a search allows is exact either way.
 
-Shapes: Q searches, L listings, D dimensions, K results, R results kept for new listings.
+To the inner product come three things that the towers do not know: what the ranker makes
+of a listing in general, that a listing is new and cannot have shown yet what it is worth,
+and that the guest has met it before. All are sums, so the search stays exact.
+
+Shapes: Q searches, L listings, D dimensions, K results, M listings met.
 """
 
 from __future__ import annotations
@@ -19,35 +23,48 @@ import torch
 from torch import Tensor
 
 from models.two_tower.approximate import ApproximateIndex, IndexConfig, IndexRecallError
-from models.two_tower.arrays import FloatArray
 from models.two_tower.eligibility import Eligibility
-from models.two_tower.index import exact_top_k
+from models.two_tower.familiar import Familiar, merged
+from models.two_tower.index import blocks, exact_top_k
 from models.two_tower.recommender import TwoTower
 from models.two_tower.rows import ranked_rows
 from models.two_tower.vocabulary import Vocabulary
 
-__all__ = ["MarketIndex", "Retriever", "RetrieverConfig", "keep_places_for"]
+__all__ = ["PLAIN", "MarketIndex", "Retriever", "RetrieverConfig"]
 
 _EVERYWHERE = ""
+# Searches whose listings met are scored at one time: some hundred vectors each.
+_BLOCK = 256
 
 
 @dataclass(frozen=True, kw_only=True)
 class RetrieverConfig:
     """How a catalogue is searched.
 
+    The additions are in units of the inner product; 0 = none. Their defaults were chosen on
+    the validation day of one simulated world (docs/decisions/0032).
+
     Attributes:
         index: when FAISS is used, and the recall that it must reach.
-        new_share: share of the results kept for listings with ``listing_is_new``, where so
-            many are allowed; the best of them by score. A new listing has no bookings that
-            could bring it forward, and what is never retrieved is never booked.
+        prior_weight: per standard deviation of the prior that the caller gives.
+        new_bonus: for listings with ``listing_is_new``: they have no bookings that could
+            bring them forward, and what is never retrieved is never booked.
+        shown_bonus, clicked_bonus: for what the guest was shown, and further clicked.
     """
 
     index: IndexConfig = field(default_factory=IndexConfig)
-    new_share: float = 0.0
+    prior_weight: float = 0.05
+    new_bonus: float = 0.12
+    shown_bonus: float = 0.15
+    clicked_bonus: float = 0.05
 
     def __post_init__(self) -> None:
-        if not 0 <= self.new_share < 1:
-            raise ValueError(f"new_share {self.new_share} is outside [0, 1)")
+        added = (self.prior_weight, self.new_bonus, self.shown_bonus, self.clicked_bonus)
+        if min(added) < 0:
+            raise ValueError(f"what is added to a score must not be negative: {self}")
+
+
+PLAIN = RetrieverConfig(prior_weight=0.0, new_bonus=0.0, shown_bonus=0.0, clicked_bonus=0.0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +99,7 @@ class Retriever:
         config: how to search.
         probes: searches of the kind to come, on which the recall of an index is measured;
             needed where a market is large enough for one.
-        prior: added to each listing's appeal, in units of the inner product.
+        prior: what speaks for each listing whoever asks, in any unit; null = the mean.
 
     Raises :class:`models.two_tower.approximate.IndexRecallError` when an index finds too
     little, ``ValueError`` when one is to be built and there are no probes for its market.
@@ -95,19 +112,23 @@ class Retriever:
         config: RetrieverConfig | None = None,
         *,
         probes: pa.Table | None = None,
-        prior: FloatArray | None = None,
+        prior: pa.ChunkedArray | pa.Array | None = None,
     ) -> None:
         self.model, self.catalogue = model, catalogue
         self.config = config or RetrieverConfig()
         self.listing_LD = torch.from_numpy(model.encode_listings(catalogue))
+        added_L = self.config.new_bonus * _is_new(catalogue)
         if prior is not None:
-            # every head's appeal, so that any weighting of the heads adds the prior once
-            self.listing_LD[:, model.config.dimension :] += torch.from_numpy(prior)[:, None]
-        self.new_L = _is_new(catalogue)
+            added_L = added_L + self.config.prior_weight * _standardised(prior)
+        appeal = slice(model.config.dimension, None)
+        # a search weighs the heads' appeals; divided by the weights' sum it adds this once
+        self.listing_LD[:, appeal] += added_L[:, None] / _weights(model)
         self.markets = {place.market: place for place in self._built(probes)}
 
-    def retrieve(self, queries: pa.Table, k: int) -> pa.Table:
+    def retrieve(self, queries: pa.Table, k: int, *, familiar: Familiar | None = None) -> pa.Table:
         """The ``k`` best allowed listings of each search's market.
+
+        ``familiar`` tells what the guests have met, over this catalogue.
 
         Returns ``id_search``, ``id_listing``, ``rank`` (from 1), ``score``, sorted by
         search (in the order of ``queries``) and rank. A search of a market without a
@@ -120,26 +141,40 @@ class Retriever:
         for searched, asked_Q in self._by_market(queries):
             found = self._search(query_QD[asked_Q], k, bounds.rows(asked_Q), searched)
             score_QK[asked_Q], place_QK[asked_Q] = found
+        for part in blocks(len(query_QD), _BLOCK):
+            if familiar is None:
+                break
+            rows = queries.slice(part.start, part.stop - part.start)
+            met = self._met(rows, query_QD[part], bounds.rows(part), familiar)
+            score_QK[part], place_QK[part] = merged((score_QK[part], place_QK[part]), met)
         return ranked_rows(queries["id_search"], self.catalogue["id_listing"], score_QK, place_QK)
+
+    def _met(
+        self, queries: pa.Table, query_QD: Tensor, bounds: Eligibility, familiar: Familiar
+    ) -> tuple[Tensor, Tensor]:
+        """Scores, the addition included, and places of the allowed listings met."""
+        met = familiar.before(
+            queries["id_user"],
+            queries["search_s"].to_numpy(),
+            shown=self.config.shown_bonus,
+            clicked=self.config.clicked_bonus,
+        )
+        place_QM = met.place_QM.clamp(min=0)
+        usable_QM = (met.place_QM >= 0) & bounds(torch.arange(len(query_QD)), place_QM)
+        score_QM = torch.einsum("qd,qmd->qm", query_QD, self.listing_LD[place_QM])
+        score_QM = (score_QM + met.bonus_QM).masked_fill(~usable_QM, float("-inf"))
+        return score_QM, torch.where(usable_QM, met.place_QM, -1)
 
     def _search(
         self, query_QD: Tensor, k: int, bounds: Eligibility, searched: MarketIndex
     ) -> tuple[Tensor, Tensor]:
-        """Scores and rows of the catalogue, the kept places filled."""
+        """Scores and rows of the catalogue."""
         within = bounds.within(searched.rows)
         if searched.index is None:
             found = exact_top_k(query_QD, self.listing_LD[searched.rows], k, allowed=within)
         else:
             found = searched.index.search(query_QD, k, within)
-        result = found[0], _at(searched.rows, found[1])
-        kept = round(self.config.new_share * k)
-        new = searched.rows[self.new_L[searched.rows]]
-        if not kept or not len(new):
-            return result
-        scores, places = exact_top_k(
-            query_QD, self.listing_LD[new], kept, allowed=bounds.within(new)
-        )
-        return keep_places_for((scores, _at(new, places)), result)
+        return found[0], _at(searched.rows, found[1])
 
     def _by_market(self, queries: pa.Table) -> Iterator[tuple[MarketIndex, Tensor]]:
         """Each market to search, with the rows of the searches that ask for it."""
@@ -196,36 +231,23 @@ class Retriever:
         )
 
 
-def keep_places_for(
-    kept: tuple[Tensor, Tensor], found: tuple[Tensor, Tensor]
-) -> tuple[Tensor, Tensor]:
-    """The results with those of ``kept`` certainly among them, best first.
-
-    Args:
-        kept: scores and places that must be in, ``(Q, R)``; -1 = none.
-        found: scores and places of the best, ``(Q, K)``, R at most K; the last of them
-            that are not in ``kept`` give way.
-    """
-    kept_QR, kept_place_QR = kept
-    score_QK, place_QK = found
-    again_QK = (place_QK[:, :, None] == kept_place_QR[:, None, :]).any(dim=2)
-    other_QK = score_QK.masked_fill(again_QK, float("-inf"))
-    # in is what is kept; then the best of the others
-    first_QR = torch.where(kept_place_QR >= 0, float("inf"), float("-inf"))
-    key = torch.cat([first_QR, other_QK], dim=1)
-    _, chosen_QK = torch.topk(key, score_QK.shape[1], dim=1)
-    scores = torch.cat([kept_QR, other_QK], dim=1).gather(1, chosen_QK)
-    places = torch.cat([kept_place_QR, place_QK], dim=1).gather(1, chosen_QK)
-    places = torch.where(torch.isinf(scores), -1, places)
-    best_QK, order_QK = torch.sort(scores, dim=1, descending=True, stable=True)
-    return best_QK, places.gather(1, order_QK)
-
-
 def _is_new(catalogue: pa.Table) -> Tensor:
     if "listing_is_new" not in catalogue.column_names:
-        return torch.zeros(catalogue.num_rows, dtype=torch.bool)
+        return torch.zeros(catalogue.num_rows)
     known = pc.fill_null(catalogue["listing_is_new"].cast(pa.bool_()), False)
-    return torch.from_numpy(np.array(known.to_numpy(zero_copy_only=False)))
+    return torch.from_numpy(known.to_numpy(zero_copy_only=False).astype(np.float32))
+
+
+def _standardised(values: pa.ChunkedArray | pa.Array) -> Tensor:
+    """Mean 0, deviation 1; null is the mean."""
+    known = np.asarray(values.cast(pa.float64()).to_numpy(zero_copy_only=False))
+    centred = np.nan_to_num(known - np.nanmean(known)) if len(known) else known
+    deviation = centred.std() if len(known) else 0.0
+    return torch.from_numpy((centred / (deviation or 1.0)).astype(np.float32))
+
+
+def _weights(model: TwoTower) -> float:
+    return float(sum(model.config.head_shares) or 1.0)
 
 
 def _places(mask: pa.ChunkedArray) -> Tensor:
