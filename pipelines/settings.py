@@ -94,6 +94,9 @@ class Settings(BaseSettings):
     )
     als: dict[str, Any] = Field(default_factory=dict, description="models.collaborative")
     two_tower: dict[str, Any] = Field(default_factory=dict, description="models.two_tower")
+    retrieval: dict[str, Any] = Field(
+        default_factory=dict, description="models.two_tower.retriever: what finds the candidates"
+    )
     funnel: dict[str, Any] = Field(default_factory=dict, description="models.funnel_model")
     ranker: dict[str, Any] = Field(default_factory=dict, description="models.ranker")
 

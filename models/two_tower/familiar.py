@@ -119,12 +119,20 @@ def merged(found: tuple[Tensor, Tensor], met_QM: tuple[Tensor, Tensor]) -> tuple
         met_QM: scores, the addition included, and places ``(Q, M)``; ``-inf`` and -1 = none.
     """
     score_QK, place_QK = found
-    again_QK = (place_QK[:, :, None] == met_QM[1][:, None, :]).any(dim=2) & (place_QK >= 0)
-    plain_QK = score_QK.masked_fill(again_QK, float("-inf"))
+    plain_QK = score_QK.masked_fill(_is_among(place_QK, met_QM[1]), float("-inf"))
     scores = torch.cat([plain_QK, met_QM[0]], dim=1)
     best_QK, chosen_QK = torch.topk(scores, score_QK.shape[1], dim=1)
     places = torch.cat([place_QK, met_QM[1]], dim=1).gather(1, chosen_QK)
     return best_QK, torch.where(torch.isinf(best_QK), -1, places)
+
+
+def _is_among(place_QK: Tensor, met_QM: Tensor) -> Tensor:
+    """Whether each place is one of its row's other places."""
+    if not met_QM.shape[1]:
+        return torch.zeros_like(place_QK, dtype=torch.bool)
+    sorted_QM, _ = torch.sort(met_QM, dim=1)
+    at_QK = torch.searchsorted(sorted_QM, place_QK.contiguous()).clamp(max=met_QM.shape[1] - 1)
+    return (sorted_QM.gather(1, at_QK) == place_QK) & (place_QK >= 0)
 
 
 def _starts(guest: IntArray, place: IntArray) -> IntArray:

@@ -53,9 +53,9 @@ class RetrieverConfig:
     """
 
     index: IndexConfig = field(default_factory=IndexConfig)
-    prior_weight: float = 0.05
+    prior_weight: float = 0.07
     new_bonus: float = 0.12
-    shown_bonus: float = 0.15
+    shown_bonus: float = 0.1
     clicked_bonus: float = 0.05
 
     def __post_init__(self) -> None:

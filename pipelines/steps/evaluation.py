@@ -5,17 +5,21 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import numpy as np
 import polars as pl
+import pyarrow as pa
 
 from data.split import Windows
 from models.evaluation.scorecard import Scorecard
+from models.recommender import Scores
 from pipelines.home import write_json
 from pipelines.steps.context import RunContext
 from pipelines.steps.featuring import feature_set_of
+from pipelines.steps.finding import listing_prior, write_prior
 from pipelines.steps.gating import Challenge, judge_challenger
 from pipelines.steps.judging import judge_test_window
 from pipelines.steps.retrieval import retrieval_scores
-from pipelines.steps.rows import judged_rows
+from pipelines.steps.rows import SplitRows, judged_rows
 from pipelines.steps.run_record import RunRecord, load_models, read_record
 from pipelines.steps.scoring import score_windows
 
@@ -38,7 +42,9 @@ def evaluate(context: RunContext, run: str) -> Scorecard:
     with step("measuring, with intervals"):
         shown = judge_test_window(context, record, rows.test, scores["test"])
     with step("measuring retrieval over the catalogue"):
-        retrieved = retrieval_scores(context, models, rows)
+        retrieved = retrieval_scores(
+            context, models, rows, prior=_priors(context, record, rows, scores)
+        )
     scorecard = Scorecard(scores=(*shown.scores, *retrieved), honesty=shown.honesty)
     _write(context, scorecard)
     _log(context, record, scorecard)
@@ -56,6 +62,19 @@ def evaluate(context: RunContext, run: str) -> Scorecard:
             )
         context.console.say(f"ranker against {decision.against}: {decision.reason}")
     return scorecard
+
+
+def _priors(
+    context: RunContext, record: RunRecord, rows: SplitRows, scores: dict[str, dict[str, Scores]]
+) -> pl.DataFrame | None:
+    """What the ranker makes of each listing: of validation to judge by, of both to keep."""
+    if "ranker" not in scores["valid"]:
+        return None
+    columns = ["id_listing"]
+    both = pa.concat_tables([rows.valid.select(columns), rows.test.select(columns)])
+    known = np.concatenate([scores[split]["ranker"] for split in ("valid", "test")])
+    write_prior(context.home, record.name, listing_prior(both, known))
+    return listing_prior(rows.valid, scores["valid"]["ranker"])
 
 
 def _write(context: RunContext, scorecard: Scorecard) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import polars as pl
 import pyarrow as pa
@@ -14,29 +13,17 @@ from features.build import build_features
 from models.explaining import reasons_in_words
 from models.ranker import Ranker
 from models.recommender import top_k
-from models.two_tower.eligibility import Eligibility
-from models.two_tower.recommender import TwoTower
+from models.two_tower.retriever import Retriever
+from pipelines.steps.advisers import Advisers, advisers_of, met_before
 from pipelines.steps.arrow import arrow, frame_of
 from pipelines.steps.candidates import CandidateSource, candidate_rows, candidate_source
 from pipelines.steps.context import RunContext
 from pipelines.steps.featuring import feature_set_of
-from pipelines.steps.run_record import RunRecord, load_one, read_record
-from pipelines.tracking import RANKER_MODEL
 
-__all__ = ["recommend"]
+__all__ = ["recommend", "rows_to_rank"]
 
 # Searches whose candidates are in memory at one time: 5,000 × 100 rows of features.
 SEARCHES_AT_ONCE = 5_000
-
-
-@dataclass(frozen=True, kw_only=True)
-class Advisers:
-    """The two models behind a recommendation, with the versions they are known by."""
-
-    retriever: TwoTower
-    ranker: Ranker
-    retriever_version: str
-    ranker_version: str
 
 
 def recommend(
@@ -61,7 +48,7 @@ def recommend(
     source = candidate_source(impressions, day)
     if source.queries.is_empty():
         raise DataError("no search lies before the day asked for; nothing can be recommended")
-    advisers = _advisers(context, read_record(context.home, run), impressions)
+    advisers = advisers_of(context, run, impressions, source)
     top = top or context.settings.recommendation.top
     with context.console.step(
         f"recommending {top} of {source.catalogue.height:,} listings to "
@@ -91,42 +78,22 @@ def _blocks(source: CandidateSource) -> Iterator[tuple[int, CandidateSource]]:
         yield start + block.height, CandidateSource(block, listings)
 
 
-def _retrieve(block: CandidateSource, retriever: TwoTower, k: int) -> pl.DataFrame:
+def _retrieve(
+    block: CandidateSource, finder: Retriever, impressions: pl.LazyFrame, k: int
+) -> pl.DataFrame:
     """The ``k`` best eligible listings of each query, with their ``retrieval_score``."""
-    found = []
-    for market in block.queries["market"].unique().sort():
-        here = pl.col("market") == market
-        queries, listings = arrow(block.queries.filter(here)), arrow(block.catalogue.filter(here))
-        bounds = Eligibility.of(queries, listings)
-        found.append(frame_of(retriever.retrieve(queries, listings, k, eligible=bounds)))
-    return pl.concat(found).select("id_search", "id_listing", retrieval_score="score")
+    familiar = met_before(impressions, block.queries, finder)
+    found = frame_of(finder.retrieve(arrow(block.queries), k, familiar=familiar))
+    return found.select("id_search", "id_listing", retrieval_score="score")
 
 
-def _advisers(context: RunContext, record: RunRecord, impressions: pl.LazyFrame) -> Advisers:
-    lacking = [name for name in ("two_tower", "ranker") if name not in record.models]
-    if lacking:
-        raise DataError(
-            f"run {record.name} has no {lacking[0]}; train it first: stayrank train all"
-        )
-    retriever, ranker = load_one(context, record, "two_tower"), load_one(context, record, "ranker")
-    if not isinstance(retriever, TwoTower) or not isinstance(ranker, Ranker):
-        raise DataError(f"run {record.name} holds other models than its record says")
-    version = context.tracking.version_of_run(RANKER_MODEL, record.children["ranker"])
-    return Advisers(
-        retriever=retriever.remembering(_events_after_training(impressions, record)),
-        ranker=ranker,
-        retriever_version=record.name,
-        ranker_version=version or record.name,
-    )
-
-
-def _events_after_training(impressions: pl.LazyFrame, record: RunRecord) -> pa.Table:
-    """What guests did since the window that the retriever remembers already."""
-    last = record.windows["valid"][1]
-    wanted = ("id_user", "id_listing", "search_s", "stage", "contact_day", "book_day", "market")
-    present = [c for c in wanted if c in impressions.collect_schema().names()]
-    later = impressions.filter((pl.col("search_day") > last) & (pl.col("stage") > 0))
-    return arrow(later.select(present).collect(engine="streaming"))
+def rows_to_rank(
+    context: RunContext, candidates: pl.DataFrame, impressions: pl.LazyFrame
+) -> pa.Table:
+    """The candidate rows (``candidates.candidate_rows``) with every feature of the ranker."""
+    features = feature_set_of(context)
+    built = build_features(candidates.lazy(), impressions, features=features).to_native()
+    return arrow(built.collect(engine="streaming"))
 
 
 def _recommend_block(
@@ -137,11 +104,9 @@ def _recommend_block(
     top: int,
 ) -> pl.DataFrame:
     k = max(top, context.settings.recommendation.candidates)
-    pairs = _retrieve(block, advisers.retriever, k)
+    pairs = _retrieve(block, advisers.finder, impressions, k)
     candidates = candidate_rows(block, pairs.drop("retrieval_score"))
-    features = feature_set_of(context)
-    built = build_features(candidates.lazy(), impressions, features=features).to_native()
-    rows = arrow(built.collect(engine="streaming"))
+    rows = rows_to_rank(context, candidates, impressions)
     ranked = _with_reasons(advisers.ranker, rows, top_k(rows, advisers.ranker.score(rows), top))
     shown = impressions.select("id_search", "id_listing", was_shown=pl.lit(value=True))
     told = candidates.select(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,14 +21,35 @@ from models.recommender import Recommender
 from models.two_tower.eligibility import Eligibility
 from models.two_tower.index import exact_top_k
 from models.two_tower.recommender import TwoTower
+from models.two_tower.retriever import Retriever
 from pipelines.steps.arrow import arrow, frame_of
 from pipelines.steps.context import RunContext
+from pipelines.steps.finding import MET_COLUMNS, candidate_finder, met_by
 from pipelines.steps.rows import SplitRows
 
-__all__ = ["retrieval_scores"]
+__all__ = ["CANDIDATES", "RETRIEVED", "Retrieval", "retrieval_of", "retrieval_scores"]
 
 RETRIEVED = 100
 REFERENCE = "popularity"
+# What ``recommend`` ranks: the two-tower with all that retrieval knows beside it.
+CANDIDATES = "candidates"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Retrieval:
+    """What each model retrieves for the test window's searches in which something was taken.
+
+    Attributes:
+        taken: the rows that were clicked, contacted or booked.
+        queries: one row per search of them.
+        catalogue: one row per listing, as known before the test window.
+        found: model → ``id_search, id_listing, rank``.
+    """
+
+    taken: pl.DataFrame
+    queries: pl.DataFrame
+    catalogue: pl.DataFrame
+    found: dict[str, pa.Table]
 
 
 def retrieval_scores(
@@ -36,24 +58,16 @@ def retrieval_scores(
     rows: SplitRows,
     *,
     reference: str = REFERENCE,
+    prior: pl.DataFrame | None = None,
 ) -> list[Score]:
     """Recall@100 of the test window's clicked, contacted or booked listings.
 
-    Every model retrieves from the same catalogue under the same eligibility (capacity,
-    nights, price filter, radius), exactly. ``reference`` is the model that the others are
-    compared with; without it there are no scores.
+    ``reference`` is the model that the others are compared with; without it there are no
+    scores. With a ``prior`` the candidates that ``recommend`` ranks are judged too.
     """
-    test = frame_of(rows.test).sort("search_s", "id_search", "id_listing")
-    taken = test.filter(pl.col("stage") >= int(CLICKED))
-    if taken.is_empty() or reference not in models:
+    retrieval = retrieval_of(context, models, rows, prior=prior)
+    if retrieval is None or reference not in models:
         return []
-    queries = taken.unique("id_search", keep="first", maintain_order=True)
-    catalogue = _catalogue(rows, test)
-    retrieved = {
-        name: _retrieve(model, arrow(queries), arrow(catalogue), rows.test)
-        for name, model in models.items()
-        if isinstance(model, Popularity | Collaborative | TwoTower)
-    }
     settings = RetrievalSettings(
         k=RETRIEVED,
         split="test",
@@ -61,7 +75,46 @@ def retrieval_scores(
         replicates=context.settings.evaluation.replicates,
         seed=context.settings.seed,
     )
-    return catalogue_recall(arrow(taken), retrieved, _segments(taken), settings)
+    taken = retrieval.taken
+    return catalogue_recall(arrow(taken), retrieval.found, _segments(taken), settings)
+
+
+def retrieval_of(
+    context: RunContext,
+    models: Mapping[str, Recommender],
+    rows: SplitRows,
+    *,
+    prior: pl.DataFrame | None = None,
+) -> Retrieval | None:
+    """What each model retrieves; ``None`` where nothing was taken.
+
+    Every model retrieves from the same catalogue under the same eligibility (capacity,
+    nights, price filter, radius), exactly.
+    """
+    test = frame_of(rows.test).sort("search_s", "id_search", "id_listing")
+    taken = test.filter(pl.col("stage") >= int(CLICKED))
+    if taken.is_empty():
+        return None
+    queries = taken.unique("id_search", keep="first", maintain_order=True)
+    catalogue = _catalogue(rows, test)
+    found = {
+        name: _retrieve(model, arrow(queries), arrow(catalogue), rows.test)
+        for name, model in models.items()
+        if isinstance(model, Popularity | Collaborative | TwoTower)
+    }
+    tower = models.get("two_tower")
+    if prior is not None and isinstance(tower, TwoTower):
+        finder = candidate_finder(context, tower.remembering(rows.test), catalogue, queries, prior)
+        found[CANDIDATES] = _found(finder, queries, rows)
+    return Retrieval(taken=taken, queries=queries, catalogue=catalogue, found=found)
+
+
+def _found(finder: Retriever, queries: pl.DataFrame, rows: SplitRows) -> pa.Table:
+    """The candidates, each guest's past taken from all windows, as of each search."""
+    parts = [part.select(MET_COLUMNS) for part in (rows.train, rows.valid, rows.test)]
+    impressions = pa.concat_tables(parts, promote_options="permissive")
+    asked = arrow(queries)
+    return finder.retrieve(asked, RETRIEVED, familiar=met_by(asked, impressions, finder.catalogue))
 
 
 def _catalogue(rows: SplitRows, test: pl.DataFrame) -> pl.DataFrame:

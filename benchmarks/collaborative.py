@@ -1,0 +1,126 @@
+"""How ALS and BPR are tuned: recall@100 over the market's catalogue, on the validation day.
+
+What is retrieved is what a guest took on that day (clicked or further); guests without a
+past are left out, since a matrix says nothing of them. Draws of the settings are made with
+the seed; the best are the variants that a run compares (``models.collaborative``).
+SIMULATED data.
+
+Run: python benchmarks/collaborative.py --searches 60000 --trials 24
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from models.collaborative import (
+    ALS_VARIANTS,
+    BPR_VARIANTS,
+    Collaborative,
+    CollaborativeConfig,
+)
+from pipelines.console import Console
+from pipelines.home import Home
+from pipelines.settings import load_settings
+from pipelines.steps.context import RunContext
+from pipelines.steps.featuring import build_features_table
+from pipelines.steps.ingesting import ingest_logs
+from pipelines.steps.rows import training_rows, windows_of
+from pipelines.steps.simulating import simulate_log
+
+# What an impression, a click, a contact and a booking add to a cell.
+CONFIDENCES = (
+    (0.0, 1.0, 5.0, 10.0),
+    (0.2, 1.0, 5.0, 10.0),
+    (0.5, 1.0, 5.0, 10.0),
+    (1.0, 1.5, 5.0, 10.0),
+    (0.5, 1.0, 1.0, 1.0),
+    (0.5, 2.0, 20.0, 50.0),
+)
+ALS_SPACE: dict[str, tuple[Any, ...]] = {
+    "confidences": CONFIDENCES,
+    "factors": (16, 32, 64, 128),
+    "regularization": (0.05, 1.0, 10.0, 30.0, 100.0),
+    "alpha": (0.5, 1.0, 2.0, 5.0, 20.0),
+    "iterations": (8, 12, 20),
+}
+BPR_SPACE: dict[str, tuple[Any, ...]] = {
+    "confidences": CONFIDENCES[:3],
+    "factors": (16, 32, 64),
+    "regularization": (0.001, 0.01, 0.05),
+    "learning_rate": (0.002, 0.005, 0.01, 0.03),
+    "iterations": (30, 60, 100),
+}
+
+
+def main() -> None:
+    """Print every trial, the best first."""
+    asked = _arguments()
+    with tempfile.TemporaryDirectory() as folder:
+        train, valid = _rows(asked, Path(folder))
+    chance = np.random.default_rng(asked.seed)
+    for algorithm, space in (("als", ALS_SPACE), ("bpr", BPR_SPACE)):
+        shipped = ALS_VARIANTS if algorithm == "als" else BPR_VARIANTS
+        drawn = [_draw(algorithm, space, chance) for _ in range(asked.trials)]
+        _print_trials([*shipped, *drawn], len(shipped), train, valid)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--searches", type=int, default=60_000)
+    parser.add_argument("--trials", type=int, default=24, help="of each algorithm")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--small", action="store_true", help="a few seconds' size")
+    asked = parser.parse_args()
+    if asked.small:
+        asked.searches, asked.trials = 1_500, 1
+    return asked
+
+
+def _rows(asked: argparse.Namespace, folder: Path) -> Any:
+    settings = load_settings(seed=asked.seed, simulation={"searches": asked.searches})
+    context = RunContext(home=Home(folder), settings=settings, console=Console())
+    ingest_logs(context, [simulate_log(context)])
+    build_features_table(context)
+    names = ["id_search", "id_user", "id_listing", "market", "stage"]
+    return (rows.select(names) for rows in training_rows(context, windows_of(context)))
+
+
+def _draw(
+    algorithm: Literal["als", "bpr"], space: dict[str, tuple[Any, ...]], chance: np.random.Generator
+) -> CollaborativeConfig:
+    values = {name: choices[chance.integers(len(choices))] for name, choices in space.items()}
+    return CollaborativeConfig(algorithm=algorithm, **values)
+
+
+def _print_trials(trials: list[CollaborativeConfig], shipped: int, train: Any, valid: Any) -> None:
+    lines = []
+    for place, config in enumerate(trials):
+        started = time.perf_counter()
+        # two variants, so that it judges them; of one it would take what it is given
+        fitted = Collaborative((config, config)).fit(train, valid)
+        seconds = (time.perf_counter() - started) / 2
+        lines.append((fitted.trials[0][1], _described(config), seconds, place < shipped))
+    print(f"\n{trials[0].algorithm}: recall@100 on validation (* = a variant of every run)")
+    for recall, words, seconds, is_shipped in sorted(lines, reverse=True):
+        print(f"  {recall:.4f}  {words}  {seconds:.1f} s{' *' if is_shipped else ''}")
+
+
+def _described(config: CollaborativeConfig) -> str:
+    scale = (
+        f"alpha {config.alpha:g}" if config.algorithm == "als" else f"rate {config.learning_rate:g}"
+    )
+    counts = "/".join(f"{value:g}" for value in config.confidences)
+    return (
+        f"confidences {counts}, factors {config.factors}, regularization "
+        f"{config.regularization:g}, {scale}, iterations {config.iterations}"
+    )
+
+
+if __name__ == "__main__":
+    main()

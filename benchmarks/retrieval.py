@@ -1,0 +1,246 @@
+"""What retrieval finds of the whole catalogue, over several simulated worlds.
+
+Every seed is a world of its own, trained and judged on its last day. Two questions:
+
+- of the listings that guests took, how many are among the 100 retrieved: by popularity, by
+  tuned ALS, by the two-tower alone, and with each of the things that retrieval adds to it;
+- of the ten listings that the ranker puts first when it ranks everything that a guest's
+  search allows, how many are among the 100 candidates that it is given.
+
+A figure is the mean over the worlds with Student's interval over them; ratios are made
+within each world. SIMULATED data.
+
+Run: python benchmarks/retrieval.py --seeds 0 1 2 3 4 --searches 60000
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pyarrow.compute as pc
+from scipy.stats import t as student
+
+from data.contract import IMPRESSIONS
+from data.split import Windows
+from models.recommender import top_k
+from models.two_tower.eligibility import Eligibility
+from models.two_tower.retriever import PLAIN
+from pipelines.console import Console
+from pipelines.home import Home
+from pipelines.settings import load_settings
+from pipelines.steps.advisers import advisers_of, met_before
+from pipelines.steps.arrow import arrow, frame_of
+from pipelines.steps.candidates import CandidateSource, candidate_rows, candidate_source
+from pipelines.steps.context import RunContext
+from pipelines.steps.featuring import build_features_table, feature_set_of
+from pipelines.steps.finding import listing_prior, retriever_config, write_prior
+from pipelines.steps.ingesting import ingest_logs
+from pipelines.steps.recommending import rows_to_rank
+from pipelines.steps.retrieval import CANDIDATES, RETRIEVED, retrieval_of
+from pipelines.steps.rows import SplitRows, judged_rows
+from pipelines.steps.run_record import RunRecord, load_models, read_record
+from pipelines.steps.simulating import simulate_log
+from pipelines.steps.training import train
+
+Figures = dict[str, dict[str, float]]  # model → measure → value
+
+MODELS = ("popularity", "als", "two_tower", "ranker")
+TOP = 10
+# What each row of the table adds to the one above it.
+STEPS: dict[str, tuple[str, ...]] = {
+    "two_tower": (),
+    "+ listing prior": ("prior_weight",),
+    "+ what the guest met": ("prior_weight", "shown_bonus", "clicked_bonus"),
+    "+ new listings (candidates)": (
+        "prior_weight",
+        "shown_bonus",
+        "clicked_bonus",
+        "new_bonus",
+    ),
+}
+LAST = "+ new listings (candidates)"
+
+
+def main() -> None:
+    """Judge every world and print the means."""
+    asked = _arguments()
+    worlds = []
+    for seed in asked.seeds:
+        worlds.append(_judged(seed, asked))
+        print(json.dumps({"seed": seed, "figures": worlds[-1]}), flush=True)
+    print(f"\nSIMULATED: {len(worlds)} worlds of {asked.searches:,} searches, seeds {asked.seeds}")
+    print(f"recall@{RETRIEVED} over the catalogue; mean over the worlds (95% Student interval)\n")
+    _print_table(worlds)
+    _print_ratios(worlds)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
+    parser.add_argument("--searches", type=int, default=60_000)
+    parser.add_argument("--guests", type=int, default=150, help="whose markets are ranked whole")
+    parser.add_argument("--small", action="store_true", help="two tiny worlds")
+    asked = parser.parse_args()
+    if asked.small:
+        asked.seeds, asked.searches, asked.guests = [0, 1], 1_500, 10
+    return asked
+
+
+def _judged(seed: int, asked: argparse.Namespace) -> Figures:
+    small = {"two_tower": {"epochs": 1}, "ranker": {"max_rounds": 20}} if asked.small else {}
+    settings = load_settings(
+        seed=seed, simulation={"searches": asked.searches}, models=MODELS, **small
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        context = RunContext(home=Home(Path(folder)), settings=settings, console=Console())
+        ingest_logs(context, [simulate_log(context)])
+        build_features_table(context)
+        record = read_record(context.home, train(context))
+        models = load_models(context, record)
+        rows = judged_rows(context, Windows(**record.windows), feature_set_of(context))
+        prior = listing_prior(rows.valid, models["ranker"].score(rows.valid))
+        figures = _recalls(context, models, rows, prior)
+        write_prior(context.home, record.name, prior)
+        for name, share in _agreement(context, record, asked).items():
+            figures.setdefault(name, {})["top of all"] = share
+    return figures
+
+
+def _recalls(
+    context: RunContext, models: dict[str, Any], rows: SplitRows, prior: pl.DataFrame
+) -> Figures:
+    """Recall of what was taken: all, booked, per market, new and other listings."""
+    figures: Figures = {}
+    known = set(pc.unique(rows.train["id_listing"]).to_pylist())
+    for name, added in STEPS.items():
+        given = models if name == "two_tower" else {"two_tower": models["two_tower"]}
+        found = retrieval_of(_with(context, added), given, rows, prior=prior)
+        if found is None:
+            raise SystemExit("nothing was taken on the test day; simulate more searches")
+        for model, table in found.found.items():
+            if (model == CANDIDATES) == (name == "two_tower"):
+                continue
+            label = name if model == CANDIDATES else model
+            figures[label] = dict(_measures(found.taken, frame_of(table), known))
+    return figures
+
+
+def _with(context: RunContext, added: tuple[str, ...]) -> RunContext:
+    """The context with these additions of the retrieval settings alone."""
+    chosen = retriever_config(context)
+    kept = replace(PLAIN, **{name: getattr(chosen, name) for name in added})
+    values = {name: value for name, value in asdict(kept).items() if name != "index"}
+    return replace(context, settings=context.settings.model_copy(update={"retrieval": values}))
+
+
+def _measures(
+    taken: pl.DataFrame, found: pl.DataFrame, known: set[str]
+) -> Iterator[tuple[str, float]]:
+    pairs = found.select("id_search", "id_listing", hit=pl.lit(1.0))
+    rows = taken.join(pairs, on=["id_search", "id_listing"], how="left").with_columns(
+        pl.col("hit").fill_null(0.0), pl.col("listing_is_new").fill_null(value=False)
+    )
+    booked, new = pl.col("stage") == 3, pl.col("listing_is_new")
+    parts = {"taken": pl.lit(value=True), "booked": booked, "new": new, "not new": ~new}
+    parts["unseen in training"] = ~pl.col("id_listing").is_in(list(known))
+    for market in sorted(rows["market"].unique()):
+        parts[f"taken, {market}"] = pl.col("market") == market
+        parts[f"booked, {market}"] = booked & (pl.col("market") == market)
+    for name, part in parts.items():
+        shares = rows.filter(part).group_by("id_search").agg(pl.col("hit").mean())["hit"]
+        yield name, float(shares.mean()) if len(shares) else float("nan")
+        yield f"n {name}", float(len(shares))
+
+
+def _agreement(
+    context: RunContext, record: RunRecord, asked: argparse.Namespace
+) -> dict[str, float]:
+    """Share of the ranker's first ten of everything allowed that retrieval hands to it."""
+    impressions = context.lake.scan(IMPRESSIONS.name)
+    day = record.windows["test"][0]
+    before = impressions.filter(pl.col("search_day") < day)
+    source = candidate_source(impressions, day)
+    drawn = source.queries.sample(
+        min(asked.guests, source.queries.height), seed=context.settings.seed, shuffle=True
+    )
+    wanted = pl.concat(
+        _best_of_all(context, before, CandidateSource(part, source.catalogue), record)
+        for part in drawn.sort("id_search").partition_by("market")
+    )
+    shares = {}
+    for name, added in STEPS.items():
+        finder = advisers_of(_with(context, added), record.name, before, source).finder
+        familiar = met_before(before, drawn, finder)
+        found = frame_of(finder.retrieve(arrow(drawn), RETRIEVED, familiar=familiar))
+        hit = found.select("id_search", "id_listing", hit=pl.lit(1.0))
+        joined = wanted.join(hit, on=["id_search", "id_listing"], how="left")
+        per_search = joined.group_by("id_search").agg(pl.col("hit").fill_null(0.0).mean())
+        shares[name] = float(per_search["hit"].mean())
+    return shares
+
+
+def _best_of_all(
+    context: RunContext, impressions: pl.LazyFrame, part: CandidateSource, record: RunRecord
+) -> pl.DataFrame:
+    """The ranker's first ten of every listing that each search allows, in one market."""
+    market = part.queries["market"][0]
+    catalogue = part.catalogue.filter(pl.col("market") == market)
+    bounds = Eligibility.of(arrow(part.queries), arrow(catalogue))
+    query, listing = np.nonzero(bounds(slice(None), slice(None)).numpy())
+    pairs = pl.DataFrame(
+        {
+            "id_search": part.queries["id_search"].gather(query),
+            "id_listing": catalogue["id_listing"].gather(listing),
+        }
+    )
+    candidates = candidate_rows(CandidateSource(part.queries, catalogue), pairs)
+    rows = rows_to_rank(context, candidates, impressions)
+    ranker = load_models(context, replace(record, models=("ranker",)))["ranker"]
+    return frame_of(top_k(rows, ranker.score(rows), TOP)).select("id_search", "id_listing")
+
+
+def _print_table(worlds: list[Figures]) -> None:
+    measures = [name for name in worlds[0]["als"] if not name.startswith("n ")]
+    for measure in [*measures, "top of all"]:
+        counts = [world["als"].get(f"n {measure}", float("nan")) for world in worlds]
+        number = "" if np.isnan(counts).all() else f" ({np.nansum(counts):,.0f} searches)"
+        print(f"{measure}{number}")
+        for model in worlds[0]:
+            values = [world[model].get(measure, float("nan")) for world in worlds]
+            if not np.isnan(values).any():
+                print(f"  {model:28} {_mean(values)}")
+
+
+def _print_ratios(worlds: list[Figures]) -> None:
+    print("\nratios, made within each world")
+    for model in ("two_tower", LAST):
+        for measure in ("taken", "booked"):
+            ratios = [world[model][measure] / world["als"][measure] for world in worlds]
+            print(f"  {model}, {measure}: from ALS × {_mean(ratios)}")
+        cold = [world[model]["new"] / world[model]["not new"] for world in worlds]
+        print(f"  {model}: new listings' recall / the others' {_mean(cold)}")
+    names = [n for n in worlds[0][LAST] if n.startswith("booked, ")]
+    for name in names:
+        gaps = [world[LAST][name] - world["popularity"][name] for world in worlds]
+        print(f"  {LAST}, {name}: from popularity {_mean(gaps, sign='+')}")
+
+
+def _mean(values: list[float], sign: str = "") -> str:
+    """``mean (low to high)``; no interval from one world."""
+    mean = float(np.mean(values))
+    if len(values) < 2:
+        return f"{mean:{sign}.3f}"
+    reach = student.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / np.sqrt(len(values))
+    return f"{mean:{sign}.3f} ({mean - reach:{sign}.3f} to {mean + reach:{sign}.3f})"
+
+
+if __name__ == "__main__":
+    main()
