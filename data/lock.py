@@ -1,4 +1,4 @@
-"""One writer at a time: a lock on the home that dies with its holder."""
+"""One at a time: locks on files of the home, each of which dies with its holder."""
 
 from __future__ import annotations
 
@@ -12,26 +12,34 @@ from pathlib import Path
 
 from data.errors import HomeError, LakeBusyError
 
-__all__ = ["lake_lock"]
+__all__ = ["file_lock", "is_held", "lake_lock"]
 
 _POLL_S = 0.1
 
 
 @contextmanager
 def lake_lock(home: Path, *, wait_s: float = 600.0) -> Iterator[None]:
-    """Hold ``home/lake.lock``; the kernel frees it when this process ends, however it ends.
+    """Hold ``home/lake.lock``, the right to write to the tables; see :func:`file_lock`."""
+    with file_lock(home / "lake.lock", "another run is writing to this home", wait_s=wait_s):
+        yield
+
+
+@contextmanager
+def file_lock(path: Path, busy: str, *, wait_s: float) -> Iterator[None]:
+    """Hold the lock at ``path``; the kernel frees it when this process ends, however it ends.
 
     Waits at most ``wait_s`` seconds for another holder, then raises
-    :class:`LakeBusyError` saying who holds it.
+    :class:`LakeBusyError` beginning with ``busy`` and saying who holds it.
     """
-    path = home / "lake.lock"
     try:
-        home.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     except OSError as error:
-        raise HomeError(f"{home}: cannot be written to: {error.strerror or error}") from error
+        raise HomeError(
+            f"{path.parent}: cannot be written to: {error.strerror or error}"
+        ) from error
     try:
-        _acquire(handle, path, wait_s)
+        _acquire(handle, path, busy, wait_s)
         since = datetime.now(UTC).isoformat(timespec="seconds")
         os.ftruncate(handle, 0)
         os.pwrite(handle, f"process {os.getpid()} since {since}\n".encode(), 0)
@@ -40,7 +48,22 @@ def lake_lock(home: Path, *, wait_s: float = 600.0) -> Iterator[None]:
         os.close(handle)
 
 
-def _acquire(handle: int, path: Path, wait_s: float) -> None:
+def is_held(path: Path) -> bool:
+    """Whether a living process holds the lock at ``path``."""
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(handle)
+    return False
+
+
+def _acquire(handle: int, path: Path, busy: str, wait_s: float) -> None:
     deadline = time.monotonic() + wait_s
     while True:
         try:
@@ -49,7 +72,7 @@ def _acquire(handle: int, path: Path, wait_s: float) -> None:
             if time.monotonic() >= deadline:
                 holder = path.read_text(encoding="utf-8", errors="replace").strip()
                 raise LakeBusyError(
-                    f"{path}: another run is writing to this home ({holder or 'unknown'}); "
+                    f"{path}: {busy} ({holder or 'unknown'}); "
                     f"waited {wait_s:.0f} s. Try again when it has finished"
                 ) from None
             time.sleep(_POLL_S)

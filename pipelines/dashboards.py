@@ -20,7 +20,15 @@ from data.errors import DataError
 from pipelines.console import Console
 from pipelines.home import Home
 
-__all__ = ["serve_dashboards"]
+__all__ = [
+    "Page",
+    "prefect_page",
+    "refuse_taken",
+    "running",
+    "serve_dashboards",
+    "stoppable",
+    "wait_until_up",
+]
 
 LOOPBACK = "127.0.0.1"
 SECONDS_TO_START = 120.0
@@ -55,12 +63,12 @@ def serve_dashboards(
     from pipelines.tracking import Tracking
 
     runs_page = Tracking.open(home).runs_page()
-    pages = [_mlflow(home, mlflow_port, runs_page), _prefect(home, prefect_port)]
+    pages = [_mlflow(home, mlflow_port, runs_page), prefect_page(home, prefect_port)]
     for port in (mlflow_port, prefect_port):
-        _refuse_taken(port)
-    with _stoppable(), _running(pages) as servers:
+        refuse_taken(port)
+    with stoppable(), running(pages) as servers:
         for page, server in zip(pages, servers, strict=True):
-            _wait_until_up(page, server)
+            wait_until_up(page, server)
             console.say(f"{page.name:8} {page.link}")
         console.say("Ctrl-C stops both.")
         while all(server.poll() is None for server in servers):
@@ -90,7 +98,7 @@ def _mlflow(home: Home, port: int, runs_page: str) -> Page:
     )
 
 
-def _prefect(home: Home, port: int) -> Page:
+def prefect_page(home: Home, port: int) -> Page:
     return Page(
         name="Prefect",
         command=[
@@ -110,7 +118,7 @@ def _prefect(home: Home, port: int) -> Page:
     )
 
 
-def _refuse_taken(port: int) -> None:
+def refuse_taken(port: int) -> None:
     with socket.socket() as probe:
         if probe.connect_ex((LOOPBACK, port)) == 0:
             raise DataError(
@@ -120,7 +128,7 @@ def _refuse_taken(port: int) -> None:
 
 
 @contextmanager
-def _running(pages: list[Page]) -> Iterator[list[subprocess.Popen[bytes]]]:
+def running(pages: list[Page]) -> Iterator[list[subprocess.Popen[bytes]]]:
     """The servers as process groups of their own, all of which end with the block."""
     servers: list[subprocess.Popen[bytes]] = []
     try:
@@ -154,7 +162,7 @@ def _stop(server: subprocess.Popen[bytes]) -> None:
 
 
 @contextmanager
-def _stoppable() -> Iterator[None]:
+def stoppable() -> Iterator[None]:
     """Let Ctrl-C and SIGTERM end the block instead of the program."""
 
     def interrupt(signum: int, frame: FrameType | None) -> None:
@@ -170,7 +178,7 @@ def _stoppable() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _wait_until_up(page: Page, server: subprocess.Popen[bytes]) -> None:
+def wait_until_up(page: Page, server: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + SECONDS_TO_START
     while time.monotonic() < deadline:
         if server.poll() is not None:

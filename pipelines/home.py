@@ -46,6 +46,32 @@ class Home:
         return self.root / "prefect"
 
     @property
+    def batches(self) -> Path:
+        return self.root / "batches"
+
+    @property
+    def logs(self) -> Path:
+        return self.root / "logs"
+
+    @property
+    def outbox(self) -> Path:
+        return self.root / "outbox"
+
+    def report_of(self, day: str) -> Path:
+        """The folder of a day's report, ``YYYY-MM-DD``."""
+        return self.root / "reports" / day
+
+    def inside(self, given: Path) -> Path:
+        """``given`` under the home; raises ``DataError`` where it, ``..`` or a link leads out."""
+        found = (self.root / given).resolve()
+        if not found.is_relative_to(self.root.resolve()):
+            raise DataError(
+                f"{given} leads out of the home folder {self.root}; name a path inside it "
+                "(another disk can be mounted there)"
+            )
+        return found
+
+    @property
     def features_record(self) -> Path:
         return self.root / "features.json"
 
@@ -71,7 +97,7 @@ class Home:
                 f"{self.root} holds no trained models. Train them first: "
                 f"stayrank train --home {self.root}"
             )
-        return self.runs / pointer.read_text().strip()
+        return self.inside(Path("runs") / pointer.read_text().strip())
 
     def set_latest_run(self, name: str) -> None:
         """Point ``latest`` at a finished run, in one step."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -19,7 +19,15 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-__all__ = ["Settings", "SettingsError", "SimulationSettings", "SplitSettings", "load_settings"]
+__all__ = [
+    "BatchSettings",
+    "Behaviour",
+    "Settings",
+    "SettingsError",
+    "SimulationSettings",
+    "SplitSettings",
+    "load_settings",
+]
 
 SETTINGS_FILE = Path("stayrank.toml")
 
@@ -70,6 +78,41 @@ class EvaluationSettings(Section):
     )
 
 
+Behaviour = Literal["fail", "warn", "hold"]
+
+
+class BatchSettings(Section):
+    """The scheduled batches: where logs arrive, when, and what a bad day does.
+
+    ``fail`` ends the run with an error; ``warn`` goes on with what there is and says so;
+    ``hold`` ends it quietly with the last recommendations still published. Each of the
+    three sends a notice, and none ever unpublishes anything.
+    """
+
+    inbox: Path = Field(
+        default=Path("inbox"), description="folder of arriving logs, under the home unless absolute"
+    )
+    source: str = Field(default="airbnb", description="column mapping of the arriving logs")
+    when_missing: Behaviour = Field(default="hold", description="no file brought the day's log")
+    when_empty: Behaviour = Field(default="hold", description="its file has not one row")
+    when_small: Behaviour = Field(default="warn", description="far fewer rows than usual")
+    when_rejected: Behaviour = Field(default="fail", description="all rows rejected, or no log")
+    small_share: float = Field(
+        default=0.5, gt=0, lt=1, description="of the usual rows, at which a day is small"
+    )
+    usual_days: int = Field(default=7, ge=1, description="days whose median is the usual size")
+    when_busy: Literal["wait", "refuse"] = Field(
+        default="wait", description="what a second start of the same day does"
+    )
+    wait_s: float = Field(default=7_200.0, ge=0, description="longest wait for another batch")
+    time_zone: str = Field(default="America/Sao_Paulo", description="of the clock and the cron")
+    daily_cron: str = Field(default="0 4 * * *", description="when the daily starts")
+    weekly_cron: str = Field(default="0 22 * * 0", description="when the weekly starts")
+    tune_s: float = Field(default=0.0, ge=0, description="seconds of tuning a week; 0: none")
+    keep_days: int = Field(default=30, ge=1, description="days that old table versions stay")
+    stage_limit_s: float = Field(default=14_400.0, gt=0, description="longest time of a stage")
+
+
 class Settings(BaseSettings):
     """All settings of a run, with defaults that need no file at all."""
 
@@ -83,6 +126,16 @@ class Settings(BaseSettings):
     split: SplitSettings = SplitSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
     recommendation: RecommendationSettings = RecommendationSettings()
+    batch: BatchSettings = BatchSettings()
+    tracking_uri: str = Field(
+        default="", description="an MLflow server's address; empty: SQLite under the home"
+    )
+    pseudonym_key: SecretStr = Field(
+        default=SecretStr(""), description="key that pseudonymises guests at ingest; empty: none"
+    )
+    webhook: SecretStr = Field(
+        default=SecretStr(""), description="address that notices are posted to; empty: none"
+    )
     models: tuple[str, ...] = (
         "random",
         "cheapest",

@@ -18,7 +18,10 @@ from typing import Any
 
 import psutil
 
+from pipelines import late_models
 from pipelines.home import Home
+from pipelines.outbox import PENDING, Outbox
+from pipelines.spooling import SpoolingClient
 
 __all__ = [
     "CHAMPION",
@@ -86,19 +89,30 @@ class Tracking:
     experiment_id: str
 
     @classmethod
-    def open(cls, home: Home) -> Tracking:
-        """Open the store, making it at the first use (its migrations take some seconds)."""
+    def open(cls, home: Home, uri: str = "") -> Tracking:
+        """Open the store, making it at the first use (its migrations take some seconds).
+
+        With the ``uri`` of a server the store is there, and calls that the server cannot
+        take wait in the home's outbox (:mod:`pipelines.spooling`).
+        """
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
         os.environ.setdefault("DO_NOT_TRACK", "true")
         os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
         os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
         os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+        # Minutes of retries inside MLflow would hide that its server is away.
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
         import mlflow
 
-        uri = f"sqlite:///{home.mlflow_database.resolve()}"
+        is_served = bool(uri)
+        uri = uri or f"sqlite:///{home.mlflow_database.resolve()}"
         mlflow.set_tracking_uri(uri)
         mlflow.set_registry_uri(uri)
         client = mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
+        if is_served:
+            spooling = SpoolingClient(client, Outbox(home.outbox))
+            return cls(home, spooling, spooling.experiment(EXPERIMENT))
         experiment = client.get_experiment_by_name(EXPERIMENT)
         if experiment is None:
             experiment_id = client.create_experiment(
@@ -169,7 +183,25 @@ class Tracking:
         self.client.log_table(run_id, frame, name)
 
     def register_model(self, run_id: str, given: Registration) -> None:
-        """Log a pyfunc made of our code and files, never of a pickle, as a new version."""
+        """Log a pyfunc made of our code and files, never of a pickle, as a new version.
+
+        Where the server is away the registration waits in the outbox.
+        """
+        client = self.client
+        if isinstance(client, SpoolingClient):
+            client.register(
+                run_id,
+                lambda: self._register_now(run_id, given),
+                lambda: late_models.as_json(vars(given), client.keep_files),
+            )
+        else:
+            self._register_now(run_id, given)
+
+    def _register_late(self, run_id: str, **kept: Any) -> None:
+        if self.version_of_run(kept["name"], run_id) is None:
+            self._register_now(run_id, Registration(**late_models.from_json(kept)))
+
+    def _register_now(self, run_id: str, given: Registration) -> None:
         import mlflow
 
         with mlflow.start_run(run_id=run_id), warnings.catch_warnings():
@@ -201,6 +233,17 @@ class Tracking:
     def set_version_tags(self, name: str, model_version: str, tags: Mapping[str, str]) -> None:
         for key, value in tags.items():
             self.client.set_model_version_tag(name, model_version, key, value)
+
+    def run_with_tag(self, tag: str, value: str) -> str | None:
+        """The id of the newest run whose ``tag`` has this value; ``None`` without one."""
+        found = self.client.search_runs([self.experiment_id], f"tags.`{tag}` = '{value}'")
+        return str(found[0].info.run_id) if found else None
+
+    def deliver(self) -> int:
+        """Log what waits in the outbox; how many calls are left because MLflow is away."""
+        if not isinstance(self.client, SpoolingClient):
+            return 0
+        return self.client.deliver(EXPERIMENT, self._register_late)
 
     def version_at(self, name: str, alias: str) -> str | None:
         """The version that an alias points at; ``None`` when there is none."""
@@ -267,6 +310,9 @@ class Tracking:
     @contextmanager
     def watching_the_machine(self, run_id: str) -> Iterator[None]:
         """Log the machine's load to the run while the block runs: ``system/…`` metrics."""
+        if run_id.startswith(PENDING):  # not worth waiting for
+            yield
+            return
         from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 
         monitor = SystemMetricsMonitor(run_id, sampling_interval=SECONDS_BETWEEN_SAMPLES)

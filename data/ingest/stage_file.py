@@ -11,6 +11,7 @@ import polars as pl
 
 from data.errors import LogError
 from data.ingest.staging import Staging
+from data.pseudonyms import pseudonymised
 from data.pump import made_ahead
 from data.quality.found import Example
 from data.quality.judge import Judged, judge_block
@@ -70,7 +71,12 @@ def count_reasons(reasons: pl.Series) -> Counter[str]:
 
 
 def stage_file(
-    log: Log, mapping: Mapping, staging: Staging, progress: Callable[[int], None]
+    log: Log,
+    mapping: Mapping,
+    staging: Staging,
+    progress: Callable[[int], None],
+    *,
+    pseudonym_key: str = "",
 ) -> StagedFile:
     """Read, judge and store the whole file; ``progress`` is told the bytes read.
 
@@ -92,7 +98,8 @@ def stage_file(
     empty = judge_block(Block(rows=nothing, lines=no_lines), rules, mapping, file.source_id)
     staging.write(file.source_id, "accepted", 0, empty.accepted)
     with made_ahead(log.blocks(), ahead=1) as blocks:
-        for number, block in enumerate(blocks, start=1):
+        for number, read in enumerate(blocks, start=1):
+            block = pseudonymised(read, rules, pseudonym_key) if pseudonym_key else read
             judged = judge_block(block, rules, mapping, file.source_id)
             staged.add(judged, block.row_count)
             _store(judged, number, staged, staging)

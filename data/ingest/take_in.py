@@ -8,7 +8,7 @@ what a kill leaves behind.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from data.errors import DataError, HomeError
@@ -18,6 +18,7 @@ from data.ingest.report import FileReport, IngestReport
 from data.ingest.stage_file import StagedFile, stage_file
 from data.ingest.staging import Staging, abandoned_exist
 from data.lock import lake_lock
+from data.pseudonyms import check_key
 from data.quality.oddities import find_oddities
 from data.reading.files import SourceFile, find_files, identify
 from data.reading.log import Log, open_log
@@ -36,10 +37,12 @@ class IngestOptions:
     Attributes:
         encoding: of text that is neither UTF-8 nor carries a BOM, such as ``latin-1``.
         wait_s: how long to wait for another run that writes to the same home.
+        pseudonym_key: puts a keyed hash in place of each guest's id; empty keeps the ids.
     """
 
     encoding: str | None = None
     wait_s: float = 600.0
+    pseudonym_key: str = field(default="", repr=False)
 
 
 def ingest(
@@ -63,6 +66,7 @@ def ingest(
     lake = Lake(home)
     try:
         recovered = _recover(lake, options)
+        check_key(home, options.pseudonym_key, has_rows=lake.rows("impressions") > 0)
         files = _identified(paths)
         known = _known(lake)
         fresh = [file for file in files if file.source_id not in known]
@@ -108,7 +112,7 @@ def _take_in(
     if logs:
         staging = Staging.create(lake.home)
         try:
-            staged = _staged(logs, mapping, staging, progress)
+            staged = _staged(logs, mapping, staging, (options.pseudonym_key, progress))
             with lake_lock(lake.home, wait_s=options.wait_s):
                 recovered += recover(lake)
                 known = _known(lake)
@@ -133,8 +137,9 @@ def _take_in(
 
 
 def _staged(
-    logs: list[Log], mapping: Mapping, staging: Staging, progress: Progress | None
+    logs: list[Log], mapping: Mapping, staging: Staging, how: tuple[str, Progress | None]
 ) -> list[StagedFile]:
+    key, progress = how
     total = sum(log.file.stamp[0] for log in logs)
     before = 0
     staged = []
@@ -144,7 +149,7 @@ def _staged(
             if progress is not None:
                 progress(before + done, total)
 
-        staged.append(stage_file(log, mapping, staging, told))
+        staged.append(stage_file(log, mapping, staging, told, pseudonym_key=key))
         told(log.file.stamp[0])
         before += log.file.stamp[0]
     return staged

@@ -41,7 +41,7 @@ class RunContext:
 
     @cached_property
     def tracking(self) -> Tracking:
-        return Tracking.open(self.home.prepare())
+        return Tracking.open(self.home.prepare(), self.settings.tracking_uri)
 
 
 def config_of(owner: type[T], section: str, given: dict[str, Any]) -> T:

@@ -8,11 +8,11 @@ from pathlib import Path
 import polars as pl
 
 from data.contract import IMPRESSIONS, INGESTS, TRUTH
-from data.ingest import IngestOptions, ingest
+from data.ingest import IngestOptions, IngestReport, ingest
 from pipelines.home import write_json
 from pipelines.steps.context import RunContext
 
-__all__ = ["ingest_logs"]
+__all__ = ["ingest_logs", "take_logs"]
 
 
 def ingest_logs(
@@ -22,16 +22,25 @@ def ingest_logs(
 
     Raises ``DataError``, with the lake unchanged, when a log cannot be read.
     """
+    take_logs(context, paths, source, encoding)
+    return context.version(IMPRESSIONS.name)
+
+
+def take_logs(
+    context: RunContext, paths: Sequence[Path], source: str = "airbnb", encoding: str | None = None
+) -> IngestReport:
+    """The same as :func:`ingest_logs`, returning the report on every file."""
     home = context.home.prepare().root
+    options = IngestOptions(
+        encoding=encoding, pseudonym_key=context.settings.pseudonym_key.get_secret_value()
+    )
     with context.console.step("reading the log") as moved:
-        report = ingest(
-            paths, source, home=home, options=IngestOptions(encoding=encoding), progress=moved
-        )
+        report = ingest(paths, source, home=home, options=options, progress=moved)
     for line in report.lines():
         context.console.say(line)
     write_json(context.home.report / "ingest.json", report.to_dict())
     _take_truth(context, paths)
-    return context.version(IMPRESSIONS.name)
+    return report
 
 
 def _take_truth(context: RunContext, paths: Sequence[Path]) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from data.errors import DataError
 from models.recommender import Recommender
 from pipelines.home import Home
+from pipelines.manifest import check_manifest
 from pipelines.steps.context import RunContext
 from pipelines.steps.model_zoo import load_recommender
 
@@ -66,6 +67,7 @@ def load_models(context: RunContext, record: RunRecord) -> dict[str, Recommender
 def load_one(context: RunContext, record: RunRecord, model: str) -> Recommender:
     """One model of the run; raises ``DataError`` naming the folder when it is damaged."""
     folder = record.folder_of(context.home, model)
+    check_manifest(folder)
     try:
         return load_recommender(model, folder)
     except (ValueError, OSError) as error:

@@ -23,6 +23,7 @@ from models.two_tower.recommender import TwoTower
 from pipelines.console import ProgressCall
 from pipelines.facts import facts_of_this_program
 from pipelines.home import write_json
+from pipelines.manifest import write_manifest
 from pipelines.model_logging import Curve, log_trained
 from pipelines.steps.context import RunContext
 from pipelines.steps.featuring import feature_set_of
@@ -153,6 +154,7 @@ def _train_one(context: RunContext, model_name: str, rows: TrainingRows, place: 
             raise DataError(f"model {model_name} cannot be trained: {error}") from error
         shutil.rmtree(folder, ignore_errors=True)
         model.save(folder)
+        write_manifest(folder)
         log_trained(context.tracking, child, model, folder, rows.valid, curves)
     return child
 

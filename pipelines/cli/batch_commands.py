@@ -1,0 +1,130 @@
+"""``daily``, ``weekly``, ``backfill``, ``schedule`` and ``published``: the scheduled batches."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipelines.cli.application import HomeOption, SettingsOption, app, context_of
+from pipelines.console import Console
+from pipelines.home import home_for
+
+__all__ = ["backfill", "daily", "published", "schedule", "weekly"]
+
+AgainOption = Annotated[
+    bool, typer.Option("--again", help="Do the day anew, even if it is done already.")
+]
+DayOption = Annotated[
+    str | None,
+    typer.Option("--day", help="Day to run for, YYYY-MM-DD. Default: today in the time zone."),
+]
+
+
+@app.command()
+def daily(
+    day: DayOption = None,
+    again: AgainOption = False,
+    home: HomeOption = None,
+    settings: SettingsOption = None,
+) -> None:
+    """Take in what is new, recommend for the day, publish, report. Safe to start twice.
+
+    Example: stayrank daily --home data/home --day 2026-01-26
+    """
+    chosen, root = _day(day), _prepared(home, settings)
+    from pipelines.flows.daily import daily as flow
+
+    flow(home=root, day=chosen, again=again, settings_file=settings)
+
+
+@app.command()
+def weekly(
+    day: DayOption = None,
+    again: AgainOption = False,
+    home: HomeOption = None,
+    settings: SettingsOption = None,
+) -> None:
+    """Tune, train, evaluate, and let the gate decide on the champion.
+
+    Example: stayrank weekly --home data/home
+    """
+    chosen, root = _day(day), _prepared(home, settings)
+    from pipelines.flows.weekly import weekly as flow
+
+    flow(home=root, day=chosen, again=again, settings_file=settings)
+
+
+@app.command()
+def backfill(
+    first: Annotated[str, typer.Option("--from", help="First day, YYYY-MM-DD.")],
+    last: Annotated[str, typer.Option("--to", help="Last day, YYYY-MM-DD.")],
+    home: HomeOption = None,
+    settings: SettingsOption = None,
+) -> None:
+    """Make the recommendations of past days again; nothing is published.
+
+    Example: stayrank backfill --from 2026-01-20 --to 2026-01-22
+    """
+    days, root = (_parsed(first), _parsed(last)), _prepared(home, settings)
+    from pipelines.flows.backfill import backfill as flow
+
+    flow(*days, home=root, settings_file=settings)
+
+
+@app.command()
+def schedule(
+    home: HomeOption = None,
+    settings: SettingsOption = None,
+    prefect_port: Annotated[int, typer.Option(min=1, max=65_535)] = 4_200,
+) -> None:
+    """Serve the scheduled batches on this machine until Ctrl-C.
+
+    Starts a Prefect server on loopback unless PREFECT_API_URL names one. A run that was
+    missed while nothing was served is caught up once.
+
+    Example: stayrank schedule --home data/home
+    """
+    from pipelines.flows.schedule import serve_schedule
+
+    serve_schedule(context_of(home, settings, None), settings, prefect_port)
+
+
+@app.command()
+def published(home: HomeOption = None) -> None:
+    """Say which recommendations are in force, and since when.
+
+    Example: stayrank published --home data/home
+    """
+    from pipelines.published import read_published
+
+    found = read_published(home_for(home, "simulated"))
+    say = Console().say
+    if found is None:
+        say("nothing is published yet; stayrank daily publishes the first")
+        return
+    say(f"day {found.ds}: {found.rows:,} recommendations, published {found.published_at}")
+    say(f"  version {found.version} of recommendations, ranker {found.ranker_version}")
+    say(f"  models of run {found.run}, batch {found.batch}")
+
+
+def _prepared(home: Path | None, settings: Path | None) -> Path:
+    """The home, with Prefect's environment set, before Prefect is imported."""
+    from pipelines.flows.environment import prepare_prefect
+
+    context = context_of(home, settings, None)
+    prepare_prefect(context.home.prepare())
+    return context.home.root
+
+
+def _day(text: str | None) -> date | None:
+    return None if text is None else _parsed(text)
+
+
+def _parsed(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is not a date like 2026-01-26") from None

@@ -1,0 +1,45 @@
+"""Past days made again, one at a time. Import it only after ``prepare_prefect``."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+from prefect import flow
+from prefect.client.orchestration import get_client
+from prefect.concurrency.sync import concurrency
+
+from pipelines.flows.as_flow import batch_of, context_at, run_as_flow
+from pipelines.steps.batch.backfill import BACKFILL, days_between
+
+__all__ = ["BACKFILL_LIMIT", "backfill", "ensure_limit"]
+
+BACKFILL_LIMIT = "stayrank-backfill"
+
+
+def ensure_limit() -> None:
+    """Make the concurrency limit; Prefect silently skips one that does not exist."""
+    with get_client(sync_client=True) as client:
+        client.upsert_global_concurrency_limit_by_name(BACKFILL_LIMIT, 1)
+
+
+@flow(name="backfill", flow_run_name="backfill {first} to {last}")
+def backfill(
+    first: date, last: date, home: Path | None = None, settings_file: Path | None = None
+) -> list[str]:
+    """Make the recommendations of past days again, oldest first; nothing is published.
+
+    Args:
+        first: First day to recommend for.
+        last: Last day, included; at most a year after the first.
+        home: Folder that holds everything; default data/home, or STAYRANK_HOME.
+        settings_file: TOML file with settings; default stayrank.toml, if there.
+    """
+    context, done = context_at(home, settings_file), []
+    ensure_limit()
+    for day in days_between(first, last):
+        # One day at a time over all backfills, so that the daily gets its turn between.
+        with concurrency(BACKFILL_LIMIT, occupy=1, strict=True):
+            batch = run_as_flow(batch_of(context, "backfill", day), BACKFILL, again=True)
+        done.append(str(batch.folder))
+    return done

@@ -1,0 +1,79 @@
+"""The weekly batch: tune, train, evaluate, decide on the champion, report, notebooks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
+from pipelines.champion import choose
+from pipelines.steps.batch.daily import prepare
+from pipelines.steps.batch.journal import Batch, Stage
+from pipelines.steps.batch.keeping import check_tables, keep_tables
+from pipelines.steps.batch.results import log_batch
+from pipelines.steps.context import RunContext
+from pipelines.steps.evaluation import evaluate
+from pipelines.steps.reporting import write_report
+from pipelines.steps.training import train
+
+__all__ = ["WEEKLY"]
+
+
+def tune(batch: Batch) -> Mapping[str, Any]:
+    """Search the ranker's settings for as long as ``batch.tune_s`` allows; 0 leaves them."""
+    budget_s = batch.context.settings.batch.tune_s
+    if not budget_s:
+        return {"trials": 0}
+    search = import_module("pipelines.steps.tuning").tune
+    return {"found": str(search(batch.context, budget_s=budget_s))}
+
+
+def train_week(batch: Batch) -> Mapping[str, Any]:
+    """Train every model, unless a start that was cut off had just finished doing so."""
+    context, latest = batch.context, _latest(batch.context)
+    before = batch.journal().get("latest_before_training", "")
+    if batch.journal().get("is_training") and latest != before:
+        return {"run": latest}
+    batch.note(is_training=True, latest_before_training=latest)
+    return {"run": train(context)}
+
+
+def judge(batch: Batch) -> Mapping[str, Any]:
+    """Evaluate the run and let the gate decide; says who is champion now."""
+    run = batch.results["train"]["run"]
+    evaluate(batch.context, run)
+    chosen = choose(batch.context)
+    champion = chosen.run if chosen is not None and chosen.standing == "champion" else None
+    return {"run": run, "champion": champion, "is_promoted": champion == run}
+
+
+def report_week(batch: Batch) -> Mapping[str, Any]:
+    """Write the report of the new run."""
+    return {"report": str(write_report(batch.context, batch.results["train"]["run"]))}
+
+
+def notebooks(batch: Batch) -> Mapping[str, Any]:
+    """Execute the notebooks on this home; their pages go to MLflow."""
+    if find_spec("pipelines.steps.notebooks") is None:
+        return {"executed": 0}
+    execute = import_module("pipelines.steps.notebooks").execute_notebooks
+    return {"executed": len(execute(batch.context, batch.results["train"]["run"]))}
+
+
+WEEKLY: tuple[Stage, ...] = (
+    Stage(name="check tables", work=check_tables),
+    Stage(name="features", work=prepare),
+    Stage(name="tune", work=tune),
+    Stage(name="train", work=train_week),
+    Stage(name="judge", work=judge),
+    Stage(name="report", work=report_week),
+    Stage(name="notebooks", work=notebooks),
+    Stage(name="keep tables", work=keep_tables),
+    Stage(name="log", work=log_batch, retries=3),
+)
+
+
+def _latest(context: RunContext) -> str:
+    pointer = context.home.runs / "latest"
+    return pointer.read_text().strip() if pointer.is_file() else ""
