@@ -9,7 +9,7 @@ from pathlib import Path
 from data.errors import DataError
 from pipelines.home import write_json
 
-__all__ = ["check_manifest", "sha256_of", "write_manifest"]
+__all__ = ["MANIFEST", "check_manifest", "sha256_of", "write_manifest"]
 
 MANIFEST = "SHA256SUMS.json"
 CHUNK_BYTES = 1 << 20

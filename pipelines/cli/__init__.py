@@ -11,6 +11,7 @@ from pipelines.cli import (
     model_commands,
     people_commands,
     promotion_commands,
+    safety_commands,
     tuning_commands,
 )
 from pipelines.cli.application import app
@@ -24,5 +25,6 @@ __all__ = [
     "model_commands",
     "people_commands",
     "promotion_commands",
+    "safety_commands",
     "tuning_commands",
 ]
