@@ -6,10 +6,10 @@ READY := $(VENV)/.ready
 READY_DEV := $(VENV)/.ready-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run test test-slow check format bench docs dashboards lock clean
+.PHONY: help setup setup-dev run test test-slow test-operations audit check format bench docs dashboards lock clean
 
 help:  ## show this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
 $(VENV)/bin/python:
 	@for candidate in python3 python3.13 python3.12 python3.11; do \
@@ -35,10 +35,16 @@ run: $(READY)  ## the main job on the embedded default: a simulated log, ranked 
 	@$(BIN)/stayrank run
 
 test: $(READY_DEV)  ## the tests
-	@$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
+	@$(BIN)/python -m pytest -m "not slow and not operations" -n 2 --dist loadfile
 
 test-slow: $(READY_DEV)  ## the tests that take long
-	@$(BIN)/python -m pytest -m slow
+	@$(BIN)/python -m pytest -m "slow and not operations"
+
+test-operations: $(READY_DEV)  ## crashes, outages, whole days and servers: what a scheduled run must survive
+	@$(BIN)/python -m pytest -m operations -rA --tb=short -o console_output_style=classic | grep -vE '^PASSED'
+
+audit: $(READY_DEV)  ## the lock against known vulnerabilities (needs the network, so not part of CI)
+	@$(BIN)/pip-audit --requirement requirements.lock --no-deps --disable-pip --progress-spinner off
 
 check: $(READY_DEV)  ## format, lint, types, import rule
 	@$(BIN)/ruff format --check .

@@ -167,8 +167,8 @@ def _tell_registry(home: Home, sums: dict[str, str]) -> None:
     """The registry knows registered files by their checksums: those of before, replaced."""
     # A file may have changed twice (its folder's checksums do with every file).
     settled = {}
-    for before in sums:
-        last = sums[before]
+    for before, after in sums.items():
+        last = after
         while last in sums:
             last = sums[last]
         settled[before] = last

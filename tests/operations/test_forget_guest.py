@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import gzip
 import sqlite3
+from contextlib import closing
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
 import polars as pl
+import pyarrow as pa
 import pytest
 from pyarrow import feather
 
 from data.contract import IMPRESSIONS, RECOMMENDATIONS
+from data.erasure import token_of
 from data.store import Lake
 from pipelines.champion import choose
-from pipelines.erasing import forget_guest
+from pipelines.erasing import Erasure, forget_guest
+from pipelines.erasing.files import Guest, erase_from_file
 from pipelines.published import published_rows, read_published
 from pipelines.settings import Settings, SettingsError, load_settings
 from pipelines.steps.context import RunContext
@@ -45,46 +50,40 @@ def _busiest_guest(context: RunContext) -> str:
     return str(counted["id_user"][0])
 
 
-@pytest.fixture
-def world(tmp_path: Path, two_weeks: TwoWeeks, small: Settings) -> RunContext:
-    """A home after a day, with the guest in a raw CSV, the quarantine and Prefect's place."""
-    context = context_in(tmp_path / "home", small)
+@dataclass(frozen=True)
+class Forgotten:
+    """A home from which a guest was erased, and how it was before."""
+
+    context: RunContext
+    guest: str
+    erasure: Erasure
+    places: list[str]
+    rows: int
+    own_rows: int
+
+
+@pytest.fixture(scope="module")
+def forgotten(
+    tmp_path_factory: pytest.TempPathFactory, two_weeks: TwoWeeks, small: Settings
+) -> Forgotten:
+    context = context_in(tmp_path_factory.mktemp("forget") / "home", small)
     deliver(context, *two_weeks.first_week(), two_weeks.log(date(2026, 1, 19)))
     daily(context)
-    return context
+    guest, rows = _busiest_guest(context), context.lake.rows(IMPRESSIONS.name)
+    own = context.lake.scan(IMPRESSIONS.name).filter(pl.col("id_user") == guest).collect().height
+    _plant(context, guest)
+    places = _places_of(context.home.root, guest)
+    erasure = forget_guest(context, guest)
+    return Forgotten(context, guest, erasure, places, rows, own)
 
 
-@pytest.mark.operations
-def test_no_byte_of_a_forgotten_guest_remains_and_everybody_else_stays(world: RunContext) -> None:
-    guest, root = _busiest_guest(world), world.home.root
-    _plant(world, guest)
-    others = world.lake.rows(IMPRESSIONS.name)
-    own = world.lake.scan(IMPRESSIONS.name).filter(pl.col("id_user") == guest).collect().height
-    before = _places_of(root, guest)
-    assert {place.split("/")[0] for place in before} >= {"lake", "runs", "artifacts", "inbox"}
-
-    erasure = forget_guest(world, guest)
-
-    assert _places_of(root, guest) == []
-    assert erasure.left == ()
-    assert erasure.rows["impressions"] == own
-    assert erasure.rows["recommendations"] > 0
-    assert erasure.rows["quarantine"] == 1
-    assert len(erasure.trained) == 1
-    assert erasure.retrained_at > "2026"
-    lake = Lake(root)
-    assert lake.rows(IMPRESSIONS.name) == others - own
-    assert published_rows(world.home).collect().height == read_published(world.home).rows
-    assert choose(context_in(root, world.settings)) is not None
-
-
-def _plant(world: RunContext, guest: str) -> None:
+def _plant(context: RunContext, guest: str) -> None:
     """Places that a small world does not reach by itself."""
-    inbox = world.home.root / "inbox" / "taken"
-    text = f"id_search,id_user\nS1,{guest}\nS2,{guest}x\n"
+    inbox = context.home.root / "inbox" / "taken"
+    text = f"id_search,id_user\nS1,{guest}\nS2,other\n"
     (inbox / "raw.csv").write_text(text)
     (inbox / "raw.csv.gz").write_bytes(gzip.compress(text.encode()))
-    (world.home.logs / "notes.log").write_text(f"guest {guest} asked\n")
+    (context.home.logs / "notes.log").write_text(f"guest {guest} asked\n")
     row = pl.DataFrame(
         {
             "source_id": ["f"],
@@ -95,44 +94,82 @@ def _plant(world: RunContext, guest: str) -> None:
             "ds_ingested": [date(2026, 1, 20)],
         }
     )
-    world.lake.append("quarantine", row)
-    prefect = world.home.prefect / "prefect.db"
-    prefect.parent.mkdir(parents=True, exist_ok=True)
-    with sqlite3.connect(prefect) as database:
+    context.lake.append("quarantine", row)
+    context.home.prefect.mkdir(parents=True, exist_ok=True)
+    with closing(sqlite3.connect(context.home.prefect / "prefect.db")) as database:
         database.execute("CREATE TABLE log (message TEXT)")
-        database.execute("INSERT INTO log VALUES (?)", (f"seen {guest} and {guest}9",))
-    database.close()
+        database.execute("INSERT INTO log VALUES (?)", (f"seen {guest}",))
+        database.commit()
 
 
 @pytest.mark.operations
-def test_rows_that_only_begin_like_the_id_stay(world: RunContext) -> None:
-    guest = _busiest_guest(world)
-    _plant(world, guest)
-    forget_guest(world, guest)
-    raw = (world.home.root / "inbox" / "taken" / "raw.csv").read_text()
-    assert raw == f"id_search,id_user\nS2,{guest}x\n"
-    with sqlite3.connect(world.home.prefect / "prefect.db") as database:
-        assert database.execute("SELECT message FROM log").fetchall() == [
-            (f"seen erased and {guest}9",)
-        ]
-    database.close()
+def test_no_byte_of_a_forgotten_guest_remains(forgotten: Forgotten) -> None:
+    tops = {place.split("/")[0] for place in forgotten.places}
+    assert tops >= {"lake", "runs", "artifacts", "inbox", "logs", "prefect"}
+    assert _places_of(forgotten.context.home.root, forgotten.guest) == []
+    assert forgotten.erasure.left == ()
 
 
 @pytest.mark.operations
-def test_the_day_after_goes_on_without_the_guest(world: RunContext, two_weeks: TwoWeeks) -> None:
-    guest = _busiest_guest(world)
-    forget_guest(world, guest)
-    # The same raw files again: they are known, though they were rewritten.
-    taken = world.home.root / "inbox" / "taken"
-    for path in taken.iterdir():
+def test_the_report_says_what_was_removed_and_what_was_learned(forgotten: Forgotten) -> None:
+    rows = forgotten.erasure.rows
+    assert rows["impressions"] == rows["features"] == forgotten.own_rows
+    assert rows["recommendations"] > 0
+    assert rows["quarantine"] == 1
+    assert len(forgotten.erasure.trained) == 1
+    assert any("trains without the guest at" in line for line in forgotten.erasure.lines())
+
+
+@pytest.mark.operations
+def test_everybody_else_stays_and_what_is_published_is_whole(forgotten: Forgotten) -> None:
+    home = forgotten.context.home
+    assert Lake(home.root).rows(IMPRESSIONS.name) == forgotten.rows - forgotten.own_rows
+    ledger = Lake(home.root).scan("ingests").select(pl.col("rows_accepted").sum()).collect()
+    assert ledger.item() == forgotten.rows - forgotten.own_rows
+    published = read_published(home)
+    assert published is not None
+    assert published_rows(home).collect().height == published.rows
+    assert choose(context_in(home.root, forgotten.context.settings)) is not None
+
+
+@pytest.mark.operations
+def test_the_next_start_goes_on_without_the_guest(forgotten: Forgotten) -> None:
+    # The raw files once more: they are known, though they were rewritten.
+    taken = forgotten.context.home.root / "inbox" / "taken"
+    for path in taken.glob("*.parquet"):
         path.rename(taken.parent / path.name)
-    after = context_in(world.home.root, world.settings)
-    rows = after.lake.rows(IMPRESSIONS.name)
-    batch = daily(after, again=True)
-    assert batch.is_done
-    assert after.lake.rows(IMPRESSIONS.name) == rows
-    recommended = after.lake.scan(RECOMMENDATIONS.name).collect()
-    assert guest not in set(recommended["id_user"])
+    after = context_in(forgotten.context.home.root, forgotten.context.settings)
+    assert daily(after, again=True).is_done
+    assert after.lake.rows(IMPRESSIONS.name) == forgotten.rows - forgotten.own_rows
+    guests = after.lake.scan(RECOMMENDATIONS.name).select("id_user").collect()["id_user"]
+    assert forgotten.guest not in set(guests)
+
+
+def test_rows_and_words_that_only_begin_like_the_id_stay(tmp_path: Path) -> None:
+    guest = Guest(ids=frozenset({"U12"}), searches=frozenset({"S1"}), token=token_of({"U12"}))
+    log, words = tmp_path / "raw.csv", tmp_path / "page.html"
+    log.write_text("id_search,id_user\nS1,U12\nS2,U123\nS3,xU12\n")
+    words.write_text("<p>U12, U123 and U12.</p>")
+    assert erase_from_file(log, guest, is_model=False) == 1
+    assert erase_from_file(words, guest, is_model=False) == 2
+    assert log.read_text() == "id_search,id_user\nS2,U123\nS3,xU12\n"
+    assert words.read_text() == "<p>erased, U123 and erased.</p>"
+
+
+def test_a_truth_known_only_by_its_searches_is_dropped(tmp_path: Path) -> None:
+    guest = Guest(ids=frozenset({"U12"}), searches=frozenset({"S1"}), token=token_of({"U12"}))
+    truth = tmp_path / "truth.parquet"
+    pl.DataFrame({"id_search": ["S1", "S2"], "p_click_taste": [0.1, 0.2]}).write_parquet(truth)
+    assert erase_from_file(truth, guest, is_model=False) == 1
+    assert pl.read_parquet(truth)["id_search"].to_list() == ["S2"]
+
+
+def test_places_in_a_model_stay_where_they_are(tmp_path: Path) -> None:
+    guest = Guest(ids=frozenset({"U12"}), searches=frozenset(), token=token_of({"U12"}))
+    words = tmp_path / "guests.arrow"
+    feather.write_feather(pa.table({"id": ["U11", "U12", "U13"]}), words)
+    assert erase_from_file(words, guest, is_model=True) == 1
+    assert feather.read_table(words)["id"].to_pylist() == ["U11", "erased 3", "U13"]
 
 
 def test_an_id_that_could_be_anything_is_refused(tmp_path: Path, small: Settings) -> None:
