@@ -24,6 +24,7 @@ __all__ = [
     "IMPRESSED",
     "IMPRESSIONS",
     "INGESTS",
+    "QUALITY",
     "QUARANTINE",
     "RECOMMENDATIONS",
     "SCORES",
@@ -161,6 +162,38 @@ TRUTH = Table(
     ),
 )
 
+QUALITY = Table(
+    name="quality",
+    row="one measure of one market on one day, beside the training window",
+    key=("market", "ds", "kind", "name"),
+    partition_by=(),
+    columns=(
+        Column(name="market", kind=Kind.CATEGORY, meaning="slug of the market, or ``unknown``"),
+        Column(name="ds", kind=Kind.DATE, meaning="local date of the searches"),
+        Column(
+            name="kind",
+            kind=Kind.CATEGORY,
+            meaning="``rows``, ``quarantine``, ``null_share``, ``psi`` or ``rate``",
+        ),
+        Column(name="name", kind=Kind.TEXT, meaning="of what: a column, feature, rate or reason"),
+        Column(name="value", kind=Kind.NUMBER, meaning="the measure"),
+        Column(
+            name="reference",
+            kind=Kind.NUMBER,
+            meaning="the same over the earlier training days",
+            null="no earlier day, or a measure that is a comparison itself",
+        ),
+        Column(name="low", kind=Kind.NUMBER, meaning="lower limit", null="there is none"),
+        Column(name="high", kind=Kind.NUMBER, meaning="upper limit", null="there is none"),
+        Column(
+            name="is_flagged",
+            kind=Kind.BOOLEAN,
+            meaning="the value lies outside its limits",
+            null="not judged",
+        ),
+    ),
+)
+
 TABLES: tuple[Table, ...] = (
     IMPRESSIONS,
     QUARANTINE,
@@ -168,5 +201,6 @@ TABLES: tuple[Table, ...] = (
     FEATURES,
     SCORES,
     RECOMMENDATIONS,
+    QUALITY,
     TRUTH,
 )

@@ -27,6 +27,7 @@ def main_job(
     tasks.build(home, settings)
     run = tasks.train(home, settings)
     tasks.judge(home, settings, run)
+    tasks.monitor(home, settings, run)
     tasks.recommend(home, settings, run)
     tasks.publish(home, settings, run)
     return run

@@ -14,11 +14,19 @@ from prefect.cache_policies import NO_CACHE
 from pipelines.console import Console
 from pipelines.home import Home
 from pipelines.settings import Settings
-from pipelines.steps import evaluation, featuring, ingesting, recommending, reporting, simulating
+from pipelines.steps import (
+    evaluation,
+    featuring,
+    ingesting,
+    monitoring,
+    recommending,
+    reporting,
+    simulating,
+)
 from pipelines.steps import training as training_step
 from pipelines.steps.context import RunContext
 
-__all__ = ["build", "ingest", "judge", "publish", "recommend", "simulate", "train"]
+__all__ = ["build", "ingest", "judge", "monitor", "publish", "recommend", "simulate", "train"]
 
 
 def _context(home: str, settings: Settings) -> RunContext:
@@ -58,6 +66,12 @@ def judge(home: str, settings: Settings, run: str) -> str:
     context = _context(home, settings)
     evaluation.evaluate(context, run)
     return str(context.home.report / "scorecard.json")
+
+
+@task(name="monitor", cache_policy=NO_CACHE)
+def monitor(home: str, settings: Settings, run: str) -> int:
+    """The number of measures that are odd."""
+    return monitoring.monitor(_context(home, settings), run)
 
 
 @task(name="recommend", cache_policy=NO_CACHE)

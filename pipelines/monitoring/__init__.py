@@ -1,0 +1,1 @@
+"""Data quality and drift: what each day of a market looks like beside the training window."""

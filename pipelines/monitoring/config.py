@@ -1,0 +1,48 @@
+"""From where on a day is odd."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["MonitoringConfig"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class MonitoringConfig:
+    """Limits of :mod:`pipelines.monitoring`.
+
+    A day is compared with the days of the training window that lie before it and were not
+    flagged themselves, so that a shock is flagged when it comes and never becomes the norm.
+
+    Attributes:
+        bins: of a number, at the quantiles of the training window.
+        categories: of a category, the most frequent ones; the rest is one bin.
+        psi: population stability index from which a shift matters (0.1 is the usual
+            border of a moderate one), …
+        confidence: … where chance, drawing as many guests, stays below it this surely.
+        rate_sigmas: standard errors from the reference to a rate's control limits.
+        null_shift: change of a column's null share that matters.
+        day_share: a day with less than this share of the usual searches is odd, as is one
+            with more than its reciprocal.
+        quarantine_share: share of a day's rows in quarantine that matters.
+        rows_per_day: whole searches are sampled to about these many rows of a market's
+            day before features are compared.
+    """
+
+    bins: int = 10
+    categories: int = 20
+    psi: float = 0.1
+    confidence: float = 0.9999
+    rate_sigmas: float = 4.0
+    null_shift: float = 0.05
+    day_share: float = 0.5
+    quarantine_share: float = 0.02
+    rows_per_day: int = 20_000
+
+    def __post_init__(self) -> None:
+        positive = ("bins", "categories", "psi", "rate_sigmas", "null_shift", "rows_per_day")
+        wrong = [name for name in positive if not getattr(self, name) > 0]
+        shares = ("confidence", "day_share", "quarantine_share")
+        wrong += [name for name in shares if not 0 < getattr(self, name) < 1]
+        if wrong:
+            raise ValueError(f"MonitoringConfig out of range: {', '.join(wrong)}")

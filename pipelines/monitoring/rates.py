@@ -1,0 +1,158 @@
+"""Rates of each day with control limits: of the funnel, and how many searches there were.
+
+A rate is Σ y / Σ x over guests; its standard error is that of a ratio of sums over
+independent guests (Cochran 1977, ch. 6), so that a guest who clicks on everything does
+not make the limits narrow. Contacts and bookings are counted where they came on the day
+of the search: those of yesterday's searches are as complete as those of last week's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import date
+
+import numpy as np
+import polars as pl
+
+from models.evaluation.arrays import Floats
+from pipelines.monitoring.config import MonitoringConfig
+from pipelines.monitoring.measured import MarketDays, Measured
+
+__all__ = ["funnel_rates", "judged_rate", "per_guest_and_day", "searches_per_day"]
+
+# rate → what is counted, and of what
+RATES = {
+    "click per impression": ("clicks", "impressions"),
+    "contact per click, same day": ("contacts", "clicks"),
+    "booking per click, same day": ("bookings", "clicks"),
+}
+# With fewer expected events a normal interval means nothing.
+FEWEST_EVENTS = 20.0
+
+Pairs = Sequence[tuple[Floats, Floats]]
+
+
+def funnel_rates(
+    impressions: pl.LazyFrame, last_training: date, config: MonitoringConfig
+) -> Iterator[Measured]:
+    """The rates of every market and day, each beside the earlier training days."""
+    present = impressions.collect_schema().names()
+    sums = {"impressions": pl.len(), "clicks": (pl.col("stage") >= 1).sum()}
+    for name, column in (("contacts", "contact_day"), ("bookings", "book_day")):
+        if column in present:
+            sums[name] = (pl.col(column) == pl.col("search_day")).sum()
+    for days, parts in per_guest_and_day(impressions, sums, last_training, config):
+        for name, (counted, base) in RATES.items():
+            if counted in sums:
+                pairs = [(p[counted].to_numpy(), p[base].to_numpy()) for p in parts]
+                yield from judged_rate(days, "rate", name, pairs)
+
+
+def per_guest_and_day(
+    impressions: pl.LazyFrame,
+    sums: dict[str, pl.Expr],
+    last_training: date,
+    config: MonitoringConfig,
+) -> Iterator[tuple[MarketDays, list[pl.DataFrame]]]:
+    """Each market with a frame per day, whose rows are guests with these sums."""
+    present = impressions.collect_schema().names()
+    guest = pl.coalesce([c for c in ("id_user", "id_search") if c in present])
+    grouped = impressions.group_by("market", "ds_search", guest.alias("_guest")).agg(**sums)
+    whole = grouped.sort("market", "ds_search", "_guest").collect(engine="streaming")
+    for (market,), here in whole.group_by("market", maintain_order=True):
+        days = MarketDays(
+            market=str(market),
+            days=here["ds_search"].unique().sort().to_list(),
+            last_training=last_training,
+            config=config,
+        )
+        yield days, here.partition_by("ds_search", maintain_order=True)
+
+
+def judged_rate(
+    days: MarketDays, kind: str, name: str, pairs: Pairs, *, least: float = 0.0
+) -> Iterator[Measured]:
+    """Σ y / Σ x of every day with its control limits, never closer than ``least``.
+
+    The spread is the reference's, as control charts have it: a day with few events would
+    understate its own.
+    """
+    limits: dict[int, tuple[float, float]] = {}
+
+    def judge(place: int, earlier: list[int]) -> bool | None:
+        y, x = (np.concatenate([pairs[e][side] for e in earlier]) for side in (0, 1))
+        own_y, own_x = pairs[place]
+        centre = float(y.sum() / x.sum()) if x.sum() else 0.0
+        if min(centre, 1 - centre) * min(own_x.sum(), x.sum()) < FEWEST_EVENTS and not least:
+            return None
+        unit = float(np.sum((y - centre * x) ** 2)) / max(float(x.sum()) ** 2, 1.0)
+        # Guests differ in how much they look at: the day has its own effective number.
+        grows = _effective(x) / max(_effective(own_x), 1.0)
+        reach = max(least, days.config.rate_sigmas * float(np.sqrt(unit * (1 + grows))))
+        limits[place] = centre, reach
+        return bool(abs(float(own_y.sum() / own_x.sum()) - centre) > reach)
+
+    for place, flagged in days.judged(judge):
+        y, x = pairs[place]
+        if x.sum() == 0:
+            continue
+        centre, reach = limits.get(place, (None, None))
+        yield days.measured(
+            place,
+            kind=kind,
+            name=name,
+            value=float(y.sum() / x.sum()),
+            reference=centre,
+            low=None if centre is None or reach is None else max(0.0, centre - reach),
+            high=None if centre is None or reach is None else min(1.0, centre + reach),
+            is_flagged=flagged,
+        )
+
+
+def searches_per_day(
+    impressions: pl.LazyFrame, last_training: date, config: MonitoringConfig
+) -> Iterator[Measured]:
+    """Searches and impressions of every market and day."""
+    counted = (
+        impressions.group_by("market", "ds_search")
+        .agg(searches=pl.col("id_search").n_unique(), impressions=pl.len())
+        .sort("market", "ds_search")
+        .collect(engine="streaming")
+    )
+    for (market,), here in counted.group_by("market", maintain_order=True):
+        days = MarketDays(
+            market=str(market),
+            days=here["ds_search"].to_list(),
+            last_training=last_training,
+            config=config,
+        )
+        for name in ("searches", "impressions"):
+            yield from _counts(days, name, here[name].to_numpy().astype(np.float64))
+
+
+def _counts(days: MarketDays, name: str, values: Floats) -> Iterator[Measured]:
+    usual: dict[int, float] = {}
+    least = days.config.day_share
+
+    def judge(place: int, earlier: list[int]) -> bool | None:
+        usual[place] = float(values[earlier].mean())
+        share = values[place] / usual[place]
+        return bool(share < least or share > 1 / least)
+
+    for place, flagged in days.judged(judge):
+        reference = usual.get(place)
+        yield days.measured(
+            place,
+            kind="rows",
+            name=name,
+            value=float(values[place]),
+            reference=reference,
+            low=None if reference is None else reference * least,
+            high=None if reference is None else reference / least,
+            is_flagged=flagged,
+        )
+
+
+def _effective(x: Floats) -> float:
+    """How many equally large guests would tell as much (Kish 1965)."""
+    return float(x.sum() ** 2 / max(float(np.sum(x**2)), 1e-12))
