@@ -3,11 +3,14 @@
     PSI = Σ over bins of (p − q) · ln(p / q)
 
 with p the day's share of a bin and q the reference's (Siddiqi 2006; twice the symmetrised
-Kullback–Leibler divergence). To second order it is Σ (p − q)² / q, so what chance alone
-makes it follows from the covariance of the shares. A guest's rows are alike, so the
-covariance is taken over guests, and the sum of weighted chi-squares is matched by a scaled
-one (Rao & Scott 1981): a feature of the query, the same in all rows of a guest, gets a
-wider limit than one of the listings.
+Kullback–Leibler divergence). Every guest of a day counts once, whether with two rows or
+two hundred: a single busy guest is no drift.
+
+To second order it is Σ (p − q)² / q, so what chance alone makes it follows from the
+covariance of the shares over guests; the sum of weighted chi-squares is matched by a scaled
+one (Rao & Scott 1981). A feature of the query, the same in all rows of a guest, so gets a
+wider limit than one of the listings. Bins with hardly a guest are pooled: there the
+approximation fails.
 
 Legend: D days, B bins, G guests, C cells (a guest on a day).
 """
@@ -29,20 +32,21 @@ from pipelines.monitoring.measured import MarketDays, Measured
 
 __all__ = ["feature_drift", "psi"]
 
-# A share of 0 would make the logarithm infinite; half a row stands in its place.
-HALF_A_ROW = 0.5
+# A share of 0 would make the logarithm infinite; half a guest stands in its place.
+HALF_A_GUEST = 0.5
+FEWEST_GUESTS = 5.0
 
 
 def psi(day_B: Floats, reference_B: Floats) -> float:
     """The index of two rows of counts.
 
-    99 and 1 against 1 and 99: about 2 · 0.98 · ln 99, a little less for the half rows.
+    99 and 1 against 1 and 99: about 2 · 0.98 · ln 99, a little less for the half ones.
 
     >>> round(psi(np.array([99.0, 1.0]), np.array([1.0, 99.0])), 2)
     8.14
     """
-    p = (day_B + HALF_A_ROW) / (day_B + HALF_A_ROW).sum()
-    q = (reference_B + HALF_A_ROW) / (reference_B + HALF_A_ROW).sum()
+    p = (day_B + HALF_A_GUEST) / (day_B + HALF_A_GUEST).sum()
+    q = (reference_B + HALF_A_GUEST) / (reference_B + HALF_A_GUEST).sum()
     return float(np.sum((p - q) * np.log(p / q)))
 
 
@@ -74,11 +78,12 @@ class _Cells:
             of_row=of_row, day=found // guests, guest=found % guests, days=days, guests=guests
         )
 
-    def counts(self, bins: Integers) -> Floats:
-        """Rows of each cell in each bin; shape (C, B)."""
+    def shares(self, bins: Integers) -> Floats:
+        """Share of each cell's rows in each bin; shape (C, B), each row adds up to 1."""
         width = int(bins.max()) + 1
         flat = np.bincount(self.of_row * width + bins, minlength=len(self.day) * width)
-        return flat.reshape(-1, width).astype(np.float64)
+        counts_CB = flat.reshape(-1, width).astype(np.float64)
+        return np.asarray(counts_CB / counts_CB.sum(axis=1, keepdims=True))
 
 
 def _codes(values: pl.Series) -> Integers:
@@ -106,26 +111,28 @@ def feature_drift(
         training = (here["ds_search"] <= last_training).to_numpy()
         for feature in features:
             bins = _bins(here[feature.name], feature, training, config)
-            yield from _judged(days, feature, cells, cells.counts(bins))
+            yield from _judged(days, feature, cells, cells.shares(bins))
 
 
 def _judged(
-    days: MarketDays, feature: Feature, cells: _Cells, counts_CB: Floats
+    days: MarketDays, feature: Feature, cells: _Cells, share_CB: Floats
 ) -> Iterator[Measured]:
     found: dict[int, tuple[float, float | None]] = {}
-    counts_DB = np.stack([counts_CB[cells.day == d].sum(axis=0) for d in range(cells.days)])
-    says_the_day = cells.days > 1 and bool(((counts_DB > 0).sum(axis=1) == 1).all())
-    is_one_value = int((counts_DB.sum(axis=0) > 0).sum()) == 1
+    guests_DB = np.stack([share_CB[cells.day == d].sum(axis=0) for d in range(cells.days)])
+    says_the_day = cells.days > 1 and bool(((guests_DB > 0).sum(axis=1) == 1).all())
+    is_one_value = int((guests_DB.sum(axis=0) > 0).sum()) == 1
     is_judged = not feature.is_history and (not says_the_day or is_one_value)
 
     def judge(place: int, earlier: list[int]) -> bool | None:
-        value = psi(counts_DB[place], counts_DB[earlier].sum(axis=0))
+        kept = _pooling(guests_DB, place, earlier)
+        value = psi(guests_DB[place] @ kept, guests_DB[earlier].sum(axis=0) @ kept)
         limit = None
         # Below the border of a shift that matters, chance need not be asked.
         if is_judged:
             limit = days.config.psi
             if value > limit:
-                limit = max(limit, _by_chance(cells, counts_CB, (place, earlier), days.config))
+                by_chance = _by_chance(cells, share_CB @ kept, (place, earlier), days.config)
+                limit = max(limit, by_chance)
         found[place] = value, limit
         return None if limit is None else value > limit
 
@@ -137,13 +144,24 @@ def _judged(
             )
 
 
+def _pooling(guests_DB: Floats, place: int, earlier: list[int]) -> Floats:
+    """Which bin each bin becomes: those with too few guests become one; shape (B, K)."""
+    together_B = guests_DB[place] + guests_DB[earlier].sum(axis=0)
+    expected_B = together_B / together_B.sum() * guests_DB[place].sum()
+    is_kept = expected_B >= FEWEST_GUESTS
+    columns = [np.eye(len(is_kept))[:, is_kept]]
+    if not is_kept.all():
+        columns.append((~is_kept).astype(np.float64)[:, None])
+    return np.hstack(columns)
+
+
 def _by_chance(
-    cells: _Cells, counts_CB: Floats, sides: tuple[int, list[int]], config: MonitoringConfig
+    cells: _Cells, share_CB: Floats, sides: tuple[int, list[int]], config: MonitoringConfig
 ) -> float:
     """What the index stays below when nothing but the guests drawn has changed."""
     place, earlier = sides
-    day_GB = _by_guest(cells, counts_CB, [place])
-    reference_GB = _by_guest(cells, counts_CB, earlier)
+    day_GB = _by_guest(cells, share_CB, [place])
+    reference_GB = _by_guest(cells, share_CB, earlier)
     total_B = reference_GB.sum(axis=0) + day_GB.sum(axis=0)
     used = total_B > 0
     share_B = total_B[used] / total_B.sum()
@@ -155,11 +173,11 @@ def _by_chance(
     return square / trace * float(chi2.ppf(config.confidence, trace**2 / square))
 
 
-def _by_guest(cells: _Cells, counts_CB: Floats, days: list[int]) -> Floats:
-    """Rows of each guest in each bin over some days; shape (G, B)."""
+def _by_guest(cells: _Cells, share_CB: Floats, days: list[int]) -> Floats:
+    """What each guest adds to each bin over some days; shape (G, B)."""
     chosen = np.isin(cells.day, days)
-    total_GB = np.zeros((cells.guests, counts_CB.shape[1]))
-    np.add.at(total_GB, cells.guest[chosen], counts_CB[chosen])
+    total_GB = np.zeros((cells.guests, share_CB.shape[1]))
+    np.add.at(total_GB, cells.guest[chosen], share_CB[chosen])
     return total_GB
 
 

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import date
 
+import numpy as np
 import polars as pl
 
 from pipelines.monitoring.config import MonitoringConfig
@@ -22,14 +23,17 @@ COLUMNS = ("query_", "listing_", "x_")
 def null_shares(
     impressions: pl.LazyFrame, last_training: date, config: MonitoringConfig
 ) -> Iterator[Measured]:
-    """Share of nulls of every optional column that has any, beside the earlier days."""
+    """Share of nulls of every optional column that has any, beside the earlier days.
+
+    The mean over guests, each of whom counts once.
+    """
     names = [c for c in impressions.collect_schema().names() if c.startswith(COLUMNS)]
     nulls = impressions.select(pl.col(names).is_null().any()).collect(engine="streaming")
     names = [name for name in names if nulls[name][0]]
-    sums = {name: pl.col(name).is_null().sum() for name in names} | {"_rows": pl.len()}
+    sums = {name: pl.col(name).is_null().mean() for name in names}
     for days, parts in per_guest_and_day(impressions, sums, last_training, config):
         for name in names:
-            pairs = [(p[name].to_numpy(), p["_rows"].to_numpy()) for p in parts]
+            pairs = [(p[name].to_numpy(), np.ones(p.height)) for p in parts]
             yield from judged_rate(days, "null_share", name, pairs, least=config.null_shift)
 
 
