@@ -14,9 +14,11 @@ from models.evaluation.scorecard import Scorecard
 from models.recommender import Scores
 from pipelines.home import write_json
 from pipelines.steps.context import RunContext
+from pipelines.steps.evidence import gather_evidence
 from pipelines.steps.featuring import feature_set_of
 from pipelines.steps.finding import listing_prior, write_prior
 from pipelines.steps.gating import Challenge, judge_challenger
+from pipelines.steps.judged_run import JudgedRun
 from pipelines.steps.judging import judge_test_window
 from pipelines.steps.retrieval import retrieval_scores
 from pipelines.steps.rows import SplitRows, judged_rows
@@ -48,6 +50,11 @@ def evaluate(context: RunContext, run: str) -> Scorecard:
     scorecard = Scorecard(scores=(*shown.scores, *retrieved), honesty=shown.honesty)
     _write(context, scorecard)
     _log(context, record, scorecard)
+    with step("looking closer"):
+        gather_evidence(
+            context,
+            JudgedRun(record=record, models=models, rows=rows, scores=scores["test"]),
+        )
     if "ranker" in record.children:
         with step("judging the challenger"):
             decision = judge_challenger(
