@@ -5,27 +5,31 @@ and calibrated per market on a later window. "Contacted" means contacted or book
 directly, so that the product of the three is P(book), as Airbnb's Journey Ranker has it
 (Tan et al., KDD 2023). Bookings are few; a model of P(book) that learns clicks from all
 impressions, and what follows a click from the clicked ones, uses each label where it is
-plentiful. The validation window is divided by search: one half stops the
-training, the other calibrates.
+plentiful. The validation window calibrates; half of its searches stopped the training.
+
+Contacts and bookings of the youngest days are not all known when training: each known one
+stands for as many as will have come in the end (``models.trees.completeness``).
 """
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from data.feature_set import FeatureSet
-from models.columns import Numbers, need, stages
+from models.columns import Numbers, need, numbers, stages
 from models.model_files import config_of, read_json, write_json
 from models.order import hashed_ids, tie_keys
 from models.recommender import Scores
 from models.trees.boosting import Booster, Labelled, load_booster, train_booster
 from models.trees.calibration import CalibrationConfig, Calibrator, calibrate
+from models.trees.completeness import Completeness, completeness_of
+from models.trees.examination import examination_of, examined
 from models.trees.matrix import FeatureMatrix
 
 __all__ = ["STEPS", "FunnelConfig", "FunnelModel"]
@@ -33,6 +37,7 @@ __all__ = ["STEPS", "FunnelConfig", "FunnelModel"]
 STEPS = ("click", "contact", "book")
 
 _NEEDS = ("id_search", "id_listing", "market")
+_PRICE = "listing_total_price"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +48,12 @@ class FunnelConfig:
         learning_rate, num_leaves, min_rows_per_leaf, lambda_l2, feature_share: of a tree.
         max_rounds, patience: trees at most, and without improvement before stopping.
         fewest_outcomes: of each kind, below which a stage is its mean rate alone.
+        order_by: ``bookings`` scores a row by P(book), ``value`` by P(book) times the price
+            of the stay: the expected booking value, for analysts.
+        debiasing: ``position`` learns clicks given that a result was looked at: how much
+            each place is looked at comes from the searches in random order (needs
+            ``position`` and ``is_random_order`` when training, never when scoring).
+        corrects_maturity: whether outcomes still to come are counted in.
         seed, threads: the scores depend on the seed, never on the threads.
     """
 
@@ -54,11 +65,17 @@ class FunnelConfig:
     max_rounds: int = 200
     patience: int = 30
     fewest_outcomes: int = 10
+    order_by: Literal["bookings", "value"] = "bookings"
+    debiasing: Literal["none", "position"] = "none"
+    corrects_maturity: bool = True
     seed: int = 1
     threads: int = 2
 
     def __post_init__(self) -> None:
-        wrong = [name for name, value in asdict(self).items() if value < 0]
+        numeric = {n: v for n, v in asdict(self).items() if not isinstance(v, str)}
+        wrong = [name for name, value in numeric.items() if value < 0]
+        wrong += [] if self.order_by in ("bookings", "value") else ["order_by"]
+        wrong += [] if self.debiasing in ("none", "position") else ["debiasing"]
         positive = ("learning_rate", "min_rows_per_leaf", "max_rounds", "patience", "threads")
         wrong += [name for name in positive if getattr(self, name) == 0]
         wrong += [] if self.num_leaves >= 2 else ["num_leaves"]
@@ -115,13 +132,18 @@ class FunnelModel:
 
         Raises ``ValueError`` when a column that is needed is absent.
         """
+        shown = ("position", "is_random_order") if self.config.debiasing == "position" else ()
+        needed = (*_NEEDS, "stage", *shown, *self.matrix.features.names)
         for rows in (train, valid):
-            need(rows, (*_NEEDS, "stage", *self.matrix.features.names), model=self.name)
+            need(rows, needed, model=self.name)
         ordered, later = _in_fixed_order(train), _in_fixed_order(valid)
         self.matrix.fit(ordered)
-        half = pa.array(hashed_ids(later["id_search"]) % 2 == 0)
-        stopping, calibrating = later.filter(half), later.filter(pc.invert(half))
-        self.steps = tuple(self._step(s, ordered, stopping, calibrating) for s in (1, 2, 3))
+        examination = examination_of(ordered) if shown else None
+        stopping = later.filter(pa.array(hashed_ids(later["id_search"]) % 2 == 0))
+        known = _known_shares(ordered, later) if self.config.corrects_maturity else {}
+        self.steps = tuple(
+            self._step(stage, (ordered, stopping, later), known, examination) for stage in (1, 2, 3)
+        )
         return self
 
     def probabilities(self, rows: pa.Table) -> dict[str, Numbers]:
@@ -142,8 +164,15 @@ class FunnelModel:
         return given
 
     def score(self, rows: pa.Table) -> Scores:
-        """P(book) of each row."""
-        return self.probabilities(rows)["book"]
+        """P(book) of each row; times the price of the stay where that is the order.
+
+        A row without a price is worth nothing there: no booking value can be expected.
+        """
+        booked = self.probabilities(rows)["book"]
+        if self.config.order_by == "bookings":
+            return booked
+        need(rows, (_PRICE,), model=f"{self.name} by value")
+        return booked * np.nan_to_num(numbers(rows, _PRICE), nan=0.0)
 
     def save(self, folder: Path) -> None:
         """Write the boosters as LightGBM text, everything else as JSON."""
@@ -180,12 +209,19 @@ class FunnelModel:
         return model
 
     def _step(
-        self, stage: int, train: pa.Table, stopping: pa.Table, calibrating: pa.Table
+        self,
+        stage: int,
+        parts: tuple[pa.Table, pa.Table, pa.Table],
+        known: dict[int, Completeness],
+        examination: Numbers | None,
     ) -> _Step:
-        """The model of reaching ``stage``, of the rows that reached the stage before."""
-        learnt, stop = (
-            self._labelled(_reached(rows, stage - 1), stage) for rows in (train, stopping)
-        )
+        """The model of reaching ``stage``, of the rows that reached the stage before.
+
+        ``parts`` are the rows to learn from, to stop by and to calibrate on.
+        """
+        train, stopping, calibrating = (_reached(rows, stage - 1) for rows in parts)
+        looked = examination if stage == 1 else None
+        learnt, stop = (self._labelled(r, stage, looked) for r in (train, stopping))
         positives, rows = int(learnt.labels.sum()), len(learnt.labels)
         log_odds = float(np.log((positives + 0.5) / (rows - positives + 0.5)))
         booster = None
@@ -197,18 +233,19 @@ class FunnelModel:
                 rounds=self.config.max_rounds,
                 patience=self.config.patience,
             )
-        held = _reached(calibrating, stage - 1)
-        raw = self._log_odds(
-            _Step(booster, log_odds, Calibrator({})), self._labelled(held, stage).matrix
-        )
-        happened = (stages(held) >= stage).astype(np.float64)
-        return _Step(booster, log_odds, calibrate(raw, happened, _markets(held), self.calibration))
+        step = _Step(booster, log_odds, Calibrator({}))
+        raw = self._log_odds(step, self.matrix.of(calibrating, model=self.name))
+        happened = _in_the_end(calibrating, stage, known)
+        calibrator = calibrate(raw, happened, _markets(calibrating), self.calibration)
+        return _Step(booster, log_odds, calibrator)
 
-    def _labelled(self, rows: pa.Table, stage: int) -> Labelled:
+    def _labelled(self, rows: pa.Table, stage: int, examination: Numbers | None) -> Labelled:
         return Labelled(
             matrix=self.matrix.of(rows, model=self.name),
             labels=(stages(rows) >= stage).astype(np.int64),
             categories=self.matrix.features.categories,
+            # Chances of a click are small, where log-odds are as good as logarithms.
+            offsets=None if examination is None else np.log(examined(rows, examination)),
         )
 
     def _log_odds(self, step: _Step, matrix: pa.Table) -> Numbers:
@@ -216,6 +253,31 @@ class FunnelModel:
             return np.full(matrix.num_rows, step.log_odds)
         raw = step.booster.predict(matrix, raw_score=True, num_threads=self.config.threads)
         return np.asarray(raw, dtype=np.float64)
+
+
+def _known_shares(train: pa.Table, valid: pa.Table) -> dict[int, Completeness]:
+    """For contacts (or direct bookings) and for bookings, how much is known by now."""
+    columns = {2: ("contact_day", "book_day"), 3: ("book_day",)}
+    needed = {"search_day", "contact_day", "book_day"}
+    if not needed <= set(train.column_names) & set(valid.column_names):
+        return {}
+    both = pa.concat_tables([part.select(sorted(needed)) for part in (train, valid)])
+    if not both.num_rows:
+        return {}
+    cutoff = int(np.nanmax(numbers(both, "search_day"))) + 1
+    found = {s: completeness_of(both, c, cutoff_day=cutoff) for s, c in columns.items()}
+    return {stage: share for stage, share in found.items() if share is not None}
+
+
+def _in_the_end(rows: pa.Table, stage: int, known: dict[int, Completeness]) -> Numbers:
+    """0, or how many in the end each row that reached ``stage`` stands for.
+
+    Of the rows that reached the stage before, some are not known to have done so either.
+    """
+    happened = (stages(rows) >= stage).astype(np.float64)
+    share = known[stage].of(rows) if stage in known else np.ones(rows.num_rows)
+    before = known[stage - 1].of(rows) if stage - 1 in known else np.ones(rows.num_rows)
+    return np.asarray(happened * before / share)
 
 
 def _in_fixed_order(rows: pa.Table) -> pa.Table:

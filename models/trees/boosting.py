@@ -43,6 +43,7 @@ class Labelled:
         groups: rows per search, in the order of the rows; none where rows stand alone.
         categories: columns of ``matrix`` whose integers are codes.
         weights: one per row, or none.
+        offsets: log-odds that each row starts from, which the booster does not learn, or none.
         positions: where each row was shown, for lambdarank to debias by, or none.
     """
 
@@ -51,6 +52,7 @@ class Labelled:
     groups: Codes | None = None
     categories: tuple[str, ...] = ()
     weights: Numbers | None = None
+    offsets: Numbers | None = None
     positions: Codes | None = None
 
     def __post_init__(self) -> None:
@@ -139,6 +141,7 @@ def _dataset(
         group=None if data.groups is None else data.groups.astype(np.int32),
         weight=None if data.weights is None else data.weights.astype(np.float32),
         categorical_feature=list(data.categories),
+        init_score=data.offsets,
         position=None if data.positions is None else data.positions.astype(np.int32),
         reference=reference,
         params=dict(parameters),

@@ -48,7 +48,7 @@ class CalibrationConfig:
 class Calibrator:
     """The map of each market: log-odds knots, rising, and the log-odds they become.
 
-    A line has two knots and goes on beyond them; a curve is flat outside its knots.
+    A line goes on for ever; a curve is flat outside its knots.
     """
 
     maps: dict[str, dict[str, Any]]
@@ -71,12 +71,15 @@ def calibrate(
 ) -> Calibrator:
     """Fit the maps on rows that the model did not learn from.
 
-    ``happened`` is 1 or 0, one per row. Without rows the log-odds are taken as they are.
+    ``happened`` is one per row: 0, or 1 divided by the share of such outcomes that are
+    known by now, so that its mean is the rate in the end. Without rows the log-odds are
+    taken as they are.
     """
     maps = {ALL_MARKETS: _line(log_odds, happened, config.shrinkage)}
     for market in np.unique(markets):
         at = markets == market
-        rarer = min(happened[at].sum(), (1 - happened[at]).sum())
+        positives = int((happened[at] > 0).sum())
+        rarer = min(positives, int(at.sum()) - positives)
         if rarer >= config.isotonic_outcomes:
             maps[str(market)] = _curve(log_odds[at], happened[at])
         elif rarer >= config.platt_outcomes:
@@ -98,13 +101,18 @@ def _line(log_odds: Numbers, happened: Numbers, shrinkage: float) -> dict[str, A
 
 
 def _curve(log_odds: Numbers, happened: Numbers) -> dict[str, Any]:
+    """Isotonic regression, drawn through the middles of its level pieces.
+
+    Steps would tie rows that the model tells apart.
+    """
     values, place = np.unique(log_odds, return_inverse=True)
-    weights = np.bincount(place).astype(np.float64)
-    rates = np.bincount(place, happened) / weights
-    fitted = isotonic_regression(rates, weights=weights).x
-    # The two ends of each level piece say all; what lies between them is the same.
-    is_end = np.r_[True, np.diff(fitted) != 0] | np.r_[np.diff(fitted) != 0, True]
-    return {"knots": values[is_end].tolist(), "rates": fitted[is_end].tolist()}
+    weight = np.bincount(place).astype(np.float64)
+    rates = np.bincount(place, happened) / weight
+    fitted = isotonic_regression(rates, weights=weight).x
+    piece = np.cumsum(np.r_[0, np.diff(fitted) != 0])
+    middles = np.bincount(piece, values * weight) / np.bincount(piece, weight)
+    levels = fitted[np.unique(piece, return_index=True)[1]]
+    return {"knots": middles.tolist(), "rates": levels.tolist()}
 
 
 def _mapped(chosen: dict[str, Any], log_odds: Numbers) -> Numbers:

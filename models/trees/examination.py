@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from models.columns import Codes, Numbers, numbers, stages
 
-__all__ = ["examination_of", "inverse_examination"]
+__all__ = ["examination_of", "examined", "inverse_examination"]
 
 # Clicks of the mean rate lent to each place: with few random searches all places are alike.
 _PRIOR_CLICKS = 5.0
@@ -45,8 +45,17 @@ def inverse_examination(
     ``groups`` are rows per search, one search after the other; a null place counts as 1.
     """
     starts = np.cumsum(groups) - groups
-    place = np.clip(np.nan_to_num(position, nan=1.0).astype(np.int64) - 1, 0, None)
-    inverse = 1 / examination[np.minimum(place, len(examination) - 1)]
+    inverse = 1 / _at(position, examination)
     is_furthest = stage == np.repeat(np.maximum.reduceat(stage, starts), groups)
     summed = np.add.reduceat(inverse * is_furthest, starts)
     return np.asarray(summed / np.add.reduceat(is_furthest.astype(np.float64), starts))
+
+
+def examined(rows: pa.Table, examination: Numbers) -> Numbers:
+    """P(looked at) of each row by its ``position``; a null place counts as 1."""
+    return _at(numbers(rows, "position"), examination)
+
+
+def _at(position: Numbers, examination: Numbers) -> Numbers:
+    place = np.clip(np.nan_to_num(position, nan=1.0).astype(np.int64) - 1, 0, None)
+    return examination[np.minimum(place, len(examination) - 1)]

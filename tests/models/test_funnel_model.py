@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -129,3 +131,97 @@ def test_config_out_of_range_is_refused() -> None:
         FunnelConfig(num_leaves=1)
     with pytest.raises(ValueError, match="CalibrationConfig"):
         CalibrationConfig(platt_outcomes=0)
+
+
+def _dated(rows: pa.Table, *, day: int, seed: int) -> pa.Table:
+    """The rows as searches of one day, half of the bookings a day late."""
+    rng = np.random.default_rng(seed)
+    n, stage = rows.num_rows, rows["stage"].to_numpy()
+    late = (rng.random(n) < 0.5).astype(np.int32)
+    return (
+        rows.append_column("search_day", pa.array(np.full(n, day, np.int32)))
+        .append_column("contact_day", pa.array(np.full(n, day, np.int32), mask=stage < 2))
+        .append_column("book_day", pa.array(day + late, pa.int32(), mask=stage < 3))
+    )
+
+
+def test_bookings_still_to_come_are_counted_in() -> None:
+    days = [_dated(_log(15_000, seed=10 + d)[0], day=d, seed=d) for d in (1, 2, 3)]
+    known = [_lowered(rows, cutoff=4) for rows in days]
+    train = pa.concat_tables(known[:2])
+    in_the_end = (days[2]["stage"].to_numpy() == 3).sum()
+
+    ratios = {
+        corrects: FunnelModel(FEATURES, replace(CONFIG, corrects_maturity=corrects))
+        .fit(train, known[2])
+        .score(days[2])
+        .sum()
+        / in_the_end
+        for corrects in (True, False)
+    }
+    assert 0.93 < ratios[True] < 1.07
+    assert ratios[False] < 0.6
+
+
+def _lowered(rows: pa.Table, *, cutoff: int) -> pa.Table:
+    stage, book = rows["stage"].to_numpy(), rows["book_day"].to_numpy()
+    lowered = np.where((stage == 3) & ~(book < cutoff), 2, stage).astype(np.int8)
+    return rows.set_column(rows.column_names.index("stage"), "stage", pa.array(lowered))
+
+
+def test_order_by_value_is_the_chance_of_a_booking_times_the_price(model) -> None:
+    rows = _log(100, seed=8)[0]
+    price = np.r_[np.full(50, 200.0), np.full(49, 50.0)]
+    rows = rows.append_column("listing_total_price", pa.array([*price, None]))
+    by_value = FunnelModel(FEATURES, replace(CONFIG, order_by="value"))
+    by_value.matrix, by_value.steps = model.matrix, model.steps
+
+    np.testing.assert_allclose(by_value.score(rows)[:99], model.score(rows)[:99] * price)
+    assert by_value.score(rows)[99] == 0
+
+
+def test_clicks_debiased_by_position_follow_what_is_clicked_where_looked_at() -> None:
+    train, valid = (_biased(60_000, seed=s) for s in (1, 2))
+    test = _biased(20_000, seed=3)
+    truth = expit(-2 + test["x_b"].to_numpy())
+
+    gaps = {}
+    for debiasing in ("none", "position"):
+        model = FunnelModel(FEATURES, replace(CONFIG, debiasing=debiasing)).fit(train, valid)
+        found = model.conditional(test.drop(["position", "is_random_order"]))["click"]
+        gaps[debiasing] = 1 - np.corrcoef(np.log(found), np.log(truth))[0, 1]
+    assert gaps["position"] < gaps["none"] / 2
+
+
+def _biased(n_rows: int, *, seed: int) -> pa.Table:
+    """``x_b`` makes clicks, ``x_a`` only the place; a fifth of the searches in random order."""
+    rng = np.random.default_rng(seed)
+    a, b = rng.normal(size=(2, n_rows))
+    search = np.arange(n_rows) // 10
+    is_random = search % 5 == 0
+    key = np.where(is_random, rng.random(n_rows), a)
+    position = np.argsort(np.argsort(-key.reshape(-1, 10), axis=1), axis=1).ravel() + 1
+    clicked = rng.random(n_rows) < expit(-2 + b) / position
+    return pa.table(
+        {
+            "id_search": pa.array([f"s{seed}-{i}" for i in search]),
+            "id_listing": pa.array([f"l{i}" for i in range(n_rows)]),
+            "market": pa.array(["rio_de_janeiro"] * n_rows),
+            "stage": pa.array(clicked.astype(np.int8)),
+            "position": pa.array(position.astype(np.int32)),
+            "is_random_order": pa.array(is_random),
+            "x_a": pa.array(a),
+            "x_b": pa.array(b),
+        }
+    )
+
+
+def test_curve_ties_no_rows_between_its_levels() -> None:
+    rng = np.random.default_rng(3)
+    log_odds = rng.normal(size=20_000)
+    happened = (rng.random(20_000) < expit(log_odds)).astype(float)
+    markets = np.full(20_000, "rio_de_janeiro")
+    curve = calibrate(log_odds, happened, markets, CalibrationConfig())
+    middle = np.linspace(-1, 1, 50)
+
+    assert (np.diff(curve.of(middle, markets[:50])) > 0).all()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
 import pytest
 
-from data.feature_set import FeatureSet
+from data.feature_set import Feature, FeatureSet
 from models.ranker import Ranker, RankerConfig
 from models.trees.boosting import Labelled
 from models.trees.matrix import FeatureMatrix
@@ -162,3 +164,97 @@ def test_scoring_before_fitting_is_refused(rows) -> None:
 def test_config_out_of_range_is_refused(wrong, named) -> None:
     with pytest.raises(ValueError, match=named):
         RankerConfig(**wrong)
+
+
+def _with_places(rows: pa.Table, *, seed: int = 5) -> pa.Table:
+    """Each search with its places; every third in random order."""
+    rng = np.random.default_rng(seed)
+    place = np.concatenate([rng.permutation(10) + 1 for _ in range(rows.num_rows // 10)])
+    is_random = np.repeat(np.arange(rows.num_rows // 10) % 3 == 0, 10)
+    return rows.append_column("position", pa.array(place.astype(np.int32))).append_column(
+        "is_random_order", pa.array(is_random)
+    )
+
+
+@pytest.mark.parametrize("debiasing", ["position", "ips"])
+def test_position_is_never_an_input_when_scoring(rows, debiasing) -> None:
+    config = replace(CONFIG, debiasing=debiasing)
+    ranker = Ranker(FEATURES, config).fit(*(_with_places(part) for part in rows[:2]))
+    one, other = (_with_places(rows[2], seed=seed) for seed in (1, 2))
+
+    np.testing.assert_array_equal(ranker.score(one), ranker.score(other))
+    np.testing.assert_array_equal(ranker.score(one), ranker.score(rows[2]))
+
+
+@pytest.mark.parametrize("debiasing", ["position", "ips"])
+def test_debiasing_without_places_names_the_column(rows, debiasing) -> None:
+    with pytest.raises(ValueError, match="position"):
+        Ranker(FEATURES, replace(CONFIG, debiasing=debiasing)).fit(rows[0], rows[1])
+
+
+def test_position_in_the_feature_set_is_refused() -> None:
+    place = Feature(name="position", kind="number", meaning="place", null="unknown")
+
+    with pytest.raises(ValueError, match="never an input of a model: position"):
+        Ranker(FeatureSet((*FEATURES, place)))
+
+
+def test_ips_gives_back_what_a_biased_order_hid() -> None:
+    train, valid, test = (_examined_by_place(seed) for seed in (1, 2, 3))
+    found = {}
+    for debiasing in ("none", "ips"):
+        config = replace(
+            CONFIG, debiasing=debiasing, search_weights="equal", max_rounds=60, patience=60
+        )
+        scores = Ranker(_TWO, config).fit(train, valid).score(test)
+        found[debiasing] = np.corrcoef(scores, test["x_b"].to_numpy())[0, 1]
+    assert found["ips"] > found["none"] + 0.02
+
+
+_TWO = FeatureSet(
+    tuple(Feature(name=n, kind="number", meaning=n, null="never") for n in ("x_a", "x_b"))
+)
+
+
+def _examined_by_place(seed: int) -> pa.Table:
+    """``x_b`` makes clicks, ``x_a`` the place; a click needs a look, rarer further down."""
+    rng = np.random.default_rng(seed)
+    n = 3_000
+    a, b = rng.normal(size=(2, n, 10))
+    is_random = np.arange(n) % 4 == 0
+    key = np.where(is_random[:, None], rng.random((n, 10)), a)
+    place = np.argsort(np.argsort(-key, axis=1), axis=1) + 1
+    clicked = rng.random((n, 10)) < 1 / (1 + np.exp(1 - b)) / place
+    return pa.table(
+        {
+            "id_search": pa.array(np.repeat([f"s{seed}-{i}" for i in range(n)], 10)),
+            "id_listing": pa.array([f"l{i}" for i in range(n * 10)]),
+            "stage": pa.array(clicked.ravel().astype(np.int8)),
+            "position": pa.array(place.ravel().astype(np.int32)),
+            "is_random_order": pa.array(np.repeat(is_random, 10)),
+            "x_a": pa.array(a.ravel()),
+            "x_b": pa.array(b.ravel()),
+        }
+    )
+
+
+def test_journey_labels_are_learnt_from_their_own_column(rows) -> None:
+    swapped = [
+        part.append_column("journey_stage", pa.array(part["stage"].to_numpy()[::-1]))
+        for part in rows
+    ]
+    config = replace(CONFIG, labels="journey")
+    by_journey = Ranker(FEATURES, config).fit(swapped[0], swapped[1])
+    by_stage = Ranker(FEATURES, CONFIG).fit(swapped[0], swapped[1])
+
+    assert by_journey.valid_ndcg[0] < by_stage.valid_ndcg[0] - 0.1
+    with pytest.raises(ValueError, match="journey_stage"):
+        Ranker(FEATURES, config).fit(rows[0], rows[1])
+
+
+def test_search_of_one_result_and_an_unseen_market_are_scored(ranker, rows) -> None:
+    alone = rows[2].slice(0, 1)
+    elsewhere = replaced(rows[2], market=pa.array(["atlantis"] * rows[2].num_rows))
+
+    assert np.isfinite(ranker.score(alone)).all()
+    np.testing.assert_array_equal(ranker.score(elsewhere), ranker.score(rows[2]))
