@@ -11,6 +11,7 @@ from models.collaborative import ALS_VARIANTS, Collaborative, CollaborativeConfi
 from models.funnel_model import FunnelConfig, FunnelModel
 from models.ranker import Ranker, RankerConfig
 from models.recommender import Recommender
+from models.stacking import Stacked
 from models.two_tower.config import TowerConfig, TrainConfig
 from models.two_tower.recommender import TwoTower
 from pipelines.settings import Settings, SettingsError
@@ -26,8 +27,12 @@ __all__ = [
 ]
 
 BASELINES = ("random", "cheapest", "best_rated", "popularity")
-MODEL_NAMES = (*BASELINES, "als", "two_tower", "funnel", "ranker")
+MODEL_NAMES = (*BASELINES, "als", "two_tower", "funnel", "stacked", "ranker")
 
+_STACKED: dict[str, Callable[[Path], Recommender]] = {
+    "als": Collaborative.load,
+    "two_tower": TwoTower.load,
+}
 _LOADERS: dict[str, Callable[[Path], Recommender]] = {
     "random": Random.load,
     "cheapest": Cheapest.load,
@@ -36,6 +41,7 @@ _LOADERS: dict[str, Callable[[Path], Recommender]] = {
     "als": Collaborative.load,
     "two_tower": TwoTower.load,
     "funnel": FunnelModel.load,
+    "stacked": lambda folder: Stacked.load(folder, _STACKED),
     "ranker": Ranker.load,
 }
 
@@ -50,6 +56,7 @@ def make_recommender(name: str, features: FeatureSet, settings: Settings) -> Rec
         "als": lambda: _als(settings),
         "two_tower": lambda: _two_tower(settings),
         "funnel": lambda: _funnel(features, settings),
+        "stacked": lambda: _stacked(features, settings),
         "ranker": lambda: _ranker(features, settings),
     }
     return makers[name]()
@@ -109,3 +116,9 @@ def _funnel(features: FeatureSet, settings: Settings) -> FunnelModel:
 def _ranker(features: FeatureSet, settings: Settings) -> Ranker:
     given = {"seed": settings.seed, **settings.ranker}
     return Ranker(features, config_of(RankerConfig, "ranker", given))
+
+
+def _stacked(features: FeatureSet, settings: Settings) -> Stacked:
+    components = {"als": _als(settings), "two_tower": _two_tower(settings)}
+    given = {"seed": settings.seed, **settings.ranker}
+    return Stacked(features, components, config_of(RankerConfig, "ranker", given))

@@ -1,0 +1,142 @@
+"""Other models' scores as features of the ranker, from an earlier window.
+
+A retriever that has seen a row's label gives that row a score which holds the label; a
+ranker that learns from such scores trusts them, and is let down by every new search. So
+the retrievers learn from the first days of the training window, and the ranker from the
+rest, whose labels they never saw (decision 1 of the architecture: nested windows).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from data.feature_set import Feature, FeatureSet
+from models.columns import Numbers, need
+from models.model_files import config_of, read_json, write_json
+from models.order import group_codes
+from models.ranker import Ranker
+from models.ranker_config import RankerConfig
+from models.recommender import Recommender, Scores
+from models.rerank import spread_within
+
+__all__ = ["Stacked", "StackingConfig"]
+
+_PREFIX = "stacked_"
+
+
+@dataclass(frozen=True, kw_only=True)
+class StackingConfig:
+    """``earlier_share``: of the training days that go to the stacked models, at least two."""
+
+    earlier_share: float = 0.6
+
+    def __post_init__(self) -> None:
+        if not 0 < self.earlier_share < 1:
+            raise ValueError(f"earlier_share lies between 0 and 1; found {self.earlier_share}")
+
+
+class Stacked:
+    """The ranker over the features and the standardised scores of other recommenders.
+
+    ``components`` are unfitted (or loaded) recommenders by name; the features that they
+    become are called ``stacked_NAME``.
+    """
+
+    name: str = "stacked"
+
+    def __init__(
+        self,
+        features: FeatureSet,
+        components: Mapping[str, Recommender],
+        config: RankerConfig | None = None,
+        stacking: StackingConfig | None = None,
+    ) -> None:
+        self.components = dict(components)
+        self.stacking = stacking or StackingConfig()
+        self.ranker = Ranker(FeatureSet((*features, *map(_described, components))), config)
+
+    def fit(self, train: pa.Table, valid: pa.Table) -> Stacked:
+        """Fit the components on the first days, the ranker on the others.
+
+        Each component is tuned on the last of its days. Raises ``ValueError`` where
+        ``train`` has fewer than three days, or lacks a column that a model needs.
+        """
+        need(train, ("search_day",), model=self.name)
+        earlier, later = self._cut(train)
+        last = pc.max(earlier["search_day"])
+        is_last = pc.equal(earlier["search_day"], last)
+        learnt, tuned = earlier.filter(pc.invert(is_last)), earlier.filter(is_last)
+        self.components = {n: m.fit(learnt, tuned) for n, m in self.components.items()}
+        self.ranker.fit(self.with_scores(later), self.with_scores(valid))
+        return self
+
+    def with_scores(self, rows: pa.Table) -> pa.Table:
+        """``rows`` with every component's score, in standard deviations within its search."""
+        for name, model in self.components.items():
+            scores = _standardised(rows, model.score(rows))
+            rows = rows.append_column(_PREFIX + name, pa.array(scores))
+        return rows
+
+    def score(self, rows: pa.Table) -> Scores:
+        """The ranker's score."""
+        return self.ranker.score(self.with_scores(rows))
+
+    def save(self, folder: Path) -> None:
+        """Write the ranker and every component into folders of their own."""
+        saved = {"model": self.name, "config": asdict(self.stacking)}
+        write_json(folder / "stacked.json", saved | {"components": sorted(self.components)})
+        self.ranker.save(folder / "ranker")
+        for name, model in self.components.items():
+            model.save(folder / name)
+
+    @classmethod
+    def load(cls, folder: Path, loaders: Mapping[str, Callable[[Path], Recommender]]) -> Stacked:
+        """Read what :meth:`save` wrote; ``loaders`` by the components' names."""
+        saved = read_json(folder / "stacked.json", model=cls.name)
+        components = {name: loaders[name](folder / name) for name in saved["components"]}
+        ranker = Ranker.load(folder / "ranker")
+        own = [f for f in ranker.features if not f.name.startswith(_PREFIX)]
+        stacking = StackingConfig(**config_of(saved))
+        model = cls(FeatureSet(tuple(own)), components, ranker.config, stacking)
+        model.ranker = ranker
+        return model
+
+    def _cut(self, train: pa.Table) -> tuple[pa.Table, pa.Table]:
+        days = np.unique(train["search_day"].to_numpy())
+        if len(days) < 3:
+            raise ValueError(f"stacking needs three days to train on; found {len(days)}")
+        n_earlier = min(max(2, round(self.stacking.earlier_share * len(days))), len(days) - 1)
+        is_earlier = pc.less(train["search_day"], pa.scalar(days[n_earlier]))
+        return train.filter(is_earlier), train.filter(pc.invert(is_earlier))
+
+
+def _described(name: str) -> Feature:
+    return Feature(
+        name=_PREFIX + name,
+        kind="number",
+        meaning=f"score of {name.replace('_', '-')}, trained on earlier days",
+        null="never null",
+        unit="standard deviations",
+        group="stacked",
+        is_history=True,
+    )
+
+
+def _standardised(rows: pa.Table, scores: Scores) -> Numbers:
+    """Scores within their search, mean 0 and spread 1; 0 where all are alike."""
+    groups: np.ndarray[Any, Any] = group_codes(rows["id_search"])
+    if not len(groups):
+        return np.zeros(0)
+    spread = spread_within(rows, scores)
+    # Added up in the order of the scores: the row order must not show in the last bit.
+    order = np.lexsort((scores, groups))
+    means = np.bincount(groups[order], scores[order]) / np.bincount(groups)
+    away = scores - means[groups]
+    return np.asarray(np.divide(away, spread, out=np.zeros(len(scores)), where=spread > 0))
