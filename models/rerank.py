@@ -109,11 +109,12 @@ def exposure_curve(
     ``bookings`` (booked new listings among the first k), and ``ndcg_change``,
     ``exposure_change``: relative to the order as it was.
     """
-    base_ndcg = base_exposure = 0.0
+    before: dict[int, tuple[float, float, float]] = {}
     found: list[dict[str, float]] = []
     for policy in policies:
-        plain = ExposurePolicy(k=policy.k)
-        base_ndcg, base_exposure, _ = _effects(rows, scores, plain, utilities)
+        if policy.k not in before:
+            before[policy.k] = _effects(rows, scores, ExposurePolicy(k=policy.k), utilities)
+        base_ndcg, base_exposure, _ = before[policy.k]
         ndcg, exposure, bookings = _effects(rows, scores, policy, utilities)
         found.append(
             {

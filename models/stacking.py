@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
@@ -29,6 +29,8 @@ from models.rerank import spread_within
 __all__ = ["Stacked", "StackingConfig"]
 
 _PREFIX = "stacked_"
+
+Loaders = Mapping[str, Callable[[Path], Recommender]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +64,7 @@ class Stacked:
         self.stacking = stacking or StackingConfig()
         self.ranker = Ranker(FeatureSet((*features, *map(_described, components))), config)
 
-    def fit(self, train: pa.Table, valid: pa.Table) -> Stacked:
+    def fit(self, train: pa.Table, valid: pa.Table) -> Self:
         """Fit the components on the first days, the ranker on the others.
 
         Each component is tuned on the last of its days. Raises ``ValueError`` where
@@ -97,9 +99,16 @@ class Stacked:
             model.save(folder / name)
 
     @classmethod
-    def load(cls, folder: Path, loaders: Mapping[str, Callable[[Path], Recommender]]) -> Stacked:
-        """Read what :meth:`save` wrote; ``loaders`` by the components' names."""
+    def load(cls, folder: Path, loaders: Loaders | None = None) -> Self:
+        """Read what :meth:`save` wrote; ``loaders`` by the components' names.
+
+        Raises ``ValueError`` where a component has no loader.
+        """
         saved = read_json(folder / "stacked.json", model=cls.name)
+        loaders = loaders or {}
+        unknown = sorted(set(saved["components"]) - set(loaders))
+        if unknown:
+            raise ValueError(f"{folder}: no loader for the stacked {', '.join(unknown)}")
         components = {name: loaders[name](folder / name) for name in saved["components"]}
         ranker = Ranker.load(folder / "ranker")
         own = [f for f in ranker.features if not f.name.startswith(_PREFIX)]

@@ -68,6 +68,15 @@ class RecommendationSettings(Section):
     candidates: int = Field(
         default=100, ge=1, le=10_000, description="retrieved per search, then ranked"
     )
+    exposure: bool = Field(
+        default=True, description="help new listings by the policy chosen on validation"
+    )
+    most_loss: float = Field(
+        default=0.003, ge=0, lt=1, description="NDCG that this help may cost, as a share"
+    )
+    diversity: float = Field(
+        default=0.0, ge=0, le=10, description="weight of unlikeness in the first places; 0: none"
+    )
 
 
 class EvaluationSettings(Section):

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from data.errors import DataError
 from models.ranker import Ranker
+from models.rerank import ExposurePolicy
 from models.two_tower.familiar import Familiar
 from models.two_tower.recommender import TwoTower
 from models.two_tower.retriever import Retriever
@@ -23,6 +24,7 @@ from pipelines.steps.finding import (
     met_by,
     read_prior,
 )
+from pipelines.steps.reordering import read_exposure
 from pipelines.steps.run_record import RunRecord, load_one, read_record
 from pipelines.tracking import RANKER_MODEL
 
@@ -35,6 +37,7 @@ class Advisers:
 
     finder: Retriever
     ranker: Ranker
+    exposure: ExposurePolicy
     retriever_version: str
     ranker_version: str
 
@@ -79,6 +82,7 @@ def advisers_of(
     return Advisers(
         finder=finder,
         ranker=ranker,
+        exposure=read_exposure(context.home.runs / ranking.name),
         retriever_version=finding.name,
         ranker_version=version or ranking.name,
     )

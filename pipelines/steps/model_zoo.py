@@ -119,6 +119,6 @@ def _ranker(features: FeatureSet, settings: Settings) -> Ranker:
 
 
 def _stacked(features: FeatureSet, settings: Settings) -> Stacked:
-    components = {"als": _als(settings), "two_tower": _two_tower(settings)}
+    components: dict[str, Recommender] = {"als": _als(settings), "two_tower": _two_tower(settings)}
     given = {"seed": settings.seed, **settings.ranker}
     return Stacked(features, components, config_of(RankerConfig, "ranker", given))

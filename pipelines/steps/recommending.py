@@ -19,6 +19,7 @@ from pipelines.steps.arrow import arrow, frame_of
 from pipelines.steps.candidates import CandidateSource, candidate_rows, candidate_source
 from pipelines.steps.context import RunContext
 from pipelines.steps.featuring import feature_set_of
+from pipelines.steps.reordering import reordered
 
 __all__ = ["recommend", "rows_to_rank"]
 
@@ -107,7 +108,7 @@ def _recommend_block(
     pairs = _retrieve(block, advisers.finder, impressions, k)
     candidates = candidate_rows(block, pairs.drop("retrieval_score"))
     rows = rows_to_rank(context, candidates, impressions)
-    ranked = _with_reasons(advisers.ranker, rows, top_k(rows, advisers.ranker.score(rows), top))
+    ranked = _ranked(context, advisers, rows, top)
     shown = impressions.select("id_search", "id_listing", was_shown=pl.lit(value=True))
     told = candidates.select(
         "id_search",
@@ -125,6 +126,17 @@ def _recommend_block(
         .with_columns(pl.col("was_shown").fill_null(value=False))
         .collect(engine="streaming")
     )
+
+
+def _ranked(context: RunContext, advisers: Advisers, rows: pa.Table, top: int) -> pl.DataFrame:
+    """The ``top`` rows of each search after exposure and diversity, with score and reasons."""
+    scores = advisers.ranker.score(rows)
+    order = reordered(rows, scores, advisers.exposure, context.settings.recommendation)
+    key = ["id_search", "id_listing"]
+    own = frame_of(rows.select(key)).with_columns(score=scores)
+    ranked = frame_of(top_k(rows, order, top)).drop("score")
+    ranked = ranked.join(own, on=key, how="left", validate="1:1", maintain_order="left")
+    return _with_reasons(advisers.ranker, rows, arrow(ranked))
 
 
 def _with_reasons(ranker: Ranker, rows: pa.Table, ranked: pa.Table) -> pl.DataFrame:

@@ -33,6 +33,7 @@ from pipelines.steps.model_zoo import (
     tuned_names,
 )
 from pipelines.steps.ranker_rows import with_training_columns
+from pipelines.steps.reordering import choose_exposure
 from pipelines.steps.rows import attribute_columns, training_rows, windows_of
 from pipelines.steps.run_record import RunRecord
 from pipelines.tracking import InputTable
@@ -156,7 +157,18 @@ def _train_one(context: RunContext, model_name: str, rows: TrainingRows, place: 
         model.save(folder)
         write_manifest(folder)
         log_trained(context.tracking, child, model, folder, rows.valid, curves)
+        if isinstance(model, Ranker):
+            _choose_exposure(context, model, rows.valid, place.run, child)
     return child
+
+
+def _choose_exposure(
+    context: RunContext, ranker: Ranker, valid: pa.Table, run: str, child: str
+) -> None:
+    most_loss = context.settings.recommendation.most_loss
+    curve = choose_exposure(ranker, valid, context.home.runs / run, most_loss=most_loss)
+    if curve.num_rows:
+        context.tracking.log_table(child, curve.to_pandas(), "exposure_curve.json")
 
 
 def _fit(
