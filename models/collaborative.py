@@ -80,8 +80,8 @@ ALS_VARIANTS: tuple[CollaborativeConfig, ...] = tuple(
     for shown, factors, reg, alpha in (
         (0.0, 32, 0.05, 10.0),
         (0.2, 32, 10.0, 10.0),
-        (0.5, 64, 10.0, 1.0),
         (0.5, 64, 30.0, 5.0),
+        (0.5, 128, 30.0, 2.0),
     )
 )
 BPR_VARIANTS: tuple[CollaborativeConfig, ...] = tuple(
