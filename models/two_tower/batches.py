@@ -11,13 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from models.two_tower.config import TrainConfig
 from models.two_tower.dataset import TrainData
+from models.two_tower.feeding import query_feed, tensors_of
 from models.two_tower.losses import expected_log_count
 
 __all__ = ["Batch", "Batches", "Part"]
@@ -89,16 +89,16 @@ class Batches:
         self.device = device
         self.hides_positive = data.hides_positive
         self.query_inputs, self.listing_inputs = data.query_inputs, data.listing_inputs
-        self.queries = _on(device, data.queries)
-        self.catalogue = _on(device, data.catalogue)
-        self.positives = _on(device, data.positives)
+        self.catalogue = tensors_of(data.catalogue, device)
+        self.positives = tensors_of(data.positives, device)
         is_bound = config.eligible_only and data.bounds.binds
         self.bounds = data.bounds.on(device) if is_bound else None
-        self.allowed_SL = self._allowed_everywhere()
+        self.allowed_SL = self._allowed_everywhere(len(data.queries))
         self.hard = torch.from_numpy(data.hard).to(device)
         self.is_full = _takes_full_softmax(config, len(data.catalogue) - 1)
         self.batch_size = min(config.batch_size, len(data.positives))
         self.steps_per_epoch = max(1, len(data.positives) // self.batch_size)
+        self.feed = query_feed(data.queries, config, self.steps_per_epoch, device)
         self._count_draws()
 
     def _count_draws(self) -> None:
@@ -116,9 +116,9 @@ class Batches:
         draws = self.config.uniform_negatives
         self.uniform_L = draws * market_share_L[market] / size.clamp(min=1)[market]
 
-    def _allowed_everywhere(self) -> Tensor | None:
+    def _allowed_everywhere(self, searches: int) -> Tensor | None:
         """The mask of all searches and listings, where a byte each is affordable."""
-        searches, listings = len(self.queries["market"]), len(self.catalogue["id"])
+        listings = len(self.catalogue["id"])
         if self.bounds is None or searches * listings > _MASK_BYTES:
             return None
         blocks = range(0, searches, _MASK_ROWS)
@@ -153,14 +153,13 @@ class Batches:
     def draw(self, order_P: Tensor, epoch: int, step: int, part: Part) -> Batch:
         """Step ``step`` of the epoch: the part of this process."""
         chance = self.generator(epoch, step)
-        size = self.batch_size // part.world * part.world
-        chosen_B = order_P[step * self.batch_size :][:size]
+        chosen_B = self._chosen(order_P, step, part)
         uniform_M = self._uniform(chance)
         hard_BH, is_hard_BH = self._hard(chosen_B, chance)
         kept_L = self._kept(chance)
         total_weight = self.positives["weight"][chosen_B].sum()
         mine_B = part.of(chosen_B)
-        queries, history_BH = self._asked(mine_B)
+        queries, history_BH = self._asked(order_P, epoch, step, part)
         listing_B = self.positives["listing"][mine_B]
         positives = {
             "id": listing_B,
@@ -182,7 +181,7 @@ class Batches:
             positives=positives,
             candidate_id_C=candidate_C,
             candidate_market_C=self.catalogue["market"][candidate_C],
-            log_count_C=self._log_count(candidate_C, size),
+            log_count_C=self._log_count(candidate_C, len(chosen_B)),
             search_B=self.positives["search"][mine_B],
             is_full=self.is_full,
             **places,
@@ -201,14 +200,22 @@ class Batches:
             "market": self.catalogue["market"][id_U],
         }
 
-    def _asked(self, mine_B: Tensor) -> tuple[dict[str, Tensor], Tensor]:
-        search_B = self.positives["search"][mine_B]
-        names = ("dense", "market", "guest", "history_stage")
-        queries = {name: self.queries[name][search_B] for name in names}
-        history_BH = self.queries["history"][search_B]
+    def _chosen(self, order_P: Tensor, step: int, part: Part) -> Tensor:
+        """The positives of a step, of all processes together."""
+        size = self.batch_size // part.world * part.world
+        return order_P[step * self.batch_size :][:size]
+
+    def _asked(
+        self, order_P: Tensor, epoch: int, step: int, part: Part
+    ) -> tuple[dict[str, Tensor], Tensor]:
+        def searches(at: int) -> Tensor:
+            return self.positives["search"][part.of(self._chosen(order_P, at, part))]
+
+        queries = self.feed.rows(epoch, step, searches)
+        history_BH = queries.pop("history")
         if self.hides_positive:
-            listing_B = self.positives["listing"][mine_B]
-            hidden_BH = history_BH == listing_B[:, None]
+            mine_B = part.of(self._chosen(order_P, step, part))
+            hidden_BH = history_BH == self.positives["listing"][mine_B, None]
             queries["history_stage"] = queries["history_stage"].masked_fill(hidden_BH, 0)
         return queries, history_BH
 
@@ -267,14 +274,6 @@ def _sampled_layout(
         "hard_place_BH": hard.view(hard_BH.shape),
         "history_place_BH": history.view(history_BH.shape),
         "candidate_place_C": torch.cat([positive, uniform]),
-    }
-
-
-def _on(device: torch.device, arrays: Any) -> dict[str, Tensor]:
-    """The arrays of a dataclass as tensors on ``device``, named without shape suffix."""
-    return {
-        name.rsplit("_", 1)[0]: torch.from_numpy(value).to(device)
-        for name, value in vars(arrays).items()
     }
 
 

@@ -38,6 +38,8 @@ class TowerConfig:
         history_length: the guest's most recent events that are pooled; 0 = none.
         use_guest_id: give each guest an embedding of their own. ``None``: only where the
             log is ids alone, since in a log of searches few guests return often enough.
+        spectral_start: where the log is ids alone, start from the leading singular vectors
+            of its graph (``spectral``) instead of noise.
         id_dropout: share of listing ids hidden in training, so that a listing whose id
             was never seen is scored from its attributes.
         cross_layers: DCN-v2 cross layers in front of each tower (Wang et al. 2021).
@@ -53,6 +55,7 @@ class TowerConfig:
     category_dimension: int = 8
     history_length: int = 10
     use_guest_id: bool | None = None
+    spectral_start: bool = True
     id_dropout: float = 0.3
     cross_layers: int = 0
     head_shares: tuple[float, ...] = ()
@@ -113,6 +116,9 @@ class TrainConfig:
         patience: epochs without a better validation recall before stopping.
         valid_k, valid_positives: recall at k, on at most so many validation positives.
         chunk_rows: queries whose logits exist at one time.
+        resident_bytes: up to this size the searches lie on the training device, above it
+            they are streamed in chunks; ``None`` = most of a GPU's free memory.
+        chunk_steps: steps whose searches are streamed together.
         checkpoint_every: steps between checkpoints where a folder is given; 0 = none.
         check_every: steps between looks at the loss on a GPU (each one waits for it).
         threads: torch's threads while fitting, restored after; ``None`` = as they are.
@@ -140,6 +146,8 @@ class TrainConfig:
     valid_positives: int = 4096
     full_softmax_limit: int = 5_000
     chunk_rows: int = 2048
+    resident_bytes: int | None = None
+    chunk_steps: int = 64
     checkpoint_every: int = 0
     check_every: int = 50
     threads: int | None = None
@@ -155,7 +163,7 @@ class TrainConfig:
         )
         draws = (self.uniform_negatives, self.hard_negatives, self.checkpoint_every)
         _require(min(draws) >= 0, "numbers of negatives and checkpoints must not be negative")
-        _require(self.check_every >= 1, "check_every must be at least 1")
+        _require(min(self.check_every, self.chunk_steps) >= 1, "check_every, chunk_steps: from 1")
         _require(self.loss in {"auto", "full", "sampled"}, f"no loss is called {self.loss!r}")
         _require(len(self.stage_weights) == 3, "stage_weights: clicked, contacted, booked")
         _require(min(self.stage_weights) >= 0, "stage_weights must not be negative")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Self
+
 import numpy as np
 import pyarrow as pa
 import torch
@@ -11,9 +14,13 @@ from data.contract import CLICKED
 from models.two_tower.arrays import IntArray
 from models.two_tower.eligibility import Allowed
 from models.two_tower.history import events_of
+from models.two_tower.index import exact_top_k
 from models.two_tower.vocabulary import Vocabulary, as_text
 
-__all__ = ["interaction_rows", "seen_mask"]
+__all__ = ["HeldOut", "interaction_rows", "seen_mask"]
+
+# Guests that the recall is measured on, at most.
+_JUDGED = 4096
 
 
 def interaction_rows(
@@ -50,6 +57,54 @@ def interaction_rows(
     second = pa.array(np.asarray(times, dtype=np.int64))
     rows = pa.table({"id_search": numbered, **columns, "search_s": second})
     return rows, events_of(rows)
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeldOut:
+    """Interactions kept from training, to see how many are found among the unseen items.
+
+    Attributes:
+        users: the guests asked, each once.
+        unseen: mask of the items without an event of theirs.
+        wanted_W: ``user * items + item`` of what was kept, sorted; users and items by place.
+        count_U: how many were kept of each user.
+    """
+
+    users: pa.Array
+    unseen: Allowed
+    wanted_W: Tensor
+    count_U: Tensor
+
+    @classmethod
+    def of(
+        cls, users: pa.Array, items: pa.Array, events: pa.Table, listings: Vocabulary, seed: int
+    ) -> Self:
+        """From the pairs kept; those of unknown items stay wanted, and cannot be found."""
+        words = Vocabulary.of([users])
+        chance = np.random.default_rng(seed)
+        size = min(_JUDGED, len(words.values))
+        chosen = np.sort(chance.choice(len(words.values), size=size, replace=False)) + 1
+        asked = words.ids(chosen)
+        place = np.full(words.size, -1, dtype=np.int64)
+        place[chosen] = np.arange(size)
+        user, item = place[words.index(users)], listings.index(items) - 1
+        kept = user >= 0
+        key = np.sort(user[kept] * listings.size + item[kept])
+        return cls(
+            users=asked,
+            unseen=seen_mask(asked, events, listings),
+            wanted_W=torch.from_numpy(key),
+            count_U=torch.from_numpy(np.bincount(user[kept], minlength=size)),
+        )
+
+    def recall(self, query_UD: Tensor, item_ND: Tensor, k: int) -> float:
+        """Mean over the users of found / kept among the first ``k`` unseen items."""
+        _, place_UK = exact_top_k(query_UD, item_ND, k, allowed=self.unseen)
+        place_UK = place_UK.cpu()
+        key_UK = torch.arange(len(place_UK))[:, None] * (len(item_ND) + 1) + place_UK
+        at_UK = torch.searchsorted(self.wanted_W, key_UK).clamp(max=len(self.wanted_W) - 1)
+        hit_UK = (self.wanted_W[at_UK] == key_UK) & (place_UK >= 0)
+        return float((hit_UK.sum(dim=1) / self.count_U.clamp(min=1)).mean())
 
 
 def seen_mask(users: pa.Array | pa.ChunkedArray, events: pa.Table, listings: Vocabulary) -> Allowed:

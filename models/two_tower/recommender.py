@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from copy import copy
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -20,9 +21,10 @@ from models.two_tower.eligibility import Allowed, Eligibility
 from models.two_tower.encode import Encoder, sorted_rows
 from models.two_tower.history import Events, events_of
 from models.two_tower.index import exact_top_k
-from models.two_tower.interactions import interaction_rows, seen_mask
+from models.two_tower.interactions import HeldOut, interaction_rows, seen_mask
 from models.two_tower.loop import borrowed_threads, device_of, train
 from models.two_tower.rows import by_search, market_only, ranked_rows
+from models.two_tower.spectral import start_from_graph
 from models.two_tower.storage import Saved, read_model, write_model
 from models.two_tower.towers import InputShape, TwoTowerNet
 from models.two_tower.validation import Holdout, holdout, recall_at
@@ -85,7 +87,8 @@ class TwoTower:
         everything = pa.concat_tables([rows, later], promote_options="default")
         self.catalogue = self.encoder.catalogue(everything, last=True)
         held = holdout(later, everything, self.encoder, self.past, self.training)
-        self._train(data, held, checkpoint=checkpoint, report=_told(progress, report))
+        validate = None if held is None else partial(self._recall, held)
+        self._train(data, validate, checkpoint=checkpoint, report=_told(progress, report))
         return self
 
     def fit_interactions(
@@ -94,13 +97,15 @@ class TwoTower:
         items: pa.Array,
         times: IntArray | None = None,
         *,
+        valid: tuple[pa.Array, pa.Array] | None = None,
         report: Callable[[StepReport], None] | None = None,
     ) -> Self:
         """Learn from ids alone: guest ``users[i]`` chose ``items[i]`` (at second ``times[i]``).
 
         Without times the history of a guest is a random draw of their other items; with
-        times it is the items chosen strictly before. All epochs run, and guests get an
-        embedding unless the config says otherwise.
+        times it is the items chosen strictly before. Guests get an embedding unless the
+        config says otherwise. With pairs kept apart (``valid``) training stops early by
+        the recall of them among the unseen items; else all epochs run.
         """
         rows, events = interaction_rows(users, items, times, seed=self.training.seed)
         guest_ids = self.config.use_guest_id is not False
@@ -109,7 +114,11 @@ class TwoTower:
         data = encode_log(rows, self.encoder, known, self.training, hides_positive=times is None)
         self._remember(events)
         self.catalogue = self.encoder.catalogue(rows, last=True)
-        self._train(data, None, checkpoint=None, report=report)
+        validate = None
+        if valid is not None:
+            held = HeldOut.of(*valid, events, self.encoder.listings, self.training.seed)
+            validate = partial(self._unseen_recall, held)
+        self._train(data, validate, checkpoint=None, report=report)
         return self
 
     def remembering(self, rows: pa.Table) -> Self:
@@ -217,7 +226,7 @@ class TwoTower:
     def _train(
         self,
         data: TrainData,
-        held: Holdout | None,
+        validate: Callable[[], float] | None,
         *,
         checkpoint: Path | None,
         report: Callable[[StepReport], None] | None,
@@ -227,12 +236,15 @@ class TwoTower:
         # towers draw their first weights from torch's global generator: lend it our seed
         with torch.random.fork_rng(), borrowed_threads(self.training.threads):
             torch.manual_seed(self.training.seed)
-            self.net = TwoTowerNet(shape, self.config).to(self.device)
+            self.net = TwoTowerNet(shape, self.config)
+            if self.config.spectral_start and self.net.listing.trunk is None:
+                start_from_graph(self.net, data)
+            self.net.to(self.device)
             self.trained = train(
                 self.net,
                 data,
                 self.training,
-                validate=None if held is None else lambda: self._recall(held),
+                validate=validate,
                 checkpoint=checkpoint,
                 report=report,
             )
@@ -240,6 +252,11 @@ class TwoTower:
 
     def _recall(self, held: Holdout) -> float:
         return recall_at(self.net, held, self._known_vectors, self.training.valid_k)
+
+    def _unseen_recall(self, held: HeldOut) -> float:
+        self._know()
+        asked = self._ask(pa.table({"id_search": held.users, "id_user": held.users}))
+        return held.recall(asked, self.known_LD[1:], self.training.valid_k)
 
     def _known_vectors(self) -> Tensor:
         return listing_vectors(self.net, self.catalogue)

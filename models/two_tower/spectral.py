@@ -13,10 +13,28 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-__all__ = ["spectral_vectors"]
+from models.two_tower.dataset import TrainData
+from models.two_tower.towers import TwoTowerNet
+
+__all__ = ["spectral_vectors", "start_from_graph"]
 
 # Halko, Martinsson & Tropp 2011: a few more columns and power iterations than wanted.
 _OVERSAMPLE, _POWER_ITERATIONS = 8, 3
+
+
+@torch.no_grad()
+def start_from_graph(net: TwoTowerNet, data: TrainData) -> None:
+    """Put the start vectors into the id tables of a net that has nothing but ids."""
+    items, guests = net.listing.id_table, net.query.guest_table
+    guest_E = torch.from_numpy(data.queries.guest_S[data.positives.search_P])
+    item_E = torch.from_numpy(data.positives.listing_P)
+    rows = guest_E if guests is not None else torch.from_numpy(data.positives.search_P)
+    shape = (int(rows.max()) + 1, items.num_embeddings)
+    width = items.embedding_dim
+    left_GD, right_ND = spectral_vectors(rows, item_E, shape, width)
+    items.weight.copy_(right_ND)
+    if guests is not None:
+        guests.weight[: len(left_GD)].copy_(left_GD)
 
 
 def spectral_vectors(
@@ -31,7 +49,7 @@ def spectral_vectors(
     degree_G = torch.bincount(guest_E, minlength=shape[0]).clamp(min=1)
     degree_N = torch.bincount(item_E, minlength=shape[1]).clamp(min=1)
     weight_E = (degree_G[guest_E] * degree_N[item_E]).float().rsqrt()
-    graph = torch.sparse_coo_tensor(pairs, weight_E, shape).coalesce()
+    graph = torch.sparse_coo_tensor(pairs, weight_E, shape, check_invariants=False).coalesce()
     rank = min(width + _OVERSAMPLE, *shape)
     left_GR, value_R, right_NR = torch.svd_lowrank(graph, q=rank, niter=_POWER_ITERATIONS)
     root_D = value_R[:width].sqrt()

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 from torch.nn import functional
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from models.two_tower.losses import Candidates, contrast, expected_log_count, journey_loss
 
@@ -169,6 +170,46 @@ def test_the_chunks_do_not_change_loss_or_gradient(
     torch.testing.assert_close(
         torch.autograd.grad(parts, vectors), torch.autograd.grad(whole, vectors)
     )
+
+
+class LargestTensor(TorchDispatchMode):
+    """Notes the size of the largest tensor that any operation makes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.numbers = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
+        made = func(*args, **(kwargs or {}))
+        if isinstance(made, Tensor):
+            self.numbers = max(self.numbers, made.numel())
+        return made
+
+
+def test_all_logits_never_exist_at_one_time() -> None:
+    """512 positives against 600 candidates in chunks of 16: a thirty-second of the logits."""
+    chance = torch.Generator().manual_seed(0)
+    query_BD = torch.randn(512, 4, generator=chance, requires_grad=True)
+    listing_LD = torch.randn(600, 4, generator=chance, requires_grad=True)
+    everything, market_L = torch.arange(600), torch.ones(600, dtype=torch.int64)
+    candidates = Candidates(
+        vector_CD=listing_LD, id_C=everything, market_C=market_L, log_count_C=torch.zeros(600)
+    )
+    chosen, weight = torch.arange(512), torch.full((512,), 1 / 512)
+    positives = {"id": chosen, "market": market_L[:512], "weight": weight}
+    with LargestTensor() as largest:
+        loss = contrast(
+            query_BD,
+            listing_LD[:512],
+            candidates,
+            positives,
+            temperature=TEMPERATURE,
+            chunk_rows=16,
+        )
+        loss.backward()
+    assert largest.numbers <= 16 * 600
+    expected = functional.cross_entropy(query_BD @ listing_LD.T / TEMPERATURE, chosen)
+    torch.testing.assert_close(loss, expected)
 
 
 def test_large_logits_stay_finite() -> None:
