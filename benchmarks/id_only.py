@@ -1,14 +1,15 @@
-"""Ids alone: the two-tower beside tuned ALS and popularity, over the full catalogue.
+"""Ids alone: the two-tower beside tuned ALS, BPR and popularity, over the full catalogue.
 
 ``python benchmarks/id_only.py TRAIN TEST`` takes files in which each line is a user and
 the items of that user (``user item item ...``), the format of the public Gowalla, Yelp
 and Amazon splits. ``--ratings FILE`` cuts a file of ratings (user and item in the first
-two columns, a header line) at random, 80 to 20, with the seed. ``--small`` needs no file: it
-makes up a log in which users take the items near their taste, to see that all of it runs.
+two columns, a header line) at random, 80 to 20, with the seed. ``--places`` needs no file: it
+makes up check-ins in the shape of Gowalla, 30,000 users and 41,000 places in cities.
 
 Each model is chosen on a tenth of TRAIN held out, then fitted on all of it. Every item of
 TRAIN that the user has not taken is a candidate. Recall@k is hits / items of the user in
-TEST; NDCG@k is binary. Users without an item in TEST carry no figure.
+TEST; NDCG@k is binary. Users without an item in TEST carry no figure. The tower is chosen on
+the users of ``--tune-on`` interactions at most; its epochs always on the whole held-out tenth.
 """
 
 from __future__ import annotations
@@ -39,18 +40,24 @@ TEST_SHARE = 0.2
 
 ALS_TRIALS = tuple(
     CollaborativeConfig(factors=factors, alpha=alpha, regularization=reg, iterations=15)
-    for factors in (32, 64)
+    for factors in (32, 64, 128)
     for alpha, reg in ((1.0, 1.0), (1.0, 10.0), (1.0, 30.0), (10.0, 10.0))
+)
+BPR_TRIALS = tuple(
+    CollaborativeConfig(
+        algorithm="bpr", factors=64, learning_rate=rate, regularization=0.01, iterations=passes
+    )
+    for rate, passes in ((0.02, 60), (0.05, 60), (0.05, 150))
 )
 TOWER_TRIALS = tuple(
     TowerConfig(dimension=64, history_length=history, id_dropout=0.0, temperature=temperature)
-    for temperature, history in ((0.15, 30), (0.25, 0), (0.25, 30), (0.35, 30))
+    for temperature, history in ((0.1, 30), (0.15, 30), (0.25, 0), (0.25, 30), (0.35, 30))
 )
 LEARNING_RATE = 0.01
-# Small logs need small batches, or there are too few steps to learn from.
 STEPS_PER_EPOCH, LARGEST_BATCH = 150, 2048
-# The made-up log of ``--small``: users, items, items of a user, axes of taste.
-SMALL_LOG, SMALL_EPOCHS = (300, 200, 12, 4), [1, 2]
+# The made-up log: users, places, cities; of ``--small``, and in the shape of Gowalla.
+SMALL_PLACES, PLACES = (300, 400, 6), (30_000, 41_000, 300)
+SMALL_EPOCHS = 2
 
 
 @dataclass(frozen=True)
@@ -79,21 +86,41 @@ def read_lines(path: Path) -> Pairs:
     return Pairs(np.array(users, dtype=np.int64), np.array(items, dtype=np.int64))
 
 
-def read_ratings(path: Path, chance: np.random.Generator) -> tuple[Pairs, Pairs]:
-    """All ratings count as taken; cut at random."""
+def read_ratings(path: Path) -> Pairs:
+    """All ratings count as taken."""
     table = np.loadtxt(path, skiprows=1, usecols=(0, 1), dtype=np.int64)
-    pairs = Pairs(table[:, 0], table[:, 1])
-    late = chance.random(len(table)) < TEST_SHARE
-    return pairs.take(~late), pairs.take(late)
+    return Pairs(table[:, 0], table[:, 1])
 
 
-def made_up(chance: np.random.Generator) -> tuple[Pairs, Pairs]:
-    """Each user's best items by taste and luck; cut at random."""
-    users, items, taken, axes = SMALL_LOG
-    taste_UD, item_ND = chance.normal(size=(users, axes)), chance.normal(size=(items, axes))
-    liking_UN = taste_UD @ item_ND.T + chance.gumbel(size=(users, items))
-    best = np.argsort(-liking_UN, axis=1)[:, :taken]
-    pairs = Pairs(np.repeat(np.arange(users), taken), best.ravel())
+def made_up(chance: np.random.Generator, users: int, places: int, cities: int) -> Pairs:
+    """Check-ins: places lie in cities, and a user goes to those that are popular, near
+    home and to taste; at home mostly, and in two cities that the user has visited."""
+    share = chance.zipf(1.6, cities).clip(1, 200) ** 0.8
+    share /= share.sum()
+    city_N = np.sort(chance.choice(cities, places, p=share))
+    first_C = np.searchsorted(city_N, np.arange(cities + 1))
+    place_N2, appeal_N = chance.normal(size=(places, 2)), chance.normal(0, 1.2, places)
+    kind_ND = chance.normal(size=(places, 8)) / np.sqrt(8)
+    count_U = (10 + 10 * chance.pareto(1.6, users)).astype(int).clip(10, 600)
+    taken = []
+    for user in range(users):
+        home, *visited = chance.choice(cities, 3, p=share)
+        near = [np.arange(first_C[c], first_C[c + 1]) for c in {home, *visited}]
+        item_M = np.union1d(np.concatenate(near), chance.integers(0, places, 30))
+        away_M = np.linalg.norm(place_N2[item_M] - 0.8 * chance.normal(size=2), axis=1)
+        liking_M = (
+            appeal_N[item_M]
+            + np.where(city_N[item_M] == home, 1.5 - 0.7 * away_M, 0)
+            + 1.2 * kind_ND[item_M] @ chance.normal(size=8)
+            + chance.gumbel(size=len(item_M))
+        )
+        taken.append(item_M[np.argsort(-liking_M)[: min(count_U[user], len(item_M) // 2)]])
+    lengths = [len(items) for items in taken]
+    return Pairs(np.repeat(np.arange(users), lengths), np.concatenate(taken))
+
+
+def cut(pairs: Pairs, chance: np.random.Generator) -> tuple[Pairs, Pairs]:
+    """At random, 80 to 20."""
     late = chance.random(len(pairs.user)) < TEST_SHARE
     return pairs.take(~late), pairs.take(late)
 
@@ -139,20 +166,59 @@ def als(train: Pairs, users: int, items: int, k: int, config: CollaborativeConfi
     return finder(user_UD[:users], item_ND[:items], seen, k)
 
 
-def tower(train: Pairs, k: int, config: TowerConfig, training: TrainConfig) -> Finder:
-    def text(values: Array) -> pa.Array:
-        return pa.array(values).cast(pa.string())
+def fitted_tower(
+    train: Pairs, config: TowerConfig, training: TrainConfig, valid: Pairs | None = None
+) -> TwoTower:
+    """With ``valid`` training stops at the epoch that finds most of it."""
+    kept = None if valid is None else (_text(valid.user), _text(valid.item))
+    model = TwoTower(config, training)
+    return model.fit_interactions(_text(train.user), _text(train.item), valid=kept)
 
-    model = TwoTower(config, training).fit_interactions(text(train.user), text(train.item))
 
+def tower(model: TwoTower, k: int) -> Finder:
     def find(users: Array) -> Array:
-        found = model.recommend_unseen(text(users), k)
+        found = model.recommend_unseen(_text(users), k)
         row = np.searchsorted(users, found["id_search"].cast(pa.int64()).to_numpy())
         out = np.full((len(users), k), -1, dtype=np.int64)
         out[row, found["rank"].to_numpy() - 1] = found["id_listing"].cast(pa.int64()).to_numpy()
         return out
 
     return find
+
+
+def _text(values: Array) -> pa.Array:
+    return pa.array(values).cast(pa.string())
+
+
+def some_users(pairs: Pairs, most: int, chance: np.random.Generator) -> np.ndarray[Any, Any]:
+    """Users drawn until their interactions are about ``most``."""
+    users = chance.permutation(np.unique(pairs.user))
+    counts = np.cumsum(np.bincount(pairs.user)[users])
+    return users[: int(np.searchsorted(counts, most)) + 1]
+
+
+def best_tower(
+    inner: Pairs, outer: Pairs, base: TrainConfig, trials: Sequence[TowerConfig], most: int
+) -> tuple[TowerConfig, TrainConfig]:
+    """Shape by the recall that early stopping reaches on some users; epochs by all."""
+    drawn = some_users(inner, most, np.random.default_rng(base.seed))
+    part, kept = (p.take(np.isin(p.user, drawn)) for p in (inner, outer))
+    small = replace(base, batch_size=_batch(part), uniform_negatives=_batch(part))
+    recalls = []
+    for config in trials:
+        trained = fitted_tower(part, config, small, kept).trained
+        recalls.append(trained.best_recall)
+        print(f"    held out: recall {recalls[-1]:.4f}  {_short(config)}", flush=True)
+    best = trials[int(np.argmax(recalls))]
+    trained = fitted_tower(inner, best, base, outer).trained
+    epochs = max(1, trained.best_epoch)
+    print(f"    held out: recall {trained.best_recall:.4f}  all users, {epochs} epochs", flush=True)
+    return best, replace(base, epochs=epochs)
+
+
+def _batch(pairs: Pairs) -> int:
+    """Small logs need small batches, or there are too few steps to learn from."""
+    return min(LARGEST_BATCH, max(1, len(pairs.user) // STEPS_PER_EPOCH))
 
 
 def best_of(trials: Sequence[Any], judge: Callable[[Any], tuple[float, float]]) -> Any:
@@ -165,21 +231,23 @@ def best_of(trials: Sequence[Any], judge: Callable[[Any], tuple[float, float]]) 
     return trials[int(np.argmax(recalls))]
 
 
-def _short(trial: Any) -> str:
-    if isinstance(trial, CollaborativeConfig):
-        return f"alpha {trial.alpha}, regularization {trial.regularization}"
-    config, training = trial
-    shape = f"temperature {config.temperature}, history {config.history_length}"
-    return f"{shape}, {training.epochs} epochs"
+def _short(trial: CollaborativeConfig | TowerConfig) -> str:
+    if isinstance(trial, TowerConfig):
+        return f"temperature {trial.temperature}, history {trial.history_length}"
+    if trial.algorithm == "bpr":
+        return f"rate {trial.learning_rate}, {trial.iterations} passes"
+    return f"factors {trial.factors}, alpha {trial.alpha}, regularization {trial.regularization}"
 
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("files", type=Path, nargs="*", metavar="TRAIN TEST")
     parser.add_argument("--ratings", type=Path, help="a file of ratings instead of two files")
+    parser.add_argument("--places", action="store_true", help="made-up check-ins, no file")
     parser.add_argument("--k", type=int, default=20)
-    parser.add_argument("--epochs", type=int, nargs="+", default=[4, 8, 16], help="to try")
+    parser.add_argument("--epochs", type=int, default=12, help="at most")
     parser.add_argument("--batch-size", type=int, help="default: by the size of TRAIN")
+    parser.add_argument("--tune-on", type=int, default=200_000, help="interactions, for the tower")
     parser.add_argument("--loss", choices=("auto", "full", "sampled"), default="auto")
     parser.add_argument("--threads", type=int, help="for all models; default: all cores")
     parser.add_argument("--seed", type=int, default=0)
@@ -187,59 +255,63 @@ def arguments() -> argparse.Namespace:
     given = parser.parse_args()
     if given.small:
         given.epochs = SMALL_EPOCHS
-    elif (len(given.files) == 2) == bool(given.ratings):
-        parser.error("give TRAIN and TEST, or --ratings FILE")
+    elif (len(given.files) == 2) + bool(given.ratings) + given.places != 1:
+        parser.error("give TRAIN and TEST, or --ratings FILE, or --places")
     return given
+
+
+def read(given: argparse.Namespace, chance: np.random.Generator) -> tuple[Pairs, Pairs]:
+    """What to learn from, and what to find."""
+    if given.small or given.places:
+        return cut(made_up(chance, *(SMALL_PLACES if given.small else PLACES)), chance)
+    if given.ratings:
+        return cut(read_ratings(given.ratings), chance)
+    train, test = (read_lines(path) for path in given.files)
+    return train, test
 
 
 def main() -> None:
     given = arguments()
     chance = np.random.default_rng(given.seed)
-    if given.small:
-        train, test = made_up(chance)
-    elif given.ratings:
-        train, test = read_ratings(given.ratings, chance)
-    else:
-        train, test = (read_lines(path) for path in given.files)
+    train, test = read(given, chance)
     users = int(max(train.user.max(), test.user.max())) + 1
     items = int(max(train.item.max(), test.item.max())) + 1
     held = chance.random(len(train.user)) < HELD_OUT
     inner, outer = train.take(~held), train.take(held)
     k, threads = given.k, given.threads or torch.get_num_threads()
     print(f"{len(train.user):,} interactions to learn from, {len(test.user):,} to find")
+    started = time.perf_counter()
 
-    def judged(find: Finder) -> tuple[float, float]:
-        return recall_and_ndcg(find, outer, items, k)
-
-    def report(name: str, make: Callable[[], Finder]) -> None:
-        started = time.perf_counter()
-        recall, ndcg = recall_and_ndcg(make(), test, items, k)
+    def report(name: str, find: Finder) -> None:
+        recall, ndcg = recall_and_ndcg(find, test, items, k)
         seconds = time.perf_counter() - started
-        line = f"{name:<12} recall@{k} {recall:.4f}  ndcg@{k} {ndcg:.4f}  {seconds:.1f} s"
-        print(line, flush=True)
+        figures = f"recall@{k} {recall:.4f}  ndcg@{k} {ndcg:.4f}"
+        print(f"{name:<12} {figures}  {seconds:.0f} s since the start", flush=True)
 
-    report("popularity", lambda: popularity(train, users, items, k))
-    some = slice(2) if given.small else slice(None)
-    trials = [replace(trial, threads=threads, seed=given.seed + 1) for trial in ALS_TRIALS[some]]
-    chosen = best_of(trials, lambda trial: judged(als(inner, users, items, k, trial)))
-    report("als", lambda: als(train, users, items, k, chosen))
+    report("popularity", popularity(train, users, items, k))
+    some = slice(1) if given.small else slice(None)
+    for name, trials in (("als", ALS_TRIALS), ("bpr", BPR_TRIALS)):
+        seeded = [replace(trial, threads=threads, seed=given.seed + 1) for trial in trials[some]]
+        chosen = best_of(
+            seeded,
+            lambda trial: recall_and_ndcg(als(inner, users, items, k, trial), outer, items, k),
+        )
+        report(name, als(train, users, items, k, chosen))
 
-    batch = given.batch_size or min(LARGEST_BATCH, max(1, len(train.user) // STEPS_PER_EPOCH))
+    batch = given.batch_size or _batch(train)
     base = TrainConfig(
         seed=given.seed,
+        epochs=given.epochs,
         batch_size=batch,
         uniform_negatives=batch,
         learning_rate=LEARNING_RATE,
         loss=given.loss,
         weight_decay=0.0,
+        valid_k=k,
         threads=threads,
     )
-    middle = given.epochs[len(given.epochs) // 2]
-    shapes = [(config, replace(base, epochs=middle)) for config in TOWER_TRIALS[some]]
-    config, training = best_of(shapes, lambda t: judged(tower(inner, k, *t)))
-    lengths = [(config, replace(training, epochs=epochs)) for epochs in given.epochs]
-    config, training = best_of(lengths, lambda t: judged(tower(inner, k, *t)))
-    report("two_tower", lambda: tower(train, k, config, training))
+    shape, training = best_tower(inner, outer, base, TOWER_TRIALS[some], given.tune_on)
+    report("two_tower", tower(fitted_tower(train, shape, training), k))
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ import argparse
 import resource
 import time
 from collections.abc import Callable
+from datetime import date
 from typing import Any
 
 import numpy as np
@@ -39,6 +40,7 @@ FLOP_PER_PRODUCT = 2
 PRODUCTS_PER_SOFTMAX = 3
 # The plain trainer is stopped after this long: its rate is known by then.
 PLAIN_SECONDS = 20.0
+GPU_SOFTMAX_BATCHES = (8_192, 16_384, 32_768, 65_536)
 SMALL = {"positives": 2_000, "listings": 500, "batch": 256, "queries": 500}
 
 
@@ -238,6 +240,12 @@ def busy_share(work: Callable[[], Any], device: torch.device) -> str:
     return f"{busy / wall:.0%}"
 
 
+def machine(device: torch.device) -> str:
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"CPU with {torch.get_num_threads()} threads"
+
+
 def peak_memory(device: torch.device) -> str:
     if device.type == "cuda":
         return f"{torch.cuda.max_memory_allocated() / 2**30:.2f} GiB of the GPU's"
@@ -254,7 +262,10 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--dimension", type=int, default=64)
     parser.add_argument("--epochs", type=int, default=1)
     parser.add_argument("--workers", type=int, default=0, help="of the plain DataLoader")
-    parser.add_argument("--softmax-batches", type=int, nargs="+", help="default: --batch")
+    parser.add_argument(
+        "--softmax-batches", type=int, nargs="+", help="default: --batch; on a GPU 8k to 64k"
+    )
+    parser.add_argument("--resident-bytes", type=int, help="above it searches are streamed")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--small", action="store_true", help="a few seconds' size")
     given = parser.parse_args()
@@ -272,9 +283,10 @@ def main() -> None:
         uniform_negatives=given.batch,
         loss="sampled",
         device=given.device,
+        resident_bytes=given.resident_bytes,
     )
     device = device_of(config)
-    print(f"device {device}, {torch.get_num_threads()} threads, torch {torch.__version__}")
+    print(f"{date.today()}: {machine(device)}, torch {torch.__version__}")  # noqa: DTZ011
     data = made_up(given.positives, given.listings, given.history, config.seed)
 
     net = fresh_net(given.listings, shape, device)
@@ -294,7 +306,8 @@ def main() -> None:
     print(
         f"plain trainer            {plain:12,.0f} rows/s  ours is {ours / plain:.1f} times as fast"
     )
-    for batch in given.softmax_batches or [given.batch]:
+    usual = GPU_SOFTMAX_BATCHES if device.type == "cuda" else (given.batch,)
+    for batch in given.softmax_batches or usual:
         share = softmax_share(batch, given.dimension, config.chunk_rows, device)
         print(f"softmax at {batch:>6}        {share:12.0%} of a bare matmul's rate")
 

@@ -67,7 +67,7 @@ class TwoTower:
         """Learn from ``train``; stop early by the recall on ``valid`` where it has positives.
 
         A table of ``id_user`` and ``id_listing`` alone (optionally ``search_s``) is taken
-        as interactions, each one a positive.
+        as interactions, each one a positive: :meth:`fit_interactions`.
 
         Args:
             train, valid: impressions with features; ``valid`` is the later window.
@@ -78,7 +78,7 @@ class TwoTower:
         Raises ``ValueError`` when a column that is always needed is absent.
         """
         if not set(_SEARCH_COLUMNS) <= set(train.column_names):
-            return self._fit_ids(train, _told(progress, report))
+            return self._fit_ids(train, valid, _told(progress, report))
         rows, later = sorted_rows(train), sorted_rows(valid)
         self.encoder = Encoder.fit(rows, self.config, guest_ids=bool(self.config.use_guest_id))
         known = Events.of(events_of(rows), self.encoder.listings)
@@ -177,8 +177,7 @@ class TwoTower:
     def recommend_unseen(self, users: pa.Array, k: int) -> pa.Table:
         """For each guest the ``k`` best known listings that they have no event with.
 
-        For models of ids alone. Returns ``id_search`` (the guest), ``id_listing``,
-        ``rank``, ``score``.
+        For ids alone. Returns ``id_search`` (the guest), ``id_listing``, ``rank``, ``score``.
         """
         queries = pa.table({"id_search": users, "id_user": users})
         seen = seen_mask(users, self.events, self.encoder.listings)
@@ -211,8 +210,10 @@ class TwoTower:
         model._know()
         return model
 
-    def _fit_ids(self, train: pa.Table, report: Callable[[StepReport], None] | None) -> Self:
-        """A table without searches: its rows are interactions."""
+    def _fit_ids(
+        self, train: pa.Table, valid: pa.Table, report: Callable[[StepReport], None] | None
+    ) -> Self:
+        """Tables without searches: their rows are interactions."""
         absent = [name for name in ("id_user", "id_listing") if name not in train.column_names]
         if absent:
             raise ValueError(
@@ -221,7 +222,10 @@ class TwoTower:
             )
         has_time = "search_s" in train.column_names
         times = train["search_s"].to_numpy() if has_time else None
-        return self.fit_interactions(train["id_user"], train["id_listing"], times, report=report)
+        kept = (valid["id_user"], valid["id_listing"]) if valid.num_rows else None
+        return self.fit_interactions(
+            train["id_user"], train["id_listing"], times, valid=kept, report=report
+        )
 
     def _train(
         self,

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
+import torch
 
 from models.recommender import Recommender
 from models.two_tower.config import TowerConfig, TrainConfig
@@ -154,6 +155,24 @@ def test_any_subset_of_the_columns_works(
     rows = log.select(["id_search", "id_listing", "stage", *kept])
     model = TwoTower(towers, replace(training, epochs=1)).fit(rows, rows.slice(0, 0))
     assert np.isfinite(model.score(rows)).all()
+
+
+def test_a_head_per_stage_scores_the_weighted_sum_of_its_heads(
+    log: pa.Table, towers: TowerConfig, training: TrainConfig, tmp_path: Path
+) -> None:
+    shape = replace(towers, head_shares=(0.5, 0.2, 0.3))
+    model = TwoTower(shape, replace(training, epochs=2)).fit(log, log.slice(0, 0))
+    scores = model.score(log)
+    model.save(tmp_path / "m")
+    np.testing.assert_array_equal(TwoTower.load(tmp_path / "m").score(log), scores)
+    parts = []
+    for head in range(3):
+        alone = [0.0, 0.0, 0.0]
+        alone[head] = 1.0
+        model.net.query.share_E.copy_(torch.tensor(alone))
+        parts.append(model.score(log))
+    np.testing.assert_allclose(scores, np.array([0.5, 0.2, 0.3]) @ parts, atol=1e-5)
+    assert np.abs(parts[0] - parts[2]).max() > 1e-3
 
 
 def test_cross_layers_and_no_history_are_options(log: pa.Table, training: TrainConfig) -> None:
