@@ -16,5 +16,7 @@ def render_report(content: Mapping[str, Any]) -> str:
     environment = Environment(
         autoescape=select_autoescape(default=True), undefined=StrictUndefined, trim_blocks=True
     )
-    template = environment.from_string(files(__package__).joinpath("page.html").read_text())
-    return template.render(**content)
+    folder = files(__package__)
+    style, script = (folder.joinpath(name).read_text() for name in ("page.css", "page.js"))
+    template = environment.from_string(folder.joinpath("page.html").read_text())
+    return template.render(**content, style=style, script=script)

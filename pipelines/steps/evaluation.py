@@ -48,7 +48,7 @@ def evaluate(context: RunContext, run: str) -> Scorecard:
             context, models, rows, prior=_priors(context, record, rows, scores)
         )
     scorecard = Scorecard(scores=(*shown.scores, *retrieved), honesty=shown.honesty)
-    _write(context, scorecard)
+    _write(context, record, scorecard)
     _log(context, record, scorecard)
     with step("looking closer"):
         gather_evidence(
@@ -84,11 +84,13 @@ def _priors(
     return listing_prior(rows.valid, scores["valid"]["ranker"])
 
 
-def _write(context: RunContext, scorecard: Scorecard) -> None:
+def _write(context: RunContext, record: RunRecord, scorecard: Scorecard) -> None:
     folder = context.home.report
     folder.mkdir(parents=True, exist_ok=True)
     write_json(folder / "scorecard.json", scorecard.to_records())
     write_json(folder / "honesty.json", scorecard.honesty.to_dict())
+    # The next run's report says what changed since this one.
+    write_json(context.home.runs / record.name / "scorecard.json", scorecard.to_records())
     pl.DataFrame(pl.from_arrow(scorecard.to_arrow())).write_parquet(folder / "scorecard.parquet")
 
 
