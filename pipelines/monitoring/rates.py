@@ -26,9 +26,6 @@ RATES = {
     "contact per click, same day": ("contacts", "clicks"),
     "booking per click, same day": ("bookings", "clicks"),
 }
-# With fewer expected events a normal interval means nothing.
-FEWEST_EVENTS = 20.0
-
 Pairs = Sequence[tuple[Floats, Floats]]
 
 
@@ -72,41 +69,56 @@ def per_guest_and_day(
 def judged_rate(
     days: MarketDays, kind: str, name: str, pairs: Pairs, *, least: float = 0.0
 ) -> Iterator[Measured]:
-    """Σ y / Σ x of every day with its control limits, never closer than ``least``.
+    """Σ y / Σ x, between 0 and 1, of every day with its control limits.
 
     The spread is the reference's, as control charts have it: a day with few events would
-    understate its own.
+    understate its own. The limits lie evenly on the scale of arcsin √rate, where a rate
+    near 0 or 1 varies as one in the middle does; never closer than ``least``.
     """
-    limits: dict[int, tuple[float, float]] = {}
+    limits: dict[int, tuple[float, float, float]] = {}
 
     def judge(place: int, earlier: list[int]) -> bool | None:
         y, x = (np.concatenate([pairs[e][side] for e in earlier]) for side in (0, 1))
         own_y, own_x = pairs[place]
-        centre = float(y.sum() / x.sum()) if x.sum() else 0.0
-        if min(centre, 1 - centre) * min(own_x.sum(), x.sum()) < FEWEST_EVENTS and not least:
+        if not x.sum() or not own_x.sum():
             return None
-        unit = float(np.sum((y - centre * x) ** 2)) / max(float(x.sum()) ** 2, 1.0)
-        # Guests differ in how much they look at: the day has its own effective number.
-        grows = _effective(x) / max(_effective(own_x), 1.0)
-        reach = max(least, days.config.rate_sigmas * float(np.sqrt(unit * (1 + grows))))
-        limits[place] = centre, reach
-        return bool(abs(float(own_y.sum() / own_x.sum()) - centre) > reach)
+        centre = float(y.sum() / x.sum())
+        low, high = _limits(centre, (y, x), own_x, days.config.rate_sigmas)
+        limits[place] = centre, min(low, centre - least), max(high, centre + least)
+        value = float(own_y.sum() / own_x.sum())
+        return not limits[place][1] <= value <= limits[place][2]
 
     for place, flagged in days.judged(judge):
         y, x = pairs[place]
         if x.sum() == 0:
             continue
-        centre, reach = limits.get(place, (None, None))
+        reference, low, high = limits.get(place, (None, None, None))
         yield days.measured(
             place,
             kind=kind,
             name=name,
             value=float(y.sum() / x.sum()),
-            reference=centre,
-            low=None if centre is None or reach is None else max(0.0, centre - reach),
-            high=None if centre is None or reach is None else min(1.0, centre + reach),
+            reference=reference,
+            low=None if low is None else max(0.0, low),
+            high=None if high is None else min(1.0, high),
             is_flagged=flagged,
         )
+
+
+def _limits(
+    centre: float, reference: tuple[Floats, Floats], own_x: Floats, sigmas: float
+) -> tuple[float, float]:
+    """Control limits of a day with these bases, around the reference's rate."""
+    y, x = reference
+    variance = float(np.sum((y - centre * x) ** 2)) / float(x.sum()) ** 2
+    # As many independent draws as would vary this much; guests, where nothing varies.
+    draws = centre * (1 - centre) / variance if variance > 0 else float(len(x))
+    own_draws = draws * _effective(own_x) / _effective(x)
+    middle = float(np.arcsin(np.sqrt(centre)))
+    reach = sigmas * 0.5 * float(np.sqrt(1 / draws + 1 / own_draws))
+    ends = np.clip([middle - reach, middle + reach], 0, np.pi / 2)
+    low, high = np.sin(ends) ** 2
+    return float(low), float(high)
 
 
 def searches_per_day(

@@ -90,7 +90,7 @@ def exposure_map(exposure: pl.DataFrame) -> Picture | None:
     markets = largest["market"].head(2).to_list()
     if not markets:
         return None
-    figure, every = blank(height=4.2, columns=len(markets))
+    figure, every = blank(height=3.3, columns=len(markets))
     tips: dict[str, Sequence[str]] = {}
     for place, (axes, market) in enumerate(zip(every, sorted(markets), strict=True)):
         cells = _cells(placed.filter(pl.col("market") == market))
