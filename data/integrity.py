@@ -13,6 +13,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from deltalake import DeltaTable
+from deltalake.exceptions import DeltaError
 
 from data.errors import HomeError
 from data.store import Lake
@@ -28,7 +29,11 @@ def damaged_files(lake: Lake, table: str) -> list[str]:
     Files that were never remembered are only looked for, not judged.
     """
     known, found = _known(lake, table), []
-    for name in _files(lake, table):
+    try:
+        files = _files(lake, table)
+    except (DeltaError, OSError) as error:
+        return [f"{lake.path(table) / '_delta_log'}: the table's log cannot be read ({error})"]
+    for name in files:
         path = lake.path(table) / name
         if not path.is_file():
             found.append(f"{path}: is missing")

@@ -241,5 +241,5 @@ class SpoolingClient:
 def _dataset(kept: Mapping[str, Any]) -> Any:
     from mlflow.entities import Dataset, DatasetInput, InputTag
 
-    tags = [InputTag(tag["key"], tag["value"]) for tag in kept["tags"]]
+    tags = [InputTag(key, value) for key, value in kept["tags"].items()]
     return DatasetInput(Dataset(**kept["dataset"]), tags)

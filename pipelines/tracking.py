@@ -106,6 +106,8 @@ class Tracking:
         import mlflow
 
         is_served = bool(uri)
+        if not is_served:
+            _make_whole(home.mlflow_database)
         uri = uri or f"sqlite:///{home.mlflow_database.resolve()}"
         mlflow.set_tracking_uri(uri)
         mlflow.set_registry_uri(uri)
@@ -333,6 +335,19 @@ class Tracking:
     def runs_page(self) -> str:
         """Path of the page that lists the runs; without the mode MLflow opens another one."""
         return f"/#/experiments/{self.experiment_id}/runs?workflowType=machine_learning"
+
+
+def _make_whole(database: Path) -> None:
+    """Make the database beside its place and rename it: cut off while its tables are made,
+    it could neither be used nor made again."""
+    if database.exists():
+        return
+    from mlflow import MlflowClient
+
+    draft = database.with_name(f".{database.name}.{os.getpid()}")
+    draft.unlink(missing_ok=True)
+    MlflowClient(tracking_uri=f"sqlite:///{draft.resolve()}").search_experiments(max_results=1)
+    draft.replace(database)
 
 
 def _flat(params: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

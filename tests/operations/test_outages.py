@@ -1,0 +1,94 @@
+"""No space, no permission: a clear message, nothing lost, and the next start ends the day."""
+
+from __future__ import annotations
+
+import errno
+import multiprocessing
+import os
+import resource
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from data.contract import IMPRESSIONS, RECOMMENDATIONS
+from data.errors import DataError
+from data.store import Lake
+from pipelines.home import Home
+from pipelines.published import read_published
+from pipelines.settings import load_settings
+from pipelines.steps.context import RunContext
+from tests.operations.worlds import SMALL, TwoWeeks, context_in, daily, deliver
+
+pytestmark = pytest.mark.operations
+
+NEXT = date(2026, 1, 21)
+MakeContext = Callable[..., RunContext]
+
+
+def _day_with_little_space(root: Path, most_bytes: int, told: Path) -> None:
+    """The next day in a process whose files may not grow above ``most_bytes``."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, most_bytes))
+    try:
+        daily(context_in(root, load_settings(**SMALL)), NEXT)
+    except Exception as error:  # noqa: BLE001  # what it is called is what the test reads
+        told.write_text(f"{type(error).__name__}: {error}"[:500])
+        os._exit(1)
+    os._exit(0)
+
+
+@pytest.mark.parametrize("most_bytes", [4_000, 60_000, 250_000])
+def test_without_space_the_day_stops_with_a_message_and_ends_when_there_is_some(
+    after_first_day: MakeContext, two_weeks: TwoWeeks, tmp_path: Path, most_bytes: int
+) -> None:
+    context = after_first_day()
+    before, told = read_published(context.home), tmp_path / "told.txt"
+    held = context.lake.rows(IMPRESSIONS.name)
+    deliver(context, two_weeks.log(date(2026, 1, 20)))
+    process = multiprocessing.get_context("spawn").Process(
+        target=_day_with_little_space, args=(context.home.root, most_bytes, told)
+    )
+    process.start()
+    process.join(180)
+    assert process.exitcode == 1
+    assert "arge" in told.read_text() or "space" in told.read_text(), told.read_text()
+    assert read_published(context.home) == before
+    assert Lake(context.home.root).rows(RECOMMENDATIONS.name) >= before.rows
+    assert daily(context_in(context.home.root, context.settings), NEXT).is_done
+    assert read_published(context.home).ds == NEXT.isoformat()
+    assert Lake(context.home.root).rows(IMPRESSIONS.name) > held
+
+
+@pytest.mark.parametrize("reason", [errno.EROFS, errno.EACCES])
+def test_a_home_that_cannot_be_written_is_named_with_the_way_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reason: int
+) -> None:
+    def refused(path: Path, *given: object, **named: object) -> None:
+        raise OSError(reason, os.strerror(reason), str(path))
+
+    monkeypatch.setattr(Path, "touch", refused)
+    with pytest.raises(DataError, match=rf"cannot be written \({os.strerror(reason)}\).*--home"):
+        Home(tmp_path / "home").prepare()
+
+
+def test_a_lake_that_became_read_only_stops_the_day_before_anything_is_taken(
+    after_first_day: MakeContext, two_weeks: TwoWeeks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context = after_first_day()
+    before = read_published(context.home)
+    deliver(context, two_weeks.log(date(2026, 1, 20)))
+    real = os.open
+
+    def refused(path: str | Path, *given: int, **named: int) -> int:
+        if str(path).endswith("lake.lock"):
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
+        return real(path, *given, **named)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("data.lock.os.open", refused)
+        with pytest.raises(DataError, match="cannot be written to: Read-only file system"):
+            daily(context, NEXT)
+    assert read_published(context.home) == before
+    assert (context.home.root / "inbox" / "2026-01-20.parquet").exists()
+    assert daily(context, NEXT).is_done

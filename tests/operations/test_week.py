@@ -1,0 +1,69 @@
+"""A dry run of a week, time-travelled: seven days, seven reports, one training, one decision."""
+
+from __future__ import annotations
+
+import json
+import time
+from datetime import date, timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from data.contract import RECOMMENDATIONS, SCORES
+from pipelines.published import published_rows, read_published
+from pipelines.settings import Settings
+from pipelines.steps.batch.backfill import BACKFILL
+from pipelines.steps.batch.journal import Batch
+from pipelines.steps.batch.session import new_id, run_batch
+from pipelines.steps.batch.weekly import WEEKLY
+from pipelines.steps.context import RunContext
+from pipelines.steps.ingesting import ingest_logs
+from tests.operations.worlds import TwoWeeks, context_in, daily, deliver
+
+pytestmark = pytest.mark.operations
+
+MONDAY = date(2026, 1, 20)
+
+
+def test_seven_days_leave_seven_of_everything_and_one_training(
+    tmp_path: Path, two_weeks: TwoWeeks, small: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    context = context_in(tmp_path / "home", small)
+    home, began = context.home, time.monotonic()
+    ingest_logs(context, two_weeks.first_week())
+    sunday = Batch(context=context, kind="weekly", day=date(2026, 1, 18), id=new_id())
+    assert run_batch(sunday, WEEKLY).is_done
+    days = [MONDAY + timedelta(days=n) for n in range(6)]
+    for day in (date(2026, 1, 19), *days):
+        if day != date(2026, 1, 19):
+            deliver(context, two_weeks.log(day - timedelta(days=1)))
+        assert daily(context, day).is_done
+        assert read_published(home).ds == day.isoformat()
+    recommended = context.lake.scan(RECOMMENDATIONS.name).collect()
+    assert recommended["ds"].n_unique() == 7
+    assert recommended.group_by("ds").agg(pl.col("id_user").n_unique())["id_user"].min() > 50
+    assert len(list(home.root.glob("reports/2026-*/index.html"))) == 7
+    assert len(list(home.runs.glob("*/run.json"))) == 1
+    assert len(list(home.runs.glob("*/promotion.json"))) == 1
+    scored = context.lake.scan(SCORES.name).filter(pl.col("split") == "day").collect()
+    assert scored["ds_search"].n_unique() == 7
+    batches = context.tracking.client.search_runs(
+        [context.tracking.experiment_id], "tags.`stayrank.batch` != ''"
+    )
+    assert len(batches) == 8
+    with capsys.disabled():
+        print(f"\na week of seven days and one training: {time.monotonic() - began:.0f} s")  # noqa: T201
+
+    _backfill_publishes_nothing(context_in(home.root, small))
+
+
+def _backfill_publishes_nothing(context: RunContext) -> None:
+    before = read_published(context.home)
+    rows = published_rows(context.home).collect().height
+    batch = Batch(context=context, kind="backfill", day=MONDAY, id=new_id())
+    assert run_batch(batch, BACKFILL, again=True).is_done
+    assert read_published(context.home) == before
+    assert published_rows(context.home).collect().height == rows
+    journal = json.loads((batch.folder / "journal.json").read_text())
+    assert journal["stages"]["recommend"]["rows"] > 0
