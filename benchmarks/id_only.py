@@ -139,6 +139,11 @@ def recall_and_ndcg(find: Finder, test: Pairs, items: int, k: int) -> tuple[floa
     return float((hit.sum(1) / wanted).mean()), float(((hit * discount).sum(1) / ideal).mean())
 
 
+def first(find: Finder, k: int) -> Finder:
+    """The first ``k`` of what is found."""
+    return lambda users: find(users)[:, :k]
+
+
 def finder(user_UD: Any, item_ND: Any, seen: csr_matrix, k: int) -> Finder:
     """The best unseen items by inner product."""
 
@@ -283,10 +288,12 @@ def main() -> None:
     started = time.perf_counter()
 
     def report(name: str, find: Finder) -> None:
-        recall, ndcg = recall_and_ndcg(find, test, items, k)
+        figures = ""
+        for at in sorted({min(10, k), k}):
+            recall, ndcg = recall_and_ndcg(first(find, at), test, items, at)
+            figures += f"recall@{at} {recall:.4f}  ndcg@{at} {ndcg:.4f}  "
         seconds = time.perf_counter() - started
-        figures = f"recall@{k} {recall:.4f}  ndcg@{k} {ndcg:.4f}"
-        print(f"{name:<12} {figures}  {seconds:.0f} s since the start", flush=True)
+        print(f"{name:<12} {figures}{seconds:.0f} s since the start", flush=True)
 
     report("popularity", popularity(train, users, items, k))
     some = slice(1) if given.small else slice(None)
