@@ -3,8 +3,8 @@
 ``python benchmarks/id_only.py TRAIN TEST`` takes files in which each line is a user and
 the items of that user (``user item item ...``), the format of the public Gowalla, Yelp
 and Amazon splits. ``--ratings FILE`` cuts a file of ratings (user and item in the first
-two columns, a header line) at random, 80 to 20, with the seed. ``--places`` needs no file: it
-makes up check-ins in the shape of Gowalla, 30,000 users and 41,000 places in cities.
+two columns, a header line) at random, 80 to 20, with the seed. ``--places USERS`` needs no
+file: it makes up check-ins at places in cities; 30000 is the size and shape of Gowalla.
 
 Each model is chosen on a tenth of TRAIN held out, then fitted on all of it. Every item of
 TRAIN that the user has not taken is a candidate. Recall@k is hits / items of the user in
@@ -55,9 +55,9 @@ TOWER_TRIALS = tuple(
 )
 LEARNING_RATE = 0.01
 STEPS_PER_EPOCH, LARGEST_BATCH = 150, 2048
-# The made-up log: users, places, cities; of ``--small``, and in the shape of Gowalla.
-SMALL_PLACES, PLACES = (300, 400, 6), (30_000, 41_000, 300)
-SMALL_EPOCHS = 2
+# The made-up log: places per user, users per city.
+PLACES_PER_USER, USERS_PER_CITY = 1.37, 100
+SMALL_USERS, SMALL_EPOCHS = 300, 2
 
 
 @dataclass(frozen=True)
@@ -92,9 +92,10 @@ def read_ratings(path: Path) -> Pairs:
     return Pairs(table[:, 0], table[:, 1])
 
 
-def made_up(chance: np.random.Generator, users: int, places: int, cities: int) -> Pairs:
+def made_up(chance: np.random.Generator, users: int) -> Pairs:
     """Check-ins: places lie in cities, and a user goes to those that are popular, near
     home and to taste; at home mostly, and in two cities that the user has visited."""
+    places, cities = round(PLACES_PER_USER * users), max(3, users // USERS_PER_CITY)
     share = chance.zipf(1.6, cities).clip(1, 200) ** 0.8
     share /= share.sum()
     city_N = np.sort(chance.choice(cities, places, p=share))
@@ -248,27 +249,27 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("files", type=Path, nargs="*", metavar="TRAIN TEST")
     parser.add_argument("--ratings", type=Path, help="a file of ratings instead of two files")
-    parser.add_argument("--places", action="store_true", help="made-up check-ins, no file")
+    parser.add_argument("--places", type=int, metavar="USERS", help="made-up check-ins, no file")
     parser.add_argument("--k", type=int, default=20)
     parser.add_argument("--epochs", type=int, default=12, help="at most")
     parser.add_argument("--batch-size", type=int, help="default: by the size of TRAIN")
-    parser.add_argument("--tune-on", type=int, default=200_000, help="interactions, for the tower")
+    parser.add_argument("--tune-on", type=int, default=120_000, help="interactions, for the tower")
     parser.add_argument("--loss", choices=("auto", "full", "sampled"), default="auto")
     parser.add_argument("--threads", type=int, help="for all models; default: all cores")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--small", action="store_true", help="a few seconds' size")
     given = parser.parse_args()
     if given.small:
-        given.epochs = SMALL_EPOCHS
-    elif (len(given.files) == 2) + bool(given.ratings) + given.places != 1:
-        parser.error("give TRAIN and TEST, or --ratings FILE, or --places")
+        given.epochs, given.places = SMALL_EPOCHS, SMALL_USERS
+    elif (len(given.files) == 2) + bool(given.ratings) + bool(given.places) != 1:
+        parser.error("give TRAIN and TEST, or --ratings FILE, or --places USERS")
     return given
 
 
 def read(given: argparse.Namespace, chance: np.random.Generator) -> tuple[Pairs, Pairs]:
     """What to learn from, and what to find."""
-    if given.small or given.places:
-        return cut(made_up(chance, *(SMALL_PLACES if given.small else PLACES)), chance)
+    if given.places:
+        return cut(made_up(chance, given.places), chance)
     if given.ratings:
         return cut(read_ratings(given.ratings), chance)
     train, test = (read_lines(path) for path in given.files)
