@@ -1,4 +1,4 @@
-"""``report`` and ``dashboards``: what people look at."""
+"""``report``, ``dashboards`` and ``notebooks``: what people look at."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pipelines.cli.application import HomeOption, app, context_of
 from pipelines.console import Console
 from pipelines.home import home_for
 
-__all__ = ["dashboards", "report"]
+__all__ = ["dashboards", "notebooks", "report"]
 
 
 @app.command()
@@ -38,3 +38,28 @@ def dashboards(
     from pipelines.dashboards import serve_dashboards
 
     serve_dashboards(home_for(home, "simulated"), Console(), mlflow_port, prefect_port)
+
+
+@app.command()
+def notebooks(
+    home: HomeOption = None,
+    execute: Annotated[
+        bool, typer.Option("--execute", help="Run them all and write them as pages instead.")
+    ] = False,
+    browser: Annotated[bool, typer.Option(help="Open a browser, where there is one.")] = True,
+    port: Annotated[int, typer.Option(min=1, max=65_535)] = 8_888,
+) -> None:
+    """Open JupyterLab on the notebooks, with this environment and this home.
+
+    Example: stayrank notebooks --home data/home
+    """
+    if execute:
+        from pipelines.steps.notebooks import execute_notebooks
+
+        context = context_of(home, None, None)
+        for page in execute_notebooks(context, context.home.latest_run().name):
+            context.console.say(str(page))
+        return
+    from pipelines.jupyter import open_notebooks
+
+    open_notebooks(home_for(home, "simulated"), Console(), port=port, opens_browser=browser)

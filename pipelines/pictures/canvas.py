@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import re
+import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from html import escape
@@ -75,6 +76,11 @@ class Picture:
         FigureCanvasAgg(self.figure)
         self.figure.savefig(path, dpi=PNG_DPI, facecolor="white")
         return path
+
+    def _repr_png_(self) -> bytes:
+        """How a notebook shows it."""
+        with tempfile.TemporaryDirectory() as folder:
+            return self.write_png(Path(folder)).read_bytes()
 
     def _with_own_ids(self, body: str) -> str:
         """Ids that cannot meet those of another picture of the same page."""

@@ -1,0 +1,67 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # The features
+#
+# What each feature says alone, why none of them may know the future, and what each group is worth
+# to the ranker.
+
+# %%
+import polars as pl
+
+from pipelines.analysis.closer import feature_power, leak_shown
+from pipelines.analysis.opened import open_home
+from pipelines.pictures.closer import ablation_bars
+
+opened = open_home()
+features = opened.features
+rows = opened.feature_rows.filter(pl.col("search_day").is_between(*opened.test_days)).collect()
+print(f"{len(features)} features in {len(features.groups)} groups, {rows.height:,} test rows")
+
+# %%
+pl.DataFrame(
+    {"group": [f.group for f in features], "is_history": [f.is_history for f in features]}
+).group_by("group", "is_history").len().sort("group", "is_history").to_pandas()
+
+# %% [markdown]
+# ## What a feature says alone
+#
+# `power` is the share of the other results of its search that a clicked listing lies above in that
+# feature: 0.5 says nothing, above it high values are clicked, below it low ones.
+
+# %%
+feature_power(rows, features).head(25).to_pandas().round(3)
+
+# %% [markdown]
+# ## Why the future must stay out
+#
+# Below, the same count of clicks twice: as of each search, and over the whole log. The second looks far
+# better, because it contains the very click it is asked to predict. A model trained on it would shine on
+# paper and fail on the day. Every feature of a past goes through `features/as_of.py`, and a test
+# changes future rows and demands that no feature moves.
+
+# %%
+leak_shown(rows).to_pandas().round(3)
+
+# %% [markdown]
+# ## What each group is worth
+#
+# The group's values are dealt out among the rows at random, and the ranker is asked again. It is not
+# trained again without the group, so two groups that say the same can both look dispensable.
+
+# %%
+ablation_bars(opened.evidence("ablation"))
+
+# %%
+opened.evidence("ablation").to_pandas().round(4)

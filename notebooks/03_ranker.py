@@ -1,0 +1,88 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # The ranker
+#
+# How good it is, where it fails, and why a listing stands where it stands.
+
+# %%
+import polars as pl
+
+from pipelines.analysis.opened import open_home
+from pipelines.pictures.closer import beeswarm, calibration_curves, importance_bars
+from pipelines.pictures.scores import g_bars, metric_by_cutoff, metric_by_model
+from pipelines.steps.gating import read_decision
+from pipelines.steps.summary import headline, metrics_shown, segments_shown
+
+opened = open_home()
+metrics = list(metrics_shown(opened.scorecard))
+print(headline(opened.scorecard))
+
+# %%
+metric_by_model(
+    opened.scorecard.scores,
+    metric=metrics[1],
+    title=metrics_shown(opened.scorecard)[metrics[1]],
+    segments=segments_shown(opened.scorecard),
+)
+
+# %%
+metric_by_cutoff(opened.scorecard.scores, prefix="graded_ndcg", title="graded NDCG")
+
+# %%
+g_bars(opened.scorecard.scores)
+
+# %% [markdown]
+# ## Is it the champion?
+
+# %%
+decision = read_decision(opened.context.home, opened.record.name)
+print("\n".join(decision.lines()) if decision else "the gate has not judged this run")
+
+# %% [markdown]
+# ## Where it fails
+#
+# Every segment of the test window, the weakest first. Few searches make wide intervals: read those first.
+
+# %%
+weak = opened.figures(["graded_ndcg_at_10", "search_auc_click"], opened.scorecard.segments)
+weak[weak["model"] == "ranker"].sort_values("graded_ndcg_at_10")
+
+# %% [markdown]
+# ## What it looks at
+
+# %%
+importance_bars(opened.evidence("shap"))
+
+# %%
+beeswarm(opened.evidence("shap"))
+
+# %% [markdown]
+# ## Why this listing
+#
+# Whole searches of the test window: the place a listing was shown at, the ranker's place, and what
+# speaks for it beside the others of its search.
+
+# %%
+examples = opened.evidence("examples")
+first = examples.filter(pl.col("id_search") == examples["id_search"][0])
+first.select("rank", "shown", "id_listing", "stage", "reasons").to_pandas()
+
+# %% [markdown]
+# ## Can its probabilities be believed?
+#
+# Only where the run trained the funnel model (`stayrank train all funnel`).
+
+# %%
+calibration_curves(opened.evidence("calibration")) if "funnel" in opened.record.models else None

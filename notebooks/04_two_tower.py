@@ -1,0 +1,74 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # The two-tower
+#
+# Retrieval from the whole catalogue: how much of what guests took it finds, which listings it takes for
+# alike, and what it does with listings that nobody has clicked yet.
+
+# %%
+import polars as pl
+
+from pipelines.analysis.closer import neighbours_of
+from pipelines.analysis.opened import open_home
+from pipelines.pictures.closer import recall_curves
+from pipelines.pictures.maps import neighbour_map
+
+opened = open_home()
+retrieval = opened.evidence("retrieval")
+print(f"{retrieval['id_search'].n_unique():,} test searches with a click, contact or booking")
+
+# %%
+recall_curves(retrieval)
+
+# %%
+recall = opened.figures(["catalogue_recall_at_100"], opened.scorecard.segments)
+recall[recall["searches"] > 0]
+
+# %% [markdown]
+# ## Neighbours
+#
+# The most clicked listing of the first market, and the ten whose vectors are nearest: alike in place,
+# price and kind, learnt from who clicked what.
+
+# %%
+market = sorted(retrieval["market"].unique())[0]
+latest = (
+    opened.feature_rows.filter(pl.col("market") == market)
+    .sort("search_s", "id_search")
+    .unique("id_listing", keep="last", maintain_order=True)
+    .collect()
+)
+popular = (
+    opened.impressions.filter(pl.col("market") == market)
+    .group_by("id_listing")
+    .agg(clicks=(pl.col("stage") >= 1).sum())
+    .sort("clicks", "id_listing", descending=[True, False])
+    .collect()["id_listing"][0]
+)
+neighbours = neighbours_of(opened.model("two_tower"), latest, popular)
+neighbour_map(neighbours, title=f"Nearest to {popular}")
+
+# %%
+told = ["id_listing", "cosine", "listing_room_type", "listing_nightly_price"]
+neighbours.select([*told, "listing_person_capacity", "listing_review_rating"]).to_pandas().round(3)
+
+# %% [markdown]
+# ## Cold listings
+#
+# A listing without clicks lives on its attributes. Beside each other: the recall of new listings, and of
+# everything.
+
+# %%
+opened.figures(["catalogue_recall_at_100"], ["all", "listing=new"])

@@ -1,0 +1,1 @@
+"""Calculations for analysts: what the notebooks show, as plain functions on frames."""

@@ -1,0 +1,189 @@
+"""What else the log and the models are good for: demand, prices, hosts, expected bookings.
+
+Everything here describes what searches and bookings of the log say. None of it is causal:
+a price below comparable stays that sells better may do so for what the log does not show.
+"""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+import polars as pl
+
+from data.contract import BOOKED, CLICKED
+from models.evaluation.maturity import label_maturity
+from pipelines.steps.arrow import arrow
+
+__all__ = ["expected_bookings", "hosts_to_recruit", "price_guidance", "unmet_demand"]
+
+EPOCH = date(1970, 1, 1)
+AREA_DEGREES = 0.02
+# Searches of the market's own rate that an area's rate is drawn towards.
+PRIOR_SEARCHES = 50.0
+FEWEST_COMPARABLE = 5
+CAPACITY_BANDS = (3, 5)
+
+
+def unmet_demand(impressions: pl.LazyFrame) -> pl.DataFrame:
+    """Searches that found nothing to click on, by area searched and week of check-in.
+
+    One row per market, area (a cell of about 2 km around the searched centre) and Monday
+    of the check-in's week: ``searches``, ``results`` per search, ``click_rate`` (share of
+    searches with a click, drawn towards the market's own), and ``unmet``: searches without
+    a click above what the market's own rate would leave.
+    """
+    searches = _searches(impressions).filter(pl.col("query_checkin").is_not_null())
+    searches = searches.with_columns(week=pl.col("query_checkin").dt.truncate("1w"))
+    counted = searches.group_by("market", "area_lat", "area_lng", "week").agg(
+        searches=pl.len(), results=pl.col("results").mean(), clicked=pl.col("is_clicked").sum()
+    )
+    own = pl.col("clicked").sum().over("market") / pl.col("searches").sum().over("market")
+    return (
+        counted.with_columns(market_rate=own)
+        .with_columns(
+            click_rate=(pl.col("clicked") + PRIOR_SEARCHES * pl.col("market_rate"))
+            / (pl.col("searches") + PRIOR_SEARCHES)
+        )
+        .with_columns(
+            unmet=pl.col("searches") * (pl.col("market_rate") - pl.col("click_rate")).clip(0)
+        )
+        .drop("clicked")
+        .sort("unmet", "searches", descending=True)
+        .collect()
+    )
+
+
+def price_guidance(listings: pl.DataFrame) -> pl.DataFrame:
+    """Each listing's nightly price beside that of comparable stays.
+
+    Comparable: same market, room type, capacity band and area of about 2 km. ``listings``
+    as :func:`pipelines.analysis.search_log.latest_listings` gives them. Adds
+    ``comparable`` (how many others), their price quartiles, ``price_ratio`` to their
+    median, and the click rates of both; a listing with fewer than five others is left out.
+    """
+    placed = _areas(listings, "listing_lat", "listing_lng").with_columns(
+        capacity=_band("listing_person_capacity")
+    )
+    group = ["market", "listing_room_type", "capacity", "area_lat", "area_lng"]
+    price = pl.col("nightly_price")
+    compared = placed.filter(price.is_not_null()).with_columns(
+        comparable=pl.len().over(group) - 1,
+        low_quartile=price.quantile(0.25).over(group),
+        median_price=price.median().over(group),
+        high_quartile=price.quantile(0.75).over(group),
+        click_rate=pl.col("clicks") / pl.col("impressions"),
+        comparable_click_rate=pl.col("clicks").sum().over(group)
+        / pl.col("impressions").sum().over(group),
+    )
+    kept = ("id_listing", *group, "nightly_price", "low_quartile", "median_price")
+    return (
+        compared.filter(pl.col("comparable") >= FEWEST_COMPARABLE)
+        .with_columns(price_ratio=price / pl.col("median_price"))
+        .select(
+            *kept,
+            "high_quartile",
+            "comparable",
+            "price_ratio",
+            "click_rate",
+            "comparable_click_rate",
+            "bookings",
+        )
+        .sort("price_ratio", "id_listing", descending=[True, False])
+    )
+
+
+def hosts_to_recruit(impressions: pl.LazyFrame, listings: pl.DataFrame) -> pl.DataFrame:
+    """Where searches outnumber the listings that could take them, by area and party.
+
+    One row per market, area and capacity band: ``searches`` of such parties, ``listings``
+    of such capacity in the area, ``searches_per_listing``, and ``wanted``: listings more
+    that would bring the ratio to the market's own for the band.
+    """
+    party = _searches(impressions).with_columns(capacity=_band("query_num_guests"))
+    key = ["market", "area_lat", "area_lng", "capacity"]
+    demand = party.group_by(key).agg(searches=pl.len()).collect()
+    supply = (
+        _areas(listings, "listing_lat", "listing_lng")
+        .with_columns(capacity=_band("listing_person_capacity"))
+        .group_by(key)
+        .agg(listings=pl.len())
+    )
+    both = demand.join(supply, on=key, how="left").with_columns(pl.col("listings").fill_null(0))
+    band = ["market", "capacity"]
+    usual = pl.col("searches").sum().over(band) / pl.col("listings").sum().over(band)
+    return (
+        both.with_columns(
+            searches_per_listing=pl.col("searches") / pl.max_horizontal(pl.col("listings"), 1),
+            usual=usual,
+        )
+        .with_columns(
+            wanted=(pl.col("searches") / pl.col("usual") - pl.col("listings")).clip(0).round(1)
+        )
+        .filter(pl.col("usual").is_finite())
+        .sort("wanted", "searches", descending=True)
+    )
+
+
+def expected_bookings(impressions: pl.LazyFrame) -> pl.DataFrame:
+    """Bookings of each day's searches: seen so far, and expected in the end.
+
+    ``completeness`` is the share of the final bookings that the log already holds, as far
+    as its own delays can tell (:mod:`models.evaluation.maturity`), with its 95% interval.
+    """
+    present = impressions.collect_schema().names()
+    wanted = [c for c in ("search_day", "contact_day", "book_day") if c in present]
+    found = label_maturity(arrow(impressions.select(wanted).collect(engine="streaming")))
+    rows = [
+        {
+            "ds_search": EPOCH + timedelta(days=day.search_day),
+            "observed": day.observed,
+            "completeness": day.completeness,
+            "expected": day.expected,
+            "expected_low": day.observed / day.high if day.high else None,
+            "expected_high": day.observed / day.low if day.low else None,
+        }
+        for day in found
+        if day.outcome == "book"
+    ]
+    return pl.DataFrame(rows)
+
+
+def _searches(impressions: pl.LazyFrame) -> pl.LazyFrame:
+    """One row per search with its area, party, dates, results, and whether it got a click."""
+    first = ("query_checkin", "query_num_guests", "query_center_lat", "query_center_lng")
+    searches = impressions.group_by("market", "id_search").agg(
+        pl.col(*first).first(),
+        results=pl.len(),
+        is_clicked=(pl.col("stage") >= int(CLICKED)).any(),
+        is_booked=(pl.col("stage") >= int(BOOKED)).any(),
+    )
+    return _areas_lazy(searches, "query_center_lat", "query_center_lng")
+
+
+def _areas(frame: pl.DataFrame, lat: str, lng: str) -> pl.DataFrame:
+    return _areas_lazy(frame.lazy(), lat, lng).collect()
+
+
+def _areas_lazy(frame: pl.LazyFrame, lat: str, lng: str) -> pl.LazyFrame:
+    """The middle of the cell that a place lies in."""
+    return frame.with_columns(
+        ((pl.col(column) / AREA_DEGREES).floor() * AREA_DEGREES + AREA_DEGREES / 2)
+        .round(4)
+        .alias(name)
+        for column, name in ((lat, "area_lat"), (lng, "area_lng"))
+    )
+
+
+def _band(column: str) -> pl.Expr:
+    """``1-2``, ``3-4`` and ``5+`` guests."""
+    low, high = CAPACITY_BANDS
+    number = pl.col(column)
+    return (
+        pl.when(number.is_null())
+        .then(pl.lit("unknown"))
+        .when(number < low)
+        .then(pl.lit(f"1-{low - 1}"))
+        .when(number < high)
+        .then(pl.lit(f"{low}-{high - 1}"))
+        .otherwise(pl.lit(f"{high}+"))
+    )

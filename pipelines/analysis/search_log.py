@@ -1,0 +1,108 @@
+"""The log itself: what happened per day, for which dates, and where the listings are."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import narwhals as nw
+import polars as pl
+
+from data.contract import BOOKED, CLICKED, CONTACTED
+from features.pricing import nightly_price
+
+__all__ = ["checkin_seasonality", "daily_funnel", "latest_listings", "lead_times"]
+
+LEAD_DAYS = (4, 15, 61)
+
+
+def daily_funnel(impressions: pl.LazyFrame) -> pl.DataFrame:
+    """Per market and day: searches, guests, impressions, and rows that reached each stage."""
+    stage = pl.col("stage")
+    guests = (
+        {"guests": pl.col("id_user").n_unique()}
+        if "id_user" in impressions.collect_schema().names()
+        else {}
+    )
+    return (
+        impressions.group_by("market", "ds_search")
+        .agg(
+            searches=pl.col("id_search").n_unique(),
+            **guests,
+            impressions=pl.len(),
+            clicks=(stage >= int(CLICKED)).sum(),
+            contacts_or_bookings=(stage >= int(CONTACTED)).sum(),
+            bookings=(stage >= int(BOOKED)).sum(),
+        )
+        .sort("market", "ds_search")
+        .collect(engine="streaming")
+    )
+
+
+def checkin_seasonality(impressions: pl.LazyFrame) -> pl.DataFrame:
+    """Per market and searched check-in date: searches, and the median nightly price shown.
+
+    Dateless searches are left out.
+    """
+    return (
+        _nightly(impressions)
+        .filter(pl.col("query_checkin").is_not_null())
+        .group_by("market", "query_checkin")
+        .agg(
+            searches=pl.col("id_search").n_unique(),
+            nightly_price=pl.col("nightly_price").median(),
+        )
+        .sort("market", "query_checkin")
+        .collect(engine="streaming")
+    )
+
+
+def lead_times(impressions: pl.LazyFrame) -> pl.DataFrame:
+    """Searches and the share that led to a booking, by market and days to check-in."""
+    lead = pl.col("checkin_day") - pl.col("search_day")
+    starts = (0, *LEAD_DAYS)
+    named = pl.lit(f"{starts[-1]}+ days")
+    for start, end in reversed(list(pairwise(starts))):
+        named = pl.when(lead < end).then(pl.lit(f"{start}-{end - 1} days")).otherwise(named)
+    band = pl.when(lead.is_null()).then(pl.lit("dateless")).otherwise(named)
+    searches = impressions.group_by("market", "id_search").agg(
+        pl.col("stage").max(), band.first().alias("lead_time")
+    )
+    return (
+        searches.group_by("market", "lead_time")
+        .agg(
+            searches=pl.len(),
+            clicked=(pl.col("stage") >= int(CLICKED)).mean(),
+            booked=(pl.col("stage") >= int(BOOKED)).mean(),
+        )
+        .sort("market", "lead_time")
+        .collect(engine="streaming")
+    )
+
+
+def latest_listings(impressions: pl.LazyFrame) -> pl.DataFrame:
+    """One row per market and listing: its latest attributes, and its median nightly price."""
+    names = impressions.collect_schema().names()
+    kept = [c for c in names if c.startswith("listing_") and c != "listing_total_price"]
+    return (
+        _nightly(impressions)
+        .sort("search_s", "id_search")
+        .group_by("market", "id_listing")
+        .agg(
+            pl.col(kept).last(),
+            nightly_price=pl.col("nightly_price").median(),
+            impressions=pl.len(),
+            clicks=(pl.col("stage") >= int(CLICKED)).sum(),
+            bookings=(pl.col("stage") >= int(BOOKED)).sum(),
+        )
+        .sort("market", "id_listing")
+        .collect()
+    )
+
+
+def _nightly(impressions: pl.LazyFrame) -> pl.LazyFrame:
+    """The rows with ``nightly_price`` as the features have it; null without a price."""
+    names = impressions.collect_schema().names()
+    if "listing_total_price" not in names:
+        return impressions.with_columns(nightly_price=pl.lit(None, pl.Float64))
+    priced = nw.from_native(impressions).with_columns(nightly_price(names).alias("nightly_price"))
+    return priced.to_native()

@@ -1,0 +1,48 @@
+"""JupyterLab on the notebooks, with this environment and one home, until Ctrl-C."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
+
+from data.errors import DataError
+from pipelines.console import Console
+from pipelines.home import Home
+from pipelines.steps.notebooks import NOTEBOOKS, notebooks_here
+
+__all__ = ["open_notebooks"]
+
+
+def open_notebooks(home: Home, console: Console, *, port: int, opens_browser: bool) -> None:
+    """Run JupyterLab on loopback; its own words name the link with its token.
+
+    Raises ``DataError`` when the home has no finished run, or JupyterLab is not installed.
+    """
+    home.latest_run()
+    first = notebooks_here()[0]
+    if find_spec("jupyterlab") is None:
+        raise DataError("JupyterLab is not in this environment: pip install jupyterlab")
+    console.say(f"notebooks of {NOTEBOOKS} on the home {home.root.resolve()}")
+    console.say("The link with its token follows; Ctrl-C twice stops JupyterLab.")
+    command = [
+        *(sys.executable, "-m", "jupyterlab", "--ServerApp.ip=127.0.0.1"),
+        f"--ServerApp.port={port}",
+        f"--ServerApp.root_dir={NOTEBOOKS}",
+        f"--LabApp.default_url=/lab/tree/{first.name}",
+        "--LabApp.news_url=",
+        *([] if opens_browser else ["--no-browser"]),
+    ]
+    environment = {
+        **os.environ,
+        "STAYRANK_HOME": str(home.root.resolve()),
+        "PYTHONPATH": os.pathsep.join(
+            [str(NOTEBOOKS.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
+        ),
+        # Kernels that were installed elsewhere would be another environment.
+        "JUPYTER_PREFER_ENV_PATH": "1",
+    }
+    done = subprocess.run(command, env=environment, check=False)  # noqa: S603
+    if done.returncode not in (0, 130, -2, -15):
+        raise DataError(f"JupyterLab stopped with code {done.returncode}; its words are above")

@@ -1,0 +1,94 @@
+"""The notebooks: paired, without outputs and functions, and running top to bottom."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import jupytext
+import pytest
+
+from pipelines.steps.context import RunContext
+from pipelines.steps.notebooks import NOTEBOOKS, notebooks_here
+
+NAMES = (
+    "01_search_log",
+    "02_features",
+    "03_ranker",
+    "04_two_tower",
+    "05_new_listings",
+    "06_marketplace",
+)
+PACKAGES = {"data", "features", "models", "pipelines"}
+KEPT_LIBRARIES = {"polars", "pandas", "numpy"}
+
+
+def cells_of(path: Path) -> list[tuple[str, str]]:
+    return [(c["cell_type"], c["source"].strip()) for c in jupytext.read(path).cells]
+
+
+def test_every_notebook_is_there() -> None:
+    assert [path.stem for path in notebooks_here()] == list(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_notebook_says_what_its_script_says(name: str) -> None:
+    assert cells_of(NOTEBOOKS / f"{name}.ipynb") == cells_of(NOTEBOOKS / f"{name}.py")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_notebook_is_kept_without_outputs(name: str) -> None:
+    cells = json.loads((NOTEBOOKS / f"{name}.ipynb").read_text())["cells"]
+    code = [cell for cell in cells if cell["cell_type"] == "code"]
+    assert code
+    assert all(cell["outputs"] == [] and cell["execution_count"] is None for cell in code)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_notebook_defines_nothing_and_imports_from_the_packages(name: str) -> None:
+    tree = ast.parse((NOTEBOOKS / f"{name}.py").read_text())
+    defined = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
+    assert not [node for node in ast.walk(tree) if isinstance(node, defined)]
+    imported = {
+        n.module.split(".")[0] for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) and n.module
+    }
+    imported |= {
+        a.name.split(".")[0] for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names
+    }
+    assert "pipelines" in imported
+    assert imported <= PACKAGES | KEPT_LIBRARIES | {"__future__"}
+
+
+@pytest.mark.slow
+def test_notebooks_run_top_to_bottom_on_a_small_home(finished: tuple[RunContext, str]) -> None:
+    words = [sys.executable, "-m", "pytest", "--nbmake", "--nbmake-timeout=300", "-q"]
+    words += [
+        "-p",
+        "no:cacheprovider",
+        "--override-ini=addopts=",
+        "--rootdir",
+        str(NOTEBOOKS.parent),
+    ]
+    environment = {
+        **os.environ,
+        "STAYRANK_HOME": str(finished[0].home.root),
+        "PYTHONPATH": os.pathsep.join([str(NOTEBOOKS.parent), os.environ.get("PYTHONPATH", "")]),
+    }
+    before = {path: path.read_bytes() for path in notebooks_here()}
+    done = subprocess.run(
+        [*words, *map(str, before)],
+        env=environment,
+        cwd=NOTEBOOKS.parent,
+        capture_output=True,
+        text=True,
+        timeout=550,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-4_000:] + done.stderr[-2_000:]
+    assert re.search(rf"{len(NAMES)} passed", done.stdout)
+    assert {path: path.read_bytes() for path in before} == before
