@@ -35,6 +35,7 @@ def finished(
     from pipelines.steps.evaluation import evaluate
     from pipelines.steps.featuring import build_features_table
     from pipelines.steps.ingesting import ingest_logs
+    from pipelines.steps.monitoring import monitor
     from pipelines.steps.recommending import recommend
     from pipelines.steps.reporting import write_report
     from pipelines.steps.simulating import simulate_log
@@ -46,6 +47,7 @@ def finished(
     build_features_table(context)
     run = train(context)
     evaluate(context, run)
+    monitor(context, run)
     recommend(context, run)
     write_report(context, run)
     return context, run
