@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
@@ -23,6 +23,7 @@ import pyarrow.compute as pc
 
 from data.feature_set import FeatureSet
 from models.columns import Numbers, need, numbers, stages
+from models.funnel_config import FunnelConfig
 from models.model_files import config_of, read_json, write_json
 from models.order import hashed_ids, tie_keys
 from models.recommender import Scores
@@ -38,68 +39,6 @@ STEPS = ("click", "contact", "book")
 
 _NEEDS = ("id_search", "id_listing", "market")
 _PRICE = "listing_total_price"
-
-
-@dataclass(frozen=True, kw_only=True)
-class FunnelConfig:
-    """How each stage's booster learns.
-
-    Attributes:
-        learning_rate, num_leaves, min_rows_per_leaf, lambda_l2, feature_share: of a tree.
-        max_rounds, patience: trees at most, and without improvement before stopping.
-        fewest_outcomes: of each kind, below which a stage is its mean rate alone.
-        order_by: ``bookings`` scores a row by P(book), ``value`` by P(book) times the price
-            of the stay: the expected booking value, for analysts.
-        debiasing: ``position`` learns clicks given that a result was looked at: how much
-            each place is looked at comes from the searches in random order (needs
-            ``position`` and ``is_random_order`` when training, never when scoring).
-        corrects_maturity: whether outcomes still to come are counted in.
-        seed, threads: the scores depend on the seed, never on the threads.
-    """
-
-    learning_rate: float = 0.05
-    num_leaves: int = 15
-    min_rows_per_leaf: int = 100
-    lambda_l2: float = 20.0
-    feature_share: float = 0.5
-    max_rounds: int = 200
-    patience: int = 30
-    fewest_outcomes: int = 10
-    order_by: Literal["bookings", "value"] = "bookings"
-    debiasing: Literal["none", "position"] = "none"
-    corrects_maturity: bool = True
-    seed: int = 1
-    threads: int = 2
-
-    def __post_init__(self) -> None:
-        numeric = {n: v for n, v in asdict(self).items() if not isinstance(v, str)}
-        wrong = [name for name, value in numeric.items() if value < 0]
-        wrong += [] if self.order_by in ("bookings", "value") else ["order_by"]
-        wrong += [] if self.debiasing in ("none", "position") else ["debiasing"]
-        positive = ("learning_rate", "min_rows_per_leaf", "max_rounds", "patience", "threads")
-        wrong += [name for name in positive if getattr(self, name) == 0]
-        wrong += [] if self.num_leaves >= 2 else ["num_leaves"]
-        wrong += [] if 0 < self.feature_share <= 1 else ["feature_share"]
-        if wrong:
-            raise ValueError(f"FunnelConfig out of range: {', '.join(wrong)}")
-
-    def parameters(self) -> dict[str, Any]:
-        """LightGBM's parameters."""
-        return {
-            "objective": "binary",
-            "boosting": "gbdt",
-            "metric": "binary_logloss",
-            "learning_rate": self.learning_rate,
-            "num_leaves": self.num_leaves,
-            "min_data_in_leaf": self.min_rows_per_leaf,
-            "lambda_l2": self.lambda_l2,
-            "feature_fraction": self.feature_share,
-            "seed": self.seed,
-            "num_threads": self.threads,
-            "deterministic": True,
-            "force_row_wise": True,
-            "verbosity": -1,
-        }
 
 
 @dataclass(frozen=True)
@@ -220,6 +159,8 @@ class FunnelModel:
         ``parts`` are the rows to learn from, to stop by and to calibrate on.
         """
         train, stopping, calibrating = (_reached(rows, stage - 1) for rows in parts)
+        if stage == 1 and self.config.unclicked_share < 1:
+            train, stopping = (self._thinned(rows) for rows in (train, stopping))
         looked = examination if stage == 1 else None
         learnt, stop = (self._labelled(r, stage, looked) for r in (train, stopping))
         positives, rows = int(learnt.labels.sum()), len(learnt.labels)
@@ -238,6 +179,11 @@ class FunnelModel:
         happened = _in_the_end(calibrating, stage, known)
         calibrator = calibrate(raw, happened, _markets(calibrating), self.calibration)
         return _Step(booster, log_odds, calibrator)
+
+    def _thinned(self, rows: pa.Table) -> pa.Table:
+        """The clicked rows, and a share of the others that a hash of their ids chooses."""
+        drawn = tie_keys(rows, seed=self.config.seed) / 2.0**64 < self.config.unclicked_share
+        return rows.filter(pa.array(drawn | (stages(rows) > 0)))
 
     def _labelled(self, rows: pa.Table, stage: int, examination: Numbers | None) -> Labelled:
         return Labelled(
