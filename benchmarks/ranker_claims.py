@@ -1,95 +1,188 @@
 """How close the ranker comes to the best order that the observables allow: G over several worlds.
 
-Every seed is a simulated world of its own, large enough that its last day shows a million
-listings. Days 3 to 5 are learnt from (the first two give the history), day 6 validates, day
-7 is judged; labels are those known when training. Printed: G@10 on observables of every order,
-over all searches, by market, and over the new listings alone (how well they are ordered
-among themselves), as means over the worlds with Student's 95% intervals. SIMULATED data.
+A world's last day shows a million listings (``--searches 390000``). Printed: G@10 on
+observables of every order, over all searches, by market, and over the new listings alone
+(how well they are ordered among themselves), then how well the funnel is calibrated, as means
+over the worlds with Student's 95% intervals. SIMULATED data.
 
     python benchmarks/ranker_claims.py --seeds 1 2 3 4 5 --searches 390000 --work DIR
 
-What is made is kept in DIR, so that a crash costs one world at most: rows as Parquet, and
-figures as JSON. A world takes 10 to 15 minutes and 8 GB on two cores.
+What is made is kept in DIR, rows as Parquet and figures as JSON, so that a crash costs one
+world at most. A world takes about 10 minutes and 8 GB on two cores.
 """
 
 from __future__ import annotations
 
 import argparse
-import shutil
+import json
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-import polars as pl
-import pyarrow.parquet as pq
+import numpy as np
+import pyarrow as pa
+from ranker_worlds import World, prepared_world
+from scipy.stats import t as student
 
-from data.contract import IMPRESSIONS, TRUTH
-from data.feature_set import FeatureSet
-from features.build import available_features
-from features.days import build_by_day
-from features.funnel import lower_labels
-from pipelines.console import Console
-from pipelines.home import Home
-from pipelines.settings import load_settings
-from pipelines.steps.arrow import arrow
-from pipelines.steps.context import RunContext
-from pipelines.steps.ingesting import ingest_logs
-from pipelines.steps.simulating import simulate_to
+from models.columns import Numbers, missing_last, numbers
+from models.evaluation.judged import judge
+from models.evaluation.oracle import CEILINGS, Ceiling
+from models.funnel_config import FunnelConfig
+from models.funnel_model import STEPS, FunnelModel
+from models.ranker import Ranker
+from models.recommender import Scores
 
-FIRST_DAY_LEARNT = 2
-# They cost a third of the build's time, and the ranker hardly uses them.
-LEFT_OUT = ("market", "co_engagement")
-KEY = ["id_search", "id_listing"]
-
-
-def prepare(seed: int, asked: argparse.Namespace) -> Path:
-    """Simulate, ingest and build one world; its rows by window, as Parquet."""
-    folder = asked.work / f"world_{seed}_{asked.searches}"
-    if (folder / "features.json").is_file():
-        return folder
-    shutil.rmtree(folder, ignore_errors=True)
-    context = RunContext(Home(folder / "home"), load_settings(seed=seed), Console())
-    log = context.home.prepare().root / "simulated"
-    simulate_to(
-        context.console, log, searches=asked.searches, seed=seed, scenario="default",
-        with_position=True,
-    )  # fmt: skip
-    ingest_logs(context, [log / "log"])
-    features = _build(context, folder)
-    shutil.rmtree(folder / "home")
-    features.save(folder / "features.json")
-    return folder
-
-
-def _build(context: RunContext, folder: Path) -> FeatureSet:
-    impressions = context.lake.scan(IMPRESSIONS.name)
-    days = impressions.select(pl.col("search_day").unique()).collect()["search_day"].sort()
-    features = available_features(dict(impressions.collect_schema())).without(LEFT_OUT)
-    extra = impressions.select(*KEY, "position", "is_random_order").join(
-        context.lake.scan(TRUTH.name).select(*KEY, "^p_.*$"), on=KEY, how="left"
-    )
-    numbers = [pl.col(f.name).cast(pl.Float32) for f in features if f.kind == "number"]
-    learnt = days.to_list()[FIRST_DAY_LEARNT:]
-    with context.console.step("building features") as moved:
-        built = build_by_day(impressions, learnt, features=features)
-        for done, (day, frame) in enumerate(built, start=1):
-            wanted = frame.to_native().with_columns(numbers).join(extra, on=KEY, how="left")
-            rows = wanted.collect(engine="streaming")
-            is_test = day == learnt[-1]
-            known = arrow(rows) if is_test else lower_labels(arrow(rows), learnt[-1])
-            pq.write_table(known, folder / ("test.parquet" if is_test else f"known_{done}.parquet"))
-            moved(done, len(learnt))
-    return features
+K = 10
+# What one column orders alone, and which way is up.
+SINGLE = {
+    "listing_past_click_rate": 1,
+    "listing_past_book_rate": 1,
+    "listing_num_books_90day": 1,
+    "listing_review_rating": 1,
+    "listing_review_count": 1,
+    "listing_occupancy_rate": 1,
+    "listing_total_price": -1,
+    "fit_distance_km": -1,
+}
+# What the ceiling "observables" does not know: what the guest did before.
+PERSONAL = ("guest_history",)
+HISTORY = (*PERSONAL, "engagement", "in_search")
+FUNNEL = FunnelConfig(
+    learning_rate=0.1, max_rounds=500, unclicked_share=0.15, feature_share=0.3, debiasing="position"
+)
 
 
 def main() -> int:
+    """Make or read every world's figures, and print their means."""
+    asked = _arguments()
+    found = []
+    for seed in asked.seeds:
+        path = asked.work / f"figures_{seed}_{asked.searches}.json"
+        if not path.is_file():
+            figures = judged_world(prepared_world(seed, asked.searches, asked.work))
+            path.write_text(json.dumps(figures, indent=1))
+        found.append(json.loads(path.read_text()))
+    print(f"\nSIMULATED: {len(found)} worlds of {asked.searches:,} searches, seeds {asked.seeds}")
+    _print_means(found)
+    return 0
+
+
+def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3, 4, 5])
     parser.add_argument("--searches", type=int, default=390_000)
     parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--small", action="store_true", help="two tiny worlds")
     asked = parser.parse_args()
-    for seed in asked.seeds:
-        prepare(seed, asked)
-    return 0
+    if asked.small:
+        asked.seeds, asked.searches = [1, 2], 4_000
+    asked.work.mkdir(parents=True, exist_ok=True)
+    return asked
+
+
+def judged_world(world: World) -> dict[str, Any]:
+    """``g`` (order → segment → G), ``calibration`` (figures of the funnel) and sizes."""
+    test = world.test
+    orders = {name: way * _column(test, name) for name, way in SINGLE.items()}
+    impersonal = world.features.without(PERSONAL)
+    makers: dict[str, Callable[[], Ranker | FunnelModel]] = {
+        "ranker": lambda: Ranker(world.features),
+        "ranker, impersonal": lambda: Ranker(impersonal),
+        "funnel": lambda: FunnelModel(world.features, FUNNEL),
+        "funnel, impersonal": lambda: FunnelModel(impersonal, FUNNEL),
+        "funnel, no history, no in-search": lambda: FunnelModel(
+            world.features.without(HISTORY), FUNNEL
+        ),
+    }
+    calibration: dict[str, float] = {}
+    for name, make in makers.items():
+        started = time.monotonic()
+        model = make().fit(world.train, world.valid)
+        orders[name] = model.score(test)
+        if name == "funnel":
+            calibration = _calibration(test, model)
+        print(f"world {world.seed}, {name}: {time.monotonic() - started:.0f} s", flush=True)
+    return {
+        "g": {name: g_by_segment(test, scores) for name, scores in orders.items()},
+        "calibration": calibration,
+        "test_impressions": test.num_rows,
+        "test_bookings": int((test["stage"].to_numpy() == 3).sum()),
+    }
+
+
+def g_by_segment(test: pa.Table, scores: Scores) -> dict[str, float]:
+    """G@10 under both ceilings, and on observables by market and among new listings."""
+    market = np.asarray(test["market"].to_pylist(), dtype=object)
+    is_new = np.nan_to_num(numbers(test, "listing_is_new")) > 0
+    found = {ceiling: _g(test, scores, ceiling) for ceiling in CEILINGS}
+    for name in sorted(set(market)):
+        found[f"market={name}"] = _g(test, scores, "observables", market == name)
+    found["listing=new"] = _g(test, scores, "observables", is_new)
+    return found
+
+
+def _g(
+    test: pa.Table, scores: Scores, ceiling: str, part: np.ndarray[Any, Any] | None = None
+) -> float:
+    if part is not None:
+        test, scores = test.filter(pa.array(part)), scores[part]
+    judged = judge(test.select(["id_search", "id_listing", "stage"]))
+    truth = judged.arrange(numbers(test, CEILINGS[ceiling]))
+    measure, _ = Ceiling(judged, ceiling, truth).measures(
+        judged, judged.ranks(scores, model="order"), (K,)
+    )
+    return float(measure.numerator.sum() / measure.denominator.sum())
+
+
+def _calibration(test: pa.Table, model: FunnelModel) -> dict[str, float]:
+    """Predicted over actual by stage and market, and by tenth of the prediction."""
+    predicted, stage = model.probabilities(test), test["stage"].to_numpy()
+    market = np.asarray(test["market"].to_pylist(), dtype=object)
+    found = {}
+    for reached, step in enumerate(STEPS, start=1):
+        happened = (stage >= reached).astype(np.float64)
+        for name in sorted(set(market)):
+            at = market == name
+            found[f"{step} {name}"] = float(predicted[step][at].sum() / happened[at].sum())
+        tenths = np.array_split(np.argsort(predicted[step], kind="stable"), 10)
+        for number, at in enumerate(tenths, start=1):
+            actual = max(happened[at].sum(), 0.5)
+            found[f"{step} tenth {number}"] = float(predicted[step][at].sum() / actual)
+    return found
+
+
+def _column(test: pa.Table, name: str) -> Numbers:
+    values = numbers(test, name)
+    return missing_last(values) if SINGLE[name] > 0 else -missing_last(-values)
+
+
+def _print_means(found: list[dict[str, Any]]) -> None:
+    segments = list(next(iter(found[0]["g"].values())))
+    print(f"{np.mean([f['test_impressions'] for f in found]):,.0f} test impressions in each\n")
+    print("G@10  " + "  ".join(segments))
+    for name in found[0]["g"]:
+        cells = [_mean([f["g"][name][segment] for f in found]) for segment in segments]
+        print(f"{name:36} " + "  ".join(cells))
+    best = max(SINGLE, key=lambda n: np.mean([f["g"][n]["observables"] for f in found]))
+    for other in (best, "funnel, no history, no in-search"):
+        gain = [
+            f["g"]["funnel, impersonal"]["observables"] / f["g"][other]["observables"] - 1
+            for f in found
+        ]
+        print(f"funnel, impersonal, over {other}: {_mean(gain)}")
+    print("\npredicted over actual")
+    for name in found[0]["calibration"]:
+        print(f"{name:24} {_mean([f['calibration'][name] for f in found])}")
+
+
+def _mean(values: list[float]) -> str:
+    mean = float(np.mean(values))
+    if len(values) < 2:
+        return f"{mean:.3f}"
+    reach = student.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / np.sqrt(len(values))
+    return f"{mean:.3f} ({mean - reach:.3f} to {mean + reach:.3f})"
 
 
 if __name__ == "__main__":
