@@ -88,28 +88,27 @@ def judged_world(world: World) -> dict[str, Any]:
     orders = {name: way * _column(test, name) for name, way in SINGLE.items()}
     impersonal = world.features.without(PERSONAL)
     makers: dict[str, Callable[[], Ranker | FunnelModel]] = {
-        "ranker": lambda: Ranker(world.features),
-        "ranker, impersonal": lambda: Ranker(impersonal),
-        "funnel": lambda: FunnelModel(world.features, FUNNEL),
         "funnel, impersonal": lambda: FunnelModel(impersonal, FUNNEL),
         "funnel, no history, no in-search": lambda: FunnelModel(
             world.features.without(HISTORY), FUNNEL
         ),
+        "funnel": lambda: FunnelModel(world.features, FUNNEL),
+        "ranker": lambda: Ranker(world.features),
     }
-    calibration: dict[str, float] = {}
-    for name, make in makers.items():
-        started = time.monotonic()
-        model = make().fit(world.train, world.valid)
-        orders[name] = model.score(test)
-        if name == "funnel":
-            calibration = _calibration(test, model)
-        print(f"world {world.seed}, {name}: {time.monotonic() - started:.0f} s", flush=True)
-    return {
+    figures: dict[str, Any] = {
         "g": {name: g_by_segment(test, scores) for name, scores in orders.items()},
-        "calibration": calibration,
         "test_impressions": test.num_rows,
         "test_bookings": int((test["stage"].to_numpy() == 3).sum()),
     }
+    for name, make in makers.items():
+        started = time.monotonic()
+        model = make().fit(world.train, world.valid)
+        figures["g"][name] = g_by_segment(test, model.score(test))
+        if name == "funnel":
+            figures["calibration"] = _calibration(test, model)
+        print(f"world {world.seed}, {name}: {time.monotonic() - started:.0f} s", flush=True)
+        print(figures["g"][name], flush=True)
+    return figures
 
 
 def g_by_segment(test: pa.Table, scores: Scores) -> dict[str, float]:

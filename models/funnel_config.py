@@ -24,6 +24,10 @@ class FunnelConfig:
             each place is looked at comes from the searches in random order (needs
             ``position`` and ``is_random_order`` when training, never when scoring).
         corrects_maturity: whether outcomes still to come are counted in.
+        mature_share: the contact and book stages learn from the days of which so much is
+            known by now: direct bookings are known sooner than those after a contact, and
+            immature days would teach that they are likelier. All days where that leaves
+            less than half of the outcomes.
         seed, threads: the scores depend on the seed, never on the threads.
     """
 
@@ -39,6 +43,7 @@ class FunnelConfig:
     order_by: Literal["bookings", "value"] = "bookings"
     debiasing: Literal["none", "position"] = "none"
     corrects_maturity: bool = True
+    mature_share: float = 0.7
     seed: int = 1
     threads: int = 2
 
@@ -50,7 +55,7 @@ class FunnelConfig:
         positive = ("learning_rate", "min_rows_per_leaf", "max_rounds", "patience", "threads")
         wrong += [name for name in positive if getattr(self, name) == 0]
         wrong += [] if self.num_leaves >= 2 else ["num_leaves"]
-        shares = ("feature_share", "unclicked_share")
+        shares = ("feature_share", "unclicked_share", "mature_share")
         wrong += [name for name in shares if not 0 < getattr(self, name) <= 1]
         if wrong:
             raise ValueError(f"FunnelConfig out of range: {', '.join(wrong)}")

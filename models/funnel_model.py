@@ -161,6 +161,8 @@ class FunnelModel:
         train, stopping, calibrating = (_reached(rows, stage - 1) for rows in parts)
         if stage == 1 and self.config.unclicked_share < 1:
             train, stopping = (self._thinned(rows) for rows in (train, stopping))
+        if stage in known:
+            train = _mature(train, stage, known[stage], self.config.mature_share)
         looked = examination if stage == 1 else None
         learnt, stop = (self._labelled(r, stage, looked) for r in (train, stopping))
         positives, rows = int(learnt.labels.sum()), len(learnt.labels)
@@ -213,6 +215,14 @@ def _known_shares(train: pa.Table, valid: pa.Table) -> dict[int, Completeness]:
     cutoff = int(np.nanmax(numbers(both, "search_day"))) + 1
     found = {s: completeness_of(both, c, cutoff_day=cutoff) for s, c in columns.items()}
     return {stage: share for stage, share in found.items() if share is not None}
+
+
+def _mature(rows: pa.Table, stage: int, known: Completeness, share: float) -> pa.Table:
+    """The rows of days of which ``share`` is known; all where few outcomes would be left."""
+    is_mature = known.of(rows) >= share
+    happened = stages(rows) >= stage
+    enough = 2 * int(happened[is_mature].sum()) >= int(happened.sum()) > 0
+    return rows.filter(pa.array(is_mature)) if enough else rows
 
 
 def _in_the_end(rows: pa.Table, stage: int, known: dict[int, Completeness]) -> Numbers:
