@@ -20,6 +20,7 @@ def facts_of_this_program(checkout: Path) -> dict[str, str]:
     """Name → value; of what cannot be found out (no git, no lock) there is no entry."""
     facts = {
         "stayrank.version": version("stayrank"),
+        "mlflow.source.name": "stayrank",
         "machine.python": platform.python_version(),
         "machine.platform": platform.platform(),
         "machine.cores": str(os.cpu_count()),
@@ -34,7 +35,8 @@ def facts_of_this_program(checkout: Path) -> dict[str, str]:
         facts["lock.sha256"] = hashlib.sha256(lock.read_bytes()).hexdigest()
     revision = _git(checkout, "rev-parse", "HEAD")
     if revision:
-        facts["mlflow.source.git.commit"] = revision
+        # The first is what MLflow knows; its page shows the second among the tags.
+        facts["mlflow.source.git.commit"] = facts["git.revision"] = revision
         facts["git.is_clean"] = str(not _git(checkout, "status", "--porcelain")).lower()
     return facts
 

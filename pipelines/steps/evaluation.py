@@ -24,8 +24,11 @@ from pipelines.steps.retrieval import retrieval_scores
 from pipelines.steps.rows import SplitRows, judged_rows
 from pipelines.steps.run_record import RunRecord, load_models, read_record
 from pipelines.steps.scoring import score_windows
+from pipelines.steps.summary import metrics_shown
 
 __all__ = ["evaluate"]
+
+HEADLINED = ("ranker", "popularity")
 
 
 def evaluate(context: RunContext, run: str) -> Scorecard:
@@ -99,9 +102,29 @@ def _log(context: RunContext, record: RunRecord, scorecard: Scorecard) -> None:
     tracking = context.tracking
     for model, child in record.children.items():
         tracking.log_metrics(child, _metrics_of(scorecard, model))
+    tracking.log_metrics(record.parent, _headline_metrics(scorecard))
     tracking.describe(record.parent, scorecard.honesty.markdown())
     for name in ("scorecard.json", "scorecard.parquet", "honesty.json"):
         tracking.log_artifacts(record.parent, context.home.report / name)
+
+
+def _headline_metrics(scorecard: Scorecard) -> list[tuple[str, float, int]]:
+    """What the list of runs is sorted by: the primary metric of ranker and rival by market."""
+    metric = list(metrics_shown(scorecard))[1]
+    found = []
+    for score in scorecard.scores:
+        is_market = score.segment == "all" or score.segment.startswith("market=")
+        if score.metric == metric and score.model in HEADLINED and is_market:
+            name = f"{score.model}.{metric}{_suffix(score.segment)}"
+            ends = {"": score.value, "_low": score.low, "_high": score.high}
+            if score.difference is not None:
+                ends |= {
+                    f"_minus_{score.versus}": score.difference,
+                    f"_minus_{score.versus}_low": score.difference_low,
+                    f"_minus_{score.versus}_high": score.difference_high,
+                }
+            found += [(name + end, value, 0) for end, value in ends.items() if value is not None]
+    return found
 
 
 def _metrics_of(scorecard: Scorecard, model: str) -> list[tuple[str, float, int]]:

@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from datetime import date, timedelta
+from math import isfinite
 
 import polars as pl
 
 from data.contract import FEATURES, IMPRESSIONS, QUALITY, QUARANTINE
 from data.errors import DataError
 from data.split import SplitError
+from models.evaluation.maturity import label_maturity
 from pipelines.monitoring.config import MonitoringConfig
 from pipelines.monitoring.measured import Measured, as_frame
 from pipelines.monitoring.psi import feature_drift
 from pipelines.monitoring.quality import null_shares, quarantined_rows
 from pipelines.monitoring.rates import funnel_rates, searches_per_day
+from pipelines.steps.arrow import arrow
 from pipelines.steps.context import RunContext
 from pipelines.steps.featuring import feature_set_of
 from pipelines.steps.rows import windows_of
@@ -123,7 +126,24 @@ def _log(context: RunContext, run: str, found: pl.DataFrame) -> None:
         largest.group_by("market", "ds").agg(pl.col("value").max()).sort("market", "ds").iter_rows()
     ):
         metrics.append((f"quality.largest_psi.{market}", value, days.index(day)))
+    metrics += [(name, value, days.index(day)) for name, day, value in _maturity(context)]
     tracking.log_metrics(parent, metrics)
     tracking.set_tags(parent, {"quality.flagged": str(flagged.height)})
     shown = flagged.with_columns(pl.col("ds").cast(pl.String)).to_pandas()
     tracking.log_table(parent, shown, "quality/flagged.json")
+
+
+def _maturity(context: RunContext) -> Iterator[tuple[str, date, float]]:
+    """How complete each day's contacts and bookings are, with the ends of the interval."""
+    impressions = context.lake.scan(IMPRESSIONS.name)
+    present = impressions.collect_schema().names()
+    wanted = [c for c in ("search_day", "contact_day", "book_day") if c in present]
+    for day in label_maturity(arrow(impressions.select(wanted).collect(engine="streaming"))):
+        values = {"": day.completeness, "_low": day.low, "_high": day.high}
+        for end, value in values.items():
+            if isfinite(value):
+                yield (
+                    f"label_maturity.{day.outcome}{end}",
+                    EPOCH + timedelta(days=day.search_day),
+                    value,
+                )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -103,3 +105,26 @@ def test_judging_the_champion_again_changes_nothing(finished: Finished, contest:
     decision = judge_challenger(context, challenge_of(context, finished[1]))
     assert decision == read_decision(context.home, finished[1])
     assert context.tracking.version_at(RANKER_MODEL, CHAMPION) == "1"
+
+
+LOADED = """
+import sys
+import mlflow
+from pathlib import Path
+from pipelines.home import Home
+from pipelines.tracking import Tracking
+Tracking.open(Home(Path(sys.argv[1])))
+for name in ("stayrank-ranker", "stayrank-two-tower"):
+    model = mlflow.pyfunc.load_model(f"models:/{name}@champion")
+    ranked = model.predict(model.input_example, params={"k": 2})
+    print(name, list(ranked.columns), ranked["rank"].max())
+"""
+
+
+def test_champion_loads_and_ranks_in_a_fresh_process(contest: Finished) -> None:
+    words = [sys.executable, "-c", LOADED, str(contest[0].home.root)]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr[-2_000:]
+    columns = "['id_search', 'id_listing', 'rank', 'score']"
+    assert f"stayrank-ranker {columns} 2" in done.stdout
+    assert f"stayrank-two-tower {columns} 2" in done.stdout
