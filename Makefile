@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 READY_DEV := $(VENV)/.ready-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run test test-slow test-operations audit check format bench docs dashboards lock clean
+.PHONY: help setup setup-dev run test test-slow test-operations audit check format bench docs dashboards notebooks lock clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -61,6 +61,9 @@ bench: $(READY_DEV)  ## the benchmarks at a small size
 
 docs: $(READY_DEV)  ## write the generated pages of docs/
 	@$(BIN)/python -m features.dictionary > docs/data_dictionary.md
+
+notebooks: $(READY)  ## JupyterLab on the notebooks, with this environment and data/home
+	@$(BIN)/stayrank notebooks
 
 dashboards: $(READY)  ## the MLflow and Prefect pages on this machine
 	@$(BIN)/stayrank dashboards

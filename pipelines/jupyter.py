@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from importlib.util import find_spec
+from typing import NoReturn
 
 from data.errors import DataError
 from pipelines.console import Console
@@ -15,8 +15,8 @@ from pipelines.steps.notebooks import NOTEBOOKS, notebooks_here
 __all__ = ["open_notebooks"]
 
 
-def open_notebooks(home: Home, console: Console, *, port: int, opens_browser: bool) -> None:
-    """Run JupyterLab on loopback; its own words name the link with its token.
+def open_notebooks(home: Home, console: Console, *, port: int, opens_browser: bool) -> NoReturn:
+    """Become JupyterLab on loopback; its own words name the link with its token.
 
     Raises ``DataError`` when the home has no finished run, or JupyterLab is not installed.
     """
@@ -33,6 +33,8 @@ def open_notebooks(home: Home, console: Console, *, port: int, opens_browser: bo
         f"--LabApp.default_url=/lab/tree/{first.name}",
         "--LabApp.news_url=",
         *([] if opens_browser else ["--no-browser"]),
+        # In a container the only person is root.
+        *(["--allow-root"] if os.geteuid() == 0 else []),
     ]
     environment = {
         **os.environ,
@@ -43,6 +45,6 @@ def open_notebooks(home: Home, console: Console, *, port: int, opens_browser: bo
         # Kernels that were installed elsewhere would be another environment.
         "JUPYTER_PREFER_ENV_PATH": "1",
     }
-    done = subprocess.run(command, env=environment, check=False)  # noqa: S603
-    if done.returncode not in (0, 130, -2, -15):
-        raise DataError(f"JupyterLab stopped with code {done.returncode}; its words are above")
+    sys.stdout.flush()
+    # In this process's place: Ctrl-C and SIGTERM reach JupyterLab itself, and nobody is left.
+    os.execve(sys.executable, command, environment)  # noqa: S606  # our own interpreter

@@ -95,6 +95,9 @@ def test_unknown_source_names_the_known_ones(
         ("recommend", "stayrank train"),
         ("report", "stayrank train"),
         ("dashboards", "stayrank run"),
+        ("promote", "stayrank train"),
+        ("rollback", "stayrank run"),
+        ("notebooks", "stayrank train"),
     ],
 )
 def test_command_on_an_empty_home_says_what_comes_first(

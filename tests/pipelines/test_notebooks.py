@@ -6,9 +6,13 @@ import ast
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
+import time
+import urllib.request
 from pathlib import Path
+from typing import Any
 
 import jupytext
 import pytest
@@ -92,3 +96,42 @@ def test_notebooks_run_top_to_bottom_on_a_small_home(finished: tuple[RunContext,
     assert done.returncode == 0, done.stdout[-4_000:] + done.stderr[-2_000:]
     assert re.search(rf"{len(NAMES)} passed", done.stdout)
     assert {path: path.read_bytes() for path in before} == before
+
+
+@pytest.mark.slow
+def test_notebooks_command_opens_jupyterlab_and_stops_cleanly(
+    finished: tuple[RunContext, str], tmp_path: Path
+) -> None:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port = int(found.getsockname()[1])
+    words = ["notebooks", "--no-browser", "--port", str(port)]
+    words += ["--home", str(finished[0].home.root)]
+    environment = {**os.environ, "JUPYTER_TOKEN": "known", "HOME": str(tmp_path)}
+    with (tmp_path / "words").open("w") as told:
+        server = subprocess.Popen(
+            [sys.executable, "-m", "pipelines.cli", *words],
+            stdout=told,
+            stderr=told,
+            env=environment,
+        )
+    try:
+        link = f"http://127.0.0.1:{port}/api/contents?token=known"
+        listed = answer_of(link, server)
+        assert {f"{name}.ipynb" for name in NAMES} <= {file["name"] for file in listed["content"]}
+    finally:
+        server.terminate()
+        server.wait(60)
+    with socket.socket() as probe:
+        assert probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+def answer_of(link: str, server: subprocess.Popen[bytes]) -> dict[str, Any]:
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and server.poll() is None:
+        try:
+            with urllib.request.urlopen(link, timeout=5) as answer:  # noqa: S310  # loopback
+                return dict(json.load(answer))
+        except OSError:
+            time.sleep(0.3)
+    raise AssertionError(f"JupyterLab did not answer; it ended with {server.poll()}")
