@@ -40,9 +40,9 @@ CHAMPION = "champion"
 PROCESS_TAG = "stayrank.process"
 RUN_TAG = "stayrank.run"
 
-# MLflow's own limits: a request over them is refused whole.
 SECONDS_BETWEEN_SAMPLES = 5
 
+# MLflow's own limits: a request over them is refused whole.
 METRICS_PER_REQUEST = 1_000
 PARAMS_PER_REQUEST = 100
 PARAM_CHARACTERS = 6_000

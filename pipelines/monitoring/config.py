@@ -32,7 +32,7 @@ class MonitoringConfig:
     bins: int = 10
     categories: int = 20
     psi: float = 0.1
-    confidence: float = 0.999999
+    confidence: float = 0.9999999
     rate_sigmas: float = 4.0
     null_shift: float = 0.05
     day_share: float = 0.5

@@ -34,7 +34,7 @@ __all__ = ["feature_drift", "psi"]
 
 # A share of 0 would make the logarithm infinite; half a guest stands in its place.
 HALF_A_GUEST = 0.5
-FEWEST_GUESTS = 10.0
+FEWEST_GUESTS = 5.0
 
 
 def psi(day_B: Floats, reference_B: Floats) -> float:

@@ -1,0 +1,75 @@
+"""Is drift flagged where there is some, and only there?
+
+    python benchmarks/drift.py --searches 5000 --seeds 0 1 2 3 4 5 6
+
+Simulates a week per scenario and seed, ingests it, builds the features, and measures
+data quality and drift. Prints per week how many measures are flagged, the first day, and
+which features: none in ``default``; in ``drift`` the price features, from the fifth day on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import tempfile
+import time
+from pathlib import Path
+
+import polars as pl
+
+from data.contract import QUALITY
+from pipelines.console import Console
+from pipelines.home import Home
+from pipelines.settings import load_settings
+from pipelines.steps.context import RunContext
+from pipelines.steps.featuring import build_features_table
+from pipelines.steps.ingesting import ingest_logs
+from pipelines.steps.monitoring import monitor
+from pipelines.steps.simulating import simulate_log
+
+SCENARIOS = ("default", "drift")
+
+
+def week(scenario: str, seed: int, searches: int, folder: Path) -> tuple[pl.DataFrame, float]:
+    """The quality table of one simulated week, and the seconds that measuring it took."""
+    settings = load_settings(seed=seed, simulation={"searches": searches, "scenario": scenario})
+    context = RunContext(home=Home(folder), settings=settings, console=Console())
+    ingest_logs(context, [simulate_log(context)])
+    build_features_table(context)
+    since = time.perf_counter()
+    monitor(context)
+    return context.lake.scan(QUALITY.name).collect(), time.perf_counter() - since
+
+
+def told(quality: pl.DataFrame) -> str:
+    """One line on what is flagged."""
+    flagged = quality.filter("is_flagged").sort("ds")
+    judged = quality.filter(pl.col("is_flagged").is_not_null()).height
+    if flagged.is_empty():
+        return f"0 of {judged:,} flagged"
+    names = ", ".join(flagged["name"].unique().sort())
+    return f"{flagged.height} of {judged:,} flagged, from {flagged['ds'][0]}: {names}"
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--searches", type=int, default=5_000)
+    arguments.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    arguments.add_argument("--small", action="store_true", help="one small week of each")
+    given = arguments.parse_args()
+    seeds, searches = ([0], 2_000) if given.small else (given.seeds, given.searches)
+    for scenario in SCENARIOS:
+        for seed in seeds:
+            quiet = contextlib.redirect_stdout(io.StringIO())
+            with (
+                tempfile.TemporaryDirectory() as folder,
+                quiet,
+                contextlib.redirect_stderr(io.StringIO()),
+            ):
+                quality, seconds = week(scenario, seed, searches, Path(folder))
+            print(f"{scenario:8} seed {seed}: {told(quality)} ({seconds:.1f} s)", flush=True)
+
+
+if __name__ == "__main__":
+    main()
