@@ -20,7 +20,7 @@
 # %%
 import polars as pl
 
-from pipelines.analysis.opened import open_home
+from pipelines.analysis.opened import open_home, shown
 from pipelines.analysis.search_log import (
     checkin_seasonality,
     daily_funnel,
@@ -50,7 +50,7 @@ daily_funnel(opened.impressions).to_pandas()
 # ## How long before the stay
 
 # %%
-lead_times(opened.impressions).to_pandas().round(4)
+shown(lead_times(opened.impressions), 4)
 
 # %% [markdown]
 # ## For which dates

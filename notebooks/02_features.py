@@ -21,7 +21,7 @@
 import polars as pl
 
 from pipelines.analysis.closer import feature_power, leak_shown
-from pipelines.analysis.opened import open_home
+from pipelines.analysis.opened import open_home, shown
 from pipelines.pictures.closer import ablation_bars
 
 opened = open_home()
@@ -41,7 +41,7 @@ pl.DataFrame(
 # feature: 0.5 says nothing, above it high values are clicked, below it low ones.
 
 # %%
-feature_power(rows, features).head(25).to_pandas().round(3)
+shown(feature_power(rows, features).head(25))
 
 # %% [markdown]
 # ## Why the future must stay out
@@ -52,7 +52,7 @@ feature_power(rows, features).head(25).to_pandas().round(3)
 # changes future rows and demands that no feature moves.
 
 # %%
-leak_shown(rows).to_pandas().round(3)
+shown(leak_shown(rows))
 
 # %% [markdown]
 # ## What each group is worth
@@ -64,4 +64,4 @@ leak_shown(rows).to_pandas().round(3)
 ablation_bars(opened.evidence("ablation"))
 
 # %%
-opened.evidence("ablation").to_pandas().round(4)
+shown(opened.evidence("ablation"), 4)

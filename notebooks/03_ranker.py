@@ -19,7 +19,7 @@
 # %%
 import polars as pl
 
-from pipelines.analysis.opened import open_home
+from pipelines.analysis.opened import open_home, shown
 from pipelines.pictures.closer import beeswarm, calibration_curves, importance_bars
 from pipelines.pictures.scores import g_bars, metric_by_cutoff, metric_by_model
 from pipelines.steps.gating import read_decision

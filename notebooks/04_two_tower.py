@@ -21,7 +21,7 @@
 import polars as pl
 
 from pipelines.analysis.closer import neighbours_of
-from pipelines.analysis.opened import open_home
+from pipelines.analysis.opened import open_home, shown
 from pipelines.pictures.closer import recall_curves
 from pipelines.pictures.maps import neighbour_map
 
@@ -62,7 +62,7 @@ neighbour_map(neighbours, title=f"Nearest to {popular}")
 
 # %%
 told = ["id_listing", "cosine", "listing_room_type", "listing_nightly_price"]
-neighbours.select([*told, "listing_person_capacity", "listing_review_rating"]).to_pandas().round(3)
+shown(neighbours.select([*told, "listing_person_capacity", "listing_review_rating"]))
 
 # %% [markdown]
 # ## Cold listings

@@ -21,7 +21,7 @@
 import polars as pl
 
 from pipelines.analysis.closer import ranks_by_newness
-from pipelines.analysis.opened import open_home
+from pipelines.analysis.opened import open_home, shown
 from pipelines.pictures.closer import trade_off_curve
 
 opened = open_home()
@@ -41,7 +41,7 @@ print(f"{rows['listing_is_new'].mean():.1%} of the test window's rows are new li
 # `mean_place` is 0 at the top of a search and 1 at its end.
 
 # %%
-ranks_by_newness(rows, rows["score"]).to_pandas().round(4)
+shown(ranks_by_newness(rows, rows["score"]), 4)
 
 # %%
 opened.figures(["new_listing_exposure_at_10", "new_listing_bookings_at_10"], ["all"])
@@ -60,4 +60,4 @@ opened.figures(["ndcg_at_10", "graded_ndcg_at_10"], ["listing=new", "listing=kno
 trade_off_curve(opened.evidence("trade_off"))
 
 # %%
-opened.evidence("trade_off").to_pandas().round(4)
+shown(opened.evidence("trade_off"), 4)

@@ -23,10 +23,11 @@ import polars as pl
 from pipelines.analysis.marketplace import (
     expected_bookings,
     hosts_to_recruit,
+    price_bands,
     price_guidance,
     unmet_demand,
 )
-from pipelines.analysis.opened import open_home
+from pipelines.analysis.opened import open_home, shown
 from pipelines.analysis.search_log import latest_listings
 from pipelines.pictures.maps import PlacedBy, place_map
 
@@ -44,7 +45,7 @@ listings = latest_listings(impressions)
 
 # %%
 unmet = unmet_demand(impressions)
-unmet.head(15).to_pandas().round(3)
+shown(unmet.head(15))
 
 # %%
 areas = unmet.group_by("market", "area_lat", "area_lng").agg(pl.col("unmet", "searches").sum())
@@ -66,13 +67,10 @@ place_map(
 
 # %%
 guidance = price_guidance(listings)
-guidance.head(10).to_pandas().round(3)
+shown(guidance.head(10))
 
 # %%
-band = pl.col("price_ratio").cut([0.5, 0.8, 1.25, 2.0]).alias("price beside the median")
-guidance.group_by(band).agg(
-    listings=pl.len(), click_rate=pl.col("click_rate").mean()
-).sort("price beside the median").to_pandas().round(4)
+shown(price_bands(guidance), 4)
 
 # %% [markdown]
 # ## Hosts to recruit
@@ -83,7 +81,7 @@ guidance.group_by(band).agg(
 # *Caveat:* guests search near where listings are; demand that no listing ever attracted is not seen.
 
 # %%
-hosts_to_recruit(impressions, listings).head(15).to_pandas().round(2)
+shown(hosts_to_recruit(impressions, listings).head(15), 2)
 
 # %% [markdown]
 # ## Expected bookings
@@ -94,4 +92,4 @@ hosts_to_recruit(impressions, listings).head(15).to_pandas().round(2)
 # *Caveat:* a log of a week says nothing about delays longer than a week.
 
 # %%
-expected_bookings(impressions).to_pandas().round(3)
+shown(expected_bookings(impressions))

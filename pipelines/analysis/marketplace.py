@@ -7,6 +7,7 @@ a price below comparable stays that sells better may do so for what the log does
 from __future__ import annotations
 
 from datetime import date, timedelta
+from itertools import pairwise
 
 import polars as pl
 
@@ -14,7 +15,13 @@ from data.contract import BOOKED, CLICKED
 from models.evaluation.maturity import label_maturity
 from pipelines.steps.arrow import arrow
 
-__all__ = ["expected_bookings", "hosts_to_recruit", "price_guidance", "unmet_demand"]
+__all__ = [
+    "expected_bookings",
+    "hosts_to_recruit",
+    "price_bands",
+    "price_guidance",
+    "unmet_demand",
+]
 
 EPOCH = date(1970, 1, 1)
 AREA_DEGREES = 0.02
@@ -22,6 +29,7 @@ AREA_DEGREES = 0.02
 PRIOR_SEARCHES = 50.0
 FEWEST_COMPARABLE = 5
 CAPACITY_BANDS = (3, 5)
+PRICE_BANDS = (0.5, 0.8, 1.25, 2.0)
 
 
 def unmet_demand(impressions: pl.LazyFrame) -> pl.DataFrame:
@@ -90,6 +98,21 @@ def price_guidance(listings: pl.DataFrame) -> pl.DataFrame:
         )
         .sort("price_ratio", "id_listing", descending=[True, False])
     )
+
+
+def price_bands(guidance: pl.DataFrame) -> pl.DataFrame:
+    """Listings and their click rate by how their price stands to the comparable median."""
+    edges = (0.0, *PRICE_BANDS, float("inf"))
+    frames = [
+        guidance.filter(pl.col("price_ratio").is_between(low, high, closed="left")).select(
+            price_ratio=pl.lit(f"{low:g} to {high:g}"),
+            listings=pl.len(),
+            click_rate=pl.col("click_rate").mean(),
+            comparable_click_rate=pl.col("comparable_click_rate").mean(),
+        )
+        for low, high in pairwise(edges)
+    ]
+    return pl.concat(frames)
 
 
 def hosts_to_recruit(impressions: pl.LazyFrame, listings: pl.DataFrame) -> pl.DataFrame:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 import polars as pl
+import polars.selectors as cs
 
 from data.contract import FEATURES, IMPRESSIONS, QUALITY, RECOMMENDATIONS
 from data.errors import DataError
@@ -24,7 +25,7 @@ from pipelines.steps.featuring import feature_set_of
 from pipelines.steps.run_record import RunRecord, load_one, read_record
 from pipelines.steps.summary import figure, read_scorecard
 
-__all__ = ["Opened", "open_home"]
+__all__ = ["Opened", "open_home", "shown"]
 
 CHECKOUT = Path(__file__).parents[2]
 
@@ -109,3 +110,8 @@ def open_home(folder: Path | str | None = None) -> Opened:
     if not (context.home.report / "scorecard.json").is_file():
         raise DataError(f"{root} holds no scorecard yet; make one: stayrank evaluate --home {root}")
     return Opened(context=context, record=record, scorecard=read_scorecard(context.home))
+
+
+def shown(frame: pl.DataFrame, digits: int = 3) -> pd.DataFrame:
+    """The frame as pandas prints it, numbers rounded."""
+    return frame.with_columns(cs.float().round(digits)).to_pandas()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,7 @@ __all__ = ["NOTEBOOKS", "execute_notebooks", "notebooks_here"]
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 SECONDS_PER_CELL = 600
+FETCHED = re.compile(r'<script[^>]*\ssrc="https?://[^"]*"[^>]*>\s*</script>')
 
 
 def notebooks_here() -> list[Path]:
@@ -63,7 +65,8 @@ def _page_of(path: Path) -> str:
     except CellExecutionError as error:
         raise DataError(f"notebook {path.name} stopped: {error.ename}: {error.evalue}") from error
     page, _ = HTMLExporter().from_notebook_node(notebook)
-    return str(page)
+    # The exporter's page fetches scripts for formulas and widgets; there are none here.
+    return FETCHED.sub("", str(page))
 
 
 @contextmanager

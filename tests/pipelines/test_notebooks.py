@@ -18,7 +18,8 @@ import jupytext
 import pytest
 
 from pipelines.steps.context import RunContext
-from pipelines.steps.notebooks import NOTEBOOKS, notebooks_here
+from pipelines.steps.notebooks import NOTEBOOKS, execute_notebooks, notebooks_here
+from pipelines.steps.run_record import read_record
 
 NAMES = (
     "01_search_log",
@@ -96,6 +97,23 @@ def test_notebooks_run_top_to_bottom_on_a_small_home(finished: tuple[RunContext,
     assert done.returncode == 0, done.stdout[-4_000:] + done.stderr[-2_000:]
     assert re.search(rf"{len(NAMES)} passed", done.stdout)
     assert {path: path.read_bytes() for path in before} == before
+
+
+@pytest.mark.slow
+def test_executed_notebook_becomes_a_page_of_the_run_that_fetches_nothing(
+    finished: tuple[RunContext, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context, run = finished
+    chosen = [path for path in notebooks_here() if path.stem == "06_marketplace"]
+    monkeypatch.setattr("pipelines.steps.notebooks.notebooks_here", lambda: chosen)
+    (page,) = execute_notebooks(context, run)
+    html = page.read_text()
+    assert "Unmet demand" in html
+    assert "image/png" in html or "data:image" in html
+    assert not re.search(r'(src|href)="https?://', html.split("<body", 1)[1])
+    parent = read_record(context.home, run).parent
+    logged = context.tracking.client.list_artifacts(parent, "notebooks")
+    assert [file.path for file in logged] == [f"notebooks/{page.name}"]
 
 
 @pytest.mark.slow
