@@ -131,8 +131,8 @@ def _searches(rows: nw.LazyFrame[Any], past: Past, wanted: set[str]) -> nw.LazyF
 def _row_features(
     rows: nw.LazyFrame[Any], shown: nw.LazyFrame[Any], past: Past, wanted: set[str]
 ) -> nw.LazyFrame[Any]:
-    described = in_search.in_search_features(rows, shown, wanted)
-    described = extra.extra_features(described, shown, wanted)
+    described = in_search.in_search_features(rows, wanted)
+    described = extra.extra_features(described, wanted)
     described = engagement.engagement_features(described, past, wanted)
     described = guest_history.guest_features(described, past, wanted)
     described = market.market_features(described, past, wanted)

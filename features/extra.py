@@ -39,15 +39,10 @@ def extras_of(columns: Collection[str] | Mapping[str, Any]) -> tuple[Feature, ..
     return grouped("extra", tuple(features))
 
 
-def extra_features(
-    rows: nw.LazyFrame[Any], shown: nw.LazyFrame[Any], wanted: Collection[str]
-) -> nw.LazyFrame[Any]:
-    """One impression per row in; with the wanted standings of extra columns out.
-
-    ``shown`` as in :func:`features.in_search.in_search_features`.
-    """
+def extra_features(rows: nw.LazyFrame[Any], wanted: Collection[str]) -> nw.LazyFrame[Any]:
+    """One impression per row in; with the wanted standings of extra columns out."""
     names = [name for name in rows.collect_schema().names() if name.startswith(EXTRA_PREFIX)]
-    return add_standings(rows, shown, [_standing(name) for name in names], wanted)
+    return add_standings(rows, [_standing(name) for name in names], wanted)
 
 
 def _standing(name: str) -> Standing:

@@ -14,6 +14,7 @@ import narwhals as nw
 
 from data.feature_set import Feature
 from features.describe import NEVER_NULL, feature, grouped, with_wanted
+from features.dominance import dominated_by
 
 __all__ = ["FEATURES", "Standing", "add_standings", "in_search_features", "standing_features"]
 
@@ -40,6 +41,11 @@ class Standing:
 _PRICE = ("listing_total_price",)
 _PLACE = ("listing_lat", "listing_lng", "query_center_lat", "query_center_lng")
 _RATING = ("listing_review_rating",)
+_PRICE_OF, _DISTANCE_OF, _RATING_OF = (
+    "listing_nightly_price",
+    "fit_distance_km",
+    "listing_review_rating",
+)
 
 _STANDINGS = (
     Standing(name="price", column="listing_nightly_price", needs=_PRICE, low_is_good=True),
@@ -109,64 +115,51 @@ FEATURES = grouped(
 )
 
 
-def in_search_features(
-    rows: nw.LazyFrame[Any], shown: nw.LazyFrame[Any], wanted: Collection[str]
-) -> nw.LazyFrame[Any]:
-    """One impression per row in; the same with the wanted features out.
-
-    ``shown`` are the same rows with nightly price and distance, before anything was
-    joined to them: what is compared is read from there.
-    """
-    compared = add_standings(rows, shown, _STANDINGS, wanted)
+def in_search_features(rows: nw.LazyFrame[Any], wanted: Collection[str]) -> nw.LazyFrame[Any]:
+    """One impression per row, with nightly price and distance, in; with the wanted ones out."""
+    compared = add_standings(rows, _STANDINGS, wanted)
     if {"in_search_results", "in_search_room_type_share"} & set(wanted):
-        results = shown.group_by("id_search").agg(nw.len().alias("in_search_results"))
-        compared = compared.join(results, on="id_search", how="left")
+        results = nw.col("id_listing").count().over("id_search")
+        compared = compared.with_columns(in_search_results=results)
     if "in_search_room_type_share" in wanted:
-        alike = nw.col("id_listing").count().over("id_search", "listing_room_type")
-        share = alike / nw.col("in_search_results")
-        known = nw.when(~nw.col("listing_room_type").is_null()).then(share)
-        compared = compared.with_columns(in_search_room_type_share=known)
+        compared = compared.with_columns(in_search_room_type_share=_room_type_share())
     if "in_search_dominated_by" in wanted:
-        dominated = _dominated(shown)
-        compared = compared.join(dominated, on=["id_search", "id_listing"], how="left")
+        compared = dominated_by(compared, low=(_PRICE_OF, _DISTANCE_OF), high=(_RATING_OF,))
     return compared
 
 
+def _room_type_share() -> nw.Expr:
+    alike = nw.col("id_listing").count().over("id_search", "listing_room_type")
+    share = alike / nw.col("in_search_results")
+    return nw.when(~nw.col("listing_room_type").is_null()).then(share)
+
+
 def add_standings(
-    rows: nw.LazyFrame[Any],
-    shown: nw.LazyFrame[Any],
-    standings: Collection[Standing],
-    wanted: Collection[str],
+    rows: nw.LazyFrame[Any], standings: Collection[Standing], wanted: Collection[str]
 ) -> nw.LazyFrame[Any]:
     """``rows`` with the wanted rank, z-score and ratios of each standing."""
     used = [s for s in standings if any(f.name in wanted for f in standing_features(s))]
     if not used:
         return rows
-    values = shown.select("id_search", *(s.column for s in used))
-    levels = values.group_by("id_search").agg(*(e for s in used for e in _levels(s)))
-    scaled = values.join(levels, on="id_search", how="left").with_columns(
-        *(_place_in_range(s) for s in used)
-    )
-    kept = [nw.col(name).max() for s in used for name in _level_names(s)]
-    moments = [e for s in used for e in _moments(s)]
-    measured = rows.join(
-        scaled.group_by("id_search").agg(*kept, *moments), on="id_search", how="left"
-    )
-    placed = measured.with_columns(*(_place_in_range(s) for s in used))
+    levels = rows.with_columns(*(e for s in used for e in _levels(s)))
+    placed = levels.with_columns(*(_place_in_range(s) for s in used))
+    measured = placed.with_columns(*(e for s in used for e in _moments(s)))
     expressions = {name: e for s in used for name, e in _expressions(s).items()}
-    return with_wanted(placed, expressions, wanted)
+    scaffold = [name for s in used for name in _scaffold(s)]
+    return with_wanted(measured, expressions, wanted).drop(*scaffold)
 
 
-def _level_names(standing: Standing) -> tuple[str, ...]:
-    return tuple(f"_{standing.name}_{level}" for level in ("median", "min", "max"))
+def _scaffold(standing: Standing) -> tuple[str, ...]:
+    parts = ("median", "min", "max", "place", "n", "sum", "squares")
+    return tuple(f"_{standing.name}_{part}" for part in parts)
 
 
 def _levels(standing: Standing) -> list[nw.Expr]:
     value, of = nw.col(standing.column), standing.name
     return [
-        value.median().alias(f"_{of}_median"),
-        value.min().cast(nw.Float64).alias(f"_{of}_min"),
-        value.max().cast(nw.Float64).alias(f"_{of}_max"),
+        value.median().over("id_search").alias(f"_{of}_median"),
+        value.min().over("id_search").cast(nw.Float64).alias(f"_{of}_min"),
+        value.max().over("id_search").cast(nw.Float64).alias(f"_{of}_max"),
     ]
 
 
@@ -183,9 +176,9 @@ def _place_in_range(standing: Standing) -> nw.Expr:
 def _moments(standing: Standing) -> list[nw.Expr]:
     place, of = nw.col(f"_{standing.name}_place"), standing.name
     return [
-        place.count().alias(f"_{of}_n"),
-        place.sum().alias(f"_{of}_sum"),
-        (place * place).sum().alias(f"_{of}_squares"),
+        place.count().over("id_search").alias(f"_{of}_n"),
+        place.sum().over("id_search").alias(f"_{of}_sum"),
+        (place * place).sum().over("id_search").alias(f"_{of}_squares"),
     ]
 
 
@@ -203,23 +196,3 @@ def _expressions(standing: Standing) -> dict[str, nw.Expr]:
         f"in_search_{of}_to_median": nw.when(median > 0).then(value / median),
         f"in_search_{of}_to_best": nw.when(best > 0).then(value / best),
     }
-
-
-def _dominated(shown_rows: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
-    price, distance, rating = "listing_nightly_price", "fit_distance_km", "listing_review_rating"
-    values = (price, distance, rating)
-    shown = shown_rows.select("id_search", "id_listing", *values).drop_nulls()
-    others = shown.drop("id_listing").rename({name: f"_other_{name}" for name in values})
-    pairs = shown.join(others, on="id_search", how="inner")
-    no_worse = (
-        (nw.col(f"_other_{price}") <= nw.col(price))
-        & (nw.col(f"_other_{distance}") <= nw.col(distance))
-        & (nw.col(f"_other_{rating}") >= nw.col(rating))
-    )
-    better = (
-        (nw.col(f"_other_{price}") < nw.col(price))
-        | (nw.col(f"_other_{distance}") < nw.col(distance))
-        | (nw.col(f"_other_{rating}") > nw.col(rating))
-    )
-    dominating = nw.when(no_worse & better).then(1).otherwise(0).cast(nw.Int32).sum()
-    return pairs.group_by("id_search", "id_listing").agg(dominating.alias("in_search_dominated_by"))
