@@ -12,23 +12,38 @@ in one build or day by day.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection
 from functools import reduce
-from operator import and_
+from operator import or_
 from typing import Any
 
 import narwhals as nw
 
-from data.contract import CLICKED, IMPRESSED, Stage
-from features.funnel import is_event_of, known_s
-from features.ledger import Ledger, Tally
+from data.contract import CLICKED, IMPRESSED
+from features.books import Books
+from features.coding import coded_like, decoded
+from features.events import (
+    AT,
+    NEVER,
+    Frame,
+    as_events,
+    clamped,
+    ended,
+    events_of,
+    first_met,
+    has_each_impression,
+    period,
+    repeated,
+    summed,
+    without_null_keys,
+    zeros_of,
+)
+from features.funnel import DAY_S, is_event_of
+from features.ledger import Ledger
+from features.native import beside, found_in_order, settled
+from features.sessions import sessions
 
 __all__ = ["Frame", "Past"]
-
-Frame = nw.LazyFrame[Any]
-
-_AT = "_at"
-_NEVER = -1
 
 
 class Past:
@@ -59,22 +74,48 @@ class Past:
         self._since_s = since_s
         self._asked = asked
         self._schema = impressions.collect_schema()
+        self._books: tuple[Books, Frame] | None = None
+        self._is_in_order = False
 
     @property
     def columns(self) -> tuple[str, ...]:
         return tuple(self._schema.names())
 
-    def asked_by(self, rows: Frame) -> Past:
-        """The same past, asked by other rows (one per search, say)."""
-        return self._with(self._impressions, rows)
+    def with_ids_alike(self, frame: Frame) -> Frame:
+        """``frame`` with its ids coded where those of the past are."""
+        return coded_like(frame, self._impressions)
 
-    def _with(self, impressions: Frame, asked: Frame) -> Past:
-        return Past(
+    def kept_in(self, books: Books, earlier: Frame) -> Past:
+        """The same past as one day's books: ``impressions`` are the day's, ``earlier`` the rest.
+
+        The rows that ask must be of that day.
+        """
+        kept = self._with(self._impressions, self._asked)
+        kept._books = (books, earlier)
+        return kept
+
+    def asked_by(self, rows: Frame, *, in_order: bool = False) -> Past:
+        """The same past, asked by other rows (one per search, say).
+
+        ``in_order`` promises that every frame handed to :meth:`join` has the rows of
+        ``rows`` in their order (Polars only): columns are then put beside one another.
+        """
+        asking = self._with(self._impressions, rows)
+        asking._is_in_order = in_order
+        return asking
+
+    def _with(self, impressions: Frame, asked: Frame, earlier: Frame | None = None) -> Past:
+        past = Past(
             impressions,
             asked=asked,
             is_asked_by_itself=self._is_asked_by_itself,
             since_s=self._since_s,
         )
+        if self._books is not None:
+            books, before = self._books
+            past._books = (books, before if earlier is None else earlier)
+        past._is_in_order = self._is_in_order
+        return past
 
     def join(self, rows: Frame, ledger: Ledger) -> Frame:
         """``rows`` with the ledger's columns, each over events known strictly before it.
@@ -88,10 +129,63 @@ class Past:
         if kept is None:
             return rows
         self._check_integers(kept)
-        known = self._known(_without_null_keys(self._asked, kept.key), kept)
-        timed = rows.with_columns(_period(nw.col("search_s"), kept).alias(_AT))
-        joined = timed.join(known, on=[*kept.key, _AT], how="left").drop(_AT)
+        known = self._known(kept)
+        at = period(nw.col("search_s"), kept).alias(AT)
+        key = [*kept.key, AT]
+        if self._is_in_order:
+            asked = self._asked.select(*kept.key, at)
+            found = found_in_order(asked, known, key)
+            found = _with_empty_sums(found, kept) if kept.is_sparse else found
+            return beside(rows, found.select(*kept.names))
+        joined = rows.with_columns(at).join(known, on=key, how="left").drop(AT)
         return _with_empty_sums(joined, kept) if kept.is_sparse else joined
+
+    def beside(self, rows: Frame, found: Frame, on: Collection[str]) -> Frame:
+        """``rows`` with what ``found`` (keyed by ``on``) holds for the rows that ask."""
+        if not self._is_in_order:
+            return rows.join(found, on=list(on), how="left")
+        names = [name for name in found.collect_schema().names() if name not in on]
+        asked = self._asked.select(*on)
+        return beside(rows, found_in_order(asked, found, list(on)).select(*names))
+
+    def beside_itself(self, rows: Frame, same: Frame, on: Collection[str]) -> Frame:
+        """``rows`` with the further columns of ``same``: the same rows, with the key ``on``."""
+        if not self._is_in_order:
+            return rows.join(same, on=list(on), how="left")
+        return beside(rows, same.drop(*on))
+
+    def settled(self, frame: Frame) -> Frame:
+        """``frame``, computed now where columns are put beside one another."""
+        return settled(frame) if self._is_in_order else frame
+
+    @property
+    def days(self) -> tuple[int, ...]:
+        """The days of the rows that ask, sorted."""
+        if self._books is not None:
+            return (self._books[0].day,)
+        days = self._asked.select("search_day").unique().collect()
+        return tuple(sorted(int(day) for day in days["search_day"].to_list()))
+
+    def askers(self, day: int) -> Frame:
+        """Guests with an id who ask on this day, and when: ``id_user``, ``search_s``."""
+        rows = self._asked if self._books is None else self._impressions
+        of_day = without_null_keys(rows.filter(nw.col("search_day") == day), ("id_user",))
+        return of_day.select("id_user", "search_s").unique()
+
+    def clicked_before(self, day: int) -> Past:
+        """The clicks of this day and before alone, for ledgers of what is learnt of them.
+
+        Whoever asks this past asks on ``day``.
+        """
+        rows = self._impressions
+        if self._books is not None:
+            rows = nw.concat([self._books[1].select(*self.columns), rows], how="vertical")
+        clicks = rows.filter(is_event_of(CLICKED), nw.col("search_day") <= day)
+        return Past(clicks, asked=self._asked, since_s=day * DAY_S)
+
+    def once_a_day(self, name: str, make: Callable[[], tuple[Frame, ...]]) -> tuple[Frame, ...]:
+        """What ``make`` gives, computed once for all that ask on the day of the books."""
+        return make() if self._books is None else self._books[0].once(name, make)
 
     def by_search(self, columns: Collection[str]) -> Past:
         """The past with one event per search instead of one per impression shown.
@@ -100,9 +194,13 @@ class Past:
         Only impressions can be counted there: outcomes belong to listings.
         """
         kept = [name for name in columns if name in self.columns]
-        searches = self._impressions.group_by("id_search").agg(*(nw.col(n).max() for n in kept))
-        events = searches.with_columns(stage=nw.lit(int(IMPRESSED), dtype=nw.Int8))
-        return self._with(events, self._asked)
+
+        def searches(impressions: Frame) -> Frame:
+            grouped = impressions.group_by("id_search").agg(*(nw.col(n).max() for n in kept))
+            return grouped.with_columns(stage=nw.lit(int(IMPRESSED), dtype=nw.Int8))
+
+        earlier = searches(self._books[1]) if self._books is not None else None
+        return self._with(searches(self._impressions), self._asked, earlier)
 
     def clicks_before(self, day: int) -> nw.DataFrame[Any]:
         """Clicks of guests with an id on days before ``day``, to learn from.
@@ -113,7 +211,7 @@ class Past:
             is_event_of(CLICKED), ~nw.col("id_user").is_null(), nw.col("search_day") < day
         )
         pairs = known.group_by("id_user", "id_listing").agg(nw.len().alias("_clicks"))
-        return pairs.collect().select("id_user", "id_listing").sort("id_user", "id_listing")
+        return decoded(pairs).collect().select("id_user", "id_listing").sort("id_user", "id_listing")
 
     def with_listing_values(self, values: Frame) -> Past:
         """The past whose impressions also hold ``values`` (keyed by ``id_listing``).
@@ -130,44 +228,35 @@ class Past:
         ledger's ``latest`` gave it. Both columns are null where the guest's last session
         is over, or where there was none; ``session_searches`` counts searches before this.
         """
-        sessions = _sessions(_without_null_keys(self._impressions, ("id_user",)), gap_s)
+        if self._books is None:
+            placed = sessions(self._impressions, gap_s)
+        else:
+            books, earlier = self._books
+            placed = books.sessions(self._impressions, earlier, gap_s)
         is_open = (nw.col(last) < nw.col("search_s")) & (nw.col("search_s") - nw.col(last) <= gap_s)
-        asked = rows.with_columns(nw.when(is_open).then(nw.col(last)).alias(_AT))
-        return asked.join(sessions, on=["id_user", _AT], how="left").drop(_AT)
+        asked = rows.with_columns(nw.when(is_open).then(nw.col(last)).alias(AT))
+        placed = placed.rename({"search_s": AT})
+        return asked.join(placed, on=["id_user", AT], how="left").drop(AT)
 
-    def _known(self, asked: Frame, ledger: Ledger) -> Frame:
-        frames = list(self._events(ledger))
-        if not (self._is_asked_by_itself and _has_each_impression(ledger)):
-            period = _period(nw.col("search_s"), ledger).alias(_AT)
-            zeros = [_zero(t) for t in ledger.tallies]
-            frames.append(asked.select(*ledger.key, period, *zeros, *_no_latest(ledger)))
-        if self._since_s and ledger.within_s is None:
-            frames = [self._with_older_at_once(frame, ledger) for frame in frames]
-        per_time = _summed(frames, ledger)
-        if ledger.within_s is not None:
-            per_time = _summed([per_time, _ended(per_time, ledger)], ledger)
-        return _strictly_before(
-            _repeated(per_time, ledger) if ledger.is_sparse else per_time, ledger
-        )
-
-    def _with_older_at_once(self, events: Frame, ledger: Ledger) -> Frame:
-        just_before = self._since_s // ledger.every_s - 1
-        return events.with_columns(
-            nw.when(nw.col(_AT) > just_before).then(nw.col(_AT)).otherwise(just_before).alias(_AT)
-        )
-
-    def _events(self, ledger: Ledger) -> Iterator[Frame]:
-        past = _without_null_keys(self._impressions, ledger.key)
-        stages = {t.stage for t in ledger.tallies if t.distinct is None}
-        stages |= {entry.stage for entry in ledger.latest}
-        instants = stages & {IMPRESSED, CLICKED}
-        if instants:
-            yield _events_at(past.filter(is_event_of(min(instants))), ledger, instants)
-        for stage in sorted(stages - instants):
-            yield _events_at(past.filter(is_event_of(stage)), ledger, {stage})
+    def _known(self, ledger: Ledger) -> Frame:
+        if self._books is not None:
+            books, earlier = self._books
+            return books.known(ledger, self._impressions, earlier, _strictly_before)
+        frames = list(events_of(self._impressions, ledger))
         for tally in ledger.tallies:
             if tally.distinct is not None:
-                yield _first_events(past.filter(is_event_of(tally.stage)), ledger, tally)
+                first = first_met(self._impressions, ledger, tally)
+                frames.append(as_events(first, ledger, tally))
+        if not (self._is_asked_by_itself and has_each_impression(ledger)):
+            frames.append(zeros_of(self._asked, ledger))
+        if self._since_s:
+            frames = [clamped(frame, ledger, self._since_s) for frame in frames]
+        per_time = summed(frames, ledger)
+        if ledger.within_s is not None:
+            per_time = summed([per_time, ended(per_time, ledger)], ledger)
+        return _strictly_before(
+            repeated(per_time, ledger) if ledger.is_sparse else per_time, ledger
+        )
 
     def _check_integers(self, ledger: Ledger) -> None:
         for tally in ledger.tallies:
@@ -181,124 +270,25 @@ class Past:
 def _strictly_before(per_time: Frame, ledger: Ledger) -> Frame:
     # One row per (key, time) by now, so all events of a tie are in the row that is
     # taken off, and events of one second never know each other.
-    window: dict[str, Any] = {"order_by": _AT}
+    window: dict[str, Any] = {"order_by": AT}
     sums = {
         t.name: nw.col(t.name).cum_sum().over(*ledger.key, **window) - nw.col(t.name)
         for t in ledger.tallies
     }
     running = {e.name: nw.col(e.name).cum_max().over(*ledger.key, **window) for e in ledger.latest}
-    summed = per_time.with_columns(**sums, **running)
+    summed_up = per_time.with_columns(**sums, **running)
     if not ledger.latest:
-        return summed
-    shifted = summed.with_columns(
+        return summed_up
+    shifted = summed_up.with_columns(
         **{e.name: nw.col(e.name).shift(1).over(*ledger.key, **window) for e in ledger.latest}
     )
     return shifted.with_columns(
-        **{e.name: nw.when(nw.col(e.name) > _NEVER).then(nw.col(e.name)) for e in ledger.latest}
+        **{e.name: nw.when(nw.col(e.name) > NEVER).then(nw.col(e.name)) for e in ledger.latest}
     )
-
-
-def _events_at(past: Frame, ledger: Ledger, stages: Collection[Stage]) -> Frame:
-    moment = known_s(max(stages))
-    tallies = [
-        _amount(t) if t.stage in stages and t.distinct is None else _zero(t) for t in ledger.tallies
-    ]
-    latest = [
-        nw.when(is_event_of(e.stage)).then(moment).otherwise(_NEVER).alias(e.name)
-        if e.stage in stages
-        else nw.lit(_NEVER, dtype=nw.Int64).alias(e.name)
-        for e in ledger.latest
-    ]
-    return past.select(*ledger.key, _period(moment, ledger).alias(_AT), *tallies, *latest)
-
-
-def _has_each_impression(ledger: Ledger) -> bool:
-    counted = any(t.stage == IMPRESSED and t.distinct is None for t in ledger.tallies)
-    return counted or any(entry.stage == IMPRESSED for entry in ledger.latest)
-
-
-def _summed(frames: list[Frame], ledger: Ledger) -> Frame:
-    """One row per key and time, which holds all that happened then."""
-    sums = [nw.col(t.name).sum() for t in ledger.tallies]
-    latest = [nw.col(entry.name).max() for entry in ledger.latest]
-    together = nw.concat(frames, how="vertical") if len(frames) > 1 else frames[0]
-    return together.group_by(*ledger.key, _AT).agg(*sums, *latest)
-
-
-def _ended(per_time: Frame, ledger: Ledger) -> Frame:
-    # A window is a sum that an equal and opposite event ends.
-    assert ledger.within_s is not None  # noqa: S101 - the caller asked
-    ends = (nw.col(_AT) + ledger.within_s // ledger.every_s).alias(_AT)
-    amounts = [(-nw.col(t.name)).alias(t.name) if t.within_s else _zero(t) for t in ledger.tallies]
-    return per_time.select(*ledger.key, ends, *amounts, *_no_latest(ledger))
-
-
-def _repeated(per_time: Frame, ledger: Ledger) -> Frame:
-    times = per_time.group_by(*ledger.key).agg(nw.len().alias("_times"))
-    repeated = times.filter(nw.col("_times") > 1).drop("_times")
-    return per_time.join(repeated, on=list(ledger.key), how="semi")
 
 
 def _with_empty_sums(rows: Frame, ledger: Ledger) -> Frame:
-    known = reduce(and_, (~nw.col(name).is_null() for name in ledger.key))
+    known = ~reduce(or_, (nw.col(name).is_null() for name in ledger.key))
     return rows.with_columns(
         **{t.name: nw.when(known).then(nw.col(t.name).fill_null(0)) for t in ledger.tallies}
     )
-
-
-def _first_events(past: Frame, ledger: Ledger, tally: Tally) -> Frame:
-    assert tally.distinct is not None  # noqa: S101 - the caller asked
-    known = past.filter(~nw.col(tally.distinct).is_null()).select(
-        *ledger.key, _whom=nw.col(tally.distinct), _known=known_s(tally.stage)
-    )
-    first = known.group_by(*ledger.key, "_whom").agg(nw.col("_known").min())
-    ones = [
-        nw.lit(1, dtype=nw.Int64).alias(t.name) if t is tally else _zero(t) for t in ledger.tallies
-    ]
-    period = _period(nw.col("_known"), ledger).alias(_AT)
-    return first.select(*ledger.key, period, *ones, *_no_latest(ledger))
-
-
-def _sessions(past: Frame, gap_s: int) -> Frame:
-    searches = nw.col("id_search").n_unique().cast(nw.Int64)
-    times = past.group_by("id_user", "search_s").agg(searches.alias("_searches"))
-    before = times.with_columns(
-        _before=nw.col("search_s").shift(1).over("id_user", order_by="search_s")
-    )
-    goes_on = nw.col("search_s") - nw.col("_before") <= gap_s
-    starts = before.with_columns(
-        _start=nw.when(goes_on.fill_null(value=False)).then(_NEVER).otherwise(nw.col("search_s"))
-    )
-    placed = starts.with_columns(
-        session_start_s=nw.col("_start").cum_max().over("id_user", order_by="search_s")
-    )
-    session = ("id_user", "session_start_s")
-    counted = placed.with_columns(
-        session_searches=nw.col("_searches").cum_sum().over(*session, order_by="search_s")
-    )
-    return counted.select(
-        "id_user", nw.col("search_s").alias(_AT), "session_start_s", "session_searches"
-    )
-
-
-def _amount(tally: Tally) -> nw.Expr:
-    value = nw.col(tally.of).fill_null(0) if tally.of else nw.lit(1)
-    held = nw.when(is_event_of(tally.stage)).then(value).otherwise(0)
-    return held.cast(nw.Int64).alias(tally.name)
-
-
-def _zero(tally: Tally) -> nw.Expr:
-    return nw.lit(0, dtype=nw.Int64).alias(tally.name)
-
-
-def _no_latest(ledger: Ledger) -> list[nw.Expr]:
-    return [nw.lit(_NEVER, dtype=nw.Int64).alias(e.name) for e in ledger.latest]
-
-
-def _period(moment: nw.Expr, ledger: Ledger) -> nw.Expr:
-    seconds = moment.cast(nw.Int64)
-    return seconds if ledger.every_s == 1 else seconds // ledger.every_s
-
-
-def _without_null_keys(frame: Frame, key: tuple[str, ...]) -> Frame:
-    return frame.filter(reduce(and_, (~nw.col(name).is_null() for name in key)))

@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import narwhals as nw
+import polars as pl
 
 from data.contract import CARRIED, EXTRA_PREFIX, IMPRESSIONS, Kind
 from data.errors import DataError
@@ -29,8 +30,15 @@ from features import (
 from features.as_of import Past
 from features.funnel import DAY_S
 from features.measures import with_measures
+from features.native import settled
 
-__all__ = ["ALL_FEATURES", "available_features", "build_features"]
+__all__ = [
+    "ALL_FEATURES",
+    "available_features",
+    "build_block",
+    "build_features",
+    "checked_features",
+]
 
 ALL_FEATURES: tuple[Feature, ...] = (
     *query.FEATURES,
@@ -82,39 +90,71 @@ def build_features(
     """
     left = nw.from_native(rows).lazy()
     before = nw.from_native(past).lazy()
-    schema = dict(left.collect_schema())
-    columns = {**schema, **_outcomes_of(before)}
-    chosen = available_features(columns) if features is None else features
-    _check(chosen, columns)
-    _check_types(schema)
-    wanted = set(chosen.names)
+    chosen = checked_features(left, before, features)
     if since_day is not None:
         left = left.filter(nw.col("search_day") >= since_day)
-    asked = with_measures(left.select(*_columns_read(schema, wanted)))
-    described = fit.fit_features(listing.listing_features(asked, wanted), wanted)
+    described = _described(left, set(chosen.names))
     known = Past(
         with_measures(before),
         asked=described,
         is_asked_by_itself=rows is past,
         since_s=(since_day or 0) * DAY_S,
     )
-    carried = [name for name in CARRIED if name in schema]
-    return _assembled(described, known, wanted).select(*carried, *chosen.names)
+    built = _assembled(described, known, set(chosen.names))
+    return built.select(*_carried(left), *chosen.names)
+
+
+def checked_features(
+    rows: nw.LazyFrame[Any], past: nw.LazyFrame[Any], features: FeatureSet | None
+) -> FeatureSet:
+    """The features to build of these rows; raises as :func:`build_features` does."""
+    schema = dict(rows.collect_schema())
+    columns = {**schema, **_outcomes_of(past)}
+    chosen = available_features(columns) if features is None else features
+    _check(chosen, columns)
+    _check_types(schema)
+    return chosen
+
+
+def build_block(rows: pl.DataFrame, past: Past, features: FeatureSet) -> pl.DataFrame:
+    """The features of some whole searches of one day, from that day's books.
+
+    Polars only. ``rows`` are sorted by ``id_search``, all ids coded alike in ``rows`` and
+    ``past``; ``features`` were checked. Rows stay in their order; columns as in
+    :func:`build_features`.
+    """
+    left = nw.from_native(rows.lazy())
+    wanted = set(features.names)
+    described = settled(_described(left, wanted))
+    built = _assembled(described, past.asked_by(described, in_order=True), wanted)
+    native: pl.LazyFrame = built.select(*_carried(left), *features.names).to_native()
+    return native.collect()
+
+
+def _described(rows: nw.LazyFrame[Any], wanted: set[str]) -> nw.LazyFrame[Any]:
+    """The rows with their measures and all that they say by themselves."""
+    measured = with_measures(rows.select(*_columns_read(rows.collect_schema(), wanted)))
+    return fit.fit_features(listing.listing_features(measured, wanted), wanted)
+
+
+def _carried(rows: nw.LazyFrame[Any]) -> list[str]:
+    present = rows.collect_schema().names()
+    return [name for name in CARRIED if name in present]
 
 
 def _assembled(shown: nw.LazyFrame[Any], past: Past, wanted: set[str]) -> nw.LazyFrame[Any]:
     # Each join copies every column of its left side, and there is one per ledger: so
     # the ledgers are joined to a narrow frame, and that to the wide one, once.
-    searches = _searches(shown, past, wanted)
+    searches = past.settled(_searches(shown, past, wanted))
     present = shown.collect_schema().names()
     narrow = [name for name in present if name in _NARROW or name.startswith(("_", EXTRA_PREFIX))]
     sums = _kept(searches, lambda name: name.startswith(_SUMS) or name in _LATER)
-    compared = shown.select(*narrow).join(searches.select(*sums), on="id_search", how="left")
-    of_rows = _row_features(compared, shown, past, wanted)
+    compared = past.beside(shown.select(*narrow), searches.select(*sums), on=["id_search"])
+    of_rows = _row_features(compared, past, wanted)
     results = _kept(of_rows, lambda name: name in wanted and name not in {*present, *sums})
     of_searches = _kept(searches, lambda name: name in wanted and name not in present)
-    widened = shown.join(searches.select(*of_searches), on="id_search", how="left")
-    return widened.join(of_rows.select("id_listing", *results), on=list(_KEY), how="left")
+    widened = past.beside(shown, searches.select(*of_searches), on=["id_search"])
+    return past.beside_itself(widened, of_rows.select("id_listing", *results), on=list(_KEY))
 
 
 def _searches(rows: nw.LazyFrame[Any], past: Past, wanted: set[str]) -> nw.LazyFrame[Any]:
@@ -129,14 +169,14 @@ def _searches(rows: nw.LazyFrame[Any], past: Past, wanted: set[str]) -> nw.LazyF
 
 
 def _row_features(
-    rows: nw.LazyFrame[Any], shown: nw.LazyFrame[Any], past: Past, wanted: set[str]
+    rows: nw.LazyFrame[Any], past: Past, wanted: set[str]
 ) -> nw.LazyFrame[Any]:
     described = in_search.in_search_features(rows, wanted)
     described = extra.extra_features(described, wanted)
     described = engagement.engagement_features(described, past, wanted)
     described = guest_history.guest_features(described, past, wanted)
     described = market.market_features(described, past, wanted)
-    return co_engagement.co_engagement_features(described, shown, past, wanted)
+    return co_engagement.co_engagement_features(described, past, wanted)
 
 
 def _kept(frame: nw.LazyFrame[Any], is_kept: Callable[[str], bool]) -> list[str]:

@@ -1,35 +1,82 @@
-"""The features table day by day: bounded memory, and one more day on top of the others.
+"""The features table day by day: memory bounded by one market-day, one more day for little.
 
-Each day reads the impressions of that day and before, so a day built alone holds the same
-bits as the day in a build of everything.
+The books of a day (:mod:`features.books`) are drawn from that day's rows and the balances
+carried over from the day before; then each market's rows are built in blocks of whole
+searches. A day built alone holds the same bits as the day in a build of everything.
+Polars only: on Spark, :func:`features.build.build_features` builds all days at once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from typing import Any
+from dataclasses import dataclass
+from datetime import date, timedelta
 
 import narwhals as nw
+import polars as pl
 
 from data.feature_set import FeatureSet
-from features.build import build_features
+from features.as_of import Past
+from features.books import Books
+from features.build import build_block, checked_features
+from features.coding import ID_COLUMNS, coded
+from features.measures import with_measures
+from features.native import settled
 
-__all__ = ["affected_days", "build_by_day"]
+__all__ = ["BLOCK_ROWS", "Block", "affected_days", "build_by_day"]
+
+BLOCK_ROWS = 800_000
+"""A market-day of more rows is built in several blocks, cut by time of the day."""
+
+_EPOCH = date(1970, 1, 1)
+_KEYS = (
+    *ID_COLUMNS,
+    "market",
+    "search_s",
+    "search_day",
+    "stage",
+    "contact_day",
+    "book_day",
+    "checkin_day",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Block:
+    """Some whole searches of one market on one day, with their features.
+
+    Attributes:
+        market: slug of the market.
+        day: days since 1970.
+        rows: columns as :func:`features.build.build_features` gives them.
+    """
+
+    market: str
+    day: int
+    rows: pl.DataFrame
 
 
 def build_by_day(
-    impressions: Any, days: Sequence[int], *, features: FeatureSet | None = None
-) -> Iterator[tuple[int, nw.LazyFrame[Any]]]:
-    """The features of the impressions of each of ``days``, one lazy frame per day.
+    impressions: pl.LazyFrame,
+    days: Sequence[int],
+    *,
+    features: FeatureSet | None = None,
+    block_rows: int = BLOCK_ROWS,
+) -> Iterator[Block]:
+    """The features of the impressions of each of ``days``, block by block.
 
-    Days count from 1970. Write each frame before asking for the next, and no more than
-    one day's rows are held at a time. Raises as
+    Days count from 1970 and are built in order. Write each block before asking for the
+    next, and no more than two are held at a time. Raises as
     :func:`features.build.build_features` does.
     """
-    frame = nw.from_native(impressions).lazy()
-    for day in days:
-        known = frame.filter(nw.col("search_day") <= day)
-        yield day, build_features(known, known, features=features, since_day=day)
+    frame = nw.from_native(impressions)
+    chosen = checked_features(frame, frame, features)
+    log = _days_of(impressions)
+    books: Books | None = None
+    for day in sorted(set(days) & set(log)):
+        follows = books is not None and not any(books.day < other < day for other in log)
+        books = books.closed(day) if books is not None and follows else Books(day)
+        yield from _built(impressions, books, chosen, block_rows)
 
 
 def affected_days(changed: Collection[int], days: Collection[int]) -> tuple[int, ...]:
@@ -47,3 +94,62 @@ def affected_days(changed: Collection[int], days: Collection[int]) -> tuple[int,
         return ()
     first = min(changed)
     return tuple(sorted(day for day in set(days) if day >= first))
+
+
+def _days_of(impressions: pl.LazyFrame) -> list[int]:
+    return impressions.select(pl.col("search_day").unique().sort()).collect().to_series().to_list()
+
+
+def _built(
+    impressions: pl.LazyFrame, books: Books, features: FeatureSet, block_rows: int
+) -> Iterator[Block]:
+    of_day = _on_day(impressions, books.day)
+    past = _past_of_day(impressions, of_day, books)
+    for market, rows in _cut(of_day, block_rows):
+        text, block = _in_order(rows)
+        built = build_block(block, past, features)
+        yield Block(market=market, day=books.day, rows=built.with_columns(text))
+
+
+def _past_of_day(impressions: pl.LazyFrame, of_day: pl.LazyFrame, books: Books) -> Past:
+    today = settled(_narrow(of_day))
+    earlier = _narrow(impressions.filter(pl.col("search_day") < books.day))
+    past = Past(today, asked=today, is_asked_by_itself=True)
+    return past.kept_in(books, earlier)
+
+
+def _on_day(impressions: pl.LazyFrame, day: int) -> pl.LazyFrame:
+    chosen = impressions.filter(pl.col("search_day") == day)
+    if "ds_search" in impressions.collect_schema().names():
+        # The same rows, said in the words of the partitions: others are not opened.
+        return chosen.filter(pl.col("ds_search") == _EPOCH + timedelta(days=day))
+    return chosen
+
+
+def _narrow(impressions: pl.LazyFrame) -> nw.LazyFrame[pl.LazyFrame]:
+    """Keys, times, outcomes and measures: all that ledgers read."""
+    measured = with_measures(nw.from_native(coded(impressions)))
+    names = measured.collect_schema().names()
+    return measured.select(*(name for name in names if name in _KEYS or name.startswith("_")))
+
+
+def _cut(of_day: pl.LazyFrame, block_rows: int) -> Iterator[tuple[str, pl.DataFrame]]:
+    """Blocks of whole searches: a market's rows, cut by time where they are many."""
+    sizes = of_day.group_by("market", "search_s").agg(rows=pl.len()).sort("market", "search_s")
+    per_time = sizes.collect().with_columns(
+        block=(pl.col("rows").cum_sum().over("market") - 1) // block_rows
+    )
+    bounds = per_time.group_by("market", "block").agg(
+        first=pl.col("search_s").min(), last=pl.col("search_s").max()
+    )
+    for market, _, first, last in bounds.sort("market", "block").iter_rows():
+        within = pl.col("search_s").is_between(first, last)
+        yield market, of_day.filter(pl.col("market") == market, within).collect(engine="streaming")
+
+
+def _in_order(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The text of the ids, and the rows with codes, both sorted by the search's code."""
+    block = coded(rows.lazy()).collect()
+    order = block["id_search"].arg_sort()
+    text = rows.select(name for name in ID_COLUMNS if name in rows.columns)
+    return text[order], block[order].with_columns(pl.col("id_search").set_sorted())

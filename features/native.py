@@ -1,18 +1,47 @@
-"""Small tables of ours, brought to the engine that a frame runs on."""
+"""What differs between engines: small tables of ours, and frames that Polars holds in order."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import narwhals as nw
+import polars as pl
 import pyarrow as pa
 
-__all__ = ["brought_to"]
+__all__ = ["beside", "brought_to", "found_in_order", "settled"]
+
+Frame = nw.LazyFrame[Any]
 
 
-def brought_to(frame: nw.LazyFrame[Any], table: pa.Table) -> nw.LazyFrame[Any]:
+def brought_to(frame: Frame, table: pa.Table) -> Frame:
     """``table`` as a lazy frame of the engine of ``frame``, so that the two can be joined."""
     eager: nw.DataFrame[Any] = nw.from_native(table, eager_only=True)
     if frame.implementation.is_polars():
         return eager.lazy(backend="polars")
     return eager.lazy(backend="pyspark", session=frame.to_native().sparkSession)
+
+
+def settled(frame: Frame) -> Frame:
+    """The frame computed once, where many plans read it; streamed, so that inputs are not held.
+
+    On Spark the frame is kept in the cluster's memory, and on its disks beyond that.
+    """
+    if not frame.implementation.is_polars():
+        return nw.from_native(frame.to_native().persist())
+    native: pl.LazyFrame = frame.to_native()
+    return nw.from_native(native.collect(engine="streaming").lazy())
+
+
+def found_in_order(asked: Frame, known: Frame, on: Sequence[str]) -> Frame:
+    """``asked`` left-joined to ``known``, its rows in their order. Polars only."""
+    left, right = asked.to_native(), known.to_native()
+    return nw.from_native(left.join(right, on=list(on), how="left", maintain_order="left"))
+
+
+def beside(left: Frame, right: Frame) -> Frame:
+    """Two frames of the same rows in the same order, side by side. Polars only.
+
+    Where a join would copy every column of its left side, this copies nothing.
+    """
+    return nw.from_native(pl.concat([left.to_native(), right.to_native()], how="horizontal"))

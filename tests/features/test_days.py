@@ -10,13 +10,10 @@ KEY = ["id_search", "id_listing"]
 DAYS = [FIRST_DAY + n for n in range(5)]
 
 
-def by_day(log: pl.DataFrame, days: list[int]) -> dict[int, pl.DataFrame]:
-    built = {}
-    for day, frame in build_by_day(log.lazy(), days):
-        native = frame.to_native()
-        assert isinstance(native, pl.LazyFrame)
-        built[day] = native.collect().sort(KEY)
-    return built
+def by_day(log: pl.DataFrame, days: list[int], block_rows: int = 100) -> dict[int, pl.DataFrame]:
+    blocks = list(build_by_day(log.lazy(), days, block_rows=block_rows))
+    built = {day: pl.concat(b.rows for b in blocks if b.day == day) for day in days}
+    return {day: frame.sort(KEY) for day, frame in built.items()}
 
 
 def at_once(log: pl.DataFrame) -> pl.DataFrame:

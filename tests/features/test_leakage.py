@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from data.feature_set import FeatureSet
-from features import as_of
+from features import as_of, events
 from features.build import ALL_FEATURES, available_features, build_features
 from features.ledger import Ledger
 from tests.features.worlds import DAY_S, FIRST_DAY, differences, random_impressions
@@ -170,7 +170,7 @@ def test_suite_catches_contacts_and_bookings_known_on_their_own_day(
         day = {2: "contact_day", 3: "book_day"}.get(stage)
         return nw.col(day).cast(nw.Int64) * DAY_S if day else nw.col("search_s")
 
-    monkeypatch.setattr(as_of, "known_s", too_early)
+    monkeypatch.setattr(events, "known_s", too_early)
     assert caught_for(group)
 
 
