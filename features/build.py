@@ -38,6 +38,7 @@ __all__ = [
     "build_block",
     "build_features",
     "checked_features",
+    "columns_read",
 ]
 
 ALL_FEATURES: tuple[Feature, ...] = (
@@ -128,12 +129,13 @@ def build_block(rows: pl.DataFrame, past: Past, features: FeatureSet) -> pl.Data
     described = settled(_described(left, wanted))
     built = _assembled(described, past.asked_by(described, in_order=True), wanted)
     native: pl.LazyFrame = built.select(*_carried(left), *features.names).to_native()
-    return native.collect()
+    # Measured: windows over a sorted key take half the time in memory that they take streamed.
+    return native.collect(engine="in-memory")
 
 
 def _described(rows: nw.LazyFrame[Any], wanted: set[str]) -> nw.LazyFrame[Any]:
     """The rows with their measures and all that they say by themselves."""
-    measured = with_measures(rows.select(*_columns_read(rows.collect_schema(), wanted)))
+    measured = with_measures(rows.select(*columns_read(rows.collect_schema(), wanted)))
     return fit.fit_features(listing.listing_features(measured, wanted), wanted)
 
 
@@ -216,7 +218,8 @@ _SUMS = "_clicked"
 _LATER = frozenset({"guest_past_clicks"})
 
 
-def _columns_read(schema: Mapping[str, Any], wanted: set[str]) -> list[str]:
+def columns_read(schema: Mapping[str, Any], wanted: set[str]) -> list[str]:
+    """The columns of the impressions that the wanted features read, or carry along."""
     known = (*CARRIED, *query.QUERY_COLUMNS)
     return [n for n in schema if n in known or n.startswith("listing_") or n in wanted]
 

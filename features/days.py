@@ -18,7 +18,7 @@ import polars as pl
 from data.feature_set import FeatureSet
 from features.as_of import Past
 from features.books import Books
-from features.build import build_block, checked_features
+from features.build import build_block, checked_features, columns_read
 from features.coding import ID_COLUMNS, coded
 from features.measures import with_measures
 from features.native import settled
@@ -105,7 +105,8 @@ def _built(
 ) -> Iterator[Block]:
     of_day = _on_day(impressions, books.day)
     past = _past_of_day(impressions, of_day, books)
-    for market, rows in _cut(of_day, block_rows):
+    read = columns_read(impressions.collect_schema(), set(features.names))
+    for market, rows in _cut(of_day.select(read), block_rows):
         text, block = _in_order(rows)
         built = build_block(block, past, features)
         yield Block(market=market, day=books.day, rows=built.with_columns(text))
