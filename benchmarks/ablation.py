@@ -77,9 +77,7 @@ def _available(impressions: pl.LazyFrame) -> FeatureSet:
     return available_features(dict(nw.from_native(impressions).collect_schema()))
 
 
-def _cut(
-    rows: pl.DataFrame, truth: pl.DataFrame, windows: Windows, features: FeatureSet
-) -> World:
+def _cut(rows: pl.DataFrame, truth: pl.DataFrame, windows: Windows, features: FeatureSet) -> World:
     test = rows.filter(pl.col("search_day") >= windows.test[0])
     known = test.select(KEY).join(truth, on=KEY, how="left", maintain_order="left")
     learn = rows.filter(pl.col("search_day") < windows.test[0])

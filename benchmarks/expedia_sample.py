@@ -21,6 +21,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+import narwhals as nw
 import numpy as np
 import polars as pl
 import pyarrow as pa
@@ -75,7 +76,7 @@ def load_rows(log: Path, most: int | None) -> tuple[pa.Table, FeatureSet, Scores
     if most is not None:
         kept = impressions["id_search"].unique().sort().head(most)
         impressions = impressions.filter(pl.col("id_search").is_in(kept.implode()))
-    features = available_features(dict(impressions.schema))
+    features = available_features(dict(nw.from_native(impressions).schema))
     features = FeatureSet(tuple(f for f in features if not f.is_history))
     built = build_features(impressions, impressions, features=features).to_native()
     keys = ["id_search", "id_listing"]

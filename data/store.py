@@ -7,9 +7,11 @@ training run can name what it read.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
+from itertools import chain
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -22,7 +24,7 @@ from data.contract import TABLES, Table
 from data.errors import HomeError
 from data.pump import pumped
 
-__all__ = ["Frame", "Lake", "Partition"]
+__all__ = ["Frame", "Lake", "Partition", "streamed"]
 
 Frame: TypeAlias = pl.DataFrame | pl.LazyFrame | pa.Table | pa.RecordBatchReader
 # The values of a table's partition columns, in the contract's order.
@@ -134,6 +136,28 @@ class Lake:
         """Make the table hold exactly ``frame``, columns included, in one commit."""
         self._write(table, frame, predicate=None, job=job, replaces_all=True)
 
+    def fingerprints(self, table: str) -> dict[Partition, str]:
+        """A short hash of the files of each partition: another when its rows changed.
+
+        Empty when there is no table. Files are never altered, so no row is read.
+        """
+        if not self.exists(table):
+            return {}
+        opened, names = self._open(table), _TABLES[table].partition_by
+        actions = pa.table(opened.get_add_actions(flatten=True)).to_pylist()
+        files: dict[Partition, list[str]] = {}
+        for action in actions:
+            values = tuple(_typed(table, name, action[f"partition.{name}"]) for name in names)
+            files.setdefault(values, []).append(str(action["path"]))
+        return {
+            partition: hashlib.sha256("\n".join(sorted(paths)).encode()).hexdigest()[:16]
+            for partition, paths in files.items()
+        }
+
+    def files(self, table: str) -> list[str]:
+        """The addresses of the table's data files, for readers that know no Delta tables."""
+        return self._open(table).file_uris()
+
     def _partitions_of(self, table: str, frame: Frame) -> list[Partition]:
         names = _TABLES[table].partition_by
         if isinstance(frame, pa.RecordBatchReader):
@@ -186,6 +210,25 @@ class Lake:
             return DeltaTable(path, version=version)
         except DeltaError as error:
             raise HomeError(f"{path}: the table cannot be read: {error}") from error
+
+
+def streamed(frames: Iterable[pl.DataFrame]) -> pa.RecordBatchReader:
+    """Frames of the same columns as one stream, to be written without holding them together.
+
+    Raises ``ValueError`` when there is no frame.
+    """
+    remaining = iter(frames)
+    first = next(remaining, None)
+    if first is None:
+        raise ValueError("there is no frame to stream")
+    schema = _storable(first.lazy()).collect_schema().to_frame().to_arrow().schema
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        for frame in chain([first], remaining):
+            table = _storable(frame.lazy()).collect().to_arrow().cast(schema)
+            yield from table.to_batches(max_chunksize=_BATCH_ROWS)
+
+    return pa.RecordBatchReader.from_batches(schema, batches())
 
 
 def _typed(table: str, name: str, value: object) -> str | date:

@@ -40,7 +40,7 @@ from features.events import (
 )
 from features.funnel import DAY_S, is_event_of
 from features.ledger import Ledger
-from features.native import beside, found_in_order, settled
+from features.native import beside, found_in_order, settled, settled_on_spark
 from features.sessions import sessions
 
 __all__ = ["Frame", "Past"]
@@ -56,6 +56,8 @@ class Past:
         asked: Frame,
         is_asked_by_itself: bool = False,
         since_s: int = 0,
+        kept_in: tuple[Books, Frame] | None = None,
+        is_in_order: bool = False,
     ) -> None:
         """Both frames have ``search_s`` and whatever keys the ledgers use.
 
@@ -68,14 +70,18 @@ class Past:
                 times asked about are among the times of the events already.
             since_s: none of ``asked`` is a search before this second. Older events are
                 then summed into one per key at once: the same results, sooner.
+            kept_in: the books of the days that ``impressions`` are of, and the impressions
+                of earlier days; all rows that ask are of those days.
+            is_in_order: every frame handed to :meth:`join` has the rows of ``asked`` in
+                their order (Polars only): columns are then put beside one another.
         """
         self._impressions = impressions
         self._is_asked_by_itself = is_asked_by_itself
         self._since_s = since_s
         self._asked = asked
         self._schema = impressions.collect_schema()
-        self._books: tuple[Books, Frame] | None = None
-        self._is_in_order = False
+        self._books = kept_in
+        self._is_in_order = is_in_order
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -85,37 +91,25 @@ class Past:
         """``frame`` with its ids coded where those of the past are."""
         return coded_like(frame, self._impressions)
 
-    def kept_in(self, books: Books, earlier: Frame) -> Past:
-        """The same past as one day's books: ``impressions`` are the day's, ``earlier`` the rest.
-
-        The rows that ask must be of that day.
-        """
-        kept = self._with(self._impressions, self._asked)
-        kept._books = (books, earlier)
-        return kept
-
     def asked_by(self, rows: Frame, *, in_order: bool = False) -> Past:
-        """The same past, asked by other rows (one per search, say).
+        """The same past, asked by other rows (one per search, say); ``in_order`` as above."""
+        return self._with(self._impressions, rows, self._books, in_order)
 
-        ``in_order`` promises that every frame handed to :meth:`join` has the rows of
-        ``rows`` in their order (Polars only): columns are then put beside one another.
-        """
-        asking = self._with(self._impressions, rows)
-        asking._is_in_order = in_order
-        return asking
-
-    def _with(self, impressions: Frame, asked: Frame, earlier: Frame | None = None) -> Past:
-        past = Past(
+    def _with(
+        self,
+        impressions: Frame,
+        asked: Frame,
+        kept_in: tuple[Books, Frame] | None,
+        is_in_order: bool,
+    ) -> Past:
+        return Past(
             impressions,
             asked=asked,
             is_asked_by_itself=self._is_asked_by_itself,
             since_s=self._since_s,
+            kept_in=kept_in,
+            is_in_order=is_in_order,
         )
-        if self._books is not None:
-            books, before = self._books
-            past._books = (books, before if earlier is None else earlier)
-        past._is_in_order = self._is_in_order
-        return past
 
     def join(self, rows: Frame, ledger: Ledger) -> Frame:
         """``rows`` with the ledger's columns, each over events known strictly before it.
@@ -155,14 +149,14 @@ class Past:
         return beside(rows, same.drop(*on))
 
     def settled(self, frame: Frame) -> Frame:
-        """``frame``, computed now where columns are put beside one another."""
-        return settled(frame) if self._is_in_order else frame
+        """``frame``, computed now where columns are put beside one another, and on Spark."""
+        return settled(frame) if self._is_in_order else settled_on_spark(frame)
 
     @property
     def days(self) -> tuple[int, ...]:
         """The days of the rows that ask, sorted."""
         if self._books is not None:
-            return (self._books[0].day,)
+            return self._books[0].days
         days = self._asked.select("search_day").unique().collect()
         return tuple(sorted(int(day) for day in days["search_day"].to_list()))
 
@@ -183,7 +177,7 @@ class Past:
         clicks = rows.filter(is_event_of(CLICKED), nw.col("search_day") <= day)
         return Past(clicks, asked=self._asked, since_s=day * DAY_S)
 
-    def once_a_day(self, name: str, make: Callable[[], tuple[Frame, ...]]) -> tuple[Frame, ...]:
+    def once(self, name: str, make: Callable[[], tuple[Frame, ...]]) -> tuple[Frame, ...]:
         """What ``make`` gives, computed once for all that ask on the day of the books."""
         return make() if self._books is None else self._books[0].once(name, make)
 
@@ -199,8 +193,9 @@ class Past:
             grouped = impressions.group_by("id_search").agg(*(nw.col(n).max() for n in kept))
             return grouped.with_columns(stage=nw.lit(int(IMPRESSED), dtype=nw.Int8))
 
-        earlier = searches(self._books[1]) if self._books is not None else None
-        return self._with(searches(self._impressions), self._asked, earlier)
+        books = self._books
+        kept_in = None if books is None else (books[0], searches(books[1]))
+        return self._with(searches(self._impressions), self._asked, kept_in, self._is_in_order)
 
     def clicks_before(self, day: int) -> nw.DataFrame[Any]:
         """Clicks of guests with an id on days before ``day``, to learn from.
@@ -211,14 +206,17 @@ class Past:
             is_event_of(CLICKED), ~nw.col("id_user").is_null(), nw.col("search_day") < day
         )
         pairs = known.group_by("id_user", "id_listing").agg(nw.len().alias("_clicks"))
-        return decoded(pairs).collect().select("id_user", "id_listing").sort("id_user", "id_listing")
+        return (
+            decoded(pairs).collect().select("id_user", "id_listing").sort("id_user", "id_listing")
+        )
 
     def with_listing_values(self, values: Frame) -> Past:
         """The past whose impressions also hold ``values`` (keyed by ``id_listing``).
 
         Impressions of listings without values are left out.
         """
-        return self._with(self._impressions.join(values, on="id_listing", how="inner"), self._asked)
+        valued = self._impressions.join(values, on="id_listing", how="inner")
+        return self._with(valued, self._asked, None, self._is_in_order)
 
     def join_session(self, rows: Frame, *, last: str, gap_s: int) -> Frame:
         """``rows`` with ``session_start_s`` and ``session_searches``, of the guest's session.
@@ -254,9 +252,9 @@ class Past:
         per_time = summed(frames, ledger)
         if ledger.within_s is not None:
             per_time = summed([per_time, ended(per_time, ledger)], ledger)
-        return _strictly_before(
-            repeated(per_time, ledger) if ledger.is_sparse else per_time, ledger
-        )
+        if ledger.is_sparse:
+            per_time = repeated(per_time, ledger)
+        return settled_on_spark(_strictly_before(per_time, ledger))
 
     def _check_integers(self, ledger: Ledger) -> None:
         for tally in ledger.tallies:

@@ -8,9 +8,8 @@ that a build of everything at once would have formed: the same integers, the sam
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import narwhals as nw
 
@@ -57,12 +56,12 @@ class Balances:
 
 
 class Books:
-    """The books of one day; :meth:`closed` gives those of the next."""
+    """The books of one day, or of a few small ones; :meth:`closed` gives those that follow."""
 
-    def __init__(self, day: int, opening: Balances | None = None) -> None:
-        """``day`` counts from 1970. Without ``opening`` it is drawn from the days before."""
-        self.day = day
-        self._start_s = day * DAY_S
+    def __init__(self, days: Sequence[int], opening: Balances | None = None) -> None:
+        """``days`` count from 1970. Without ``opening`` it is drawn from the days before."""
+        self.days = tuple(sorted(days))
+        self._start_s = self.days[0] * DAY_S
         self._opening = opening or Balances()
         self._per_time: dict[Ledger, Frame] = {}
         self._known: dict[Ledger, Frame] = {}
@@ -90,8 +89,8 @@ class Books:
                 per_time = summed([per_time, ended(per_time, ledger)], ledger)
             if ledger.is_sparse:
                 per_time = repeated(per_time, ledger)
-            today = nw.col(AT) >= self._start_s // ledger.every_s
-            self._known[ledger] = settled(before(per_time, ledger).filter(today))
+            of_these = nw.col(AT) >= self._start_s // ledger.every_s
+            self._known[ledger] = settled(before(per_time, ledger).filter(of_these))
         return self._known[ledger]
 
     def sessions(self, of_day: Frame, earlier: Frame, gap_s: int) -> Frame:
@@ -103,9 +102,9 @@ class Books:
             self._sessions, self._gap_s = settled(sessions(of_day, gap_s, going_on)), gap_s
         return self._sessions
 
-    def closed(self, day: int) -> Books:
-        """The books of the later ``day``, before which nothing more was searched."""
-        until_s = day * DAY_S
+    def closed(self, days: Sequence[int]) -> Books:
+        """The books of the later ``days``, before which nothing more was searched."""
+        until_s = min(days) * DAY_S
         kept = {ledger: f for ledger, f in self._per_time.items() if not ledger.is_sparse}
         sums = {
             ledger: settled(summed([clamped(frame, ledger, until_s)], ledger))
@@ -115,7 +114,7 @@ class Books:
         if self._sessions is not None:
             going_on = settled(open_sessions(self._sessions, until_s, self._gap_s))
         met = {key: settled(frame) for key, frame in self._met.items()}
-        return Books(day, Balances(sums=sums, met=met, sessions=going_on))
+        return Books(days, Balances(sums=sums, met=met, sessions=going_on))
 
     def _frames(self, ledger: Ledger, of_day: Frame, earlier: Frame) -> list[Frame]:
         frames = [self._balance(ledger, of_day, earlier), *events_of(of_day, ledger)]
@@ -136,9 +135,11 @@ class Books:
             keys = of_day.select(*ledger.key).unique()
             past = earlier.join(keys, on=list(ledger.key), how="semi")
         events = list(events_of(past, ledger))
-        for tally in ledger.tallies:
-            if tally.distinct is not None:
-                events.append(as_events(first_met(past, ledger, tally), ledger, tally))
+        events += [
+            as_events(first_met(past, ledger, tally), ledger, tally)
+            for tally in ledger.tallies
+            if tally.distinct is not None
+        ]
         return summed([clamped(f, ledger, self._start_s) for f in events], ledger)
 
     def _first_met(self, ledger: Ledger, tally: Tally, of_day: Frame, earlier: Frame) -> Frame:

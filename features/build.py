@@ -29,8 +29,8 @@ from features import (
 )
 from features.as_of import Past
 from features.funnel import DAY_S
-from features.measures import with_measures
-from features.native import settled
+from features.measures import narrowed, with_measures
+from features.native import settled, settled_on_spark
 
 __all__ = [
     "ALL_FEATURES",
@@ -94,9 +94,9 @@ def build_features(
     chosen = checked_features(left, before, features)
     if since_day is not None:
         left = left.filter(nw.col("search_day") >= since_day)
-    described = _described(left, set(chosen.names))
+    described = settled_on_spark(_described(left, set(chosen.names)))
     known = Past(
-        with_measures(before),
+        settled_on_spark(narrowed(before)),
         asked=described,
         is_asked_by_itself=rows is past,
         since_s=(since_day or 0) * DAY_S,
@@ -170,9 +170,7 @@ def _searches(rows: nw.LazyFrame[Any], past: Past, wanted: set[str]) -> nw.LazyF
     return market.market_search_features(described, by_search, wanted)
 
 
-def _row_features(
-    rows: nw.LazyFrame[Any], past: Past, wanted: set[str]
-) -> nw.LazyFrame[Any]:
+def _row_features(rows: nw.LazyFrame[Any], past: Past, wanted: set[str]) -> nw.LazyFrame[Any]:
     described = in_search.in_search_features(rows, wanted)
     described = extra.extra_features(described, wanted)
     described = engagement.engagement_features(described, past, wanted)

@@ -57,7 +57,7 @@ def co_engagement_features(
     config = config or VectorConfig()
     if not past.days:
         return rows.with_columns(nw.lit(None, dtype=nw.Float64).alias(_SIMILARITY))
-    profiles, vectors = past.once_a_day(_SIMILARITY, lambda: _of_days(past, config))
+    profiles, vectors = past.once(_SIMILARITY, lambda: _of_days(past, config))
     known = past.beside(rows, profiles, on=["id_user", "search_s"])
     known = past.beside(known, vectors, on=["search_day", "id_listing"])
     names = vector_names(config)

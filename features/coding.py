@@ -33,14 +33,16 @@ def decoded(frame: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
     if not names:
         return frame
     text = pl.col(names).cat.to(_CATEGORIES).cast(pl.String)
-    return nw.from_native(frame.to_native().with_columns(text))
+    read: nw.LazyFrame[Any] = nw.from_native(frame.to_native().with_columns(text))
+    return read
 
 
 def coded_like(frame: nw.LazyFrame[Any], other: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
     """The frame with codes for those of its ids that are codes in ``other``."""
     if not any(_is_code(other, name) for name in _ids_of(frame)):
         return frame
-    return nw.from_native(coded(frame.to_native()))
+    alike: nw.LazyFrame[Any] = nw.from_native(coded(frame.to_native()))
+    return alike
 
 
 def _ids_of(frame: nw.LazyFrame[Any]) -> list[str]:

@@ -8,7 +8,7 @@ Polars only: on Spark, :func:`features.build.build_features` builds all days at 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -20,48 +20,42 @@ from features.as_of import Past
 from features.books import Books
 from features.build import build_block, checked_features, columns_read
 from features.coding import ID_COLUMNS, coded
-from features.measures import with_measures
+from features.measures import narrowed
 from features.native import settled
 
-__all__ = ["BLOCK_ROWS", "Block", "affected_days", "build_by_day"]
+__all__ = ["BLOCK_ROWS", "TOGETHER_ROWS", "Block", "affected_days", "build_by_day"]
 
 BLOCK_ROWS = 800_000
 """A market-day of more rows is built in several blocks, cut by time of the day."""
 
+TOGETHER_ROWS = 1_200_000
+"""Small days that follow one another share their books as long as they have no more rows."""
+
 _EPOCH = date(1970, 1, 1)
-_KEYS = (
-    *ID_COLUMNS,
-    "market",
-    "search_s",
-    "search_day",
-    "stage",
-    "contact_day",
-    "book_day",
-    "checkin_day",
-)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Block:
-    """Some whole searches of one market on one day, with their features.
+    """Some whole searches of one market, with their features.
 
     Attributes:
         market: slug of the market.
-        day: days since 1970.
+        last_day: the latest day that was begun, counted from 1970.
         rows: columns as :func:`features.build.build_features` gives them.
     """
 
     market: str
-    day: int
+    last_day: int
     rows: pl.DataFrame
 
 
 def build_by_day(
     impressions: pl.LazyFrame,
-    days: Sequence[int],
+    days: Collection[int],
     *,
     features: FeatureSet | None = None,
     block_rows: int = BLOCK_ROWS,
+    together_rows: int = TOGETHER_ROWS,
 ) -> Iterator[Block]:
     """The features of the impressions of each of ``days``, block by block.
 
@@ -71,11 +65,11 @@ def build_by_day(
     """
     frame = nw.from_native(impressions)
     chosen = checked_features(frame, frame, features)
-    log = _days_of(impressions)
+    log = _rows_per_day(impressions)
     books: Books | None = None
-    for day in sorted(set(days) & set(log)):
-        follows = books is not None and not any(books.day < other < day for other in log)
-        books = books.closed(day) if books is not None and follows else Books(day)
+    for some in _together({day: log[day] for day in sorted(set(days) & set(log))}, together_rows):
+        follows = books is not None and not any(books.days[-1] < d < some[0] for d in log)
+        books = books.closed(some) if books is not None and follows else Books(some)
         yield from _built(impressions, books, chosen, block_rows)
 
 
@@ -96,47 +90,57 @@ def affected_days(changed: Collection[int], days: Collection[int]) -> tuple[int,
     return tuple(sorted(day for day in set(days) if day >= first))
 
 
-def _days_of(impressions: pl.LazyFrame) -> list[int]:
-    return impressions.select(pl.col("search_day").unique().sort()).collect().to_series().to_list()
+def _rows_per_day(impressions: pl.LazyFrame) -> dict[int, int]:
+    counts = impressions.group_by("search_day").agg(pl.len()).sort("search_day").collect()
+    return {int(day): int(rows) for day, rows in counts.iter_rows()}
+
+
+def _together(rows: Mapping[int, int], most: int) -> Iterator[list[int]]:
+    """Runs of days with no more than ``most`` rows together; a larger day is a run of its own."""
+    run: list[int] = []
+    for day in rows:
+        if run and sum(rows[d] for d in [*run, day]) > most:
+            yield run
+            run = []
+        run.append(day)
+    if run:
+        yield run
 
 
 def _built(
     impressions: pl.LazyFrame, books: Books, features: FeatureSet, block_rows: int
 ) -> Iterator[Block]:
-    of_day = _on_day(impressions, books.day)
-    past = _past_of_day(impressions, of_day, books)
+    chosen = _of_days(impressions, books.days)
+    past = _past_of(impressions, chosen, books)
     read = columns_read(impressions.collect_schema(), set(features.names))
-    for market, rows in _cut(of_day.select(read), block_rows):
+    for market, rows in _cut(chosen.select(read), block_rows):
         text, block = _in_order(rows)
         built = build_block(block, past, features)
-        yield Block(market=market, day=books.day, rows=built.with_columns(text))
+        yield Block(market=market, last_day=books.days[-1], rows=built.with_columns(text))
 
 
-def _past_of_day(impressions: pl.LazyFrame, of_day: pl.LazyFrame, books: Books) -> Past:
-    today = settled(_narrow(of_day))
-    earlier = _narrow(impressions.filter(pl.col("search_day") < books.day))
-    past = Past(today, asked=today, is_asked_by_itself=True)
-    return past.kept_in(books, earlier)
+def _past_of(impressions: pl.LazyFrame, chosen: pl.LazyFrame, books: Books) -> Past:
+    present = settled(_narrow(chosen))
+    earlier = _narrow(impressions.filter(pl.col("search_day") < books.days[0]))
+    return Past(present, asked=present, is_asked_by_itself=True, kept_in=(books, earlier))
 
 
-def _on_day(impressions: pl.LazyFrame, day: int) -> pl.LazyFrame:
-    chosen = impressions.filter(pl.col("search_day") == day)
+def _of_days(impressions: pl.LazyFrame, days: Sequence[int]) -> pl.LazyFrame:
+    chosen = impressions.filter(pl.col("search_day").is_in(days))
     if "ds_search" in impressions.collect_schema().names():
         # The same rows, said in the words of the partitions: others are not opened.
-        return chosen.filter(pl.col("ds_search") == _EPOCH + timedelta(days=day))
+        dates = [_EPOCH + timedelta(days=day) for day in days]
+        return chosen.filter(pl.col("ds_search").is_in(dates))
     return chosen
 
 
 def _narrow(impressions: pl.LazyFrame) -> nw.LazyFrame[pl.LazyFrame]:
-    """Keys, times, outcomes and measures: all that ledgers read."""
-    measured = with_measures(nw.from_native(coded(impressions)))
-    names = measured.collect_schema().names()
-    return measured.select(*(name for name in names if name in _KEYS or name.startswith("_")))
+    return narrowed(nw.from_native(coded(impressions)))
 
 
-def _cut(of_day: pl.LazyFrame, block_rows: int) -> Iterator[tuple[str, pl.DataFrame]]:
+def _cut(rows: pl.LazyFrame, block_rows: int) -> Iterator[tuple[str, pl.DataFrame]]:
     """Blocks of whole searches: a market's rows, cut by time where they are many."""
-    sizes = of_day.group_by("market", "search_s").agg(rows=pl.len()).sort("market", "search_s")
+    sizes = rows.group_by("market", "search_s").agg(rows=pl.len()).sort("market", "search_s")
     per_time = sizes.collect().with_columns(
         block=(pl.col("rows").cum_sum().over("market") - 1) // block_rows
     )
@@ -145,7 +149,7 @@ def _cut(of_day: pl.LazyFrame, block_rows: int) -> Iterator[tuple[str, pl.DataFr
     )
     for market, _, first, last in bounds.sort("market", "block").iter_rows():
         within = pl.col("search_s").is_between(first, last)
-        yield market, of_day.filter(pl.col("market") == market, within).collect(engine="streaming")
+        yield market, rows.filter(pl.col("market") == market, within).collect(engine="streaming")
 
 
 def _in_order(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:

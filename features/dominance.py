@@ -50,9 +50,10 @@ def _by_pairs(
     shown = rows.select("id_search", "id_listing", *values).drop_nulls()
     others = shown.drop("id_listing").rename({name: f"_other_{name}" for name in values})
     pairs = shown.join(others, on="id_search", how="inner")
-    own, other = nw.col, lambda name: nw.col(f"_other_{name}")
-    no_worse = [other(n) <= own(n) for n in low] + [other(n) >= own(n) for n in high]
-    better = [other(n) < own(n) for n in low] + [other(n) > own(n) for n in high]
+    of_low = [(nw.col(f"_other_{name}"), nw.col(name)) for name in low]
+    of_high = [(nw.col(f"_other_{name}"), nw.col(name)) for name in high]
+    no_worse = [other <= own for other, own in of_low] + [o >= own for o, own in of_high]
+    better = [other < own for other, own in of_low] + [o > own for o, own in of_high]
     dominating = nw.when(reduce(and_, no_worse) & reduce(or_, better)).then(1).otherwise(0)
     counts = pairs.group_by("id_search", "id_listing").agg(
         dominating.cast(nw.Int32).sum().cast(nw.Int32).alias(_NAME)
@@ -89,7 +90,8 @@ def _classes_by_size(searches: pl.Series) -> Iterator[Matrix]:
 def _counted(values: list[Matrix]) -> Matrix:
     """Per search and result, how many others dominate it; low is good in each of ``values``."""
     counts = np.zeros(values[0].shape, dtype=np.int32)
-    for other in range(counts.shape[1]):
+    results = int(counts.shape[-1])
+    for other in range(results):
         rivals = [value[:, other : other + 1] for value in values]
         no_worse = reduce(and_, (r <= v for r, v in zip(rivals, values, strict=True)))
         better = reduce(or_, (r < v for r, v in zip(rivals, values, strict=True)))

@@ -16,7 +16,7 @@ import narwhals as nw
 from features.geo import cell_of, micro_degrees
 from features.pricing import nightly_price
 
-__all__ = ["ROOM_TYPES", "hundredths", "with_measures"]
+__all__ = ["ROOM_TYPES", "hundredths", "narrowed", "with_measures"]
 
 ROOM_TYPES = ("entire_home", "private_room", "shared_room", "hotel_room")
 """The room types of the contract."""
@@ -44,6 +44,25 @@ def with_measures(rows: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
     return measured.with_columns(**known) if known else measured
 
 
+def narrowed(impressions: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+    """Keys, times, outcomes and measures of impressions: all that ledgers read."""
+    measured = with_measures(impressions)
+    names = measured.collect_schema().names()
+    return measured.select(*(name for name in names if name in _READ or name.startswith("_")))
+
+
+_READ = (
+    "id_search",
+    "id_listing",
+    "id_user",
+    "market",
+    "search_s",
+    "search_day",
+    "stage",
+    "contact_day",
+    "book_day",
+    "checkin_day",
+)
 _SUMMED = ("_price", "_rating", "_lat", "_capacity")
 
 

@@ -9,7 +9,7 @@ import narwhals as nw
 import polars as pl
 import pyarrow as pa
 
-__all__ = ["beside", "brought_to", "found_in_order", "settled"]
+__all__ = ["beside", "brought_to", "found_in_order", "settled", "settled_on_spark"]
 
 Frame = nw.LazyFrame[Any]
 
@@ -25,18 +25,26 @@ def brought_to(frame: Frame, table: pa.Table) -> Frame:
 def settled(frame: Frame) -> Frame:
     """The frame computed once, where many plans read it; streamed, so that inputs are not held.
 
-    On Spark the frame is kept in the cluster's memory, and on its disks beyond that.
+    On Spark it is kept by the executors (a local checkpoint). That cuts the plan as well:
+    planning takes longer than computing where one plan holds every ledger.
     """
     if not frame.implementation.is_polars():
-        return nw.from_native(frame.to_native().persist())
+        kept: Frame = nw.from_native(frame.to_native().localCheckpoint(eager=True))
+        return kept
     native: pl.LazyFrame = frame.to_native()
     return nw.from_native(native.collect(engine="streaming").lazy())
+
+
+def settled_on_spark(frame: Frame) -> Frame:
+    """:func:`settled` on Spark; elsewhere the frame as it is, since one plan is best there."""
+    return frame if frame.implementation.is_polars() else settled(frame)
 
 
 def found_in_order(asked: Frame, known: Frame, on: Sequence[str]) -> Frame:
     """``asked`` left-joined to ``known``, its rows in their order. Polars only."""
     left, right = asked.to_native(), known.to_native()
-    return nw.from_native(left.join(right, on=list(on), how="left", maintain_order="left"))
+    found: Frame = nw.from_native(left.join(right, on=list(on), how="left", maintain_order="left"))
+    return found
 
 
 def beside(left: Frame, right: Frame) -> Frame:
@@ -44,4 +52,6 @@ def beside(left: Frame, right: Frame) -> Frame:
 
     Where a join would copy every column of its left side, this copies nothing.
     """
-    return nw.from_native(pl.concat([left.to_native(), right.to_native()], how="horizontal"))
+    frames = [left.to_native(), right.to_native()]
+    together: Frame = nw.from_native(pl.concat(frames, how="horizontal"))
+    return together

@@ -53,9 +53,7 @@ def _numbered(times: Frame, gap_s: int) -> Frame:
     goes_on = (nw.col("search_s") - nw.col("_before") <= gap_s).fill_null(value=False)
     begun = nw.when(goes_on).then(NEVER).otherwise(nw.col("search_s"))
     starts = before.with_columns(_start=nw.coalesce(nw.col("_begun"), begun))
-    placed = starts.with_columns(
-        session_start_s=nw.col("_start").cum_max().over(_GUEST, **window)
-    )
+    placed = starts.with_columns(session_start_s=nw.col("_start").cum_max().over(_GUEST, **window))
     return placed.with_columns(
         session_searches=nw.col("_searches").cum_sum().over(_GUEST, "session_start_s", **window)
     )

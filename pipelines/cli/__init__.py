@@ -7,6 +7,7 @@ answer at once. Exit codes: 0 done, 1 data or run failure, 2 usage.
 # Importing a file of commands is what adds them; the order is that of ``--help``.
 from pipelines.cli import (
     batch_commands,
+    feature_commands,
     log_commands,
     model_commands,
     people_commands,
@@ -20,6 +21,7 @@ from pipelines.cli.entry import main
 __all__ = [
     "app",
     "batch_commands",
+    "feature_commands",
     "log_commands",
     "main",
     "model_commands",

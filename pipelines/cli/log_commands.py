@@ -1,4 +1,4 @@
-"""``run``, ``simulate``, ``ingest`` and ``features``: from a log to features."""
+"""``run``, ``simulate`` and ``ingest``: logs, and the whole job on them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from pipelines.cli.application import (
 from pipelines.console import Console
 from pipelines.settings import load_settings
 
-__all__ = ["features", "ingest", "run", "simulate"]
+__all__ = ["ingest", "run", "simulate"]
 
 
 class FileFormat(StrEnum):
@@ -110,14 +110,3 @@ def ingest(
 
     context = context_of(home, None, None, origin_of(source))
     ingest_logs(context, [Path(log) for log in logs], source, encoding)
-
-
-@app.command()
-def features(home: HomeOption = None, settings: SettingsOption = None) -> None:
-    """Build the features table from the impressions, if it is not up to date.
-
-    Example: stayrank features --home data/home
-    """
-    from pipelines.steps.featuring import build_features_table
-
-    build_features_table(context_of(home, settings, None))

@@ -1,51 +1,52 @@
-"""Build the features table from the impressions, unless it is up to date."""
+"""Build the features table from the impressions: the days that need it, and no others."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-import tempfile
-from importlib.resources import files
-from pathlib import Path
+from collections.abc import Iterator
 
-import narwhals as nw
 import polars as pl
 
 from data.contract import FEATURES, IMPRESSIONS
 from data.errors import DataError
 from data.feature_set import FeatureSet
+from data.store import streamed
 from features.build import available_features, build_features
 from features.days import build_by_day
 from pipelines.console import ProgressCall
 from pipelines.home import write_json
 from pipelines.steps.context import RunContext
+from pipelines.steps.features_plan import Plan, plan_of
+from pipelines.steps.spark_features import SparkOptions, build_on_spark
 
 __all__ = ["build_features_table", "feature_set_of"]
 
-# Above it the days are built one after the other: twice the time, a third of the memory.
-AT_ONCE_ROWS = 2_000_000
 
+def build_features_table(context: RunContext, spark: SparkOptions | None = None) -> int:
+    """Bring every feature of every impression up to date; returns the table's version.
 
-def build_features_table(context: RunContext) -> int:
-    """Build every feature of every impression; returns the version of the features table.
-
-    Nothing is built when neither the impressions nor the feature code has changed since
-    the last build. Raises ``DataError`` when there are no impressions.
+    Only days that the changed impressions can affect are built, and nothing when neither
+    the impressions nor the feature code has changed. With ``spark`` the same columns are
+    built there. The table changes in one commit. Raises ``DataError`` when there are no
+    impressions.
     """
-    lake = context.lake
-    if not lake.exists(IMPRESSIONS.name):
+    if not context.lake.exists(IMPRESSIONS.name):
         raise DataError(
             f"{context.home.root} holds no impressions. Ingest a log first: "
             f"stayrank ingest LOG --home {context.home.root}"
         )
-    made_from: dict[str, object] = {
-        "impressions": context.version(IMPRESSIONS.name),
-        "code": _code_fingerprint(),
-    }
-    if lake.exists(FEATURES.name) and _record(context).get("made_from") == made_from:
+    plan = plan_of(context)
+    if not plan.is_needed:
         context.console.say("features: up to date")
         return context.version(FEATURES.name)
-    _build(context, made_from)
+    context.console.say(plan.describe())
+    _say_left_out(context, plan.features)
+    with context.console.step(f"building {len(plan.features)} features") as moved:
+        if spark is None:
+            _build(context, plan, moved)
+        else:
+            build_on_spark(context, plan, spark)
+    plan.features.save(context.home.root / "feature_set.json")
+    write_json(context.home.features_record, plan.made_from)
     return context.version(FEATURES.name)
 
 
@@ -54,39 +55,28 @@ def feature_set_of(context: RunContext) -> FeatureSet:
     return FeatureSet.load(context.home.root / "feature_set.json")
 
 
-def _build(context: RunContext, made_from: dict[str, object]) -> None:
-    impressions = context.lake.scan(IMPRESSIONS.name)
-    rows = nw.from_native(impressions)
-    # With the types: they tell a numeric extra column from a category.
-    schema = dict(rows.collect_schema())
-    feature_set = available_features(schema)
-    with context.console.step(f"building {len(feature_set)} features") as moved:
-        if context.lake.rows(IMPRESSIONS.name) <= AT_ONCE_ROWS:
-            built = build_features(rows, rows, features=feature_set).to_native()
-            context.lake.replace_all(FEATURES.name, built)
-        else:
-            _build_by_day(context, impressions, feature_set, moved)
-    feature_set.save(context.home.root / "feature_set.json")
-    write_json(context.home.features_record, {"made_from": made_from})
-    _say_left_out(context, feature_set, set(schema))
+def _build(context: RunContext, plan: Plan, moved: ProgressCall) -> None:
+    """A block in memory at a time; the table changes once, when every day is there."""
+    stream = streamed(_frames(context.lake.scan(IMPRESSIONS.name), plan, moved))
+    if plan.is_whole:
+        context.lake.replace_all(FEATURES.name, stream)
+    else:
+        context.lake.replace_partitions(FEATURES.name, stream, plan.partitions)
 
 
-def _build_by_day(
-    context: RunContext, impressions: pl.LazyFrame, features: FeatureSet, moved: ProgressCall
-) -> None:
-    """One day in memory at a time; the table changes once, when every day is there."""
-    days = impressions.select(pl.col("search_day").unique()).collect()["search_day"].sort()
-    with tempfile.TemporaryDirectory(dir=context.home.root, prefix=".features-") as folder:
-        built = build_by_day(impressions, days.to_list(), features=features)
-        for done, (day, frame) in enumerate(built, start=1):
-            frame.to_native().sink_parquet(Path(folder) / f"{day}.parquet")
-            moved(done, len(days))
-        whole = pl.scan_parquet(Path(folder) / "*.parquet")
-        context.lake.replace_all(FEATURES.name, whole)
+def _frames(impressions: pl.LazyFrame, plan: Plan, moved: ProgressCall) -> Iterator[pl.DataFrame]:
+    """The rows to write, block by block; one frame without rows where no day has any."""
+    if not plan.days:
+        none = impressions.head(0)
+        yield build_features(none, none, features=plan.features).to_native().collect()
+    for block in build_by_day(impressions, plan.days, features=plan.features):
+        yield block.rows
+        moved(sum(day <= block.last_day for day in plan.days), len(plan.days))
 
 
-def _say_left_out(context: RunContext, built: FeatureSet, columns: set[str]) -> None:
-    """Name what could not be built, and for want of which columns."""
+def _say_left_out(context: RunContext, built: FeatureSet) -> None:
+    """Name what cannot be built, and for want of which columns."""
+    columns = context.lake.columns(IMPRESSIONS.name)
     every = available_features(IMPRESSIONS.names)
     left_out = [f for f in every if f.name not in built.names]
     if left_out:
@@ -95,19 +85,3 @@ def _say_left_out(context: RunContext, built: FeatureSet, columns: set[str]) -> 
             f"features: {len(left_out)} of {len(every)} left out; "
             f"the log lacks {', '.join(wanting)}"
         )
-
-
-def _record(context: RunContext) -> dict[str, object]:
-    try:
-        return dict(json.loads(context.home.features_record.read_text()))
-    except (OSError, ValueError):
-        return {}
-
-
-def _code_fingerprint() -> str:
-    """A hash of the feature code: features built by other code are stale."""
-    digest = hashlib.sha256()
-    folder = files("features")
-    for name in sorted(item.name for item in folder.iterdir() if item.name.endswith(".py")):
-        digest.update(folder.joinpath(name).read_bytes())
-    return digest.hexdigest()[:16]

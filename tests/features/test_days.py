@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import polars as pl
+import pytest
 
 from features.build import build_features
 from features.days import affected_days, build_by_day
@@ -10,10 +11,10 @@ KEY = ["id_search", "id_listing"]
 DAYS = [FIRST_DAY + n for n in range(5)]
 
 
-def by_day(log: pl.DataFrame, days: list[int], block_rows: int = 100) -> dict[int, pl.DataFrame]:
-    blocks = list(build_by_day(log.lazy(), days, block_rows=block_rows))
-    built = {day: pl.concat(b.rows for b in blocks if b.day == day) for day in days}
-    return {day: frame.sort(KEY) for day, frame in built.items()}
+def by_day(log: pl.DataFrame, days: list[int], together_rows: int = 0) -> dict[int, pl.DataFrame]:
+    blocks = build_by_day(log.lazy(), days, block_rows=100, together_rows=together_rows)
+    built = pl.concat(block.rows for block in blocks).sort(KEY)
+    return {day: built.filter(pl.col("search_day") == day) for day in days}
 
 
 def at_once(log: pl.DataFrame) -> pl.DataFrame:
@@ -26,6 +27,20 @@ def test_days_built_alone_hold_the_bits_of_the_whole_build() -> None:
     log = random_impressions(21, searches=80, days=5)
     together = pl.concat(by_day(log, DAYS).values()).sort(KEY)
     assert differences(together, at_once(log)) == []
+
+
+@pytest.mark.parametrize("together_rows", [0, 250, 10_000])
+def test_days_that_share_their_books_hold_the_same_bits(together_rows: int) -> None:
+    log = random_impressions(23, searches=80, days=5)
+    together = pl.concat(by_day(log, DAYS, together_rows).values()).sort(KEY)
+    assert differences(together, at_once(log)) == []
+
+
+@pytest.mark.parametrize("days", [[DAYS[4]], [DAYS[1], DAYS[2], DAYS[4]]])
+def test_some_days_alone_hold_the_bits_of_the_whole_build(days: list[int]) -> None:
+    log = random_impressions(24, searches=80, days=5)
+    alone = pl.concat(by_day(log, days).values()).sort(KEY)
+    assert differences(alone, at_once(log).filter(pl.col("search_day").is_in(days))) == []
 
 
 def test_late_rows_change_no_day_before_theirs() -> None:

@@ -42,19 +42,6 @@ def test_the_same_log_again_changes_nothing(finished: Finished) -> None:
     assert [context.lake.version(t.name) for t in (IMPRESSIONS, FEATURES)] == versions
 
 
-def test_features_built_day_by_day_are_those_built_at_once(
-    finished: Finished, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    context, _ = finished
-    order = ["id_search", "id_listing"]
-    at_once = context.lake.scan(FEATURES.name).sort(order).collect()
-    monkeypatch.setattr("pipelines.steps.featuring.AT_ONCE_ROWS", 0)
-    context.home.features_record.unlink()
-    build_features_table(context)
-    by_day = context.lake.scan(FEATURES.name).sort(order).collect()
-    assert by_day.select(at_once.columns).equals(at_once)
-
-
 def test_scorecard_holds_every_model_with_an_interval(finished: Finished) -> None:
     scorecard = json.loads((finished[0].home.report / "scorecard.json").read_text())
     assert {"model", "split", "segment", "metric", "k", "value", "low", "high", "searches"} <= set(

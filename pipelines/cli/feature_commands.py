@@ -1,0 +1,54 @@
+"""``features``: the features table, on this machine or on Spark."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipelines.cli.application import HomeOption, SettingsOption, app, context_of
+
+__all__ = ["features"]
+
+
+class Engine(StrEnum):
+    """What computes the features; the columns are the same."""
+
+    POLARS = "polars"
+    SPARK = "spark"
+
+
+@app.command()
+def features(
+    home: HomeOption = None,
+    settings: SettingsOption = None,
+    engine: Annotated[
+        Engine, typer.Option("--engine", help="polars: this machine; spark: a cluster.")
+    ] = Engine.POLARS,
+    spark_master: Annotated[
+        str, typer.Option("--spark-master", help="Where Spark runs, such as spark://host:7077.")
+    ] = "local[*]",
+    spark_staging: Annotated[
+        Path | None,
+        typer.Option(
+            "--spark-staging",
+            help="Folder that driver and executors both reach. Default: the home.",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Bring the features table up to date with the impressions, day by day.
+
+    Only days that changed impressions can affect are built again.
+
+    Example: stayrank features --home data/home --engine spark --spark-master spark://host:7077
+    """
+    from pipelines.steps.featuring import build_features_table
+    from pipelines.steps.spark_features import SparkOptions
+
+    on_spark = None
+    if engine is Engine.SPARK:
+        on_spark = SparkOptions(master=spark_master, staging=spark_staging)
+    build_features_table(context_of(home, settings, None), on_spark)
