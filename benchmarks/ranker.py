@@ -12,15 +12,23 @@ processor time is printed beside the wall clock, since a busy machine stretches 
 from __future__ import annotations
 
 import argparse
+import gc
+import subprocess
 import sys
+import tempfile
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import median
+from typing import Self
 
 import lightgbm as lgb
 import numpy as np
+import psutil
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from data.feature_set import Feature, FeatureSet
 from models.ranker import Ranker, RankerConfig
@@ -91,6 +99,66 @@ def alternate(
     return mine, theirs
 
 
+class Peak:
+    """How far the process's memory rises above where it was; ``rise`` in MB after the block."""
+
+    def __enter__(self) -> Self:
+        gc.collect()
+        self.process, self.done = psutil.Process(), threading.Event()
+        self.before = self.top = self.process.memory_info().rss
+        self.watch = threading.Thread(target=self._watch, daemon=True)
+        self.watch.start()
+        return self
+
+    def _watch(self) -> None:
+        while not self.done.wait(0.002):
+            self.top = max(self.top, self.process.memory_info().rss)
+
+    def __exit__(self, *_: object) -> None:
+        self.done.set()
+        self.watch.join()
+        self.rise = (self.top - self.before) / 1e6
+
+
+def memory_of(side: str, folder: Path) -> None:
+    """What training adds to the rows in memory, beside the binned data (a byte per value).
+
+    In a process of its own, which has read the rows and done nothing else.
+    """
+    rows, features = pq.read_table(folder / "rows.parquet"), FeatureSet.load(folder / "set.json")
+    config = RankerConfig(rounds_without_validation=10)
+    if side == "ranker":
+        with Peak() as peak:
+            Ranker(features, config).fit(rows, rows.slice(0, 0))
+        kept = searches_to_learn_from(rows).count.rows
+    else:
+        kept, matrix = rows.num_rows, rows.select(list(features.names))
+        matrix = matrix.set_column(
+            matrix.column_names.index("category"), "category",
+            pa.array(np.zeros(kept, dtype=np.int32)),
+        )  # fmt: skip
+        groups = np.unique(rows["id_search"].to_numpy(), return_counts=True)[1]
+        with Peak() as peak:
+            data = lgb.Dataset(
+                matrix, label=rows["stage"].to_numpy(), group=groups, params=config.parameters()
+            )
+            lgb.train(config.parameters(), data, num_boost_round=10)
+    binned = kept * len(features) / 1e6
+    print(
+        f"memory    {side:<7} adds {peak.rise:6.0f} MB to its rows, {peak.rise / binned:.1f} times "
+        f"the binned data ({binned:.0f} MB)"
+    )
+
+
+def report_memory(rows: pa.Table, features: FeatureSet) -> None:
+    """Both sides, each in a fresh process."""
+    with tempfile.TemporaryDirectory() as name:
+        pq.write_table(rows, Path(name) / "rows.parquet")
+        features.save(Path(name) / "set.json")
+        for side in ("ranker", "bare"):
+            subprocess.run([sys.executable, __file__, "--memory-of", side, name], check=True)
+
+
 def report(name: str, mine: Cost, theirs: Cost) -> None:
     """One line: both sides and what ours adds."""
     wall = mine.wall_s / theirs.wall_s - 1
@@ -126,6 +194,7 @@ def compare(rows: pa.Table, features: FeatureSet, config: RankerConfig, repeats:
     )
     train = alternate(lambda: Ranker(features, config).fit(rows, none), bare_train, repeats)
     report("training", *train)
+    report_memory(rows, features)
     bare_scores = np.asarray(booster.predict(matrix, num_threads=config.threads))
     if not np.array_equal(bare_scores, ranker.score(rows)):
         raise SystemExit("the ranker's scores differ from bare LightGBM's")
@@ -144,7 +213,11 @@ def main() -> int:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--small", action="store_true", help="a few seconds' size")
+    parser.add_argument("--memory-of", nargs=2, metavar=("SIDE", "FOLDER"), help="used inside")
     arguments = parser.parse_args()
+    if arguments.memory_of:
+        memory_of(arguments.memory_of[0], Path(arguments.memory_of[1]))
+        return 0
     if arguments.small:
         vars(arguments).update(SMALL)
     rows, features = made_up(arguments.rows, arguments.features, seed=1)
