@@ -23,9 +23,8 @@ from data.errors import DataError
 from data.store import Lake
 from pipelines.home import Home
 from pipelines.published import published_rows, read_published
-from pipelines.settings import Settings
 from pipelines.tracking import Tracking
-from tests.operations.worlds import TwoWeeks, simulate_two_weeks
+from tests.operations.worlds import TwoWeeks
 
 pytestmark = [pytest.mark.operations, pytest.mark.timeout(900)]
 
@@ -192,29 +191,24 @@ def _mlflow(home: Path) -> tuple[Counter[str], dict[str, dict[str, float]], Coun
     return Counter(run.info.run_name for run in done), figures, others
 
 
-@pytest.fixture(scope="module")
-def logs(tmp_path_factory: pytest.TempPathFactory) -> TwoWeeks:
-    return simulate_two_weeks(tmp_path_factory.mktemp("crash-logs"), 400)
-
-
 def test_killed_at_any_moment_the_days_end_as_undisturbed(
-    tmp_path: Path, logs: TwoWeeks, small: Settings, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, two_weeks: TwoWeeks, capsys: pytest.CaptureFixture[str]
 ) -> None:
     calm, killed = tmp_path / "calm", tmp_path / "killed"
-    with _driver(calm, logs) as driver:
+    with _driver(calm, two_weeks) as driver:
         undisturbed = driver.attempt(None)
-    assert undisturbed.status == 0
+    assert undisturbed.status == 0, calm.with_suffix(".err").read_text()[-3000:]
     rows_of_day = {
         pl.read_parquet(path)["ds_search"][0]: pl.read_parquet(path).height
-        for path in logs.folder.glob("*.parquet")
+        for path in two_weeks.folder.glob("*.parquet")
     }
     attempts: list[Attempt] = []
     plan = _plan(undisturbed)
     order = [name for name, _ in undisturbed.stages]
-    with _driver(killed, logs, order) as driver, Reader(killed, rows_of_day) as reader:
+    with _driver(killed, two_weeks, order) as driver, Reader(killed, rows_of_day) as reader:
         attempts += [driver.attempt(kill) for kill in plan]
         attempts.append(driver.attempt(None))
-    assert attempts[-1].status == 0
+    assert attempts[-1].status == 0, killed.with_suffix(".err").read_text()[-3000:]
     assert reader.faults == []
     for table in COMPARED:
         found, expected = _table(killed, table), _table(calm, table)

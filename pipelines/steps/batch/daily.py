@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 import pyarrow as pa
 
-from data.contract import RECOMMENDATIONS, SCORES
+from data.contract import QUALITY, RECOMMENDATIONS, SCORES
 from data.errors import DataError
 from models.recommender import Recommender
 from pipelines.champion import Choice, choose
@@ -25,13 +25,14 @@ from pipelines.steps.batch.results import as_markdown, log_batch
 from pipelines.steps.context import RunContext
 from pipelines.steps.evaluation import evaluate
 from pipelines.steps.featuring import build_features_table
+from pipelines.steps.monitoring import monitor
 from pipelines.steps.recommending import recommend
 from pipelines.steps.reporting import write_report
 from pipelines.steps.rows import load_rows
 from pipelines.steps.run_record import load_one, read_record
 from pipelines.steps.training import train
 
-__all__ = ["DAILY", "publish"]
+__all__ = ["DAILY", "choose_models", "prepare", "publish", "recommend_day", "watch"]
 
 # Scored each day beside each other, so that a page shows whether the ranker still leads.
 SCORED_DAILY = ("popularity", "ranker")
@@ -104,6 +105,18 @@ def publish(batch: Batch) -> Mapping[str, Any]:
     return {"published": True, **asdict(published)}
 
 
+def watch(batch: Batch) -> Mapping[str, Any]:
+    """Measure data quality and drift against what the models in force were trained on."""
+    run = batch.results.get("train", batch.results.get("models", {})).get("run")
+    flagged = monitor(batch.context, run)
+    # Only what is new today is worth a notice; the report shows all of it.
+    newest = pl.lit(day_number(batch.day) - 1, pl.Int32).cast(pl.Date)
+    odd = batch.context.lake.scan(QUALITY.name).filter(pl.col("is_flagged"), pl.col("ds") == newest)
+    rows = odd.select(pl.len()).collect().item()
+    warning = f"{rows} measures of the newest day are out of their limits" if rows else ""
+    return {"flagged": flagged, "warning": warning}
+
+
 def report_day(batch: Batch) -> Mapping[str, Any]:
     """Write the day's report: the HTML page, and the batch's own figures as Markdown."""
     context = batch.context
@@ -123,6 +136,7 @@ DAILY: tuple[Stage, ...] = (
     Stage(name="score", work=score),
     Stage(name="recommend", work=recommend_day),
     Stage(name="publish", work=publish),
+    Stage(name="monitor", work=watch),
     Stage(name="report", work=report_day),
     Stage(name="keep tables", work=keep_tables),
     # The only stage that talks to a server and nothing else: another try can help.

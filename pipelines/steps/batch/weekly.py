@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from pipelines.champion import choose
-from pipelines.steps.batch.daily import prepare
+from pipelines.steps.batch.daily import prepare, watch
 from pipelines.steps.batch.journal import Batch, Stage
 from pipelines.steps.batch.keeping import check_tables, keep_tables
 from pipelines.steps.batch.results import log_batch
@@ -67,6 +67,7 @@ WEEKLY: tuple[Stage, ...] = (
     Stage(name="tune", work=tune),
     Stage(name="train", work=train_week),
     Stage(name="judge", work=judge),
+    Stage(name="monitor", work=watch),
     Stage(name="report", work=report_week),
     Stage(name="notebooks", work=notebooks),
     Stage(name="keep tables", work=keep_tables),
