@@ -1,0 +1,141 @@
+"""``stayrank schedule``: served, stopped, started again; what was missed is done once."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Self
+
+import pytest
+
+from tests.operations.servers import Server, free_port
+
+pytestmark = [pytest.mark.operations, pytest.mark.timeout(600)]
+
+SECONDS = 180.0
+
+
+@pytest.fixture(scope="module")
+def prefect(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A Prefect server of its own; its API's address."""
+    folder, port = tmp_path_factory.mktemp("prefect"), free_port()
+    api = f"http://127.0.0.1:{port}/api"
+    server = Server(
+        "Prefect",
+        [sys.executable, "-m", "prefect", "server", "start", "--port", str(port)],
+        {
+            "PREFECT_HOME": str(folder),
+            "PREFECT_API_URL": api,
+            "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+            "DO_NOT_TRACK": "1",
+        },
+        folder / "server.log",
+        f"{api}/health",
+    )
+    server.start()
+    yield api
+    server.stop()
+
+
+class Schedule:
+    """``stayrank schedule`` on one home, as a process."""
+
+    def __init__(self, api: str, home: Path, log: Path) -> None:
+        self.api, self.home, self.log = api, home, log
+
+    def __enter__(self) -> Self:
+        with self.log.open("w") as out:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "pipelines.cli", "schedule", "--home", str(self.home)],
+                env={**os.environ, "PREFECT_API_URL": self.api},
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        _until(lambda: "Ctrl-C stops" in self.log.read_text(), self.log)
+        return self
+
+    def __exit__(self, *given: object) -> None:
+        os.kill(self.process.pid, signal.SIGINT)
+        try:
+            self.process.wait(60)
+        finally:
+            if self.process.poll() is None:
+                os.killpg(self.process.pid, signal.SIGKILL)
+
+
+def _until(holds: Any, log: Path) -> None:
+    deadline = time.monotonic() + SECONDS
+    while not holds():
+        assert time.monotonic() < deadline, log.read_text()[-3000:]
+        time.sleep(0.3)
+
+
+def _asked(url: str, body: object = None) -> Any:
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(  # noqa: S310  # loopback
+        url, data=data, headers={"Content-Type": "application/json"}
+    )
+    with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
+        return json.loads(answer.read() or b"null")
+
+
+def _deployments(api: str) -> dict[str, dict[str, Any]]:
+    return {d["name"]: d for d in _asked(f"{api}/deployments/filter", {})}
+
+
+def _late_run(api: str, deployment: str, hours: int) -> str:
+    """A start that was due so many hours ago and that nobody served."""
+    at = (datetime.now(UTC) - timedelta(hours=hours)).isoformat()
+    state = {"type": "SCHEDULED", "state_details": {"scheduled_time": at}}
+    url = f"{api}/deployments/{deployment}/create_flow_run"
+    return str(_asked(url, {"state": state})["id"])
+
+
+def _dead_run(api: str, deployment: str, home: Path) -> str:
+    """A run that Prefect holds for running, whose process is gone."""
+    url = f"{api}/deployments/{deployment}/create_flow_run"
+    run_id = str(_asked(url, {"state": {"type": "RUNNING"}})["id"])
+    (home / "prefect" / "running").mkdir(parents=True, exist_ok=True)
+    (home / "prefect" / "running" / run_id).write_text("process 1 since never")
+    return run_id
+
+
+def _state(api: str, run_id: str) -> str:
+    return str(_asked(f"{api}/flow_runs/{run_id}")["state_type"])
+
+
+def test_a_schedule_survives_a_stop_and_does_once_what_was_missed(
+    prefect: str, tmp_path: Path
+) -> None:
+    home, log = tmp_path / "home", tmp_path / "schedule.log"
+    with Schedule(prefect, home, log):
+        made = _deployments(prefect)
+        assert set(made) == {"daily", "weekly", "backfill"}
+        (clock,) = made["daily"]["schedules"]
+        assert (clock["schedule"]["timezone"], clock["active"]) == ("America/Sao_Paulo", True)
+        limits = _asked(f"{prefect}/v2/concurrency_limits/filter", {"limit": 200})
+        assert {"stayrank-backfill"} <= {one["name"] for one in limits}
+    assert "Traceback" not in log.read_text()
+    late = [_late_run(prefect, made["daily"]["id"], hours) for hours in (72, 48, 24)]
+    dead = _dead_run(prefect, made["daily"]["id"], home)
+    with Schedule(prefect, home, log):
+        assert "caught up once: daily, missed 3 times" in log.read_text()
+        assert "had ended without a word" in log.read_text()
+        assert all(s["active"] for s in _deployments(prefect)["daily"]["schedules"])
+        _until(lambda: _state(prefect, late[2]) in ("COMPLETED", "FAILED", "CRASHED"), log)
+    states = Counter(_state(prefect, run) for run in late)
+    assert states == {"CANCELLED": 2, "COMPLETED": 1}, log.read_text()[-3000:]
+    assert _state(prefect, dead) == "CRASHED"
+    # A home without a log: the day holds, with its reason in the journal.
+    (journal,) = (home / "batches" / "daily").glob("*/journal.json")
+    assert json.loads(journal.read_text())["status"] == "held"
