@@ -17,6 +17,7 @@ from typing import Any, Self
 
 import numpy as np
 import polars as pl
+import polars.testing
 import pytest
 
 from data.errors import DataError
