@@ -210,16 +210,17 @@ def best_tower(
     drawn = some_users(inner, most, np.random.default_rng(base.seed))
     part, kept = (p.take(np.isin(p.user, drawn)) for p in (inner, outer))
     small = replace(base, batch_size=_batch(part), uniform_negatives=_batch(part))
-    recalls = []
+    runs = []
     for config in trials:
-        trained = fitted_tower(part, config, small, kept).trained
-        recalls.append(trained.best_recall)
-        print(f"    held out: recall {recalls[-1]:.4f}  {_short(config)}", flush=True)
-    best = trials[int(np.argmax(recalls))]
-    trained = fitted_tower(inner, best, base, outer).trained
+        runs.append(fitted_tower(part, config, small, kept).trained)
+        print(f"    held out: recall {runs[-1].best_recall:.4f}  {_short(config)}", flush=True)
+    at = int(np.argmax([run.best_recall for run in runs]))
+    # what was chosen on all users has shown its number of epochs already
+    whole = runs[at] if len(part.user) == len(inner.user) else None
+    trained = whole or fitted_tower(inner, trials[at], base, outer).trained
     epochs = max(1, trained.best_epoch)
     print(f"    held out: recall {trained.best_recall:.4f}  all users, {epochs} epochs", flush=True)
-    return best, replace(base, epochs=epochs)
+    return trials[at], replace(base, epochs=epochs)
 
 
 def _batch(pairs: Pairs) -> int:

@@ -38,7 +38,7 @@ def main() -> None:
         bounds = _bounds(asked.searches, listings, asked.seed)
         spent = _best(lambda: exact_top_k(query_QD, listing_LD, asked.k, allowed=bounds))  # noqa: B023
         print(f"{listings:,} listings\n  exact  {asked.searches / spent:10,.0f} searches/s")
-        for kind in ("hnsw", "ivf"):
+        for kind in asked.kinds:
             config = IndexConfig(kind=kind, k=asked.k)
             started = time.perf_counter()
             index = ApproximateIndex(listing_LD, config)
@@ -57,6 +57,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--listings", type=int, nargs="+", default=[10_000, 30_000, 100_000, 300_000]
     )
+    parser.add_argument("--kinds", nargs="+", choices=("hnsw", "ivf"), default=["hnsw", "ivf"])
     parser.add_argument("--searches", type=int, default=400)
     parser.add_argument("--k", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
