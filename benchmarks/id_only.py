@@ -45,9 +45,13 @@ ALS_TRIALS = tuple(
 )
 BPR_TRIALS = tuple(
     CollaborativeConfig(
-        algorithm="bpr", factors=64, learning_rate=rate, regularization=0.01, iterations=passes
+        algorithm="bpr",
+        factors=factors,
+        learning_rate=rate,
+        regularization=0.01,
+        iterations=passes,
     )
-    for rate, passes in ((0.02, 60), (0.05, 60), (0.05, 150))
+    for factors, rate, passes in ((16, 0.002, 150), (32, 0.002, 300), (64, 0.005, 100))
 )
 TOWER_TRIALS = tuple(
     TowerConfig(dimension=64, history_length=history, id_dropout=0.0, temperature=temperature)
@@ -242,7 +246,7 @@ def _short(trial: CollaborativeConfig | TowerConfig) -> str:
     if isinstance(trial, TowerConfig):
         return f"temperature {trial.temperature}, history {trial.history_length}"
     if trial.algorithm == "bpr":
-        return f"rate {trial.learning_rate}, {trial.iterations} passes"
+        return f"factors {trial.factors}, rate {trial.learning_rate}, {trial.iterations} passes"
     return f"factors {trial.factors}, alpha {trial.alpha}, regularization {trial.regularization}"
 
 
