@@ -118,6 +118,7 @@ class BatchSettings(Section):
     daily_cron: str = Field(default="0 4 * * *", description="when the daily starts")
     weekly_cron: str = Field(default="0 22 * * 0", description="when the weekly starts")
     tune_s: float = Field(default=0.0, ge=0, description="seconds of tuning a week; 0: none")
+    notebooks: bool = Field(default=True, description="the weekly executes the notebooks")
     keep_days: int = Field(default=30, ge=1, description="days that old table versions stay")
     stage_limit_s: float = Field(default=14_400.0, gt=0, description="longest time of a stage")
 

@@ -25,6 +25,8 @@ SMALL = {
     "models": ("random", "popularity", "two_tower", "ranker"),
     "two_tower": {"epochs": 1, "dimension": 8, "hidden": 16},
     "ranker": {"max_rounds": 10, "patience": 5},
+    # They have tests of their own, and take a minute each.
+    "batch": {"notebooks": False},
 }
 FIRST_DAY = date(2026, 1, 12)
 # The first day that a daily batch runs for: the second week's first log is of the day before.

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib import import_module
-from importlib.util import find_spec
 from typing import Any
 
 from pipelines.champion import choose
@@ -25,7 +23,8 @@ def tune(batch: Batch) -> Mapping[str, Any]:
     budget_s = batch.context.settings.batch.tune_s
     if not budget_s:
         return {"trials": 0}
-    search = import_module("pipelines.steps.tuning").tune
+    from pipelines.steps.tuning import tune as search
+
     return {"found": str(search(batch.context, budget_s=budget_s))}
 
 
@@ -54,11 +53,12 @@ def report_week(batch: Batch) -> Mapping[str, Any]:
 
 
 def notebooks(batch: Batch) -> Mapping[str, Any]:
-    """Execute the notebooks on this home; their pages go to MLflow."""
-    if find_spec("pipelines.steps.notebooks") is None:
+    """Execute the notebooks on this home, unless the settings say not to."""
+    if not batch.context.settings.batch.notebooks:
         return {"executed": 0}
-    execute = import_module("pipelines.steps.notebooks").execute_notebooks
-    return {"executed": len(execute(batch.context, batch.results["train"]["run"]))}
+    from pipelines.steps.notebooks import execute_notebooks
+
+    return {"executed": len(execute_notebooks(batch.context, batch.results["train"]["run"]))}
 
 
 WEEKLY: tuple[Stage, ...] = (
