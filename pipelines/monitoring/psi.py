@@ -6,7 +6,7 @@ with p the day's share of a bin and q the reference's (Siddiqi 2006; twice the s
 Kullback–Leibler divergence). Every guest of a day counts once, whether with two rows or
 two hundred: a single busy guest is no drift.
 
-To second order it is Σ (p − q)² / q, so what chance alone makes it follows from the
+To second order it is Σ (p − q)² / q, so what chance alone makes of it follows from the
 covariance of the shares over guests; the sum of weighted chi-squares is matched by a scaled
 one (Rao & Scott 1981). A feature of the query, the same in all rows of a guest, so gets a
 wider limit than one of the listings. Bins with hardly a guest are pooled: there the
@@ -131,8 +131,8 @@ def _judged(
         if is_judged:
             limit = days.config.psi
             if value > limit:
-                by_chance = _by_chance(cells, share_CB @ kept, (place, earlier), days.config)
-                limit = max(limit, by_chance)
+                factor = _chance(cells, share_CB @ kept, (place, earlier), days.config)
+                limit = max(limit, value * factor)
         found[place] = value, limit
         return None if limit is None else value > limit
 
@@ -155,22 +155,29 @@ def _pooling(guests_DB: Floats, place: int, earlier: list[int]) -> Floats:
     return np.hstack(columns)
 
 
-def _by_chance(
+def _chance(
     cells: _Cells, share_CB: Floats, sides: tuple[int, list[int]], config: MonitoringConfig
 ) -> float:
-    """What the index stays below when nothing but the guests drawn has changed."""
+    """How much of the shift chance could make, at most; above 1 all of it.
+
+    The shift is taken as Σ (p − q)² / mean, which PSI is to second order: where a bin is
+    empty the logarithm exaggerates, and chance would have to be measured by it too.
+    """
     place, earlier = sides
     day_GB = _by_guest(cells, share_CB, [place])
     reference_GB = _by_guest(cells, share_CB, earlier)
-    total_B = reference_GB.sum(axis=0) + day_GB.sum(axis=0)
-    used = total_B > 0
-    share_B = total_B[used] / total_B.sum()
-    covariance = _covariance(day_GB[:, used], share_B) + _covariance(reference_GB[:, used], share_B)
+    together_B = reference_GB.sum(axis=0) + day_GB.sum(axis=0)
+    used = together_B > 0
+    share_B = together_B[used] / together_B.sum()
+    day_GB, reference_GB = day_GB[:, used], reference_GB[:, used]
+    p, q = (side.sum(axis=0) / side.sum() for side in (day_GB, reference_GB))
+    shift = float(np.sum((p - q) ** 2 / share_B))
+    covariance = _covariance(day_GB, share_B) + _covariance(reference_GB, share_B)
     scaled = covariance / np.sqrt(np.outer(share_B, share_B))
     trace, square = float(np.trace(scaled)), float(np.sum(scaled**2))
-    if trace <= 0 or square <= 0:
+    if trace <= 0 or square <= 0 or shift <= 0:
         return 0.0
-    return square / trace * float(chi2.ppf(config.confidence, trace**2 / square))
+    return square / trace * float(chi2.ppf(config.confidence, trace**2 / square)) / shift
 
 
 def _by_guest(cells: _Cells, share_CB: Floats, days: list[int]) -> Floats:

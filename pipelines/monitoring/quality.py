@@ -12,7 +12,7 @@ import polars as pl
 
 from pipelines.monitoring.config import MonitoringConfig
 from pipelines.monitoring.measured import Measured
-from pipelines.monitoring.rates import judged_rate, per_guest_and_day
+from pipelines.monitoring.rates import GUEST, judged_rate, per_guest_and_day
 
 __all__ = ["null_shares", "quarantined_rows"]
 
@@ -33,8 +33,8 @@ def null_shares(
     sums = {name: pl.col(name).is_null().mean() for name in names}
     for days, parts in per_guest_and_day(impressions, sums, last_training, config):
         for name in names:
-            pairs = [(p[name].to_numpy(), np.ones(p.height)) for p in parts]
-            yield from judged_rate(days, "null_share", name, pairs, least=config.null_shift)
+            shares = [(p[GUEST], p[name].to_numpy(), np.ones(p.height)) for p in parts]
+            yield from judged_rate(days, "null_share", name, shares, least=config.null_shift)
 
 
 def quarantined_rows(

@@ -18,15 +18,17 @@ from models.evaluation.arrays import Floats
 from pipelines.monitoring.config import MonitoringConfig
 from pipelines.monitoring.measured import MarketDays, Measured
 
-__all__ = ["funnel_rates", "judged_rate", "per_guest_and_day", "searches_per_day"]
+__all__ = ["GUEST", "funnel_rates", "judged_rate", "per_guest_and_day", "searches_per_day"]
 
+GUEST = "_guest"
 # rate → what is counted, and of what
 RATES = {
     "click per impression": ("clicks", "impressions"),
     "contact per click, same day": ("contacts", "clicks"),
     "booking per click, same day": ("bookings", "clicks"),
 }
-Pairs = Sequence[tuple[Floats, Floats]]
+# per day: the guests, and of each what is counted and of how many
+Sums = Sequence[tuple[pl.Series, Floats, Floats]]
 
 
 def funnel_rates(
@@ -41,8 +43,8 @@ def funnel_rates(
     for days, parts in per_guest_and_day(impressions, sums, last_training, config):
         for name, (counted, base) in RATES.items():
             if counted in sums:
-                pairs = [(p[counted].to_numpy(), p[base].to_numpy()) for p in parts]
-                yield from judged_rate(days, "rate", name, pairs)
+                sums_D = [(p[GUEST], p[counted].to_numpy(), p[base].to_numpy()) for p in parts]
+                yield from judged_rate(days, "rate", name, sums_D)
 
 
 def per_guest_and_day(
@@ -54,8 +56,8 @@ def per_guest_and_day(
     """Each market with a frame per day, whose rows are guests with these sums."""
     present = impressions.collect_schema().names()
     guest = pl.coalesce([c for c in ("id_user", "id_search") if c in present])
-    grouped = impressions.group_by("market", "ds_search", guest.alias("_guest")).agg(**sums)
-    whole = grouped.sort("market", "ds_search", "_guest").collect(engine="streaming")
+    grouped = impressions.group_by("market", "ds_search", guest.alias(GUEST)).agg(**sums)
+    whole = grouped.sort("market", "ds_search", GUEST).collect(engine="streaming")
     for (market,), here in whole.group_by("market", maintain_order=True):
         days = MarketDays(
             market=str(market),
@@ -67,7 +69,7 @@ def per_guest_and_day(
 
 
 def judged_rate(
-    days: MarketDays, kind: str, name: str, pairs: Pairs, *, least: float = 0.0
+    days: MarketDays, kind: str, name: str, sums: Sums, *, least: float = 0.0
 ) -> Iterator[Measured]:
     """Σ y / Σ x, between 0 and 1, of every day with its control limits.
 
@@ -78,8 +80,8 @@ def judged_rate(
     limits: dict[int, tuple[float, float, float]] = {}
 
     def judge(place: int, earlier: list[int]) -> bool | None:
-        y, x = (np.concatenate([pairs[e][side] for e in earlier]) for side in (0, 1))
-        own_y, own_x = pairs[place]
+        y, x = _by_guest([sums[e] for e in earlier])
+        _, own_y, own_x = sums[place]
         if not x.sum() or not own_x.sum():
             return None
         centre = float(y.sum() / x.sum())
@@ -89,7 +91,7 @@ def judged_rate(
         return not limits[place][1] <= value <= limits[place][2]
 
     for place, flagged in days.judged(judge):
-        y, x = pairs[place]
+        _, y, x = sums[place]
         if x.sum() == 0:
             continue
         reference, low, high = limits.get(place, (None, None, None))
@@ -105,6 +107,15 @@ def judged_rate(
         )
 
 
+def _by_guest(days: Sums) -> tuple[Floats, Floats]:
+    """The sums over several days, a guest of many days once."""
+    guests = pl.concat([guest for guest, _, _ in days])
+    code = guests.rank("dense").cast(pl.Int64).to_numpy() - 1
+    y, x = (np.concatenate([day[side] for day in days]) for side in (1, 2))
+    sums = (np.bincount(code, weights=values).astype(np.float64) for values in (y, x))
+    return next(sums), next(sums)
+
+
 def _limits(
     centre: float, reference: tuple[Floats, Floats], own_x: Floats, sigmas: float
 ) -> tuple[float, float]:
@@ -118,7 +129,8 @@ def _limits(
     reach = sigmas * 0.5 * float(np.sqrt(1 / draws + 1 / own_draws))
     ends = np.clip([middle - reach, middle + reach], 0, np.pi / 2)
     low, high = np.sin(ends) ** 2
-    return float(low), float(high)
+    # Counts are whole: one event less or more is no sign, which few events would make it.
+    return float(low - 1 / own_draws), float(high + 1 / own_draws)
 
 
 def searches_per_day(
