@@ -59,7 +59,7 @@ def prepared_world(seed: int, searches: int, work: Path) -> World:
         features=FeatureSet.load(folder / "features.json"),
         train=train,
         valid=pq.read_table(days[-1]),
-        test=pq.read_table(folder / "test.parquet"),
+        test=pa.concat_tables(pq.read_table(f) for f in sorted(folder.glob("test_*.parquet"))),
     )
 
 
@@ -86,12 +86,12 @@ def _build(context: RunContext, folder: Path) -> FeatureSet:
     numbers = [pl.col(f.name).cast(pl.Float32) for f in features if f.kind == "number"]
     learnt = days.to_list()[FIRST_DAY_LEARNT:]
     with context.console.step("building features") as moved:
-        built = build_by_day(impressions, learnt, features=features)
-        for done, (day, frame) in enumerate(built, start=1):
-            wanted = frame.to_native().with_columns(numbers).join(extra, on=KEY, how="left")
+        built = build_by_day(impressions, learnt, features=features, together_rows=0)
+        for done, block in enumerate(built, start=1):
+            wanted = block.rows.lazy().with_columns(numbers).join(extra, on=KEY, how="left")
             rows = arrow(wanted.collect(engine="streaming"))
-            is_test = day == learnt[-1]
-            name = "test.parquet" if is_test else f"known_{done}.parquet"
+            is_test = block.last_day == learnt[-1]
+            name = f"test_{done}.parquet" if is_test else f"known_{done}.parquet"
             pq.write_table(rows if is_test else lower_labels(rows, learnt[-1]), folder / name)
-            moved(done, len(learnt))
+            moved(learnt.index(block.last_day) + 1, len(learnt))
     return features

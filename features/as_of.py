@@ -139,6 +139,8 @@ class Past:
         if not self._is_in_order:
             return rows.join(found, on=list(on), how="left")
         names = [name for name in found.collect_schema().names() if name not in on]
+        if not names:
+            return rows
         asked = self._asked.select(*on)
         return beside(rows, found_in_order(asked, found, list(on)).select(*names))
 
@@ -146,7 +148,8 @@ class Past:
         """``rows`` with the further columns of ``same``: the same rows, with the key ``on``."""
         if not self._is_in_order:
             return rows.join(same, on=list(on), how="left")
-        return beside(rows, same.drop(*on))
+        further = [name for name in same.collect_schema().names() if name not in on]
+        return beside(rows, same.select(*further)) if further else rows
 
     def settled(self, frame: Frame) -> Frame:
         """``frame``, computed now where columns are put beside one another, and on Spark."""

@@ -3,7 +3,7 @@ from __future__ import annotations
 import polars as pl
 import pytest
 
-from features.build import build_features
+from features.build import available_features, build_features
 from features.days import affected_days, build_by_day
 from tests.features.worlds import FIRST_DAY, differences, random_impressions
 
@@ -54,3 +54,14 @@ def test_late_rows_change_no_day_before_theirs() -> None:
     for day in set(DAYS) - set(rebuilt):
         assert before[day].equals(after[day], null_equal=True)
     assert not before[late_day].equals(after[late_day], null_equal=True)
+
+
+@pytest.mark.parametrize(
+    "names", [["guest_clicks_similarity"], ["query_nights"], ["listing_lat"], ["in_search_results"]]
+)
+def test_a_few_features_alone_hold_the_same_bits(names: list[str]) -> None:
+    log = random_impressions(25, searches=40, days=3)
+    chosen = available_features(log.columns).only(names)
+    blocks = build_by_day(log.lazy(), DAYS, features=chosen)
+    alone = pl.concat(block.rows for block in blocks).sort(KEY)
+    assert differences(alone, at_once(log).select(alone.columns)) == []

@@ -1,30 +1,39 @@
 """How fast the features are built, against a bare copy and against plain pandas and DuckDB.
 
-``python benchmarks/feature_build.py LOG.parquet`` with a Parquet file of impressions, or
-without, to simulate ``--searches`` of them first. Each figure comes from a process of its
-own, so that peak memory is that of the one job. Prints one line per job.
+``python benchmarks/features.py LOG.parquet`` with a Parquet file of impressions, or
+without, to simulate them first: ``--size 1M``, ``10M``, ``50M``, or ``--searches``. Each
+figure comes from a process of its own, so that peak memory is that of the one job. Prints
+one line per job, and whether the eight features agree in value, whoever computed them.
 """
 
+# ruff: noqa: E402 - the path is mended before this project's packages are imported
+
 from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+# A script's own folder comes first on the path, where this file would pass for the package.
+sys.path = [entry for entry in sys.path if Path(entry or ".").resolve() != Path(__file__).parent]
 
 import argparse
 import json
 import os
 import resource
 import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
-from pathlib import Path
 
+import narwhals as nw
 import polars as pl
 
 from data.ingest import ingest
+from data.pump import made_ahead
 from data.simulator import SimulationConfig, write_simulation
 from data.store import Lake
-from features.build import available_features, build_features
+from features.build import available_features
 from features.days import build_by_day
 
 EIGHT = (
@@ -46,34 +55,23 @@ def bare(log: Path, out: Path) -> None:
 
 
 def all_groups(log: Path, out: Path) -> None:
-    """Every feature but the co-engagement one, whose training is timed apart, at once."""
-    frame = pl.scan_parquet(log)
-    features = available_features(frame.collect_schema().names()).without(["co_engagement"])
-    build_features(frame, frame, features=features).to_native().sink_parquet(out)
-
-
-def day_by_day(log: Path, out: Path) -> None:
-    """The same, one day at a time."""
-    _days_from(log, out, first=0)
+    """Every feature but the co-engagement one, whose training is timed apart."""
+    _built(log, out, last_day_only=False)
 
 
 def one_more_day(log: Path, out: Path) -> None:
     """The last day alone, on top of the others."""
-    _days_from(log, out, first=-1)
+    _built(log, out, last_day_only=True)
 
 
 def co_engagement(log: Path, out: Path) -> None:
     """The co-engagement feature alone: learning the vectors of every day, and using them."""
-    frame = pl.scan_parquet(log)
-    features = available_features(frame.collect_schema().names()).only(["guest_clicks_similarity"])
-    build_features(frame, frame, features=features).to_native().sink_parquet(out)
+    _built(log, out, last_day_only=False, names=["guest_clicks_similarity"])
 
 
 def eight_here(log: Path, out: Path) -> None:
     """The eight features, by this project."""
-    frame = pl.scan_parquet(log)
-    features = available_features(frame.collect_schema().names()).only(EIGHT)
-    build_features(frame, frame, features=features).to_native().sink_parquet(out)
+    _built(log, out, last_day_only=False, names=EIGHT)
 
 
 def eight_pandas(log: Path, out: Path) -> None:
@@ -151,13 +149,17 @@ COPY (
 ) TO '{out}' (FORMAT parquet)
 """
 
-SMALL = {"searches": 600, "jobs": ["bare", "all_groups", "one_more_day", "eight_here"]}
+SMALL = {"searches": 600}
+SIZES = {"1M": 57_000, "10M": 570_000, "50M": 2_850_000}
+"""Impressions, and the searches that show about so many."""
+
+TOLERANCE = 1e-9
+
 JOBS: dict[str, Callable[[Path, Path], None]] = {
     job.__name__: job
     for job in (
         bare,
         all_groups,
-        day_by_day,
         one_more_day,
         co_engagement,
         eight_here,
@@ -167,23 +169,45 @@ JOBS: dict[str, Callable[[Path, Path], None]] = {
 }
 
 
-def _days_from(log: Path, out: Path, *, first: int) -> None:
+def _built(
+    log: Path, out: Path, *, last_day_only: bool, names: Sequence[str] | None = None
+) -> None:
+    """Build and write block by block, the next one being built while one is written."""
     frame = pl.scan_parquet(log)
-    features = available_features(frame.collect_schema().names()).without(["co_engagement"])
-    days = frame.select(pl.col("search_day").unique().sort()).collect()["search_day"].to_list()
-    for day, built in build_by_day(frame, days[first:], features=features):
-        built.to_native().sink_parquet(out.with_name(f"{out.stem}-{day}.parquet"))
+    available = available_features(dict(nw.from_native(frame).collect_schema()))
+    features = available.without(["co_engagement"]) if names is None else available.only(names)
+    days = frame.select(pl.col("search_day").unique().sort()).collect().to_series().to_list()
+    chosen = days[-1:] if last_day_only else days
+    out.mkdir()
+    with made_ahead(build_by_day(frame, chosen, features=features), ahead=1) as blocks:
+        for number, block in enumerate(blocks):
+            block.rows.lazy().sink_parquet(out / f"{number:04d}.parquet")
 
 
-def _measured(job: str, log: Path) -> dict[str, float]:
-    command = [sys.executable, __file__, str(log), "--job", job]
-    with tempfile.TemporaryDirectory() as folder:
-        done = subprocess.run(
-            [*command, "--out", str(Path(folder) / "out.parquet")],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+def _agreement(here: Path, other: Path) -> str:
+    """The eight features of two jobs compared row by row."""
+    key = ["id_search", "id_listing"]
+    ours, theirs = (
+        pl.scan_parquet(path if path.is_file() else path / "*.parquet")
+        .select(*key, *EIGHT)
+        .sort(key)
+        .collect()
+        for path in (here, other)
+    )
+    unlike = [name for name in EIGHT if not _alike(ours[name], theirs[name])]
+    return "all eight agree" if not unlike else f"unlike: {', '.join(unlike)}"
+
+
+def _alike(left: pl.Series, right: pl.Series) -> bool:
+    a, b = (s.cast(pl.Float64).fill_nan(None) for s in (left, right))
+    known = a.is_not_null() & b.is_not_null()
+    near = ((a - b).abs() <= TOLERANCE * a.abs().clip(1.0)) | ~known
+    return bool((a.is_null() == b.is_null()).all() and near.all())
+
+
+def _measured(job: str, log: Path, out: Path) -> dict[str, float]:
+    command = [sys.executable, __file__, str(log), "--job", job, "--out", str(out)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(f"{job} failed:\n{done.stderr}")
     return dict(json.loads(done.stdout.splitlines()[-1]))
@@ -204,7 +228,7 @@ def _run(job: str, log: Path, out: Path) -> None:
     )
 
 
-def _report(log: Path, jobs: list[str]) -> None:
+def _report(log: Path, jobs: list[str], folder: Path) -> None:
     rows = pl.scan_parquet(log).select(pl.len()).collect().item()
     print(f"{rows:,} impressions, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
     base: dict[str, float] | None = None
@@ -212,7 +236,7 @@ def _report(log: Path, jobs: list[str]) -> None:
         if job == "eight_duckdb" and find_spec("duckdb") is None:
             print("eight_duckdb    left out: DuckDB is not installed")
             continue
-        figures = _measured(job, log)
+        figures = _measured(job, log, folder / job)
         base = base or figures
         print(
             f"{job:14s} {figures['wall_s']:8.1f} s {rows / figures['wall_s']:12,.0f} rows/s "
@@ -221,6 +245,9 @@ def _report(log: Path, jobs: list[str]) -> None:
             f"peak {figures['peak_gb']:.2f} GB",
             flush=True,
         )
+    for rival in ("eight_pandas", "eight_duckdb"):
+        if rival in jobs and "eight_here" in jobs and (folder / rival).exists():
+            print(f"{rival}: {_agreement(folder / 'eight_here', folder / rival)}")
 
 
 def _simulated(searches: int, home: Path) -> Path:
@@ -236,6 +263,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("log", type=Path, nargs="?", help="Parquet file of impressions")
     parser.add_argument("--searches", type=int, default=50_000, help="to simulate without a log")
+    parser.add_argument("--size", choices=tuple(SIZES), help="impressions to simulate instead")
     parser.add_argument("--jobs", nargs="+", choices=tuple(JOBS), default=list(JOBS))
     parser.add_argument("--job", choices=tuple(JOBS), help=argparse.SUPPRESS)
     parser.add_argument("--out", type=Path, help=argparse.SUPPRESS)
@@ -246,8 +274,11 @@ def main() -> None:
     if asked.job:
         _run(asked.job, asked.log, asked.out)
         return
+    searches = SIZES[asked.size] if asked.size else asked.searches
     with tempfile.TemporaryDirectory() as folder:
-        _report(asked.log or _simulated(asked.searches, Path(folder)), asked.jobs)
+        (Path(folder) / "out").mkdir()
+        log = asked.log or _simulated(searches, Path(folder))
+        _report(log, asked.jobs, Path(folder) / "out")
 
 
 if __name__ == "__main__":
