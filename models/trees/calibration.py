@@ -36,7 +36,7 @@ class CalibrationConfig:
     """
 
     isotonic_outcomes: int = 300
-    platt_outcomes: int = 20
+    platt_outcomes: int = 100
     shrinkage: float = 1.0
 
     def __post_init__(self) -> None:
