@@ -1,4 +1,4 @@
-"""Every feature is the same on Spark as on Polars."""
+"""Every feature is the same on Spark as on Polars, and as honest."""
 
 from __future__ import annotations
 
@@ -11,12 +11,15 @@ import narwhals as nw
 import polars as pl
 import pytest
 
-from data.feature_set import FeatureSet
-from features.build import ALL_FEATURES, available_features, build_features
-from tests.features.worlds import random_impressions
+from data.ingest import ingest
+from data.store import Lake
+from features.build import available_features, build_features
+from tests.features.test_leakage import time_of, with_another_future, world
+from tests.features.worlds import differences, random_impressions
 
 pytestmark = pytest.mark.slow
 KEY = ["id_search", "id_listing"]
+EXPEDIA = Path(__file__).parents[3] / "shared" / "data" / "expedia_2013"
 
 
 @pytest.fixture(scope="module")
@@ -25,8 +28,37 @@ def spark() -> Iterator[Any]:
     builder = sql.SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false")
     builder = builder.config("spark.sql.shuffle.partitions", "2")
     session = builder.config("spark.driver.host", "127.0.0.1").getOrCreate()
+    session.sparkContext.setLogLevel("ERROR")
     yield session
     session.stop()
+
+
+def there(log: pl.DataFrame, spark: Any, folder: Path) -> pl.DataFrame:
+    """Every feature, built on Spark."""
+    folder.mkdir(parents=True, exist_ok=True)
+    log.write_parquet(folder / "log.parquet")
+    frame = nw.from_native(spark.read.parquet(str(folder / "log.parquet")))
+    chosen = available_features(dict(nw.from_native(log).schema))
+    built = build_features(frame, frame, features=chosen).collect("polars").to_native()
+    return pl.DataFrame(built).sort(KEY)
+
+
+def here(log: pl.DataFrame) -> pl.DataFrame:
+    """The same on Polars."""
+    native = build_features(log.lazy(), log.lazy()).to_native()
+    assert isinstance(native, pl.LazyFrame)
+    return native.collect().sort(KEY)
+
+
+def unlike(left: pl.DataFrame, right: pl.DataFrame) -> dict[str, Any]:
+    """Per column that differs, the first pair of values that does."""
+    assert left.columns == right.columns
+    return {
+        name: pair
+        for name in left.columns
+        for pair in zip(left[name].to_list(), right[name].to_list(), strict=True)
+        if not same(*pair)
+    }
 
 
 def same(left: Any, right: Any) -> bool:
@@ -35,20 +67,30 @@ def same(left: Any, right: Any) -> bool:
     return bool(left == right)
 
 
-@pytest.mark.parametrize("group", tuple(dict.fromkeys(f.group for f in ALL_FEATURES)))
-def test_spark_builds_the_columns_of_polars(group: str, spark: Any, tmp_path: Path) -> None:
+def test_spark_builds_every_column_of_polars(spark: Any, tmp_path: Path) -> None:
     log = random_impressions(1, searches=40)
-    log.write_parquet(tmp_path / "log.parquet")
-    wanted = FeatureSet(tuple(f for f in available_features(log.columns) if f.group == group))
-    frame = nw.from_native(spark.read.parquet(str(tmp_path / "log.parquet")))
-    there = build_features(frame, frame, features=wanted).collect("polars").to_native().sort(KEY)
-    native = build_features(log.lazy(), log.lazy(), features=wanted).to_native()
-    assert isinstance(native, pl.LazyFrame)
-    here = native.collect().sort(KEY)
-    unlike = {
-        name: pair
-        for name in wanted.names
-        for pair in zip(here[name].to_list(), there[name].to_list(), strict=True)
-        if not same(*pair)
-    }
-    assert unlike == {}
+    assert unlike(here(log), there(log, spark, tmp_path)) == {}
+
+
+def test_spark_builds_every_column_of_real_impressions(spark: Any, tmp_path: Path) -> None:
+    logs = sorted(EXPEDIA.glob("*.csv*")) if EXPEDIA.is_dir() else []
+    sample = [path for path in logs if "rates" not in path.name]
+    if not sample:
+        pytest.skip(f"the Expedia sample is not at {EXPEDIA}")
+    ingest([sample[0]], "expedia_2013", home=tmp_path / "home")
+    impressions = Lake(tmp_path / "home").scan("impressions").collect()
+    few = impressions.filter(pl.col("id_search").rank("dense") <= 60)
+    assert few.height > 0
+    assert unlike(here(few), there(few, spark, tmp_path / "spark")) == {}
+
+
+def test_another_future_leaves_sparks_columns_bit_identical(spark: Any, tmp_path: Path) -> None:
+    log, t = world(), time_of(0.6)
+    honest = there(log, spark, tmp_path / "honest")
+    tampered = there(with_another_future(log, t, seed=3), spark, tmp_path / "tampered")
+    known = available_features(log.columns).names
+    first, second = (
+        frame.filter(pl.col("search_s") <= t).select(*KEY, *known) for frame in (honest, tampered)
+    )
+    assert first.height > 0
+    assert differences(first, second) == []
