@@ -17,6 +17,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import narwhals as nw
 import numpy as np
 import polars as pl
 import pyarrow as pa
@@ -28,6 +29,7 @@ from data.ingest import ingest
 from data.simulator import SimulationConfig, write_simulation
 from data.split import Windows, windows_by_days
 from data.store import Lake
+from features.build import available_features
 from features.days import build_by_day
 from features.funnel import lower_labels
 from models.evaluation.config import EvaluationConfig
@@ -70,10 +72,6 @@ def simulated(seed: int, searches: int) -> World:
 
 
 def _available(impressions: pl.LazyFrame) -> FeatureSet:
-    import narwhals as nw
-
-    from features.build import available_features
-
     return available_features(dict(nw.from_native(impressions).collect_schema()))
 
 
@@ -161,8 +159,8 @@ def main() -> None:
         groups = world.features.groups
         sizes = {g: sum(f.group == g for f in world.features) for g in groups}
         cards.append(judged(world, config))
-    print(f"\nSIMULATED: {len(cards)} worlds of {asked.searches:,} searches, seeds {asked.seeds}")
-    print_table(cards, sizes)
+        print(f"\nSIMULATED: {len(cards)} worlds of {asked.searches:,} searches", flush=True)
+        print_table(cards, sizes)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from data.feature_set import FeatureSet
 from features import as_of, events
 from features.build import ALL_FEATURES, available_features, build_features
+from features.days import build_by_day
 from features.ledger import Ledger
 from tests.features.worlds import DAY_S, FIRST_DAY, differences, random_impressions
 
@@ -133,6 +134,25 @@ def test_another_future_leaves_the_group_bit_identical(group: str, share: float,
 @given(share=st.floats(0, 1), seed=st.integers(0, 10_000))
 def test_another_future_leaves_the_whole_build_bit_identical(share: float, seed: int) -> None:
     assert_no_leak(None, time_of(share), seed)
+
+
+def built_by_day(log: pl.DataFrame, until_s: int) -> pl.DataFrame:
+    """Every feature, as the features table is built: from books carried from day to day."""
+    chosen = available_features(log.columns)
+    blocks = build_by_day(log.lazy(), log["search_day"].unique().to_list(), together_rows=0)
+    kept = pl.concat(block.rows for block in blocks).filter(pl.col("search_s") <= until_s)
+    return kept.select("id_search", "id_listing", *chosen.names).sort("id_search", "id_listing")
+
+
+@settings(LENIENT, max_examples=4)
+@given(share=st.floats(0.3, 1), seed=st.integers(0, 10_000))
+def test_another_future_leaves_the_build_by_day_bit_identical(share: float, seed: int) -> None:
+    t = time_of(share)
+    honest, tampered = (
+        built_by_day(log, t) for log in (world(), with_another_future(world(), t, seed))
+    )
+    assert honest.height > 0
+    assert differences(honest, tampered) == []
 
 
 def _with_own_time(per_time: Any, ledger: Ledger) -> Any:
