@@ -181,7 +181,14 @@ def _mlflow(home: Path) -> tuple[Counter[str], dict[str, dict[str, float]], Coun
     tracking = Tracking.open(Home(home))
     tracking.end_abandoned()
     runs = tracking.client.search_runs([tracking.experiment_id], max_results=1000)
-    done = [run for run in runs if run.info.status == "FINISHED"]
+    ended = {run.info.run_id for run in runs if run.info.status == "FINISHED"}
+    # What a killed training had finished stays under its killed parent, and counts no more.
+    parents = {run.info.run_id: run.data.tags.get("mlflow.parentRunId") for run in runs}
+    done = [
+        run
+        for run in runs
+        if run.info.run_id in ended and parents[run.info.run_id] in (None, *ended)
+    ]
     figures = {
         f"{run.info.run_name} {place}": {
             name: value for name, value in run.data.metrics.items() if name.startswith("test.")

@@ -37,6 +37,8 @@ __all__ = ["DAILY", "choose_models", "prepare", "publish", "recommend_day", "wat
 # Scored each day beside each other, so that a page shows whether the ranker still leads.
 SCORED_DAILY = ("popularity", "ranker")
 SPLIT = "day"
+# In the folder of a run that the gate has decided on.
+DECISION = "promotion.json"
 
 
 def prepare(batch: Batch) -> Mapping[str, Any]:
@@ -50,9 +52,11 @@ def choose_models(batch: Batch) -> Mapping[str, Any]:
     chosen = choose(context)
     if chosen is None:
         context.console.say("no trained models yet: training the first")
-        run = train(context)
-        evaluate(context, run)
-        chosen = choose(context) or Choice(run=run, standing="latest")
+        chosen = Choice(run=train(context), standing="latest")
+    if not (context.home.runs / chosen.run / DECISION).exists():
+        # Trained by a start that was cut off before it had judged, or never judged at all.
+        evaluate(context, chosen.run)
+        chosen = choose(context) or chosen
     for warning in chosen.warnings:
         context.console.say(f"warning: {warning}")
     return asdict(chosen)
