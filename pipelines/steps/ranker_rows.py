@@ -14,7 +14,7 @@ from models.ranker_config import RankerConfig
 from pipelines.steps.arrow import arrow, frame_of
 from pipelines.steps.context import RunContext
 
-__all__ = ["with_training_columns"]
+__all__ = ["with_shown_columns", "with_training_columns"]
 
 _KEY = ["id_search", "id_listing"]
 
@@ -31,15 +31,23 @@ def with_training_columns(
     if config.labels == "journey":
         train, valid = _credited(train, valid)
     shown = [name for name in ("position", "is_random_order") if name in config.needs]
-    if not shown:
-        return train, valid
-    absent = [name for name in shown if name not in context.lake.columns(IMPRESSIONS.name)]
+    return with_shown_columns(context, shown, train, valid)
+
+
+def with_shown_columns(
+    context: RunContext, names: Sequence[str], train: pa.Table, valid: pa.Table
+) -> tuple[pa.Table, pa.Table]:
+    """Both windows with these columns of the impressions; as they are where none is asked for.
+
+    Raises ``DataError`` naming a column that the log lacks.
+    """
+    present = context.lake.columns(IMPRESSIONS.name) if names else ()
+    absent = [name for name in names if name not in present]
     if absent:
-        raise DataError(
-            f"ranker.debiasing = {config.debiasing} needs column(s) that the log lacks: "
-            f"{', '.join(absent)}"
-        )
-    return _with_places(context, train, shown), _with_places(context, valid, shown)
+        raise DataError(f"debiasing needs column(s) that the log lacks: {', '.join(absent)}")
+    if not names:
+        return train, valid
+    return _with_places(context, train, names), _with_places(context, valid, names)
 
 
 def _credited(train: pa.Table, valid: pa.Table) -> tuple[pa.Table, pa.Table]:

@@ -16,6 +16,7 @@ from data.contract import FEATURES, IMPRESSIONS
 from data.errors import DataError
 from data.feature_set import FeatureSet
 from data.split import Windows
+from models.funnel_model import FunnelModel
 from models.ranker import Ranker
 from models.recommender import Recommender
 from models.trees.distributed import DaskTrainer
@@ -32,7 +33,7 @@ from pipelines.steps.model_zoo import (
     names_of,
     tuned_names,
 )
-from pipelines.steps.ranker_rows import with_training_columns
+from pipelines.steps.ranker_rows import with_shown_columns, with_training_columns
 from pipelines.steps.reordering import choose_exposure
 from pipelines.steps.rows import attribute_columns, training_rows, windows_of
 from pipelines.steps.run_record import RunRecord
@@ -189,6 +190,9 @@ def _fit(
     if isinstance(model, Ranker):
         train, valid = with_training_columns(context, model.config, rows.train, rows.valid)
         model.fit(train, valid, progress=moved)
+    elif isinstance(model, FunnelModel) and model.config.debiasing == "position":
+        shown = ("position", "is_random_order")
+        model.fit(*with_shown_columns(context, shown, rows.train, rows.valid))
     else:
         model.fit(rows.train, rows.valid)
     return ()
