@@ -165,7 +165,7 @@ def _plan(undisturbed: Attempt) -> list[tuple[str, float]]:
     names = [name for name, _ in undisturbed.stages]
     begun = [at for _, at in undisturbed.stages]
     lasted = np.diff([*begun, begun[-1] + 0.3])
-    more = rng.choice(len(names), size=KILLS - len(names), p=lasted / lasted.sum())
+    more = rng.choice(len(names), size=max(0, KILLS - len(names)), p=lasted / lasted.sum())
     chosen = sorted([*range(len(names)), *map(int, more)])
     return [(names[place], float(rng.uniform(0.05, 0.9) * lasted[place])) for place in chosen]
 
