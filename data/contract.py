@@ -91,7 +91,11 @@ SCORES = Table(
         Column(name="id_listing", kind=Kind.ID, meaning="the listing"),
         Column(name="market", kind=Kind.CATEGORY, meaning="slug of the market"),
         Column(name="ds_search", kind=Kind.DATE, meaning="local date of the search"),
-        Column(name="split", kind=Kind.CATEGORY, meaning="valid or test"),
+        Column(
+            name="split",
+            kind=Kind.CATEGORY,
+            meaning="valid, test, or day: what a scheduled run scored of the newest day",
+        ),
         Column(name="model", kind=Kind.CATEGORY, meaning="name of the model"),
         Column(name="score", kind=Kind.NUMBER, meaning="higher is better; no unit, one model's"),
     ),

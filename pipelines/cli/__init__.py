@@ -4,7 +4,7 @@ Heavy libraries are imported inside the commands, so that ``--help`` and usage e
 answer at once. Exit codes: 0 done, 1 data or run failure, 2 usage.
 """
 
-# Importing a file of commands is what adds them; the order is that of ``--help``.
+# Importing a file of commands is what adds them.
 from pipelines.cli import (
     batch_commands,
     feature_commands,

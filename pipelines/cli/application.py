@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from pipelines.console import Console
 from pipelines.home import home_for
@@ -17,6 +18,12 @@ if TYPE_CHECKING:
     from pipelines.steps.context import RunContext
 
 __all__ = [
+    "CARE",
+    "GATE",
+    "LOOKING",
+    "SCHEDULED",
+    "STEPS",
+    "THE_JOB",
     "EncodingOption",
     "HomeOption",
     "LogArgument",
@@ -28,7 +35,30 @@ __all__ = [
     "origin_of",
 ]
 
+THE_JOB = "The main job"
+STEPS = "Its steps, one by one"
+LOOKING = "Look at what was made"
+GATE = "The champion"
+SCHEDULED = "Scheduled runs"
+CARE = "Guests' rights"
+
+ORDER = (
+    *("run", "simulate", "ingest", "features", "train", "tune", "evaluate", "recommend", "report"),
+    *("dashboards", "notebooks", "published", "promote", "rollback"),
+    *("schedule", "daily", "weekly", "backfill", "forget-user"),
+)
+
+
+class InOrderOfUse(TyperGroup):
+    """Lists the commands as a newcomer meets them, not as their files are imported."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Names in the order of :data:`ORDER`."""
+        return sorted(super().list_commands(ctx), key=ORDER.index)
+
+
 app = typer.Typer(
+    cls=InOrderOfUse,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

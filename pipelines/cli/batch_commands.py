@@ -8,7 +8,14 @@ from typing import Annotated
 
 import typer
 
-from pipelines.cli.application import HomeOption, SettingsOption, app, context_of
+from pipelines.cli.application import (
+    LOOKING,
+    SCHEDULED,
+    HomeOption,
+    SettingsOption,
+    app,
+    context_of,
+)
 from pipelines.console import Console
 from pipelines.home import home_for
 
@@ -23,7 +30,7 @@ DayOption = Annotated[
 ]
 
 
-@app.command()
+@app.command(rich_help_panel=SCHEDULED)
 def daily(
     day: DayOption = None,
     again: AgainOption = False,
@@ -40,7 +47,7 @@ def daily(
     flow(home=root, day=chosen, again=again, settings_file=settings)
 
 
-@app.command()
+@app.command(rich_help_panel=SCHEDULED)
 def weekly(
     day: DayOption = None,
     again: AgainOption = False,
@@ -57,7 +64,7 @@ def weekly(
     flow(home=root, day=chosen, again=again, settings_file=settings)
 
 
-@app.command()
+@app.command(rich_help_panel=SCHEDULED)
 def backfill(
     first: Annotated[str, typer.Option("--from", help="First day, YYYY-MM-DD.")],
     last: Annotated[str, typer.Option("--to", help="Last day, YYYY-MM-DD.")],
@@ -74,7 +81,7 @@ def backfill(
     flow(*days, home=root, settings_file=settings)
 
 
-@app.command()
+@app.command(rich_help_panel=SCHEDULED)
 def schedule(
     home: HomeOption = None,
     settings: SettingsOption = None,
@@ -92,7 +99,7 @@ def schedule(
     serve_schedule(context_of(home, settings, None), settings, prefect_port)
 
 
-@app.command()
+@app.command(rich_help_panel=LOOKING)
 def published(home: HomeOption = None) -> None:
     """Say which recommendations are in force, and since when.
 

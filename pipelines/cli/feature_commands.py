@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from pipelines.cli.application import HomeOption, SettingsOption, app, context_of
+from pipelines.cli.application import STEPS, HomeOption, SettingsOption, app, context_of
 
 __all__ = ["features"]
 
@@ -20,7 +20,7 @@ class Engine(StrEnum):
     SPARK = "spark"
 
 
-@app.command()
+@app.command(rich_help_panel=STEPS)
 def features(
     home: HomeOption = None,
     settings: SettingsOption = None,

@@ -9,6 +9,8 @@ from typing import Annotated
 import typer
 
 from pipelines.cli.application import (
+    STEPS,
+    THE_JOB,
     EncodingOption,
     HomeOption,
     LogArgument,
@@ -32,7 +34,7 @@ class FileFormat(StrEnum):
     PARQUET = "parquet"
 
 
-@app.command()
+@app.command(rich_help_panel=THE_JOB)
 def run(  # a command's options are its arguments
     logs: Annotated[
         list[str] | None,
@@ -61,7 +63,7 @@ def run(  # a command's options are its arguments
     print_summary(context)
 
 
-@app.command()
+@app.command(rich_help_panel=STEPS)
 def simulate(
     out: Annotated[Path, typer.Option("--out", help="Folder to write log/ and truth/ into.")],
     searches: Annotated[int, typer.Option("--searches", help="Searches in the week.")] = 60_000,
@@ -95,7 +97,7 @@ def simulate(
     )
 
 
-@app.command()
+@app.command(rich_help_panel=STEPS)
 def ingest(
     logs: LogArgument,
     source: SourceOption = "airbnb",

@@ -6,12 +6,12 @@ from typing import Annotated
 
 import typer
 
-from pipelines.cli.application import HomeOption, SeedOption, SettingsOption, app, context_of
+from pipelines.cli.application import STEPS, HomeOption, SeedOption, SettingsOption, app, context_of
 
 __all__ = ["evaluate", "recommend", "train"]
 
 
-@app.command()
+@app.command(rich_help_panel=STEPS)
 def train(
     models: Annotated[
         list[str] | None,
@@ -40,7 +40,7 @@ def train(
     train(context, names_of(models or ["all"], context.settings), dask=dask)
 
 
-@app.command()
+@app.command(rich_help_panel=STEPS)
 def evaluate(home: HomeOption = None, settings: SettingsOption = None) -> None:
     """Score the test window with the latest models and write the scorecard.
 
@@ -54,7 +54,7 @@ def evaluate(home: HomeOption = None, settings: SettingsOption = None) -> None:
     print_scorecard(context)
 
 
-@app.command()
+@app.command(rich_help_panel=STEPS)
 def recommend(
     date: Annotated[
         str | None,

@@ -6,12 +6,12 @@ from typing import Annotated
 
 import typer
 
-from pipelines.cli.application import HomeOption, SettingsOption, app, context_of
+from pipelines.cli.application import GATE, HomeOption, SettingsOption, app, context_of
 
 __all__ = ["promote", "rollback"]
 
 
-@app.command()
+@app.command(rich_help_panel=GATE)
 def promote(
     why: Annotated[
         bool, typer.Option("--why", help="Only show what was decided on the latest run, and why.")
@@ -41,7 +41,7 @@ def promote(
         context.console.say(line)
 
 
-@app.command()
+@app.command(rich_help_panel=GATE)
 def rollback(home: HomeOption = None) -> None:
     """Make the previous champion champion again.
 

@@ -6,12 +6,12 @@ from typing import Annotated
 
 import typer
 
-from pipelines.cli.application import HomeOption, SettingsOption, app, context_of
+from pipelines.cli.application import CARE, HomeOption, SettingsOption, app, context_of
 
 __all__ = ["forget_user"]
 
 
-@app.command("forget-user")
+@app.command("forget-user", rich_help_panel=CARE)
 def forget_user(
     guest: Annotated[
         str, typer.Argument(help="The guest's id, as the logs have it.", metavar="ID")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pipelines.cli.application import HomeOption, SeedOption, SettingsOption, app, context_of
+from pipelines.cli.application import STEPS, HomeOption, SeedOption, SettingsOption, app, context_of
 
 __all__ = ["budget_in_seconds", "tune"]
 
@@ -15,7 +15,7 @@ _SECONDS = {"s": 1, "m": 60, "h": 3_600}
 _SHOWN_TRIALS = 8
 
 
-@app.command()
+@app.command(rich_help_panel=STEPS)
 def tune(
     budget: Annotated[
         str, typer.Option(help="Time to spend, such as 90s, 20m, 1h or 1h30m.")
