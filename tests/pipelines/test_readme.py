@@ -41,7 +41,7 @@ def test_mapping_in_the_readme_reads_such_a_log(tmp_path: Path) -> None:
 
 def test_commands_in_the_readme_exist() -> None:
     known = {c.name or c.callback.__name__ for c in app.registered_commands if c.callback}
-    named = set(re.findall(r"(?:^|\s)stayrank ([a-z]+)\b", README.read_text(), flags=re.MULTILINE))
+    named = set(re.findall(r"(?:^|\s)stayrank ([a-z-]+)\b", README.read_text(), flags=re.MULTILINE))
     assert named - {"reads"} <= known
 
 
