@@ -59,6 +59,7 @@ def build_on_spark(context: RunContext, plan: Plan, options: SparkOptions) -> No
         tempfile.TemporaryDirectory(dir=staging, prefix=".features-") as folder,
     ):
         if plan.days:
+            _with_tasks_for(session, lake.rows(IMPRESSIONS.name))
             rows = _impressions(session, lake.path(IMPRESSIONS.name), lake.files(IMPRESSIONS.name))
             since = None if plan.is_whole else min(plan.days)
             built = build_features(rows, rows, features=plan.features, since_day=since)
@@ -107,10 +108,22 @@ _SETTINGS = {
 _SETTINGS_ALONE = {
     "spark.driver.host": "127.0.0.1",
     "spark.ui.enabled": "false",
-    # One machine has few cores: 200 tasks a shuffle would be overhead.
-    "spark.sql.shuffle.partitions": "8",
     "spark.driver.memory": "6g",
+    # Measured: writing, compiling and re-planning some hundred wide stages takes several times
+    # as long as running them, so each is run as first planned, operator by operator.
+    "spark.sql.codegen.wholeStage": "false",
+    "spark.sql.adaptive.enabled": "false",
+    "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1",
 }
+_ROWS_PER_TASK = 125_000
+
+
+def _with_tasks_for(session: Any, rows: int) -> None:
+    """On one machine, a task per core or more where there are many rows: not 200 a shuffle."""
+    context = session.sparkContext
+    if context.master.startswith("local"):
+        tasks = max(context.defaultParallelism, -(-rows // _ROWS_PER_TASK))
+        session.conf.set("spark.sql.shuffle.partitions", str(tasks))
 
 
 def _refuse_without_spark(master: str) -> None:
@@ -118,12 +131,16 @@ def _refuse_without_spark(master: str) -> None:
         raise DataError(
             "--engine spark needs PySpark, which is not installed: pip install 'stayrank[spark]'"
         )
-    has_java = shutil.which("java") or Path(os.environ.get("JAVA_HOME", "/"), "bin/java").exists()
-    if not has_java:
+    if not _has_java():
         raise DataError(
             f"--engine spark (master {master}) needs Java 17 or later, and there is no java on "
             "the PATH: install a JRE, such as openjdk-17-jre-headless, or set JAVA_HOME"
         )
+
+
+def _has_java() -> bool:
+    home = os.environ.get("JAVA_HOME")
+    return bool(shutil.which("java") or (home and Path(home, "bin", "java").exists()))
 
 
 def _impressions(session: Any, table: Path, addresses: list[str]) -> Any:

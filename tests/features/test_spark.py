@@ -11,49 +11,40 @@ import narwhals as nw
 import polars as pl
 import pytest
 
-from data.feature_set import FeatureSet
 from data.ingest import ingest
 from data.store import Lake
 from features.build import available_features, build_features
-from tests.features.test_leakage import time_of, with_another_future, world
-from tests.features.worlds import differences, random_impressions
+from pipelines.steps.spark_features import spark_session
+from tests.features.test_leakage import ALL_GROUPS, time_of, with_another_future, world
+from tests.features.worlds import differences
 
 pytestmark = pytest.mark.slow
 KEY = ["id_search", "id_listing"]
-HISTORY = (
-    "listing_past_impressions",
-    "listing_past_clicks",
-    "listing_past_contacts",
-    "listing_past_bookings",
-    "listing_hours_since_booking",
-    "guest_past_searches",
-    "guest_past_bookings",
-    "guest_session_searches",
-    "guest_saw_listing",
-)
 EXPEDIA = Path(__file__).parents[3] / "shared" / "data" / "expedia_2013"
 
 
 @pytest.fixture(scope="module")
 def spark() -> Iterator[Any]:
-    sql = pytest.importorskip("pyspark.sql", reason="PySpark is not installed (extra `spark`)")
-    builder = sql.SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false")
-    builder = builder.config("spark.sql.shuffle.partitions", "2")
-    session = builder.config("spark.driver.host", "127.0.0.1").getOrCreate()
-    session.sparkContext.setLogLevel("ERROR")
-    yield session
-    session.stop()
+    """A session as ``stayrank features --engine spark`` begins it."""
+    pytest.importorskip("pyspark.sql", reason="PySpark is not installed (extra `spark`)")
+    with spark_session("local[2]") as session:
+        session.sparkContext.setLogLevel("ERROR")
+        session.conf.set("spark.sql.shuffle.partitions", "2")
+        yield session
 
 
-def there(
-    log: pl.DataFrame, spark: Any, folder: Path, features: FeatureSet | None = None
-) -> pl.DataFrame:
-    """The features, by default every one, built on Spark."""
+@pytest.fixture(scope="module")
+def honest(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> pl.DataFrame:
+    """The small world's features, as Spark builds them."""
+    return there(world(), spark, tmp_path_factory.mktemp("honest"))
+
+
+def there(log: pl.DataFrame, spark: Any, folder: Path) -> pl.DataFrame:
+    """Every feature, built on Spark."""
     folder.mkdir(parents=True, exist_ok=True)
     log.write_parquet(folder / "log.parquet")
     frame = nw.from_native(spark.read.parquet(str(folder / "log.parquet")))
-    chosen = features or available_features(dict(nw.from_native(log).schema))
-    built = build_features(frame, frame, features=chosen).collect("polars").to_native()
+    built = build_features(frame, frame).collect("polars").to_native()
     return pl.DataFrame(built).sort(KEY)
 
 
@@ -81,9 +72,8 @@ def same(left: Any, right: Any) -> bool:
     return bool(left == right)
 
 
-def test_spark_builds_every_column_of_polars(spark: Any, tmp_path: Path) -> None:
-    log = random_impressions(1, searches=40)
-    assert unlike(here(log), there(log, spark, tmp_path)) == {}
+def test_spark_builds_every_column_of_polars(honest: pl.DataFrame) -> None:
+    assert unlike(here(world()), honest) == {}
 
 
 def test_spark_builds_every_column_of_real_impressions(spark: Any, tmp_path: Path) -> None:
@@ -98,13 +88,22 @@ def test_spark_builds_every_column_of_real_impressions(spark: Any, tmp_path: Pat
     assert unlike(here(few), there(few, spark, tmp_path / "spark")) == {}
 
 
-def test_another_future_leaves_sparks_columns_bit_identical(spark: Any, tmp_path: Path) -> None:
-    log, t = world(), time_of(0.6)
-    history = available_features(log.columns).only(HISTORY)
-    honest = there(log, spark, tmp_path / "honest", history)
-    other = there(with_another_future(log, t, seed=3), spark, tmp_path / "other", history)
-    first, second = (
-        frame.filter(pl.col("search_s") <= t).select(*KEY, *HISTORY) for frame in (honest, other)
-    )
+@pytest.mark.parametrize(("share", "seed"), [(0.4, 3), (0.7, 10)])
+def test_another_future_leaves_every_group_bit_identical_on_spark(
+    share: float, seed: int, honest: pl.DataFrame, spark: Any, tmp_path: Path
+) -> None:
+    t = time_of(share)
+    other = there(with_another_future(world(), t, seed), spark, tmp_path)
+    first, second = (frame.filter(pl.col("search_s") <= t) for frame in (honest, other))
     assert first.height > 0
-    assert differences(first, second) == []
+    leaks = {
+        group: differences(first.select(*KEY, *names), second.select(*KEY, *names))
+        for group, names in names_of_groups().items()
+    }
+    assert set(leaks) == set(ALL_GROUPS)
+    assert {group: columns for group, columns in leaks.items() if columns} == {}
+
+
+def names_of_groups() -> dict[str, list[str]]:
+    chosen = available_features(world().columns)
+    return {group: [f.name for f in chosen if f.group == group] for group in chosen.groups}
