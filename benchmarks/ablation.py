@@ -4,7 +4,8 @@ Every seed is a world of its own: listings, guests and choices. In each, a ranke
 from days 1 to 6 with every feature, and one more with each group left out; all order day
 7. A figure is the mean over the worlds of the ranker without the group less the ranker
 with everything, on the same searches, with Student's interval over the worlds: negative
-means that the group helps. SIMULATED data.
+means that the group helps. ``--together`` leaves several groups out at once: groups that
+say the same in other words are each missed by nobody. SIMULATED data.
 
 Run: python benchmarks/ablation.py --seeds 0 1 2 3 --searches 30000
 """
@@ -94,14 +95,13 @@ def _arrow(frame: pl.DataFrame) -> pa.Table:
     return frame.to_arrow(compat_level=pl.CompatLevel.oldest())
 
 
-def judged(world: World, config: RankerConfig) -> Scorecard:
-    """Every ranker of one world on its last day."""
-    left_out = {"": EVERYTHING, **{group: group for group in world.features.groups}}
+def judged(world: World, left_out: Sequence[Sequence[str]], config: RankerConfig) -> Scorecard:
+    """Rankers of one world on its last day: with everything, and without each of ``left_out``."""
     scores: dict[str, Scores] = {}
-    for group, name in left_out.items():
-        features = world.features.without([group])
+    for groups in ((), *left_out):
+        features, name = world.features.without(groups), _name(groups) or EVERYTHING
         scores[name] = Ranker(features, config).fit(world.learn, world.valid).score(world.test)
-        print(f"  fitted without {group or 'nothing'}: {len(features)} features", flush=True)
+        print(f"  fitted without {_name(groups) or 'nothing'}: {len(features)}", flush=True)
     return evaluate(
         world.test,
         scores,
@@ -110,6 +110,10 @@ def judged(world: World, config: RankerConfig) -> Scorecard:
         config=EvaluationConfig(replicates=200),
         truth=world.truth,
     )
+
+
+def _name(groups: Sequence[str]) -> str:
+    return ", ".join(groups)
 
 
 def print_table(cards: Sequence[Scorecard], groups: Mapping[str, int]) -> None:
@@ -125,6 +129,10 @@ def print_table(cards: Sequence[Scorecard], groups: Mapping[str, int]) -> None:
 
 def _values(cards: Sequence[Scorecard], model: str, metric: str) -> list[float]:
     return [card.find(model, metric, segment="all").value for card in cards]
+
+
+def _size(features: FeatureSet, groups: Sequence[str]) -> int:
+    return sum(f.group in groups for f in features)
 
 
 def _changes(cards: Sequence[Scorecard], group: str, metric: str) -> list[float]:
@@ -146,6 +154,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3])
     parser.add_argument("--searches", type=int, default=30_000)
+    parser.add_argument("--together", nargs="+", metavar="GROUP", help="only these, all at once")
     parser.add_argument("--small", action="store_true", help="two tiny worlds")
     asked = parser.parse_args()
     config = RankerConfig()
@@ -156,9 +165,9 @@ def main() -> None:
     for seed in asked.seeds:
         print(f"world {seed}, {asked.searches:,} searches", flush=True)
         world = simulated(seed, asked.searches)
-        groups = world.features.groups
-        sizes = {g: sum(f.group == g for f in world.features) for g in groups}
-        cards.append(judged(world, config))
+        left_out = [asked.together] if asked.together else [[g] for g in world.features.groups]
+        sizes = {_name(groups): _size(world.features, groups) for groups in left_out}
+        cards.append(judged(world, left_out, config))
         print(f"\nSIMULATED: {len(cards)} worlds of {asked.searches:,} searches", flush=True)
         print_table(cards, sizes)
 

@@ -2,8 +2,9 @@
 
 ``python benchmarks/features.py LOG.parquet`` with a Parquet file of impressions, or
 without, to simulate them first: ``--size 1M``, ``10M``, ``50M``, or ``--searches``. Each
-figure comes from a process of its own, so that peak memory is that of the one job. Prints
-one line per job, and whether the eight features agree in value, whoever computed them.
+figure comes from a process of its own, so that peak memory is that of the one job. Spark
+runs when it is asked for: ``--jobs bare spark``. Prints one line per job, and whether the
+eight features agree in value, whoever computed them.
 """
 
 # ruff: noqa: E402 - the path is mended before this project's packages are imported
@@ -39,8 +40,9 @@ from data.ingest import ingest
 from data.pump import made_ahead
 from data.simulator import SimulationConfig, write_simulation
 from data.store import Lake
-from features.build import available_features
+from features.build import available_features, build_features
 from features.days import build_by_day
+from pipelines.steps.spark_features import spark_session, with_tasks_for
 
 EIGHT = (
     "query_nights",
@@ -73,6 +75,16 @@ def one_more_day(log: Path, out: Path) -> None:
 def co_engagement(log: Path, out: Path) -> None:
     """The co-engagement feature alone: learning the vectors of every day, and using them."""
     _built(log, out, last_day_only=False, names=["guest_clicks_similarity"])
+
+
+def spark(log: Path, out: Path) -> None:
+    """Every feature but the co-engagement one, on Spark, one machine."""
+    with spark_session("local[*]") as session:
+        with_tasks_for(session, pl.scan_parquet(log).select(pl.len()).collect().item())
+        frame = nw.from_native(session.read.parquet(str(log)))
+        features = available_features(dict(frame.collect_schema())).without(["co_engagement"])
+        built = build_features(frame, frame, features=features)
+        built.to_native().write.parquet(str(out))
 
 
 def eight_here(log: Path, out: Path) -> None:
@@ -171,8 +183,10 @@ JOBS: dict[str, Callable[[Path, Path], None]] = {
         eight_here,
         eight_pandas,
         eight_duckdb,
+        spark,
     )
 }
+BY_DEFAULT = tuple(name for name in JOBS if name != "spark")
 
 
 def _built(
@@ -222,16 +236,29 @@ def _measured(job: str, log: Path, out: Path) -> dict[str, float]:
 def _run(job: str, log: Path, out: Path) -> None:
     started, used = time.perf_counter(), os.times()
     JOBS[job](log, out)
-    now = os.times()
+    now, children = os.times(), _of_children()
+    own_gb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
     print(
         json.dumps(
             {
                 "wall_s": time.perf_counter() - started,
-                "cpu_s": now.user + now.system - used.user - used.system,
-                "peak_gb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2,
+                "cpu_s": now.user + now.system - used.user - used.system + children[0],
+                "peak_gb": own_gb + children[1],
             }
         )
     )
+
+
+def _of_children() -> tuple[float, float]:
+    """CPU seconds and peak memory in GB of processes begun by this one that still run: Java."""
+    listed = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children")
+    cpu_s = peak_gb = 0.0
+    for pid in listed.read_text().split() if listed.exists() else []:
+        ticks = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
+        cpu_s += sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")
+        status = Path(f"/proc/{pid}/status").read_text()
+        peak_gb += int(status.partition("VmHWM:")[2].split()[0]) / 1024**2
+    return cpu_s, peak_gb
 
 
 def _report(log: Path, jobs: list[str], folder: Path) -> None:
@@ -270,7 +297,7 @@ def main() -> None:
     parser.add_argument("log", type=Path, nargs="?", help="Parquet file of impressions")
     parser.add_argument("--searches", type=int, default=50_000, help="to simulate without a log")
     parser.add_argument("--size", choices=tuple(SIZES), help="impressions to simulate instead")
-    parser.add_argument("--jobs", nargs="+", choices=tuple(JOBS), default=list(JOBS))
+    parser.add_argument("--jobs", nargs="+", choices=tuple(JOBS), default=list(BY_DEFAULT))
     parser.add_argument("--job", choices=tuple(JOBS), help=argparse.SUPPRESS)
     parser.add_argument("--out", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--small", action="store_true", help="a few seconds' size")

@@ -29,7 +29,7 @@ from features.build import build_features
 from pipelines.steps.context import RunContext
 from pipelines.steps.features_plan import Plan
 
-__all__ = ["SparkOptions", "build_on_spark", "spark_session"]
+__all__ = ["SparkOptions", "build_on_spark", "spark_session", "with_tasks_for"]
 
 _BATCH_ROWS = 1 << 16
 
@@ -59,7 +59,7 @@ def build_on_spark(context: RunContext, plan: Plan, options: SparkOptions) -> No
         tempfile.TemporaryDirectory(dir=staging, prefix=".features-") as folder,
     ):
         if plan.days:
-            _with_tasks_for(session, lake.rows(IMPRESSIONS.name))
+            with_tasks_for(session, lake.rows(IMPRESSIONS.name))
             rows = _impressions(session, lake.path(IMPRESSIONS.name), lake.files(IMPRESSIONS.name))
             since = None if plan.is_whole else min(plan.days)
             built = build_features(rows, rows, features=plan.features, since_day=since)
@@ -118,7 +118,7 @@ _SETTINGS_ALONE = {
 _ROWS_PER_TASK = 125_000
 
 
-def _with_tasks_for(session: Any, rows: int) -> None:
+def with_tasks_for(session: Any, rows: int) -> None:
     """On one machine, a task per core or more where there are many rows: not 200 a shuffle."""
     context = session.sparkContext
     if context.master.startswith("local"):
