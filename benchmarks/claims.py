@@ -1,8 +1,8 @@
 """How good each model is over several simulated worlds, each trained and judged anew.
 
 Every seed is a world of its own: other listings, guests and choices. A figure is the mean
-over the worlds with Student's interval over them; a difference from popularity is paired
-within each world. SIMULATED data.
+over the worlds with Student's interval over them; a difference (from popularity, or from the
+model named by ``--against``) is paired within each world. SIMULATED data.
 
 Run: python benchmarks/claims.py --seeds 0 1 2 3 4 --searches 60000
 """
@@ -44,10 +44,10 @@ def main() -> None:
     asked = _arguments()
     cards = [_judged(seed, asked) for seed in asked.seeds]
     print(f"\nSIMULATED: {len(cards)} worlds of {asked.searches:,} searches, seeds {asked.seeds}")
-    print("mean over the worlds (95% Student interval); difference from popularity, paired\n")
+    print(f"mean over the worlds (95% Student interval); difference from {asked.against}, paired\n")
     for metric in METRICS:
         for segment in SEGMENTS:
-            _print_segment(cards, metric, segment)
+            _print_segment(cards, metric, segment, asked.against)
 
 
 def _arguments() -> argparse.Namespace:
@@ -55,6 +55,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
     parser.add_argument("--searches", type=int, default=60_000)
     parser.add_argument("--models", nargs="+", default=None, help="default: those of a run")
+    parser.add_argument("--against", default="popularity", help="whom differences are from")
     parser.add_argument("--small", action="store_true", help="two tiny worlds")
     asked = parser.parse_args()
     if asked.small:
@@ -78,17 +79,19 @@ def _judged(seed: int, asked: argparse.Namespace) -> Scorecard:
         return evaluate(context, train(context))
 
 
-def _print_segment(cards: Sequence[Scorecard], metric: str, segment: str) -> None:
-    found = [[_find(card, model, metric, segment) for card in cards] for model in cards[0].models]
-    rows = [(scores[0].model, scores) for scores in found if all(s is not None for s in scores)]
-    if not rows:
+def _print_segment(cards: Sequence[Scorecard], metric: str, segment: str, against: str) -> None:
+    found = {m: [_find(card, m, metric, segment) for card in cards] for m in cards[0].models}
+    values = {m: [s.value for s in scores if s is not None] for m, scores in found.items()}
+    values = {model: row for model, row in values.items() if len(row) == len(cards)}
+    if not values:
         return
     print(f"{metric}, {segment}")
-    for model, scores in sorted(rows, key=lambda row: np.mean([s.value for s in row[1] if s])):
-        known = [s for s in scores if s is not None]
-        line = f"  {model:20} {_mean([s.value for s in known])}"
-        gaps = [s.difference for s in known if s.difference is not None]
-        print(line + (f"   {_mean(gaps, sign='+')}" if len(gaps) == len(known) else ""))
+    for model, row in sorted(values.items(), key=lambda item: np.mean(item[1])):
+        line = f"  {model:20} {_mean(row)}"
+        if against in values and model != against:
+            gaps = [ours - theirs for ours, theirs in zip(row, values[against], strict=True)]
+            line += f"   {_mean(gaps, sign='+')}"
+        print(line)
 
 
 def _find(card: Scorecard, model: str, metric: str, segment: str) -> Score | None:
