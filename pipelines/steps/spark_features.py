@@ -113,7 +113,8 @@ _SETTINGS_ALONE = {
     # as long as running them, so each is run as first planned, operator by operator.
     "spark.sql.codegen.wholeStage": "false",
     "spark.sql.adaptive.enabled": "false",
-    "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1",
+    # That compiler alone would get 48 MB for its code, too little for plans like these.
+    "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m",
 }
 _ROWS_PER_TASK = 125_000
 
