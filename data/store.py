@@ -32,7 +32,7 @@ Partition = tuple[str | date, ...]
 
 _TABLES: dict[str, Table] = {table.name: table for table in TABLES}
 _PLAIN = re.compile(r"[\w.\-]{1,128}")
-_BATCH_ROWS = 1 << 16
+_BATCH_ROWS = 1 << 14
 _FILE_BYTES = 32 << 20
 # every open partition holds one row group in memory
 _ROW_GROUP_ROWS = 1 << 16

@@ -25,10 +25,10 @@ from features.native import settled
 
 __all__ = ["BLOCK_ROWS", "TOGETHER_ROWS", "Block", "affected_days", "build_by_day"]
 
-BLOCK_ROWS = 800_000
+BLOCK_ROWS = 250_000
 """A market-day of more rows is built in several blocks, cut by time of the day."""
 
-TOGETHER_ROWS = 1_200_000
+TOGETHER_ROWS = 500_000
 """Small days that follow one another share their books as long as they have no more rows."""
 
 _EPOCH = date(1970, 1, 1)
