@@ -19,8 +19,12 @@ class MonitoringConfig:
         categories: of a category, the most frequent ones; the rest is one bin.
         psi: population stability index from which a shift matters (0.1 is the usual
             border of a moderate one), …
+        psi_of_queries: the same for what guests ask, which weekends, seasons and feasts move
+            without anything being wrong (0.2 is the usual border of a large shift), …
         confidence: … where chance, drawing as many guests, stays below it this surely.
         rate_sigmas: standard errors from the reference to a rate's control limits.
+        rate_shift: change of a rate, as a share of the reference, that matters: with very
+            many guests an ordinary weekend lies outside any control limit.
         null_shift: change of a column's null share that matters.
         day_share: a day with less than this share of the usual searches is odd, as is one
             with more than its reciprocal.
@@ -32,15 +36,20 @@ class MonitoringConfig:
     bins: int = 10
     categories: int = 20
     psi: float = 0.1
+    psi_of_queries: float = 0.2
     confidence: float = 0.9999999
     rate_sigmas: float = 4.0
-    null_shift: float = 0.05
+    rate_shift: float = 0.6
+    null_shift: float = 0.1
     day_share: float = 0.5
     quarantine_share: float = 0.02
     rows_per_day: int = 20_000
 
     def __post_init__(self) -> None:
-        positive = ("bins", "categories", "psi", "rate_sigmas", "null_shift", "rows_per_day")
+        positive = (
+            *("bins", "categories", "psi", "psi_of_queries", "rate_sigmas", "rate_shift"),
+            *("null_shift", "rows_per_day"),
+        )
         wrong = [name for name in positive if not getattr(self, name) > 0]
         shares = ("confidence", "day_share", "quarantine_share")
         wrong += [name for name in shares if not 0 < getattr(self, name) < 1]

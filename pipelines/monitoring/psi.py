@@ -122,6 +122,8 @@ def _judged(
     says_the_day = cells.days > 1 and bool(((guests_DB > 0).sum(axis=1) == 1).all())
     is_one_value = int((guests_DB.sum(axis=0) > 0).sum()) == 1
     is_judged = not feature.is_history and (not says_the_day or is_one_value)
+    is_asked = feature.group == "query"
+    border = days.config.psi_of_queries if is_asked else days.config.psi
 
     def judge(place: int, earlier: list[int]) -> bool | None:
         kept = _pooling(guests_DB, place, earlier)
@@ -129,7 +131,7 @@ def _judged(
         limit = None
         # Below the border of a shift that matters, chance need not be asked.
         if is_judged:
-            limit = days.config.psi
+            limit = border
             if value > limit:
                 factor = _chance(cells, share_CB @ kept, (place, earlier), days.config)
                 limit = max(limit, value * factor)

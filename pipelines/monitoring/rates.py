@@ -44,7 +44,7 @@ def funnel_rates(
         for name, (counted, base) in RATES.items():
             if counted in sums:
                 sums_D = [(p[GUEST], p[counted].to_numpy(), p[base].to_numpy()) for p in parts]
-                yield from judged_rate(days, "rate", name, sums_D)
+                yield from judged_rate(days, "rate", name, sums_D, least_share=config.rate_shift)
 
 
 def per_guest_and_day(
@@ -69,13 +69,20 @@ def per_guest_and_day(
 
 
 def judged_rate(
-    days: MarketDays, kind: str, name: str, sums: Sums, *, least: float = 0.0
+    days: MarketDays,
+    kind: str,
+    name: str,
+    sums: Sums,
+    *,
+    least: float = 0.0,
+    least_share: float = 0.0,
 ) -> Iterator[Measured]:
     """Σ y / Σ x, between 0 and 1, of every day with its control limits.
 
     The spread is the reference's, as control charts have it: a day with few events would
     understate its own. The limits lie evenly on the scale of arcsin √rate, where a rate
-    near 0 or 1 varies as one in the middle does; never closer than ``least``.
+    near 0 or 1 varies as one in the middle does; never closer than
+    ``least``, nor than ``least_share`` of the reference.
     """
     limits: dict[int, tuple[float, float, float]] = {}
 
@@ -86,7 +93,8 @@ def judged_rate(
             return None
         centre = float(y.sum() / x.sum())
         low, high = _limits(centre, (y, x), own_x, days.config.rate_sigmas)
-        limits[place] = centre, min(low, centre - least), max(high, centre + least)
+        reach = max(least, least_share * centre)
+        limits[place] = centre, min(low, centre - reach), max(high, centre + reach)
         value = float(own_y.sum() / own_x.sum())
         return not limits[place][1] <= value <= limits[place][2]
 

@@ -128,7 +128,10 @@ def _catalogue(rows: SplitRows, test: pl.DataFrame) -> pl.DataFrame:
     parts = [frame_of(rows.train), frame_of(rows.valid.select(names))]
     before = pl.concat(parts, how="vertical_relaxed")
     test = test.select(names)
-    latest = before.sort("search_s", "id_search").unique("id_listing", keep="last")
+    # Only the keys are sorted: the rows have all features, and sorting them copies them.
+    keys = before.select("id_listing", "search_s", "id_search").with_row_index("_at")
+    latest_at = keys.sort("search_s", "id_search").unique("id_listing", keep="last")["_at"]
+    latest = before[latest_at]
     new = test.unique("id_listing", keep="first").join(latest, on="id_listing", how="anti")
     every = pl.concat([latest, new], how="vertical_relaxed")
     coin = hashed_ids(pa.chunked_array([every["id_listing"].to_arrow()]))
