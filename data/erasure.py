@@ -12,7 +12,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import polars as pl
@@ -23,61 +22,34 @@ from data.ingest.commit import recover
 from data.integrity import remember_files
 from data.lock import lake_lock
 from data.store import Lake
+from data.traces import token_of, traces_on_disk
 
-__all__ = ["Erased", "erase_from_lake", "token_of"]
+__all__ = ["erase_from_lake"]
 
 _LOG_VERSION = re.compile(r"^(\d{20})\.")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Erased:
-    """What left the lake.
+def erase_from_lake(
+    lake: Lake, guests: Collection[str], *, wait_s: float = 600.0
+) -> dict[str, int]:
+    """Remove the guest known by any of these ids; table → rows removed.
 
-    Attributes:
-        rows: table → rows removed.
-        searches: the guest's searches, for what knows a guest only by them.
-        days: the guest's days with a search, days since 1970.
-    """
-
-    rows: dict[str, int]
-    searches: frozenset[str]
-    days: frozenset[int] = field(default_factory=frozenset)
-
-
-def token_of(words: Collection[str]) -> re.Pattern[str]:
-    """Finds any of the words where it stands alone, not inside a longer id."""
-    either = "|".join(re.escape(word) for word in sorted(words, key=len, reverse=True))
-    return re.compile(rf"(?<![\w-])(?:{either})(?![\w-])")
-
-
-def erase_from_lake(lake: Lake, guests: Collection[str], *, wait_s: float = 600.0) -> Erased:
-    """Remove the guest known by any of these ids; holds the lake's lock meanwhile.
-
-    Work that an earlier ingest had decided is finished first, so that nothing of the
-    guest waits in staging. A guest that the lake does not know removes nothing, and the
-    older versions go all the same: they may know the guest.
+    Holds the lake's lock meanwhile. The older versions of every table go too, so call it
+    only for a guest whom the lake knows (:func:`data.traces.find_traces`). Cut off at any
+    point it can be repeated: what is left is found, and removed, by the next call.
     """
     with lake_lock(lake.home, wait_s=wait_s):
         recover(lake)
-        searches, days = _traces(lake, guests)
-        rows = {}
-        for table in TABLES:
-            if lake.exists(table.name):
-                rows[table.name] = _erase(lake, table, guests, searches)
+        searches = traces_on_disk(lake, guests).searches
+        # The impressions last: they know whose the searches in the other tables are.
+        tables = sorted(TABLES, key=lambda table: table.name == IMPRESSIONS.name)
+        tables = [table for table in tables if lake.exists(table.name)]
+        rows = {table.name: _erase(lake, table, guests, searches) for table in tables}
         _settle_ledger(lake, token_of(guests))
-        for table in TABLES:
-            if lake.exists(table.name):
-                _forget_history(lake.path(table.name))
-                remember_files(lake, table.name)
-    return Erased(rows=rows, searches=searches, days=days)
-
-
-def _traces(lake: Lake, guests: Collection[str]) -> tuple[frozenset[str], frozenset[int]]:
-    if not lake.exists(IMPRESSIONS.name) or "id_user" not in lake.columns(IMPRESSIONS.name):
-        return frozenset(), frozenset()
-    own = lake.scan(IMPRESSIONS.name).filter(pl.col("id_user").is_in(list(guests)))
-    found = own.select("id_search", "search_day").unique().collect()
-    return frozenset(found["id_search"]), frozenset(found["search_day"])
+        for table in tables:
+            _forget_history(lake.path(table.name))
+            remember_files(lake, table.name)
+    return rows
 
 
 def _erase(lake: Lake, table: Table, guests: Collection[str], searches: Collection[str]) -> int:

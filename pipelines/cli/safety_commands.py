@@ -21,7 +21,8 @@ def forget_user(
 ) -> None:
     """Erase a guest from every table, version, model input, report and file of the home.
 
-    Says what was removed, which models were trained on the guest, and when they are next.
+    Says what was removed, which models were trained on the guest, and when they are next;
+    where there is no trace of the id it says so, and changes nothing.
     Logs outside the home are not touched: a log that names the guest brings them back.
 
     Example: stayrank forget-user U1234567 --home data/home
@@ -31,7 +32,7 @@ def forget_user(
 
     context = context_of(home, settings, None)
     erasure = forget_guest(context, guest)
-    for line in erasure.lines():
+    for line in erasure.lines(guest):
         context.console.say(line)
     if erasure.left:
         raise DataError(f"{len(erasure.left)} files still hold the id; they are named above")

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+import polars as pl
 import pyarrow as pa
 from cronsim import CronSim
 
 from data.contract import RECOMMENDATIONS, TABLES
-from data.erasure import Erased, erase_from_lake, token_of
+from data.erasure import erase_from_lake
 from data.errors import DataError
 from data.ingest.known import remember_as_known
 from data.lock import file_lock
 from data.pseudonyms import pseudonym
+from data.store import Lake
+from data.traces import Traces, find_traces, token_of
 from pipelines.erasing.databases import erase_from_database
 from pipelines.erasing.files import Guest, erase_from_file
 from pipelines.home import Home, write_json
@@ -42,6 +45,7 @@ class Erasure:
         trained: training runs whose training window holds searches of the guest.
         retrained_at: when the weekly batch next trains models without the guest.
         server: the MLflow server whose artifacts are not under this home; else empty.
+        was_in_lake: whether a table, or an older version of one, knew the guest.
     """
 
     rows: dict[str, int]
@@ -50,13 +54,30 @@ class Erasure:
     trained: tuple[str, ...]
     retrained_at: str
     server: str
+    was_in_lake: bool
 
-    def lines(self) -> list[str]:
-        """The report, for a terminal."""
-        told = [f"{table}: {rows:,} rows removed" for table, rows in self.rows.items()]
-        told += [f"{name}: {count:,} removed" for name, count in self.files.items()]
-        told += [f"STILL HOLDS THE ID, remove it by hand: {name}" for name in self.left]
-        told.append("older versions of every table are gone; earlier runs cannot be repeated")
+    @property
+    def was_found(self) -> bool:
+        """Whether there was any trace of the guest."""
+        return self.was_in_lake or bool(self.files) or bool(self.left)
+
+    def lines(self, guest_id: str) -> list[str]:
+        """The report, for a terminal; ``guest_id`` as it was asked for."""
+        if not self.was_found:
+            told = [f"no trace of {guest_id} was found; nothing was removed"]
+        else:
+            told = [f"{table}: {rows:,} rows removed" for table, rows in self.rows.items()]
+            told += [f"{name}: {count:,} removed" for name, count in self.files.items()]
+            told += [f"STILL HOLDS THE ID, remove it by hand: {name}" for name in self.left]
+            told += self._consequences()
+        if self.server:
+            told.append(f"files kept by the MLflow server {self.server} were not looked at")
+        return told
+
+    def _consequences(self) -> list[str]:
+        told = []
+        if self.was_in_lake:
+            told.append("older versions of every table are gone; earlier runs cannot be repeated")
         if self.trained:
             runs = ", ".join(self.trained)
             told.append(
@@ -65,8 +86,6 @@ class Erasure:
             )
         else:
             told.append("no model was trained on the guest")
-        if self.server:
-            told.append(f"files kept by the MLflow server {self.server} were not looked at")
         return told
 
 
@@ -74,30 +93,47 @@ def forget_guest(context: RunContext, guest_id: str) -> Erasure:
     """Remove a guest from everything under the home; waits for a batch that runs.
 
     ``guest_id`` is the id as the logs have it; where a pseudonym key is set the pseudonym
-    is removed too. Raises ``SettingsError`` for an id too short to be looked for.
+    is removed too. Raises ``SettingsError`` for an id too short to be looked for, and
+    ``DataError`` for a folder that is no home, which is left as it is.
     """
     if len(guest_id.strip()) < SHORTEST_ID:
         raise SettingsError(f"{guest_id!r} is too short for a guest's id; it may match anything")
+    _refuse_without_lake(context.home)
     ids = frozenset(_ids_of(guest_id.strip(), context.settings))
     wait_s = context.settings.batch.wait_s
     home = context.home.prepare()
     with file_lock(home.root / "batch.lock", "a batch is running", wait_s=wait_s):
-        erased = erase_from_lake(context.lake, ids, wait_s=wait_s)
-        guest = Guest(ids=ids, searches=erased.searches, token=token_of(ids))
+        traces = find_traces(context.lake, ids, wait_s=wait_s)
+        guest = Guest(ids=ids, searches=traces.searches, token=token_of(ids))
+        # The files first: as long as the lake knows the guest's searches, an erasure that
+        # was cut off can be repeated.
         files, left = _erase_files(context, guest)
-        _point_at_what_is_left(context, erased)
+        rows: dict[str, int] = {}
+        if traces.is_known:
+            rows = erase_from_lake(context.lake, ids, wait_s=wait_s)
+            _point_at_what_is_left(context)
     report = Erasure(
-        rows=erased.rows,
+        rows=rows,
         files=files,
         left=left,
-        trained=tuple(record.name for record in _trained_on(home, erased)),
+        trained=tuple(record.name for record in _trained_on(home, traces)),
         retrained_at=next_training(context.settings),
         server=context.settings.tracking_uri,
+        was_in_lake=traces.is_known,
     )
-    # What was done, and nothing of whom.
-    at = datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%S")
-    write_json(home.root / "erasures" / f"{at}.json", {"rows": report.rows, "files": len(files)})
+    if report.was_found:
+        # What was done, and nothing of whom.
+        at = datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%S")
+        write_json(home.root / "erasures" / f"{at}.json", {"rows": rows, "files": len(files)})
     return report
+
+
+def _refuse_without_lake(home: Home) -> None:
+    if not any(Lake(home.root).exists(table.name) for table in TABLES):
+        raise DataError(
+            f"{home.root} holds no lake: no log was ever taken in there, so there is nobody to "
+            "forget. Name the home that holds the guest: --home DIR"
+        )
 
 
 def next_training(settings: Settings) -> str:
@@ -189,19 +225,19 @@ def _remember_log(context: RunContext, path: Path) -> None:
         remember_as_known(context.lake, path.name, sha256_of(path))
 
 
-def _point_at_what_is_left(context: RunContext, erased: Erased) -> None:
+def _point_at_what_is_left(context: RunContext) -> None:
     """The published recommendations, without the guest's, under the version they have now."""
     published = read_published(context.home)
     version = context.lake.version(RECOMMENDATIONS.name)
     if published is None or version is None:
         return
-    from dataclasses import replace
+    day = pl.col("ds") == date.fromisoformat(published.ds)
+    held = context.lake.scan(RECOMMENDATIONS.name, version=version).filter(day)
+    rows = held.select(pl.len()).collect().item()
+    write_published(context.home, replace(published, version=version, rows=rows))
 
-    rows = published.rows - erased.rows.get(RECOMMENDATIONS.name, 0)
-    write_published(context.home, replace(published, version=version, rows=max(rows, 0)))
 
-
-def _trained_on(home: Home, erased: Erased) -> list[RunRecord]:
+def _trained_on(home: Home, traces: Traces) -> list[RunRecord]:
     """Runs whose training or validation window holds a search of the guest."""
     found = []
     for path in sorted(home.runs.glob("*/run.json")):
@@ -210,6 +246,6 @@ def _trained_on(home: Home, erased: Erased) -> list[RunRecord]:
         except DataError:
             continue
         first, last = record.windows["train"][0], record.windows["valid"][1]
-        if any(first <= day <= last for day in erased.days):
+        if any(first <= day <= last for day in traces.days):
             found.append(record)
     return found

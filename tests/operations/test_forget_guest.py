@@ -15,8 +15,8 @@ import pytest
 from pyarrow import feather
 
 from data.contract import IMPRESSIONS, RECOMMENDATIONS
-from data.erasure import token_of
 from data.store import Lake
+from data.traces import token_of
 from pipelines.champion import choose
 from pipelines.erasing import Erasure, forget_guest
 from pipelines.erasing.files import Guest, erase_from_file
@@ -117,7 +117,9 @@ def test_the_report_says_what_was_removed_and_what_was_learned(forgotten: Forgot
     assert rows["recommendations"] > 0
     assert rows["quarantine"] == 1
     assert len(forgotten.erasure.trained) == 1
-    assert any("trains without the guest at" in line for line in forgotten.erasure.lines())
+    assert any(
+        "trains without the guest at" in line for line in forgotten.erasure.lines(forgotten.guest)
+    )
 
 
 @pytest.mark.operations

@@ -109,3 +109,27 @@ def test_command_on_an_empty_home_says_what_comes_first(
 ) -> None:
     assert call(monkeypatch, command, "--home", str(tmp_path)) == 1
     assert advice in " ".join(capsys.readouterr().err.split())
+
+
+def test_a_folder_without_a_lake_has_nobody_to_forget(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    home = tmp_path / "no-home"
+    assert call(monkeypatch, "forget-user", "nobody", "--home", str(home)) == 1
+    assert "holds no lake" in capsys.readouterr().err
+    assert not home.exists()
+
+
+def test_a_guest_without_a_trace_is_said_to_have_none_and_nothing_changes(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    log, home = tmp_path / "searches.csv", tmp_path / "home"
+    log.write_text(HEADER + "1,2,clicked,2018-02-05 10:00,Rio de Janeiro\n")
+    assert call(monkeypatch, "ingest", str(log), "--home", str(home)) == 0
+    before = {path: path.read_bytes() for path in home.rglob("*.parquet")}
+    capsys.readouterr()
+    assert call(monkeypatch, "forget-user", "nobody", "--home", str(home)) == 0
+    told = capsys.readouterr().out.strip()
+    assert told == "no trace of nobody was found; nothing was removed"
+    assert {path: path.read_bytes() for path in home.rglob("*.parquet")} == before
+    assert not (home / "erasures").exists()
