@@ -100,7 +100,12 @@ class Batch:
         self.note(stages={**self.results, stage: result})
 
     def forget_stages(self) -> None:
-        """Start from the beginning: the person asked for the day again."""
+        """Start from the beginning: the person asked for the day again.
+
+        Whatever else an earlier start noted goes too, or its training would be taken for
+        one that this start had begun.
+        """
+        write_json(self.folder / "journal.json", {})
         self.note(stages={}, status="started")
 
     def writing_to(self, console: Console) -> Batch:
