@@ -75,6 +75,14 @@ class Home:
     def features_record(self) -> Path:
         return self.root / "features.json"
 
+    def record_of(self, run: str) -> Path:
+        """What a training run was made of; the run is whole once this file is there."""
+        return self.runs / run / "run.json"
+
+    def newest_run(self) -> str:
+        """The newest training run that is whole, by its name; empty when there is none."""
+        return max((path.parent.name for path in self.runs.glob("*/run.json")), default="")
+
     def prepare(self) -> Home:
         """Make the folder; raises ``DataError`` where it cannot be written."""
         try:

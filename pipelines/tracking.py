@@ -135,16 +135,24 @@ class Tracking:
         return str(run.info.run_id)
 
     def end_abandoned(self) -> int:
-        """Mark as killed the runs whose process is gone; returns how many there were."""
+        """End the runs whose process is gone; returns how many there were.
+
+        They were killed, but for a training whose record is on disk: that one is whole, and
+        only this last word was missing.
+        """
         running = self.client.search_runs([self.experiment_id], "attributes.status = 'RUNNING'")
         abandoned = [
-            run.info.run_id
+            run
             for run in running
             if not psutil.pid_exists(int(run.data.tags.get(PROCESS_TAG, "-1")))
         ]
-        for run_id in abandoned:
-            self.client.set_terminated(run_id, status="KILLED")
+        for run in abandoned:
+            is_whole = self._has_record(run.data.tags.get(RUN_TAG, ""))
+            self.client.set_terminated(run.info.run_id, status="FINISHED" if is_whole else "KILLED")
         return len(abandoned)
+
+    def _has_record(self, run: str) -> bool:
+        return bool(run) and self.home.record_of(run).is_file()
 
     @contextmanager
     def closing(self, run_id: str) -> Iterator[None]:

@@ -49,7 +49,7 @@ class RunRecord:
 
 def read_record(home: Home, name: str) -> RunRecord:
     """The record of a run; raises ``DataError`` when it is missing or broken."""
-    path = home.runs / name / "run.json"
+    path = home.record_of(name)
     try:
         content: dict[str, Any] = json.loads(path.read_text())
         content["windows"] = {k: (v[0], v[1]) for k, v in content["windows"].items()}

@@ -82,19 +82,22 @@ def train(
     with context.tracking.closing(parent), watching:
         place = _Place(run=name, parent=parent, dask=dask)
         children = {m: _train_one(context, m, rows, place) for m in chosen}
-    record = RunRecord(
-        name=name,
-        parent=parent,
-        children=children,
-        models=tuple(chosen),
-        left_out=left_out,
-        windows={"train": windows.train, "valid": windows.valid, "test": windows.test},
-        tables=tables,
-        seed=context.settings.seed,
-        tuned=tuned_names(chosen, context.settings),
-    )
-    write_json(context.home.runs / name / "run.json", asdict(record))
-    context.home.set_latest_run(name)
+        record = RunRecord(
+            name=name,
+            parent=parent,
+            children=children,
+            models=tuple(chosen),
+            left_out=left_out,
+            windows={"train": windows.train, "valid": windows.valid, "test": windows.test},
+            tables=tables,
+            seed=context.settings.seed,
+            tuned=tuned_names(chosen, context.settings),
+        )
+        # Before MLflow calls it finished: with its record on disk a run is whole, and whoever
+        # comes after a kill closes it in MLflow. The other way round it would be trained
+        # again beside a finished run that nobody has.
+        write_json(context.home.record_of(name), asdict(record))
+        context.home.set_latest_run(name)
     return name
 
 

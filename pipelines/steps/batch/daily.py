@@ -55,6 +55,7 @@ def choose_models(batch: Batch) -> Mapping[str, Any]:
         chosen = Choice(run=train(context), standing="latest")
     if not (context.home.runs / chosen.run / DECISION).exists():
         # Trained by a start that was cut off before it had judged, or never judged at all.
+        context.tracking.end_abandoned()
         evaluate(context, chosen.run)
         chosen = choose(context) or chosen
     for warning in chosen.warnings:

@@ -10,7 +10,6 @@ from pipelines.steps.batch.daily import prepare, watch
 from pipelines.steps.batch.journal import Batch, Stage
 from pipelines.steps.batch.keeping import check_tables, keep_tables
 from pipelines.steps.batch.results import log_batch
-from pipelines.steps.context import RunContext
 from pipelines.steps.evaluation import evaluate
 from pipelines.steps.reporting import write_report
 from pipelines.steps.training import train
@@ -30,11 +29,14 @@ def tune(batch: Batch) -> Mapping[str, Any]:
 
 def train_week(batch: Batch) -> Mapping[str, Any]:
     """Train every model, unless a start that was cut off had just finished doing so."""
-    context, latest = batch.context, _latest(batch.context)
-    before = batch.journal().get("latest_before_training", "")
-    if batch.journal().get("is_training") and latest != before:
-        return {"run": latest}
-    batch.note(is_training=True, latest_before_training=latest)
+    context, newest = batch.context, batch.context.home.newest_run()
+    before = batch.journal().get("newest_before_training", "")
+    if batch.journal().get("is_training") and newest != before:
+        # All of it is on disk; what may be missing is the pointer and MLflow's last word.
+        context.home.set_latest_run(newest)
+        context.tracking.end_abandoned()
+        return {"run": newest}
+    batch.note(is_training=True, newest_before_training=newest)
     return {"run": train(context)}
 
 
@@ -73,8 +75,3 @@ WEEKLY: tuple[Stage, ...] = (
     Stage(name="keep tables", work=keep_tables),
     Stage(name="log", work=log_batch, retries=3),
 )
-
-
-def _latest(context: RunContext) -> str:
-    pointer = context.home.runs / "latest"
-    return pointer.read_text().strip() if pointer.is_file() else ""
