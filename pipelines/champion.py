@@ -1,8 +1,10 @@
 """Which trained models the daily batch recommends with: the champion, kept on disk too.
 
-MLflow's alias decides. What it said last is kept in ``champion.json``, newest first, so
-that a day goes out while MLflow is away, and with the champion before when the files of
-the newest are damaged.
+MLflow's alias decides, through the same look-up as the gate's, and what it says goes first.
+What it said before is kept in ``champion.json``, newest first, so that a day goes out while
+MLflow is away, and with the champion before when the files of the newest are damaged. The
+gate's look-up alone could do neither: it checks the registered copies, which lie with
+MLflow, and recommendations are made from those in the home's ``runs``.
 """
 
 from __future__ import annotations
@@ -15,8 +17,8 @@ from pipelines.gate.registry import find_champion
 from pipelines.home import Home, write_json
 from pipelines.manifest import check_manifest
 from pipelines.published import read_published
+from pipelines.steps.advisers import latest_with
 from pipelines.steps.context import RunContext
-from pipelines.steps.run_record import RunRecord, read_record
 
 __all__ = ["ADVISERS", "Choice", "choose"]
 
@@ -42,21 +44,16 @@ class Choice:
 
 
 def choose(context: RunContext) -> Choice | None:
-    """The champion; else the one before, the run in force, the latest; ``None`` without any.
+    """The champion, else the one before it; ``None`` without any trained run.
 
-    Raises ``DataError`` when there are runs and none of them is whole.
+    Only where there never was a champion the run in force goes on, else the latest. Raises
+    ``DataError`` when there are runs and none of these is whole: what is published stays.
     """
     home, found = context.home, find_champion(context.tracking)
     warnings = list(found.notes)
     if found.champion is not None and found.champion.run:
         _remember(home, found.champion.run)
-    candidates = dict.fromkeys(_history(home), "champion")
-    # Without a champion the run in force goes on: a later one may have been refused.
-    published = read_published(home)
-    if published is not None:
-        candidates.setdefault(published.run, "in force")
-    for run in _runs(home):
-        candidates.setdefault(run, "latest")
+    candidates = _candidates(home)
     if not candidates:
         return None
     for place, (run, standing) in enumerate(candidates.items()):
@@ -70,20 +67,33 @@ def choose(context: RunContext) -> Choice | None:
     raise DataError("no trained models are whole. " + ". ".join(warnings))
 
 
-def check_whole(home: Home, run: str) -> RunRecord:
-    """The record of a run whose models for recommending are as they were saved.
+def _candidates(home: Home) -> dict[str, str]:
+    """Runs and their standing, the best first."""
+    champions = dict.fromkeys(_history(home), "champion")
+    if champions:
+        # All other runs were refused by the gate, rolled back, or never judged.
+        return champions
+    candidates = {}
+    published = read_published(home)
+    if published is not None:
+        # A later run may have been refused.
+        candidates[published.run] = "in force"
+    for run in _runs(home):
+        candidates.setdefault(run, "latest")
+    return candidates
 
-    Raises ``DataError`` naming what is missing or altered.
+
+def check_whole(home: Home, run: str) -> None:
+    """Check that the models to recommend with are as they were saved.
+
+    They are the run's, or those of an earlier run where it was trained without one of them,
+    as ``recommend`` takes them. Raises ``DataError`` naming what is missing or altered.
     """
-    record = read_record(home, run)
     for model in ADVISERS:
-        if model not in record.models:
-            raise DataError(f"run {run} has no {model}")
-        folder = record.folder_of(home, model)
+        folder = latest_with(home, run, model).folder_of(home, model)
         if not folder.is_dir():
             raise DataError(f"{folder}: is missing")
         check_manifest(folder)
-    return record
 
 
 def _history(home: Home) -> list[str]:
@@ -97,10 +107,11 @@ def _history(home: Home) -> list[str]:
 
 
 def _remember(home: Home, run: str) -> None:
+    """Put the champion first. Those that were put before it since were rolled back."""
     history = _history(home)
+    earlier = history[history.index(run) + 1 :] if run in history else history
     if history[:1] != [run]:
-        runs = [run, *(earlier for earlier in history if earlier != run)]
-        write_json(home.root / "champion.json", {"runs": runs[:KEPT]})
+        write_json(home.root / "champion.json", {"runs": [run, *earlier][:KEPT]})
 
 
 def _runs(home: Home) -> list[str]:

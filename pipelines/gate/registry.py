@@ -29,7 +29,6 @@ __all__ = [
     "promotion_lock",
     "record_decision",
     "roll_back",
-    "usable_champion",
 ]
 
 CHALLENGER = "challenger"
@@ -81,11 +80,6 @@ def find_champion(tracking: Tracking) -> ChampionSearch:
         notes.append(f"champion version {version} cannot be used: {damage}")
         version = tracking.tags_of_version(RANKER_MODEL, version).get(REPLACED) or None
     return ChampionSearch(champion=None, notes=tuple(notes))
-
-
-def usable_champion(tracking: Tracking) -> Champion | None:
-    """The same without the notes, for those who only want to use it."""
-    return find_champion(tracking).champion
 
 
 def champion_as_it_is(tracking: Tracking, version: str) -> tuple[Champion | None, str]:
