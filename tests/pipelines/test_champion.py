@@ -34,7 +34,7 @@ def gate_says(monkeypatch: pytest.MonkeyPatch) -> Callable[[str | None], None]:
     def say(run: str | None) -> None:
         champion = Champion(version="1", run=run, folder=Path()) if run else None
         found = ChampionSearch(champion=champion)
-        monkeypatch.setattr(pipelines.champion, "find_champion", lambda tracking: found)
+        monkeypatch.setattr(pipelines.champion, "find_champion", lambda _: found)
 
     return say
 
@@ -134,7 +134,7 @@ def test_a_champion_trained_without_a_tower_recommends_with_the_one_before(
     assert chosen is not None
     assert (chosen.run, chosen.standing) == ("2", "champion")
     damage(context, "1", "two_tower")
-    with pytest.raises(DataError, match="model.txt"):
+    with pytest.raises(DataError, match=r"model\.txt"):
         choose(context)
 
 
