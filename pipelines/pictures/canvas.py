@@ -20,7 +20,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
-__all__ = ["COLOURS", "DIVERGING", "Picture", "blank", "colour_of"]
+__all__ = ["COLOURS", "DIVERGING", "Picture", "blank", "colour_of", "points"]
 
 # Okabe & Ito's colours: told apart by colour-blind readers, on white and on black.
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
@@ -108,6 +108,12 @@ def blank(
 def colour_of(place: int) -> str:
     """The colour of the n-th series."""
     return COLOURS[place % len(COLOURS)]
+
+
+def points(axes: Any, x: Any, y: Any, group: str, *, colour: int, size: float = 4) -> None:
+    """Draw points, the marks that ``Picture.tips[group]`` speaks of; colour of the n-th series."""
+    (drawn,) = axes.plot(x, y, "o", color=colour_of(colour), markersize=size)
+    drawn.set_gid(group)
 
 
 def _with_tips(body: str, group: str, texts: Sequence[str]) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
-from pipelines.pictures.canvas import Picture, blank, colour_of
+from pipelines.pictures.canvas import Picture, blank, colour_of, points
 
 __all__ = [
     "ablation_bars",
@@ -29,8 +29,7 @@ def ablation_bars(ablation: pl.DataFrame) -> Picture:
     rows = ablation.filter(pl.col("metric") == metric).sort("difference", descending=True)
     figure, (axes,) = blank(height=0.8 + 0.34 * rows.height)
     places = np.arange(rows.height)
-    (dots,) = axes.plot(rows["difference"], places, "o", color=colour_of(0), markersize=5)
-    dots.set_gid("groups")
+    points(axes, rows["difference"], places, "groups", colour=0, size=5)
     for y, row in zip(places, rows.iter_rows(named=True), strict=True):
         axes.plot([row["low"], row["high"]], [y, y], color=colour_of(0), linewidth=1.4)
     axes.axvline(0, color="#888888", linewidth=0.8)
@@ -111,10 +110,7 @@ def trade_off_curve(curve: pl.DataFrame) -> Picture:
     rows = curve.sort("bonus")
     figure, (axes,) = blank()
     axes.plot(rows["exposure_change"], rows["ndcg_change"], color=colour_of(0), linewidth=1)
-    (dots,) = axes.plot(
-        rows["exposure_change"], rows["ndcg_change"], "o", color=colour_of(0), markersize=5
-    )
-    dots.set_gid("policies")
+    points(axes, rows["exposure_change"], rows["ndcg_change"], "policies", colour=0, size=5)
     for row in rows.iter_rows(named=True):
         axes.annotate(
             f"{row['bonus']:g}",
@@ -193,8 +189,7 @@ def recall_curves(retrieval: pl.DataFrame) -> Picture:
         rank = rows["rank"].cast(pl.Float64).fill_null(np.inf).to_numpy()
         recall = [float((rank <= k).mean()) for k in ks]
         by_k.plot(ks, recall, color=colour_of(offset), linewidth=1, label=model)
-        (dots,) = by_k.plot(ks, recall, "o", color=colour_of(offset), markersize=4)
-        dots.set_gid(f"k{offset}")
+        points(by_k, ks, recall, f"k{offset}", colour=offset)
         tips[f"k{offset}"] = [f"{model}@{k}: {r:.1%}" for k, r in zip(ks, recall, strict=True)]
         share = (
             rows.group_by("decile")
@@ -202,10 +197,7 @@ def recall_curves(retrieval: pl.DataFrame) -> Picture:
             .sort("decile")
         )
         by_decile.plot(share["decile"], share["found"], color=colour_of(offset), linewidth=1)
-        (dots,) = by_decile.plot(
-            share["decile"], share["found"], "o", color=colour_of(offset), markersize=4
-        )
-        dots.set_gid(f"decile{offset}")
+        points(by_decile, share["decile"], share["found"], f"decile{offset}", colour=offset)
         tips[f"decile{offset}"] = [
             f"{model}, decile {r['decile']}: {r['found']:.1%} of {r['n']:,}"
             for r in share.iter_rows(named=True)

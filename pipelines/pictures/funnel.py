@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from pipelines.pictures.canvas import DIVERGING, Picture, blank, colour_of
+from pipelines.pictures.canvas import DIVERGING, Picture, blank, colour_of, points
 
 __all__ = ["drift_by_day", "exposure_map", "funnel_by_market", "price_distribution", "rates_by_day"]
 
@@ -144,8 +144,7 @@ def rates_by_day(quality: pl.DataFrame) -> Picture | None:
             axes.plot(x, line["value"], color=colour_of(offset), linewidth=1, label=market)
             low, high = (line[c].cast(pl.Float64).to_numpy() for c in ("low", "high"))
             axes.fill_between(x, low, high, color=colour_of(offset), alpha=0.15, linewidth=0)
-            (dots,) = axes.plot(x, line["value"], "o", color=colour_of(offset), markersize=4)
-            dots.set_gid(f"rate{at}x{offset}")
+            points(axes, x, line["value"], f"rate{at}x{offset}", colour=offset)
             tips[f"rate{at}x{offset}"] = [
                 f"{market} {r['ds']}: {r['value']:.3%}" + (" ODD" if r["is_flagged"] else "")
                 for r in line.iter_rows(named=True)
