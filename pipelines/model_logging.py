@@ -17,8 +17,9 @@ from models.ranker import Ranker
 from models.recommender import Recommender, top_k
 from models.two_tower.recommender import TwoTower
 from pipelines.gate.checksums import checksums_of
+from pipelines.model_versions import RANKER_MODEL, TOWER_MODEL, Registration
 from pipelines.ranker_pictures import log_ranker_pictures
-from pipelines.tracking import RANKER_MODEL, TOWER_MODEL, Registration, Tracking
+from pipelines.tracking import Tracking
 
 __all__ = ["Curve", "log_trained"]
 
@@ -115,7 +116,7 @@ def _register(
     inputs = _nullable(example)
     is_ranker = isinstance(model, Ranker)
     requirements = (*SERVING, "lightgbm") if is_ranker else (*SERVING, "torch", "safetensors")
-    tracking.register_model(
+    tracking.versions.register(
         run_id,
         Registration(
             name=RANKER_MODEL if is_ranker else TOWER_MODEL,

@@ -1,14 +1,14 @@
-"""MLflow: runs, metrics, models and their aliases, all in one SQLite file under the home.
+"""MLflow: runs, their parameters, metrics and files, all in one SQLite file under the home.
 
-The only module, beside the served model itself, that imports MLflow. Everything here can
-be looked at with ``stayrank dashboards``; nothing here decides anything about the models.
+With ``model_versions`` (the registry) and ``spooling`` (a server that may be away) all that
+talks to MLflow, beside the served model itself. Everything here can be looked at with
+``stayrank dashboards``; nothing here decides anything about the models.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,27 +18,15 @@ from typing import Any
 
 import psutil
 
-from pipelines import late_models
 from pipelines.home import Home
+from pipelines.model_versions import RUN_TAG, ModelVersions
 from pipelines.outbox import PENDING, Outbox
 from pipelines.spooling import SpoolingClient
 
-__all__ = [
-    "CHAMPION",
-    "RANKER_MODEL",
-    "RUN_TAG",
-    "TOWER_MODEL",
-    "InputTable",
-    "Registration",
-    "Tracking",
-]
+__all__ = ["InputTable", "Tracking"]
 
 EXPERIMENT = "stayrank"
-RANKER_MODEL = "stayrank-ranker"
-TOWER_MODEL = "stayrank-two-tower"
-CHAMPION = "champion"
 PROCESS_TAG = "stayrank.process"
-RUN_TAG = "stayrank.run"
 
 SECONDS_BETWEEN_SAMPLES = 5
 
@@ -46,28 +34,6 @@ SECONDS_BETWEEN_SAMPLES = 5
 METRICS_PER_REQUEST = 1_000
 PARAMS_PER_REQUEST = 100
 PARAM_CHARACTERS = 6_000
-
-
-@dataclass(frozen=True, kw_only=True)
-class Registration:
-    """A model to register.
-
-    Attributes:
-        name: of the registered model.
-        code: the file that serves it.
-        artifacts: name → folder of the model's own files; one of them.
-        signature, input_example: as MLflow makes them.
-        requirements: pinned packages that serving needs.
-        tags: of the new version.
-    """
-
-    name: str
-    code: Path
-    artifacts: Mapping[str, Path]
-    signature: Any
-    input_example: Any
-    requirements: list[str]
-    tags: Mapping[str, str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,6 +89,11 @@ class Tracking:
         else:
             experiment_id = experiment.experiment_id
         return cls(home=home, client=client, experiment_id=experiment_id)
+
+    @property
+    def versions(self) -> ModelVersions:
+        """The registered models."""
+        return ModelVersions(self.client)
 
     def start_run(self, name: str, *, parent: str | None = None, tags: Mapping[str, str]) -> str:
         """Start a run, a child of ``parent`` when given; returns its id."""
@@ -192,58 +163,6 @@ class Tracking:
         """Log a small pandas frame as a table that MLflow's page can show."""
         self.client.log_table(run_id, frame, name)
 
-    def register_model(self, run_id: str, given: Registration) -> None:
-        """Log a pyfunc made of our code and files, never of a pickle, as a new version.
-
-        Where the server is away the registration waits in the outbox.
-        """
-        client = self.client
-        if isinstance(client, SpoolingClient):
-            client.register(
-                run_id,
-                lambda: self._register_now(run_id, given),
-                lambda: late_models.as_json(vars(given), client.keep_files),
-            )
-        else:
-            self._register_now(run_id, given)
-
-    def _register_late(self, run_id: str, **kept: Any) -> None:
-        if self.version_of_run(kept["name"], run_id) is None:
-            self._register_now(run_id, Registration(**late_models.from_json(kept)))
-
-    def _register_now(self, run_id: str, given: Registration) -> None:
-        import mlflow
-
-        with mlflow.start_run(run_id=run_id), warnings.catch_warnings():
-            # MLflow's hint on integer columns: every integer is passed as a float here.
-            warnings.simplefilter("ignore", UserWarning)
-            mlflow.pyfunc.log_model(
-                name="served",
-                python_model=str(given.code),
-                artifacts={key: str(folder) for key, folder in given.artifacts.items()},
-                signature=given.signature,
-                input_example=given.input_example,
-                pip_requirements=given.requirements,
-                registered_model_name=given.name,
-            )
-        made = self.version_of_run(given.name, run_id)
-        if made is not None:
-            run = self.client.get_run(run_id).data.tags.get(RUN_TAG, "")
-            self.set_version_tags(given.name, made, {**given.tags, RUN_TAG: run})
-
-    def version_of_run(self, name: str, run_id: str) -> str | None:
-        """The version of a registered model that a run made; ``None`` when it made none."""
-        found = self.client.search_model_versions(f"name = '{name}' and run_id = '{run_id}'")
-        return str(found[0].version) if found else None
-
-    def set_alias(self, name: str, alias: str, model_version: str) -> None:
-        """Point an alias, such as ``champion``, at a version."""
-        self.client.set_registered_model_alias(name, alias, model_version)
-
-    def set_version_tags(self, name: str, model_version: str, tags: Mapping[str, str]) -> None:
-        for key, value in tags.items():
-            self.client.set_model_version_tag(name, model_version, key, value)
-
     def run_with_tag(self, tag: str, value: str) -> str | None:
         """The id of the newest run whose ``tag`` has this value; ``None`` without one."""
         found = self.client.search_runs([self.experiment_id], f"tags.`{tag}` = '{value}'")
@@ -253,48 +172,7 @@ class Tracking:
         """Log what waits in the outbox; how many calls are left because MLflow is away."""
         if not isinstance(self.client, SpoolingClient):
             return 0
-        return self.client.deliver(EXPERIMENT, self._register_late)
-
-    def version_at(self, name: str, alias: str) -> str | None:
-        """The version that an alias points at; ``None`` when there is none."""
-        from mlflow.exceptions import MlflowException
-
-        try:
-            return str(self.client.get_model_version_by_alias(name, alias).version)
-        except MlflowException:
-            return None
-
-    def delete_alias(self, name: str, alias: str) -> None:
-        self.client.delete_registered_model_alias(name, alias)
-
-    def tags_of_version(self, name: str, model_version: str) -> dict[str, str]:
-        """The tags of a registered version; empty where there is no such version."""
-        from mlflow.exceptions import MlflowException
-
-        try:
-            return dict(self.client.get_model_version(name, model_version).tags)
-        except MlflowException:
-            return {}
-
-    def version_of_pipeline_run(self, name: str, run: str) -> str | None:
-        """The latest version whose tag ``stayrank.run`` is this run; ``None`` without one."""
-        found = self.client.search_model_versions(
-            f"name = '{name}' and tag.`stayrank.run` = '{run}'"
-        )
-        return str(max(int(v.version) for v in found)) if found else None
-
-    def files_of_version(self, name: str, model_version: str) -> Path:
-        """The folder of a version's files, fetched first where the store is not local.
-
-        Raises ``OSError`` when they cannot be had.
-        """
-        import mlflow
-        from mlflow.exceptions import MlflowException
-
-        try:
-            return Path(mlflow.artifacts.download_artifacts(f"models:/{name}/{model_version}"))
-        except MlflowException as error:
-            raise OSError(str(error)) from error
+        return self.client.deliver(EXPERIMENT, self.versions.register_late)
 
     def log_inputs(self, run_id: str, tables: Iterable[InputTable]) -> None:
         """Link the run to the tables it read, each a Delta table at a version."""

@@ -18,7 +18,8 @@ from data.lock import lake_lock
 from pipelines.gate.checksums import damage_of
 from pipelines.gate.decision import Check, Decision
 from pipelines.home import Home
-from pipelines.tracking import CHAMPION, RANKER_MODEL, RUN_TAG, TOWER_MODEL, Tracking
+from pipelines.model_versions import CHAMPION, RANKER_MODEL, RUN_TAG, TOWER_MODEL
+from pipelines.tracking import Tracking
 
 __all__ = [
     "CHALLENGER",
@@ -69,7 +70,7 @@ def promotion_lock(home: Home) -> Iterator[None]:
 
 def find_champion(tracking: Tracking) -> ChampionSearch:
     """The champion, or the latest one before it whose files are still those registered."""
-    version = tracking.version_at(RANKER_MODEL, CHAMPION)
+    version = tracking.versions.at(RANKER_MODEL, CHAMPION)
     notes: list[str] = []
     passed: set[str] = set()
     while version is not None and version not in passed:
@@ -78,16 +79,16 @@ def find_champion(tracking: Tracking) -> ChampionSearch:
         if found is not None:
             return ChampionSearch(champion=found, notes=tuple(notes))
         notes.append(f"champion version {version} cannot be used: {damage}")
-        version = tracking.tags_of_version(RANKER_MODEL, version).get(REPLACED) or None
+        version = tracking.versions.tags(RANKER_MODEL, version).get(REPLACED) or None
     return ChampionSearch(champion=None, notes=tuple(notes))
 
 
 def champion_as_it_is(tracking: Tracking, version: str) -> tuple[Champion | None, str]:
     """One version with its files checked, or ``None`` and what is wrong with it."""
-    tags = tracking.tags_of_version(RANKER_MODEL, version)
+    tags = tracking.versions.tags(RANKER_MODEL, version)
     sums = {k.removeprefix(SHA256): v for k, v in tags.items() if k.startswith(SHA256)}
     try:
-        folder = tracking.files_of_version(RANKER_MODEL, version) / "artifacts" / "ranker"
+        folder = tracking.versions.files(RANKER_MODEL, version) / "artifacts" / "ranker"
     except OSError as error:
         return None, f"its files cannot be fetched ({error})"
     damage = damage_of(folder, sums)
@@ -102,20 +103,20 @@ def record_decision(tracking: Tracking, run_id: str, decision: Decision) -> str 
     ``run_id`` is the MLflow run that registered the ranker. Returns the alias, ``None``
     when the run registered no version. Call it while holding :func:`promotion_lock`.
     """
-    version = tracking.version_of_run(RANKER_MODEL, run_id)
+    version = tracking.versions.of_run(RANKER_MODEL, run_id)
     if version is None:
         return None
     alias = CHAMPION if decision.is_promoted else CHALLENGER
     tags = _tags_of(decision, alias)
-    before = tracking.version_at(RANKER_MODEL, CHAMPION)
+    before = tracking.versions.at(RANKER_MODEL, CHAMPION)
     if decision.is_promoted and before not in (None, version):
         tags[REPLACED] = str(before)
     # The tags first: an alias without its reason would be worse than a reason too early.
     tracking.set_tags(run_id, tags)
-    tracking.set_version_tags(RANKER_MODEL, version, tags)
+    tracking.versions.set_tags(RANKER_MODEL, version, tags)
     _point(tracking, alias, version)
-    if decision.is_promoted and tracking.version_at(RANKER_MODEL, CHALLENGER) == version:
-        tracking.delete_alias(RANKER_MODEL, CHALLENGER)
+    if decision.is_promoted and tracking.versions.at(RANKER_MODEL, CHALLENGER) == version:
+        tracking.versions.delete_alias(RANKER_MODEL, CHALLENGER)
     return alias
 
 
@@ -126,17 +127,17 @@ def roll_back(tracking: Tracking, home: Home) -> tuple[str, str]:
     files are damaged.
     """
     with promotion_lock(home):
-        now = tracking.version_at(RANKER_MODEL, CHAMPION)
+        now = tracking.versions.at(RANKER_MODEL, CHAMPION)
         if now is None:
             raise DataError(f"{home.root} has no champion to roll back from")
-        before = tracking.tags_of_version(RANKER_MODEL, now).get(REPLACED)
+        before = tracking.versions.tags(RANKER_MODEL, now).get(REPLACED)
         if not before:
             raise DataError(f"champion version {now} replaced no other: nothing to roll back to")
         found, damage = champion_as_it_is(tracking, before)
         if found is None:
             raise DataError(f"version {before} cannot be champion again: {damage}")
         since = datetime.now(UTC).isoformat(timespec="seconds")
-        tracking.set_version_tags(
+        tracking.versions.set_tags(
             RANKER_MODEL, now, {"promotion.rolled_back": f"to version {before} at {since}"}
         )
         _point(tracking, CHAMPION, before)
@@ -145,11 +146,11 @@ def roll_back(tracking: Tracking, home: Home) -> tuple[str, str]:
 
 def _point(tracking: Tracking, alias: str, version: str) -> None:
     """The ranker, and the tower of the same run with it: they were trained together."""
-    tracking.set_alias(RANKER_MODEL, alias, version)
-    run = tracking.tags_of_version(RANKER_MODEL, version).get(RUN_TAG)
-    tower = tracking.version_of_pipeline_run(TOWER_MODEL, run) if run else None
+    tracking.versions.set_alias(RANKER_MODEL, alias, version)
+    run = tracking.versions.tags(RANKER_MODEL, version).get(RUN_TAG)
+    tower = tracking.versions.of_pipeline_run(TOWER_MODEL, run) if run else None
     if tower is not None:
-        tracking.set_alias(TOWER_MODEL, alias, tower)
+        tracking.versions.set_alias(TOWER_MODEL, alias, tower)
 
 
 def _tags_of(decision: Decision, alias: str) -> dict[str, str]:

@@ -14,6 +14,7 @@ from models.two_tower.familiar import Familiar
 from models.two_tower.recommender import TwoTower
 from models.two_tower.retriever import Retriever
 from pipelines.home import Home
+from pipelines.model_versions import RANKER_MODEL
 from pipelines.steps.arrow import arrow
 from pipelines.steps.candidates import CandidateSource
 from pipelines.steps.context import RunContext
@@ -26,7 +27,6 @@ from pipelines.steps.finding import (
 )
 from pipelines.steps.reordering import read_exposure
 from pipelines.steps.run_record import RunRecord, load_one, read_record
-from pipelines.tracking import RANKER_MODEL
 
 __all__ = ["Advisers", "advisers_of", "latest_with", "met_before"]
 
@@ -78,7 +78,7 @@ def advisers_of(
         read_prior(context.home, ranking.name),
     )
     log_indexes(context, finding, finder)
-    version = context.tracking.version_of_run(RANKER_MODEL, ranking.children["ranker"])
+    version = context.tracking.versions.of_run(RANKER_MODEL, ranking.children["ranker"])
     return Advisers(
         finder=finder,
         ranker=ranker,

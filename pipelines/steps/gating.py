@@ -24,6 +24,7 @@ from pipelines.gate.decision import Check, Decision, decide
 from pipelines.gate.registry import Champion, find_champion, promotion_lock, record_decision
 from pipelines.gate.rules import GateRules
 from pipelines.home import Home, write_json
+from pipelines.model_versions import RANKER_MODEL
 from pipelines.steps.context import RunContext
 from pipelines.steps.featuring import feature_set_of
 from pipelines.steps.model_zoo import load_recommender
@@ -32,7 +33,6 @@ from pipelines.steps.rows import SplitRows, judged_rows
 from pipelines.steps.run_record import RunRecord, load_models, read_record
 from pipelines.steps.scoring import score_of_window
 from pipelines.steps.summary import read_scorecard
-from pipelines.tracking import RANKER_MODEL
 
 __all__ = ["Challenge", "challenge_of", "judge_challenger", "read_decision"]
 
@@ -90,7 +90,7 @@ def judge_challenger(
     with promotion_lock(context.home):
         search = find_champion(tracking)
         champion = search.champion
-        if champion is not None and champion.version == tracking.version_of_run(
+        if champion is not None and champion.version == tracking.versions.of_run(
             RANKER_MODEL, run_id
         ):
             return _as_before(context.home, challenge.record, champion)

@@ -10,9 +10,10 @@ import pandas as pd
 import pytest
 
 from pipelines.home import Home
+from pipelines.model_versions import Registration
 from pipelines.outbox import PENDING, Outbox
 from pipelines.spooling import SpoolingClient
-from pipelines.tracking import InputTable, Registration, Tracking
+from pipelines.tracking import InputTable, Tracking
 
 
 class Unsteady:
@@ -122,7 +123,7 @@ def test_a_model_that_could_not_be_registered_is_registered_once(
     code = tmp_path / "served.py"
     code.write_text(SERVED)
     run_id = tracking.start_run("ranker", tags={"stayrank.run": "r1"})
-    tracking.register_model(
+    tracking.versions.register(
         run_id,
         Registration(
             name="late-model",

@@ -12,11 +12,11 @@ import pytest
 
 from pipelines.gate.registry import find_champion, promotion_lock, record_decision, roll_back
 from pipelines.home import Home
+from pipelines.model_versions import CHAMPION, RANKER_MODEL
 from pipelines.steps.context import RunContext
 from pipelines.steps.gating import Challenge, challenge_of, judge_challenger, read_decision
 from pipelines.steps.run_record import read_record
 from pipelines.steps.training import train
-from pipelines.tracking import CHAMPION, RANKER_MODEL
 
 Finished = tuple[RunContext, str]
 
@@ -69,7 +69,7 @@ def test_equal_ranker_is_refused_with_every_guardrail_told(contest: Finished) ->
         "latency",
     } <= names
     assert read_decision(context.home, second) == decision
-    assert context.tracking.version_at(RANKER_MODEL, CHAMPION) == "1"
+    assert context.tracking.versions.at(RANKER_MODEL, CHAMPION) == "1"
 
 
 def test_champion_whose_files_are_altered_is_passed_over(contest: Finished) -> None:
@@ -95,8 +95,8 @@ def test_clear_winner_becomes_champion_and_can_be_rolled_back(contest: Finished)
     assert [check for check in decision.guardrails if check.is_passed is False] == []
     assert decision.is_promoted
     record = read_record(context.home, second)
-    version = context.tracking.version_of_run(RANKER_MODEL, record.children["ranker"])
-    assert context.tracking.version_at(RANKER_MODEL, CHAMPION) == version
+    version = context.tracking.versions.of_run(RANKER_MODEL, record.children["ranker"])
+    assert context.tracking.versions.at(RANKER_MODEL, CHAMPION) == version
     assert roll_back(context.tracking, context.home) == (version, "1")
 
 
@@ -104,7 +104,7 @@ def test_judging_the_champion_again_changes_nothing(finished: Finished, contest:
     context, _ = contest
     decision = judge_challenger(context, challenge_of(context, finished[1]))
     assert decision == read_decision(context.home, finished[1])
-    assert context.tracking.version_at(RANKER_MODEL, CHAMPION) == "1"
+    assert context.tracking.versions.at(RANKER_MODEL, CHAMPION) == "1"
 
 
 LOADED = """

@@ -13,6 +13,7 @@ import pytest
 
 from data.contract import FEATURES, IMPRESSIONS, INGESTS, QUARANTINE, RECOMMENDATIONS, SCORES
 from pipelines.console import Console
+from pipelines.model_versions import RANKER_MODEL
 from pipelines.settings import Settings
 from pipelines.steps.context import RunContext
 from pipelines.steps.featuring import build_features_table
@@ -21,7 +22,7 @@ from pipelines.steps.recommending import recommend
 from pipelines.steps.run_record import read_record
 from pipelines.steps.simulating import simulate_log
 from pipelines.steps.summary import print_summary
-from pipelines.tracking import RANKER_MODEL
+from pipelines.tracking import Tracking
 
 Finished = tuple[RunContext, str]
 DEFAULT_MODELS = Settings().models
@@ -139,10 +140,11 @@ def test_registered_ranker_serves_the_scores_that_were_judged(finished: Finished
     import mlflow
 
     context, run = finished
-    tracking = context.tracking
+    # MLflow's own loader asks the store that was opened last.
+    tracking = Tracking.open(context.home)
     record = read_record(context.home, run)
-    version = tracking.version_of_run(RANKER_MODEL, record.children["ranker"])
-    aliases = [tracking.version_at(RANKER_MODEL, alias) for alias in ("champion", "challenger")]
+    version = tracking.versions.of_run(RANKER_MODEL, record.children["ranker"])
+    aliases = [tracking.versions.at(RANKER_MODEL, alias) for alias in ("champion", "challenger")]
     assert version in aliases
     served = mlflow.pyfunc.load_model(f"models:/{RANKER_MODEL}/{version}")
     columns = [c["name"] for c in served.metadata.get_input_schema().to_dict()]

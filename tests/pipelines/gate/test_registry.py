@@ -19,7 +19,8 @@ from pipelines.gate.registry import (
     roll_back,
 )
 from pipelines.home import Home
-from pipelines.tracking import CHAMPION, RANKER_MODEL, RUN_TAG, TOWER_MODEL, Tracking
+from pipelines.model_versions import CHAMPION, RANKER_MODEL, RUN_TAG, TOWER_MODEL
+from pipelines.tracking import Tracking
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +48,7 @@ def register(tracking: Tracking, run: str, name: str = RANKER_MODEL) -> str:
     (ranker / "booster_0.txt").write_text(f"trees of {run}")
     made = tracking.client.create_model_version(name, str(folder), run_id)
     sums = {f"sha256.{file}": digest for file, digest in checksums_of(ranker).items()}
-    tracking.set_version_tags(name, made.version, {**sums, RUN_TAG: run})
+    tracking.versions.set_tags(name, made.version, {**sums, RUN_TAG: run})
     return run_id
 
 
@@ -74,9 +75,9 @@ def promoted(tracking: Tracking, run: str) -> str:
 
 def test_decision_stands_as_tags_beside_the_alias(tracking: Tracking) -> None:
     run_id = promoted(tracking, "first")
-    assert tracking.version_at(RANKER_MODEL, CHAMPION) == "1"
+    assert tracking.versions.at(RANKER_MODEL, CHAMPION) == "1"
     for tags in (
-        tracking.tags_of_version(RANKER_MODEL, "1"),
+        tracking.versions.tags(RANKER_MODEL, "1"),
         tracking.client.get_run(run_id).data.tags,
     ):
         assert tags["promotion.reason"] == "ndcg_at_10 +0.01"
@@ -87,17 +88,17 @@ def test_refused_ranker_becomes_challenger_and_the_champion_stays(tracking: Trac
     promoted(tracking, "first")
     alias = record_decision(tracking, register(tracking, "second"), decision(is_promoted=False))
     assert alias == CHALLENGER
-    assert tracking.version_at(RANKER_MODEL, CHAMPION) == "1"
-    assert tracking.version_at(RANKER_MODEL, CHALLENGER) == "2"
+    assert tracking.versions.at(RANKER_MODEL, CHAMPION) == "1"
+    assert tracking.versions.at(RANKER_MODEL, CHALLENGER) == "2"
 
 
 def test_tower_of_the_same_run_follows_the_ranker(tracking: Tracking) -> None:
     for run in ("first", "second"):
         register(tracking, run, TOWER_MODEL)
         promoted(tracking, run)
-    assert tracking.version_at(TOWER_MODEL, CHAMPION) == "2"
+    assert tracking.versions.at(TOWER_MODEL, CHAMPION) == "2"
     roll_back(tracking, tracking.home)
-    assert tracking.version_at(TOWER_MODEL, CHAMPION) == "1"
+    assert tracking.versions.at(TOWER_MODEL, CHAMPION) == "1"
 
 
 def test_no_champion_is_found_where_there_is_none(tracking: Tracking) -> None:
@@ -140,7 +141,7 @@ def test_rollback_goes_back_step_by_step(tracking: Tracking) -> None:
         promoted(tracking, run)
     assert roll_back(tracking, tracking.home) == ("3", "2")
     assert roll_back(tracking, tracking.home) == ("2", "1")
-    assert tracking.version_at(RANKER_MODEL, CHAMPION) == "1"
+    assert tracking.versions.at(RANKER_MODEL, CHAMPION) == "1"
     with pytest.raises(DataError, match="replaced no other"):
         roll_back(tracking, tracking.home)
 
@@ -151,7 +152,7 @@ def test_rollback_onto_damaged_files_is_refused(tracking: Tracking) -> None:
     file_of(tracking, "first").write_text("not it")
     with pytest.raises(DataError, match=r"booster_0\.txt"):
         roll_back(tracking, tracking.home)
-    assert tracking.version_at(RANKER_MODEL, CHAMPION) == "2"
+    assert tracking.versions.at(RANKER_MODEL, CHAMPION) == "2"
 
 
 def test_two_promotions_at_once_leave_one_champion(tracking: Tracking) -> None:
@@ -172,7 +173,7 @@ def test_two_promotions_at_once_leave_one_champion(tracking: Tracking) -> None:
     for thread in threads:
         thread.join()
     assert sorted(map(str, aliases)) == ["challenger", "champion"]
-    assert tracking.version_at(RANKER_MODEL, CHAMPION) in {"1", "2"}
+    assert tracking.versions.at(RANKER_MODEL, CHAMPION) in {"1", "2"}
 
 
 def test_checksums_without_a_record_vouch_for_nothing(tmp_path: Path) -> None:
