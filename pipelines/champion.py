@@ -19,11 +19,10 @@ from pipelines.manifest import check_manifest
 from pipelines.published import read_published
 from pipelines.steps.advisers import latest_with
 from pipelines.steps.context import RunContext
+from pipelines.steps.model_zoo import ADVISERS
 
-__all__ = ["ADVISERS", "Choice", "choose"]
+__all__ = ["Choice", "choose"]
 
-# The models that a recommendation is made with.
-ADVISERS = ("two_tower", "ranker")
 KEPT = 10
 
 

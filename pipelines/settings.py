@@ -8,10 +8,13 @@ dataclasses beside the models; here they are only read and checked.
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from cronsim import CronSim, CronSimError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -26,10 +29,13 @@ __all__ = [
     "SettingsError",
     "SimulationSettings",
     "SplitSettings",
+    "in_words",
     "load_settings",
 ]
 
 SETTINGS_FILE = Path("stayrank.toml")
+# What MLflow can keep runs and registered models in.
+STORES = ("http", "https", "postgresql", "mysql", "mssql", "sqlite")
 
 
 class SettingsError(ValueError):
@@ -122,6 +128,26 @@ class BatchSettings(Section):
     keep_days: int = Field(default=30, ge=1, description="days that old table versions stay")
     stage_limit_s: float = Field(default=14_400.0, gt=0, description="longest time of a stage")
 
+    @field_validator("time_zone")
+    @classmethod
+    def _is_time_zone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (ValueError, OSError, ZoneInfoNotFoundError) as error:
+            raise ValueError("no time zone has this name; write one like Europe/Lisbon") from error
+        return name
+
+    @field_validator("daily_cron", "weekly_cron")
+    @classmethod
+    def _is_cron(cls, line: str) -> str:
+        try:
+            CronSim(line, datetime(2026, 1, 1, tzinfo=UTC))
+        except CronSimError as error:
+            raise ValueError(
+                f"not a cron line ({error}); write one like 0 4 * * * (every day at 4)"
+            ) from error
+        return line
+
 
 class Settings(BaseSettings):
     """All settings of a run, with defaults that need no file at all."""
@@ -163,6 +189,13 @@ class Settings(BaseSettings):
     funnel: dict[str, Any] = Field(default_factory=dict, description="models.funnel_model")
     ranker: dict[str, Any] = Field(default_factory=dict, description="models.ranker")
 
+    @field_validator("tracking_uri")
+    @classmethod
+    def _is_store(cls, uri: str) -> str:
+        if uri and uri.partition("://")[0] not in STORES:
+            raise ValueError(f"must begin with one of {', '.join(f'{s}://' for s in STORES)}")
+        return uri
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -193,14 +226,21 @@ def load_settings(file: Path | None = None, **overrides: Any) -> Settings:
     try:
         return FromFile(**given)
     except ValidationError as error:
-        raise SettingsError(_in_words(error)) from error
+        raise SettingsError(in_words(error)) from error
     except ValueError as error:  # TOML syntax
         raise SettingsError(f"{file or SETTINGS_FILE}: {error}") from error
 
 
-def _in_words(error: ValidationError) -> str:
+def in_words(error: ValidationError, section: str = "") -> str:
+    """Each problem in a line, with the setting's whole name and what was given."""
     lines = []
     for problem in error.errors():
-        name = ".".join(str(part) for part in problem["loc"])
-        lines.append(f"setting {name} = {problem['input']!r}: {problem['msg']}")
+        name = ".".join(str(part) for part in (*section.split(), *problem["loc"]))
+        told = problem["msg"].removeprefix("Value error, ")
+        if problem["type"] == "extra_forbidden":
+            lines.append(f"setting {name} is not known")
+        elif problem["loc"]:
+            lines.append(f"setting {name} = {problem['input']!r}: {told}")
+        else:  # of several settings together
+            lines.append(f"settings of {name}: {told}")
     return "\n".join(lines)

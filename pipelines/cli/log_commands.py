@@ -53,8 +53,10 @@ def run(  # a command's options are its arguments
     Example: stayrank run my_log.csv --home /data/stayrank
     """
     from pipelines.flows.environment import prepare_prefect
+    from pipelines.steps.model_zoo import check_settings
 
     context = context_of(home, settings, seed, origin_of(source) if logs else "simulated")
+    check_settings(context.settings, for_recommending=True)
     prepare_prefect(context.home.prepare())
     from pipelines.flows.main_job import main_job
     from pipelines.steps.summary import print_summary

@@ -12,7 +12,7 @@ from data.errors import DataError
 from data.store import Lake
 from pipelines.console import Console
 from pipelines.home import Home
-from pipelines.settings import Settings, SettingsError
+from pipelines.settings import Settings, SettingsError, in_words
 from pipelines.tracking import Tracking
 
 __all__ = ["RunContext", "config_of"]
@@ -57,5 +57,5 @@ def config_of(owner: type[T], section: str, given: dict[str, Any]) -> T:
         )
     try:
         return TypeAdapter(owner).validate_python(given)
-    except (ValidationError, ValueError) as error:
-        raise SettingsError(f"settings of {section}: {error}") from error
+    except ValidationError as error:
+        raise SettingsError(in_words(error, section)) from error

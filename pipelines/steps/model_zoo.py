@@ -14,12 +14,15 @@ from models.recommender import Recommender
 from models.stacking import Stacked
 from models.two_tower.config import TowerConfig, TrainConfig
 from models.two_tower.recommender import TwoTower
+from models.two_tower.retriever import RetrieverConfig
 from pipelines.settings import Settings, SettingsError
 from pipelines.steps.context import config_of
 
 __all__ = [
+    "ADVISERS",
     "BASELINES",
     "MODEL_NAMES",
+    "check_settings",
     "load_recommender",
     "make_recommender",
     "names_of",
@@ -27,6 +30,8 @@ __all__ = [
 ]
 
 BASELINES = ("random", "cheapest", "best_rated", "popularity")
+# The models that a recommendation is made with.
+ADVISERS = ("two_tower", "ranker")
 MODEL_NAMES = (*BASELINES, "als", "two_tower", "funnel", "stacked", "ranker")
 
 _STACKED: dict[str, Callable[[Path], Recommender]] = {
@@ -55,9 +60,9 @@ def make_recommender(name: str, features: FeatureSet, settings: Settings) -> Rec
         "popularity": Popularity,
         "als": lambda: _als(settings),
         "two_tower": lambda: _two_tower(settings),
-        "funnel": lambda: _funnel(features, settings),
+        "funnel": lambda: FunnelModel(features, _funnel_config(settings)),
         "stacked": lambda: _stacked(features, settings),
-        "ranker": lambda: _ranker(features, settings),
+        "ranker": lambda: Ranker(features, _ranker_config(settings)),
     }
     return makers[name]()
 
@@ -77,15 +82,42 @@ def names_of(words: Sequence[str], settings: Settings) -> tuple[str, ...]:
     for word in words:
         name = word.replace("-", "_")
         if name == "all":
-            chosen.update(settings.models)
+            chosen.update(_known(model, "models") for model in settings.models)
         elif name == "baselines":
             chosen.update(BASELINES)
-        elif name in MODEL_NAMES:
-            chosen.add(name)
         else:
-            known = ", ".join((*MODEL_NAMES, "baselines", "all"))
-            raise SettingsError(f"no model is called {word!r}; there are {known}")
+            chosen.add(_known(word))
     return tuple(name for name in MODEL_NAMES if name in chosen)
+
+
+def check_settings(settings: Settings, *, for_recommending: bool = False) -> None:
+    """Raise :class:`SettingsError` for what would otherwise be refused after minutes of work:
+    the settings of a model or of retrieval, the name of a model.
+
+    ``for_recommending`` asks too that the models that a recommendation is made with are
+    trained.
+    """
+    names = names_of(["all"], settings)
+    absent = [name for name in ADVISERS if for_recommending and name not in names]
+    if absent:
+        raise SettingsError(
+            f"setting models = {settings.models}: recommending needs {' and '.join(ADVISERS)}; "
+            f"add {', '.join(absent)}"
+        )
+    _als(settings)
+    _two_tower(settings)
+    _funnel_config(settings)
+    _ranker_config(settings)
+    config_of(RetrieverConfig, "retrieval", dict(settings.retrieval))
+
+
+def _known(word: str, setting: str = "") -> str:
+    name = word.replace("-", "_")
+    if name not in MODEL_NAMES:
+        known = ", ".join((*MODEL_NAMES, "baselines", "all") if not setting else MODEL_NAMES)
+        where = f"setting {setting}: " if setting else ""
+        raise SettingsError(f"{where}no model is called {word!r}; there are {known}")
+    return name
 
 
 def tuned_names(names: Sequence[str], settings: Settings) -> tuple[str, ...]:
@@ -108,17 +140,14 @@ def _two_tower(settings: Settings) -> TwoTower:
     )
 
 
-def _funnel(features: FeatureSet, settings: Settings) -> FunnelModel:
-    given = {"seed": settings.seed, **settings.funnel}
-    return FunnelModel(features, config_of(FunnelConfig, "funnel", given))
+def _funnel_config(settings: Settings) -> FunnelConfig:
+    return config_of(FunnelConfig, "funnel", {"seed": settings.seed, **settings.funnel})
 
 
-def _ranker(features: FeatureSet, settings: Settings) -> Ranker:
-    given = {"seed": settings.seed, **settings.ranker}
-    return Ranker(features, config_of(RankerConfig, "ranker", given))
+def _ranker_config(settings: Settings) -> RankerConfig:
+    return config_of(RankerConfig, "ranker", {"seed": settings.seed, **settings.ranker})
 
 
 def _stacked(features: FeatureSet, settings: Settings) -> Stacked:
     components: dict[str, Recommender] = {"als": _als(settings), "two_tower": _two_tower(settings)}
-    given = {"seed": settings.seed, **settings.ranker}
-    return Stacked(features, components, config_of(RankerConfig, "ranker", given))
+    return Stacked(features, components, _ranker_config(settings))

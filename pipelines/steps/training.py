@@ -29,6 +29,7 @@ from pipelines.model_logging import Curve, log_trained
 from pipelines.steps.context import RunContext
 from pipelines.steps.featuring import feature_set_of
 from pipelines.steps.model_zoo import (
+    check_settings,
     make_recommender,
     names_of,
     tuned_names,
@@ -71,6 +72,7 @@ def train(
     Models learn from the training window, tune on the validation window, and never see
     the test window. The run becomes the home's latest only when all of it is on disk.
     """
+    check_settings(context.settings)
     windows = _windows(context)
     with context.console.step("loading the training rows"):
         rows = TrainingRows(feature_set_of(context), *training_rows(context, windows))

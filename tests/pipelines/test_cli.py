@@ -133,3 +133,13 @@ def test_a_guest_without_a_trace_is_said_to_have_none_and_nothing_changes(
     assert told == "no trace of nobody was found; nothing was removed"
     assert {path: path.read_bytes() for path in home.rglob("*.parquet")} == before
     assert not (home / "erasures").exists()
+
+
+def test_a_wrong_setting_stops_the_main_job_before_it_begins(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setenv("STAYRANK_RANKER__LEARNING_RATE", "fast")
+    home = tmp_path / "home"
+    assert call(monkeypatch, "run", "--home", str(home)) == 2
+    assert "ranker.learning_rate = 'fast'" in capsys.readouterr().err
+    assert not home.exists()

@@ -9,7 +9,7 @@ import pytest
 from data.feature_set import Feature, FeatureSet
 from models.ranker import Ranker
 from pipelines.settings import SettingsError, load_settings
-from pipelines.steps.model_zoo import make_recommender, names_of
+from pipelines.steps.model_zoo import check_settings, make_recommender, names_of
 
 ONE_FEATURE = FeatureSet(
     (Feature(name="nights", kind="number", meaning="nights", null="never null"),)
@@ -37,6 +37,9 @@ def test_command_line_beats_environment_beats_file(
         ("[split]\nby = 'weeks'", "split.by"),
         ("[split]\nvalid_dayz = 2", "split.valid_dayz"),
         ("seed = = 1", "stayrank.toml"),
+        ("[batch]\ntime_zone = 'Mars/Olympus'", "batch.time_zone.*Europe/Lisbon"),
+        ("[batch]\nweekly_cron = '61 * * * *'", "batch.weekly_cron.*Bad minute"),
+        ("tracking_uri = 'ftp://x'", "tracking_uri.*https://"),
     ],
 )
 def test_unsound_setting_is_named(tmp_path: Path, text: str, named: str) -> None:
@@ -72,3 +75,30 @@ def test_words_of_the_command_line_name_models() -> None:
     assert names_of(["all"], settings)[-1] == "ranker"
     with pytest.raises(SettingsError, match="rankr"):
         names_of(["rankr"], settings)
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"ranker": {"learnig_rate": 0.1}}, "setting ranker.learnig_rate is not known; known are"),
+        ({"ranker": {"learning_rate": "x"}}, "setting ranker.learning_rate = 'x': Input should"),
+        ({"ranker": {"learning_rate": -1}}, "settings of ranker: .*learning_rate"),
+        ({"two_tower": {"epochs": 0}}, "settings of two_tower: .*epochs"),
+        ({"two_tower": {"dimension": 7.5}}, "setting two_tower.dimension = 7.5"),
+        ({"als": {"factors": 0}}, "settings of als: .*factors"),
+        ({"funnel": {"debiasing": "x"}}, "setting funnel.debiasing = 'x'"),
+        ({"retrieval": {"index": {"kind": "x"}}}, "setting retrieval.index.kind = 'x'"),
+        ({"models": ("rankr",)}, "setting models: no model is called 'rankr'"),
+        ({"models": ("ranker",)}, "recommending needs two_tower and ranker; add two_tower"),
+    ],
+)
+def test_settings_that_a_later_step_would_refuse_are_refused_at_once(
+    given: dict[str, object], told: str
+) -> None:
+    with pytest.raises(SettingsError, match=told) as raised:
+        check_settings(load_settings(**given), for_recommending=True)
+    assert "pydantic" not in str(raised.value)
+
+
+def test_models_may_be_trained_without_those_that_recommend() -> None:
+    check_settings(load_settings(models=("popularity",)))
