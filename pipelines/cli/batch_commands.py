@@ -17,7 +17,7 @@ from pipelines.cli.application import (
     context_of,
 )
 from pipelines.console import Console
-from pipelines.home import home_for
+from pipelines.home import Home, home_for
 
 __all__ = ["backfill", "daily", "published", "schedule", "weekly"]
 
@@ -43,8 +43,10 @@ def daily(
     """
     chosen, root = _day(day), _prepared(home, settings)
     from pipelines.flows.daily import daily as flow
+    from pipelines.room import room_under
 
-    flow(home=root, day=chosen, again=again, settings_file=settings)
+    with room_under(Home(root)):
+        flow(home=root, day=chosen, again=again, settings_file=settings)
 
 
 @app.command(rich_help_panel=SCHEDULED)
@@ -60,8 +62,10 @@ def weekly(
     """
     chosen, root = _day(day), _prepared(home, settings)
     from pipelines.flows.weekly import weekly as flow
+    from pipelines.room import room_under
 
-    flow(home=root, day=chosen, again=again, settings_file=settings)
+    with room_under(Home(root)):
+        flow(home=root, day=chosen, again=again, settings_file=settings)
 
 
 @app.command(rich_help_panel=SCHEDULED)
@@ -77,8 +81,10 @@ def backfill(
     """
     days, root = (_parsed(first), _parsed(last)), _prepared(home, settings)
     from pipelines.flows.backfill import backfill as flow
+    from pipelines.room import room_under
 
-    flow(*days, home=root, settings_file=settings)
+    with room_under(Home(root)):
+        flow(*days, home=root, settings_file=settings)
 
 
 @app.command(rich_help_panel=SCHEDULED)

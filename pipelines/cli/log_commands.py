@@ -59,9 +59,11 @@ def run(  # a command's options are its arguments
     check_settings(context.settings, for_recommending=True)
     prepare_prefect(context.home.prepare())
     from pipelines.flows.main_job import main_job
+    from pipelines.room import room_under
     from pipelines.steps.summary import print_summary
 
-    main_job(str(context.home.root), [*(logs or [])], source, encoding, context.settings)
+    with room_under(context.home):
+        main_job(str(context.home.root), [*(logs or [])], source, encoding, context.settings)
     print_summary(context)
 
 
