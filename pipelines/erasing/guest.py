@@ -155,6 +155,8 @@ def _erase_files(context: RunContext, guest: Guest) -> tuple[dict[str, int], tup
     root, done, left = context.home.root, {}, []
     sums: dict[str, str] = {}
     for path in _files(context.home):
+        if not path.is_file():
+            continue  # the log of a database, which went with it when it was closed
         name = path.relative_to(root).as_posix()
         model = _model_folder(path)
         before = _sums(model)

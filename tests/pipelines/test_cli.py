@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+import shutil
+import sqlite3
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -133,6 +136,26 @@ def test_a_guest_without_a_trace_is_said_to_have_none_and_nothing_changes(
     assert told == "no trace of nobody was found; nothing was removed"
     assert {path: path.read_bytes() for path in home.rglob("*.parquet")} == before
     assert not (home / "erasures").exists()
+
+
+def test_a_guest_is_forgotten_in_a_database_that_a_killed_server_left_open(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    log, home = tmp_path / "searches.csv", tmp_path / "home"
+    log.write_text(HEADER + "1,2,clicked,2018-02-05 10:00,Rio de Janeiro\n")
+    assert call(monkeypatch, "ingest", str(log), "--home", str(home)) == 0
+    database = home / "prefect" / "prefect.db"
+    database.parent.mkdir()
+    with closing(sqlite3.connect(tmp_path / "open.db", isolation_level=None)) as server:
+        server.execute("PRAGMA journal_mode = WAL")
+        server.execute("CREATE TABLE log (message TEXT)")
+        server.execute("INSERT INTO log VALUES ('guest-1 asked')")
+        for end in ("", "-wal", "-shm"):
+            shutil.copy(tmp_path / f"open.db{end}", f"{database}{end}")
+    assert call(monkeypatch, "forget-user", "guest-1", "--home", str(home)) == 0
+    assert all(b"guest-1" not in path.read_bytes() for path in database.parent.iterdir())
+    with closing(sqlite3.connect(database)) as left:
+        assert left.execute("SELECT message FROM log").fetchall() == [("erased asked",)]
 
 
 def test_a_wrong_setting_stops_the_main_job_before_it_begins(
