@@ -8,7 +8,9 @@ dataclasses beside the models; here they are only read and checked.
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -34,6 +36,9 @@ __all__ = [
 ]
 
 SETTINGS_FILE = Path("stayrank.toml")
+PREFIX = "STAYRANK_"
+# Read by the command line and by the containers.
+NOT_SETTINGS = ("HOME", "BIND", "CHECKOUT", "IMAGE", "INBOX", "SECRETS")
 # What MLflow can keep runs and registered models in.
 STORES = ("http", "https", "postgresql", "mysql", "mssql", "sqlite")
 
@@ -153,7 +158,7 @@ class Settings(BaseSettings):
     """All settings of a run, with defaults that need no file at all."""
 
     model_config = SettingsConfigDict(
-        env_prefix="STAYRANK_", env_nested_delimiter="__", extra="forbid", frozen=True
+        env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True
     )
 
     seed: int = Field(default=0, ge=0, lt=2**31)
@@ -219,6 +224,8 @@ def load_settings(file: Path | None = None, **overrides: Any) -> Settings:
     if file is not None and not file.is_file():
         raise SettingsError(f"the settings file {file} does not exist")
 
+    _refuse_misspelt_names()
+
     class FromFile(Settings):
         model_config = SettingsConfigDict(toml_file=file or SETTINGS_FILE)
 
@@ -229,6 +236,21 @@ def load_settings(file: Path | None = None, **overrides: Any) -> Settings:
         raise SettingsError(in_words(error)) from error
     except ValueError as error:  # TOML syntax
         raise SettingsError(f"{file or SETTINGS_FILE}: {error}") from error
+
+
+def _refuse_misspelt_names() -> None:
+    """Not every unknown name: a cluster may set ``STAYRANK_SERVICE_HOST`` and the like."""
+    known = [name.upper() for name in Settings.model_fields]
+    for variable in sorted(os.environ):
+        name = variable.removeprefix(PREFIX).partition("__")[0]
+        if not variable.startswith(PREFIX) or name in (*known, *NOT_SETTINGS):
+            continue
+        meant = get_close_matches(name, known, n=1, cutoff=0.8)
+        if meant and not name.endswith("_FILE"):
+            raise SettingsError(
+                f"{variable} in the environment is no setting; {PREFIX}{meant[0]} is. "
+                "Rename it, or take it out"
+            )
 
 
 def in_words(error: ValidationError, section: str = "") -> str:

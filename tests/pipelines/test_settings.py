@@ -102,3 +102,23 @@ def test_settings_that_a_later_step_would_refuse_are_refused_at_once(
 
 def test_models_may_be_trained_without_those_that_recommend() -> None:
     check_settings(load_settings(models=("popularity",)))
+
+
+@pytest.mark.parametrize(
+    ("variable", "meant"),
+    [("STAYRANK_SED", "STAYRANK_SEED"), ("STAYRANK_RANKERS__K", "STAYRANK_RANKER is")],
+)
+def test_misspelt_environment_variable_is_refused_by_name(
+    monkeypatch: pytest.MonkeyPatch, variable: str, meant: str
+) -> None:
+    monkeypatch.setenv(variable, "1")
+    with pytest.raises(SettingsError, match=f"{variable}.*{meant}"):
+        load_settings()
+
+
+@pytest.mark.parametrize("name", ["SERVICE_HOST", "HOME", "SECRETS", "WEBHOOK_FILE"])
+def test_variables_of_the_surroundings_are_let_be(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv(f"STAYRANK_{name}", "1")
+    load_settings()
