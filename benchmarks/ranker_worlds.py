@@ -86,7 +86,7 @@ def _build(context: RunContext, folder: Path) -> FeatureSet:
     numbers = [pl.col(f.name).cast(pl.Float32) for f in features if f.kind == "number"]
     learnt = days.to_list()[FIRST_DAY_LEARNT:]
     with context.console.step("building features") as moved:
-        built = build_by_day(impressions, learnt, features=features, together_rows=0)
+        built = build_by_day(impressions, learnt, features=features)
         for done, block in enumerate(built, start=1):
             wanted = block.rows.lazy().with_columns(numbers).join(extra, on=KEY, how="left")
             rows = arrow(wanted.collect(engine="streaming"))

@@ -22,6 +22,7 @@ import narwhals as nw
 from data.contract import CLICKED, IMPRESSED
 from features.books import Books
 from features.coding import coded_like, decoded
+from features.arrays import Rows
 from features.events import (
     AT,
     NEVER,
@@ -40,7 +41,7 @@ from features.events import (
 )
 from features.funnel import DAY_S, is_event_of
 from features.ledger import Ledger
-from features.native import beside, found_in_order, settled, settled_on_spark
+from features.native import beside, found_in_order, settled, settled_on_spark, several, taken
 from features.sessions import sessions
 
 __all__ = ["Frame", "Past"]
@@ -56,8 +57,9 @@ class Past:
         asked: Frame,
         is_asked_by_itself: bool = False,
         since_s: int = 0,
-        kept_in: tuple[Books, Frame] | None = None,
-        is_in_order: bool = False,
+        books: Books | None = None,
+        log: Frame | None = None,
+        by_search: tuple[str, ...] | None = None,
     ) -> None:
         """Both frames have ``search_s`` and whatever keys the ledgers use.
 
@@ -70,18 +72,21 @@ class Past:
                 times asked about are among the times of the events already.
             since_s: none of ``asked`` is a search before this second. Older events are
                 then summed into one per key at once: the same results, sooner.
-            kept_in: the books of the days that ``impressions`` are of, and the impressions
-                of earlier days; all rows that ask are of those days.
-            is_in_order: every frame handed to :meth:`join` has the rows of ``asked`` in
-                their order (Polars only): columns are then put beside one another.
+            books: balances up to ``impressions``, which are one block of a build in order
+                of time (Polars only). Every frame handed to :meth:`join` then has the rows
+                of ``asked`` in their order, and columns are put beside one another.
+            log: with ``books``, the impressions of all blocks.
+            by_search: with ``books``, what the events of whole searches are made from.
         """
         self._impressions = impressions
         self._is_asked_by_itself = is_asked_by_itself
         self._since_s = since_s
         self._asked = asked
         self._schema = impressions.collect_schema()
-        self._books = kept_in
-        self._is_in_order = is_in_order
+        self._books = books
+        self._log = log
+        self._by_search = by_search
+        self._arrays: tuple[Rows, Rows] | None = None
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -91,24 +96,21 @@ class Past:
         """``frame`` with its ids coded where those of the past are."""
         return coded_like(frame, self._impressions)
 
-    def asked_by(self, rows: Frame, *, in_order: bool = False) -> Past:
-        """The same past, asked by other rows (one per search, say); ``in_order`` as above."""
-        return self._with(self._impressions, rows, self._books, in_order)
+    def asked_by(self, rows: Frame) -> Past:
+        """The same past, asked by other rows (one per search, say)."""
+        return self._with(self._impressions, asked=rows)
 
     def _with(
-        self,
-        impressions: Frame,
-        asked: Frame,
-        kept_in: tuple[Books, Frame] | None,
-        is_in_order: bool,
+        self, impressions: Frame, *, asked: Frame, by_search: tuple[str, ...] | None = None
     ) -> Past:
         return Past(
             impressions,
             asked=asked,
             is_asked_by_itself=self._is_asked_by_itself,
             since_s=self._since_s,
-            kept_in=kept_in,
-            is_in_order=is_in_order,
+            books=self._books,
+            log=self._log,
+            by_search=by_search,
         )
 
     def join(self, rows: Frame, ledger: Ledger) -> Frame:
@@ -123,20 +125,18 @@ class Past:
         if kept is None:
             return rows
         self._check_integers(kept)
-        known = self._known(kept)
+        if self._books is not None:
+            asked, posted = self._rows()
+            found = self._books.answer(kept, asked, posted, self._by_search)
+            return beside(rows, nw.from_native(found.lazy()))
         at = period(nw.col("search_s"), kept).alias(AT)
-        key = [*kept.key, AT]
-        if self._is_in_order:
-            asked = self._asked.select(*kept.key, at)
-            found = found_in_order(asked, known, key)
-            found = _with_empty_sums(found, kept) if kept.is_sparse else found
-            return beside(rows, found.select(*kept.names))
-        joined = rows.with_columns(at).join(known, on=key, how="left").drop(AT)
+        known = self._known(kept)
+        joined = rows.with_columns(at).join(known, on=[*kept.key, AT], how="left").drop(AT)
         return _with_empty_sums(joined, kept) if kept.is_sparse else joined
 
     def beside(self, rows: Frame, found: Frame, on: Collection[str]) -> Frame:
         """``rows`` with what ``found`` (keyed by ``on``) holds for the rows that ask."""
-        if not self._is_in_order:
+        if self._books is None:
             return rows.join(found, on=list(on), how="left")
         names = [name for name in found.collect_schema().names() if name not in on]
         if not names:
@@ -146,26 +146,28 @@ class Past:
 
     def beside_itself(self, rows: Frame, same: Frame, on: Collection[str]) -> Frame:
         """``rows`` with the further columns of ``same``: the same rows, with the key ``on``."""
-        if not self._is_in_order:
+        if self._books is None:
             return rows.join(same, on=list(on), how="left")
         further = [name for name in same.collect_schema().names() if name not in on]
         return beside(rows, same.select(*further)) if further else rows
 
+    def in_order(self, frame: Frame, by: str) -> Frame:
+        """``frame``, which will ask, in the order that its columns are put beside others."""
+        return frame if self._books is None else several(taken(frame.sort(by)))
+
     def settled(self, frame: Frame) -> Frame:
         """``frame``, computed now where columns are put beside one another, and on Spark."""
-        return settled(frame) if self._is_in_order else settled_on_spark(frame)
+        return settled_on_spark(frame) if self._books is None else taken(frame)
 
     @property
     def days(self) -> tuple[int, ...]:
         """The days of the rows that ask, sorted."""
-        if self._books is not None:
-            return self._books[0].days
         days = self._asked.select("search_day").unique().collect()
         return tuple(sorted(int(day) for day in days["search_day"].to_list()))
 
     def askers(self, day: int) -> Frame:
         """Guests with an id who ask on this day, and when: ``id_user``, ``search_s``."""
-        rows = self._asked if self._books is None else self._impressions
+        rows = self._asked if self._log is None else self._log
         of_day = without_null_keys(rows.filter(nw.col("search_day") == day), ("id_user",))
         return of_day.select("id_user", "search_s").unique()
 
@@ -174,15 +176,13 @@ class Past:
 
         Whoever asks this past asks on ``day``.
         """
-        rows = self._impressions
-        if self._books is not None:
-            rows = nw.concat([self._books[1].select(*self.columns), rows], how="vertical")
+        rows = self._impressions if self._log is None else self._log
         clicks = rows.filter(is_event_of(CLICKED), nw.col("search_day") <= day)
         return Past(clicks, asked=self._asked, since_s=day * DAY_S)
 
     def once(self, name: str, make: Callable[[], tuple[Frame, ...]]) -> tuple[Frame, ...]:
-        """What ``make`` gives, computed once for all that ask on the day of the books."""
-        return make() if self._books is None else self._books[0].once(name, make)
+        """What ``make`` gives, computed once in a build that keeps books."""
+        return make() if self._books is None else self._books.once(name, make)
 
     def by_search(self, columns: Collection[str]) -> Past:
         """The past with one event per search instead of one per impression shown.
@@ -190,15 +190,10 @@ class Past:
         ``columns`` that the log lacks are left out; each holds the search's largest value.
         Only impressions can be counted there: outcomes belong to listings.
         """
-        kept = [name for name in columns if name in self.columns]
-
-        def searches(impressions: Frame) -> Frame:
-            grouped = impressions.group_by("id_search").agg(*(nw.col(n).max() for n in kept))
-            return grouped.with_columns(stage=nw.lit(int(IMPRESSED), dtype=nw.Int8))
-
-        books = self._books
-        kept_in = None if books is None else (books[0], searches(books[1]))
-        return self._with(searches(self._impressions), self._asked, kept_in, self._is_in_order)
+        kept = tuple(name for name in columns if name in self.columns)
+        grouped = self._impressions.group_by("id_search").agg(*(nw.col(n).max() for n in kept))
+        searches = grouped.with_columns(stage=nw.lit(int(IMPRESSED), dtype=nw.Int8))
+        return self._with(searches, asked=self._asked, by_search=kept)
 
     def clicks_before(self, day: int) -> nw.DataFrame[Any]:
         """Clicks of guests with an id on days before ``day``, to learn from.
@@ -219,7 +214,7 @@ class Past:
         Impressions of listings without values are left out.
         """
         valued = self._impressions.join(values, on="id_listing", how="inner")
-        return self._with(valued, self._asked, None, self._is_in_order)
+        return self._with(valued, asked=self._asked)
 
     def join_session(self, rows: Frame, *, last: str, gap_s: int) -> Frame:
         """``rows`` with ``session_start_s`` and ``session_searches``, of the guest's session.
@@ -229,20 +224,26 @@ class Past:
         ledger's ``latest`` gave it. Both columns are null where the guest's last session
         is over, or where there was none; ``session_searches`` counts searches before this.
         """
-        if self._books is None:
-            placed = sessions(self._impressions, gap_s)
-        else:
-            books, earlier = self._books
-            placed = books.sessions(self._impressions, earlier, gap_s)
         is_open = (nw.col(last) < nw.col("search_s")) & (nw.col("search_s") - nw.col(last) <= gap_s)
         asked = rows.with_columns(nw.when(is_open).then(nw.col(last)).alias(AT))
-        placed = placed.rename({"search_s": AT})
-        return asked.join(placed, on=["id_user", AT], how="left").drop(AT)
+        key = ["id_user", AT]
+        if self._books is None:
+            placed = sessions(self._impressions, gap_s).rename({"search_s": AT})
+            return asked.join(placed, on=key, how="left").drop(AT)
+        placed = self._books.sessions(self._asked, gap_s).rename({"search_s": AT})
+        found = found_in_order(asked.select(*key), placed, key)
+        return beside(rows, found.drop(*key))
+
+    def _rows(self) -> tuple[Rows, Rows]:
+        """Those that ask and those that happened, as arrays; one object where they are the same."""
+        if self._arrays is None:
+            asked = Rows(self._asked.collect().to_native())
+            is_same = self._impressions is self._asked
+            posted = asked if is_same else Rows(self._impressions.collect().to_native())
+            self._arrays = asked, posted
+        return self._arrays
 
     def _known(self, ledger: Ledger) -> Frame:
-        if self._books is not None:
-            books, earlier = self._books
-            return books.known(ledger, self._impressions, earlier, _strictly_before)
         frames = list(events_of(self._impressions, ledger))
         for tally in ledger.tallies:
             if tally.distinct is not None:

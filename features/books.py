@@ -1,156 +1,152 @@
-"""What is known at the first second of a day, and what that day adds to it.
+"""What is known at each moment of a build that goes through the log in order of time.
 
-A build that goes from day to day opens its books on the first day, answers every ledger
-from them, and carries the closing balances over as the next day's opening ones. So a day
-costs what its own rows cost, however long the log before it. The balances are the sums
-that a build of everything at once would have formed: the same integers, the same bits.
+A block of searches asks each ledger once: it is answered from the balance, to which the
+blocks before it have added, and from the block's own earlier events; then its events are
+added. So a block costs what its own rows cost, however long the log before it, and no
+row is read twice. The sums are those that a build of everything at once would form: the
+same integers, the same bits.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
 
 import narwhals as nw
+import numpy as np
+import polars as pl
 
-from features.events import (
-    AT,
-    Frame,
-    as_events,
-    clamped,
-    ended,
-    events_of,
-    first_met,
-    has_each_impression,
-    repeated,
-    summed,
-    zeros_of,
-)
-from features.funnel import DAY_S
-from features.ledger import Ledger, Tally
+from features.arrays import Array, Keys, Rows, among
+from features.balance import Asked
+from features.events import NEVER, Frame
+from features.feeds import Feed, feeds_of
+from features.ledger import Ledger
 from features.native import settled
 from features.sessions import open_sessions, sessions
 
-__all__ = ["Balances", "Books"]
+__all__ = ["Books"]
 
-# A search has one time, so none was met on an earlier day and none need be remembered.
-_MET_ONCE = frozenset({"id_search"})
-
-Window = Callable[[Frame, Ledger], Frame]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Balances:
-    """What is carried from one day to the next.
-
-    Attributes:
-        sums: per ledger, one row per key with its sums at the start of the day, and one
-            for each later time at which something becomes known (a booking of tomorrow).
-        met: per ledger and distinct tally, the keys and values that were met already.
-        sessions: the latest rows of sessions that may go on; ``None`` where none is known.
-    """
-
-    sums: dict[Ledger, Frame] = field(default_factory=dict)
-    met: dict[tuple[Ledger, str], Frame] = field(default_factory=dict)
-    sessions: Frame | None = None
+_KEPT = 2
 
 
 class Books:
-    """The books of one day, or of a few small ones; :meth:`closed` gives those that follow."""
+    """Balances of ledgers, brought forward from block to block.
 
-    def __init__(self, days: Sequence[int], opening: Balances | None = None) -> None:
-        """``days`` count from 1970. Without ``opening`` it is drawn from the days before."""
-        self.days = tuple(sorted(days))
-        self._start_s = self.days[0] * DAY_S
-        self._opening = opening or Balances()
-        self._per_time: dict[Ledger, Frame] = {}
-        self._known: dict[Ledger, Frame] = {}
-        self._met: dict[tuple[Ledger, str], Frame] = {}
-        self._sessions: Frame | None = None
-        self._gap_s = 0
+    A ledger is opened when it is first asked for, so that asking in the name of no row
+    says what a build will need.
+    """
+
+    def __init__(self) -> None:
+        self._feeds: dict[Ledger, list[Feed]] = {}
+        self._by_search: dict[Ledger, tuple[str, ...]] = {}
+        self._expected: dict[Ledger, Array] = {}
+        self._gap_s: int | None = None
+        self._open_sessions: Frame | None = None
         self._made: dict[str, tuple[Frame, ...]] = {}
 
+    @property
+    def ledgers(self) -> tuple[Ledger, ...]:
+        """Those that were asked for."""
+        return tuple(self._feeds)
+
+    def expect(self, ledger: Ledger, keys: Array) -> None:
+        """All keys of a sparse ledger that anybody meets a second time, packed and sorted."""
+        self._expected[ledger] = keys
+        for feed in self._feeds[ledger]:
+            feed.expect(keys)
+
+    def answer(
+        self, ledger: Ledger, asked: Rows, posted: Rows, by_search: tuple[str, ...] | None = None
+    ) -> pl.DataFrame:
+        """The ledger's columns for each row that asks; then ``posted`` is taken in.
+
+        Both frames are of one block, ``posted`` with outcomes. ``by_search`` names the
+        columns that the events of whole searches were made from, where they are such.
+        """
+        if ledger not in self._feeds:
+            self._feeds[ledger] = feeds_of(ledger)
+            if by_search is not None:
+                self._by_search[ledger] = by_search
+        keys = asked.keys(ledger.key)
+        met = self._met_again(ledger, keys)
+        those = keys if met is None else Keys(keys.values, keys.is_known & met)
+        search_s = asked.integers("search_s")
+        last_s = int(search_s.max()) if len(search_s) else 0
+        whose = Asked(those, search_s)
+        posted_met = met if posted is asked else None
+        found: dict[str, pl.Series] = {}
+        for feed in self._feeds[ledger]:
+            events = feed.events(posted, posted.keys(ledger.key), posted_met)
+            values = feed.answer(whose, events, last_s)
+            found.update(_columns(feed, values, whose, keys.is_known))
+        return pl.DataFrame([found[name].alias(name) for name in ledger.names])
+
+    def post(self, impressions: pl.DataFrame) -> None:
+        """Take in the impressions of a time that is not built, with their measures."""
+        if impressions.height == 0:
+            return
+        rows = Rows(impressions)
+        last_s = int(rows.integers("search_s").max())
+        searches: dict[tuple[str, ...], Rows] = {}
+        for ledger, feeds in self._feeds.items():
+            source = rows
+            if (columns := self._by_search.get(ledger)) is not None:
+                if columns not in searches:
+                    searches[columns] = Rows(_per_search(impressions, columns))
+                source = searches[columns]
+            keys = source.keys(ledger.key)
+            met = self._met_again(ledger, keys)
+            for feed in feeds:
+                feed.post(feed.events(source, keys, met), last_s)
+        if self._gap_s is not None:
+            self.sessions(nw.from_native(impressions.lazy()), self._gap_s)
+
+    def sessions(self, block: Frame, gap_s: int) -> Frame:
+        """As :func:`features.sessions.sessions`, of this block and what goes on into it."""
+        self._gap_s = gap_s
+        placed = settled(sessions(block, gap_s, self._open_sessions))
+        last = block.select(nw.col("search_s").max()).collect()["search_s"].to_list()[0]
+        if last is not None:
+            self._open_sessions = settled(open_sessions(placed, int(last), gap_s))
+        return placed
+
     def once(self, name: str, make: Callable[[], tuple[Frame, ...]]) -> tuple[Frame, ...]:
-        """What ``make`` gives, computed at the first call of this name."""
+        """What ``make`` gives, computed at the first call of this name; the last few are kept."""
         if name not in self._made:
             self._made[name] = tuple(settled(frame) for frame in make())
+        for old in [*self._made][:-_KEPT]:
+            del self._made[old]
         return self._made[name]
 
-    def known(self, ledger: Ledger, of_day: Frame, earlier: Frame, before: Window) -> Frame:
-        """The ledger's sums at every time of the day, each without that time's own events.
+    def _met_again(self, ledger: Ledger, keys: Keys) -> Array | None:
+        if ledger not in self._expected:
+            return None
+        return among(keys.values, self._expected[ledger])
 
-        ``of_day`` and ``earlier`` are the impressions of the day and of those before it;
-        ``before`` turns sums per time into sums strictly before each time.
-        """
-        if ledger not in self._known:
-            per_time = settled(summed(self._frames(ledger, of_day, earlier), ledger))
-            self._per_time[ledger] = per_time
-            if ledger.within_s is not None:
-                per_time = summed([per_time, ended(per_time, ledger)], ledger)
-            if ledger.is_sparse:
-                per_time = repeated(per_time, ledger)
-            of_these = nw.col(AT) >= self._start_s // ledger.every_s
-            self._known[ledger] = settled(before(per_time, ledger).filter(of_these))
-        return self._known[ledger]
 
-    def sessions(self, of_day: Frame, earlier: Frame, gap_s: int) -> Frame:
-        """As :func:`features.sessions.sessions`, over the day and what goes on into it."""
-        if self._sessions is None:
-            going_on = self._opening.sessions
-            if going_on is None:
-                going_on = open_sessions(sessions(earlier, gap_s), self._start_s, gap_s)
-            self._sessions, self._gap_s = settled(sessions(of_day, gap_s, going_on)), gap_s
-        return self._sessions
+def _columns(
+    feed: Feed, values: tuple[list[Array], list[Array]], whose: Asked, is_known: Array
+) -> dict[str, pl.Series]:
+    sums, latest = values
+    names = iter(feed.names)
+    known = {next(names): _spread(amount, whose, 0, is_known) for amount in sums}
+    for moment in latest:
+        spread = _spread(moment, whose, NEVER, is_known)
+        known[next(names)] = pl.select(pl.when(spread > NEVER).then(spread)).to_series()
+    return known
 
-    def closed(self, days: Sequence[int]) -> Books:
-        """The books of the later ``days``, before which nothing more was searched."""
-        until_s = min(days) * DAY_S
-        kept = {ledger: f for ledger, f in self._per_time.items() if not ledger.is_sparse}
-        sums = {
-            ledger: settled(summed([clamped(frame, ledger, until_s)], ledger))
-            for ledger, frame in kept.items()
-        }
-        going_on = None
-        if self._sessions is not None:
-            going_on = settled(open_sessions(self._sessions, until_s, self._gap_s))
-        met = {key: settled(frame) for key, frame in self._met.items()}
-        return Books(days, Balances(sums=sums, met=met, sessions=going_on))
 
-    def _frames(self, ledger: Ledger, of_day: Frame, earlier: Frame) -> list[Frame]:
-        frames = [self._balance(ledger, of_day, earlier), *events_of(of_day, ledger)]
-        for tally in ledger.tallies:
-            if tally.distinct is not None:
-                first = self._first_met(ledger, tally, of_day, earlier)
-                frames.append(as_events(first, ledger, tally))
-        if not has_each_impression(ledger):
-            frames.append(zeros_of(of_day, ledger))
-        return frames
+def _spread(values: Array, whose: Asked, otherwise: int, is_known: Array) -> pl.Series:
+    """The values of the rows that asked in their places among all rows; null without a key."""
+    if len(whose.rows) < len(is_known):
+        every = np.full(len(is_known), otherwise, dtype=np.int64)
+        every[whose.rows] = values
+        values = every
+    series = pl.Series(values)
+    if is_known.all():
+        return series
+    return pl.select(pl.when(pl.Series(is_known)).then(series)).to_series()
 
-    def _balance(self, ledger: Ledger, of_day: Frame, earlier: Frame) -> Frame:
-        """The opening balance: carried over, or drawn from the days before."""
-        if ledger in self._opening.sums:
-            return self._opening.sums[ledger]
-        past = earlier
-        if ledger.is_sparse:
-            keys = of_day.select(*ledger.key).unique()
-            past = earlier.join(keys, on=list(ledger.key), how="semi")
-        events = list(events_of(past, ledger))
-        events += [
-            as_events(first_met(past, ledger, tally), ledger, tally)
-            for tally in ledger.tallies
-            if tally.distinct is not None
-        ]
-        return summed([clamped(f, ledger, self._start_s) for f in events], ledger)
 
-    def _first_met(self, ledger: Ledger, tally: Tally, of_day: Frame, earlier: Frame) -> Frame:
-        """Values that a distinct count meets on this day for the first time."""
-        first = first_met(of_day, ledger, tally)
-        if tally.distinct in _MET_ONCE:
-            return first
-        key = [*ledger.key, "_whom"]
-        before = self._opening.met.get((ledger, tally.name))
-        if before is None:
-            before = settled(first_met(earlier, ledger, tally).select(*key))
-        first = settled(first.join(before, on=key, how="anti"))
-        self._met[ledger, tally.name] = nw.concat([before, first.select(*key)], how="vertical")
-        return first
+def _per_search(impressions: pl.DataFrame, columns: tuple[str, ...]) -> pl.DataFrame:
+    searches = impressions.group_by("id_search").agg(pl.col(name).max() for name in columns)
+    return searches.with_columns(stage=pl.lit(0, dtype=pl.Int8))

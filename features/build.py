@@ -28,9 +28,11 @@ from features import (
     query,
 )
 from features.as_of import Past
+from features.books import Books
 from features.funnel import DAY_S
 from features.measures import narrowed, with_measures
-from features.native import settled, settled_on_spark
+from features.native import settled_on_spark, taken
+from features.pricing import PRICE_PARTS
 
 __all__ = [
     "ALL_FEATURES",
@@ -117,19 +119,22 @@ def checked_features(
     return chosen
 
 
-def build_block(rows: pl.DataFrame, past: Past, features: FeatureSet) -> pl.DataFrame:
-    """The features of some whole searches of one day, from that day's books.
+def build_block(
+    rows: pl.DataFrame, books: Books, features: FeatureSet, log: nw.LazyFrame[Any]
+) -> pl.DataFrame:
+    """The features of some whole searches, and their events into the books.
 
-    Polars only. ``rows`` are sorted by ``id_search``, all ids coded alike in ``rows`` and
-    ``past``; ``features`` were checked. Rows stay in their order; columns as in
-    :func:`build_features`.
+    Polars only. ``rows`` follow in time all that the books hold, and have outcomes; the
+    rows of a search lie together, ``id_search`` is sorted, other ids are coded. ``log``
+    gives all rows, likewise coded. ``features`` were checked. Rows stay in their order;
+    columns as in :func:`build_features`.
     """
     left = nw.from_native(rows.lazy())
     wanted = set(features.names)
-    described = settled(_described(left, wanted))
-    built = _assembled(described, past.asked_by(described, in_order=True), wanted)
+    described = taken(_described(left, wanted))
+    known = Past(described, asked=described, is_asked_by_itself=True, books=books, log=log)
+    built = _assembled(described, known, wanted)
     native: pl.LazyFrame = built.select(*_carried(left), *features.names).to_native()
-    # Measured: windows over a sorted key take half the time in memory that they take streamed.
     return native.collect(engine="in-memory")
 
 
@@ -147,7 +152,7 @@ def _carried(rows: nw.LazyFrame[Any]) -> list[str]:
 def _assembled(shown: nw.LazyFrame[Any], past: Past, wanted: set[str]) -> nw.LazyFrame[Any]:
     # Each join copies every column of its left side, and there is one per ledger: so
     # the ledgers are joined to a narrow frame, and that to the wide one, once.
-    searches = past.settled(_searches(shown, past, wanted))
+    searches = _searches(shown, past, wanted)
     present = shown.collect_schema().names()
     narrow = [name for name in present if name in _NARROW or name.startswith(("_", EXTRA_PREFIX))]
     sums = _kept(searches, lambda name: name.startswith(_SUMS) or name in _LATER)
@@ -162,12 +167,13 @@ def _assembled(shown: nw.LazyFrame[Any], past: Past, wanted: set[str]) -> nw.Laz
 def _searches(rows: nw.LazyFrame[Any], past: Past, wanted: set[str]) -> nw.LazyFrame[Any]:
     """What is the same for all rows of a search: one row per search."""
     present = rows.collect_schema().names()
-    constant = [name for name in _SEARCH_COLUMNS if name in present]
-    searches = rows.group_by("id_search").agg(*(nw.col(name).max() for name in constant))
+    constant = [nw.col(name).max() for name in _SEARCH_COLUMNS if name in present]
+    searches = past.in_order(rows.group_by("id_search").agg(*constant), by="id_search")
     by_search = past.asked_by(searches)
-    described = query.query_features(searches, wanted)
-    described = guest_history.guest_search_features(described, by_search, wanted)
-    return market.market_search_features(described, by_search, wanted)
+    # Joins with the calendar come last: what is put beside the searches needs their order.
+    known = guest_history.guest_search_features(searches, by_search, wanted)
+    known = market.market_search_features(known, by_search, wanted)
+    return past.settled(query.query_features(known, wanted))
 
 
 def _row_features(rows: nw.LazyFrame[Any], past: Past, wanted: set[str]) -> nw.LazyFrame[Any]:
@@ -216,10 +222,19 @@ _SUMS = "_clicked"
 _LATER = frozenset({"guest_past_clicks"})
 
 
-def columns_read(schema: Mapping[str, Any], wanted: set[str]) -> list[str]:
+def columns_read(schema: Mapping[str, Any], wanted: Collection[str]) -> list[str]:
     """The columns of the impressions that the wanted features read, or carry along."""
-    known = (*CARRIED, *query.QUERY_COLUMNS)
-    return [n for n in schema if n in known or n.startswith("listing_") or n in wanted]
+    chosen = [f for f in available_features(schema) if f.name in wanted]
+    read = {*CARRIED, *(name for f in chosen for name in f.needs)}
+    if "listing_total_price" in read:
+        read.update(PRICE_PARTS)
+    if any(f.group in _BY_ROOM_TYPE for f in chosen):
+        read.add("listing_room_type")
+    return [name for name in schema if name in read]
+
+
+# They tell room types apart where the log has them.
+_BY_ROOM_TYPE = frozenset({"engagement", "market"})
 
 
 def _outcomes_of(past: nw.LazyFrame[Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ own clicks count up to the second before the search.
 from __future__ import annotations
 
 from collections.abc import Collection
-from functools import reduce
+from functools import partial, reduce
 from operator import add
 from typing import Any
 
@@ -57,7 +57,7 @@ def co_engagement_features(
     config = config or VectorConfig()
     if not past.days:
         return rows.with_columns(nw.lit(None, dtype=nw.Float64).alias(_SIMILARITY))
-    profiles, vectors = past.once(_SIMILARITY, lambda: _of_days(past, config))
+    profiles, vectors = _of_days(past, config)
     known = past.beside(rows, profiles, on=["id_user", "search_s"])
     known = past.beside(known, vectors, on=["search_day", "id_listing"])
     names = vector_names(config)
@@ -75,7 +75,8 @@ def _cosine(names: Collection[str]) -> nw.Expr:
 
 
 def _of_days(past: Past, config: VectorConfig) -> tuple[Frame, Frame]:
-    parts = [_of_day(day, past, config) for day in past.days]
+    make = partial(_of_day, past=past, config=config)
+    parts = [past.once(f"{_SIMILARITY} {day}", partial(make, day)) for day in past.days]
     profiles = nw.concat([profile for profile, _ in parts], how="vertical")
     return profiles, nw.concat([vectors for _, vectors in parts], how="vertical")
 

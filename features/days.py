@@ -1,52 +1,61 @@
-"""The features table day by day: memory bounded by one market-day, one more day for little.
+"""The features table in order of time: memory bounded by a block, one more day for little.
 
-The books of a day (:mod:`features.books`) are drawn from that day's rows and the balances
-carried over from the day before; then each market's rows are built in blocks of whole
-searches. A day built alone holds the same bits as the day in a build of everything.
-Polars only: on Spark, :func:`features.build.build_features` builds all days at once.
+Rows are read once, block by block, and each block is built from the books of what came
+before it (:mod:`features.books`). A day built alone holds the same bits as the day in a
+build of everything. Polars only: on Spark, :func:`features.build.build_features` builds
+all days at once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import Any
 
 import narwhals as nw
+import numpy as np
 import polars as pl
 
 from data.feature_set import FeatureSet
-from features.as_of import Past
+from data.pump import made_ahead
+from features.arrays import Array, Rows
 from features.books import Books
 from features.build import build_block, checked_features, columns_read
 from features.coding import ID_COLUMNS, coded
+from features.ledger import Ledger
 from features.measures import narrowed
-from features.native import settled
 
-__all__ = ["BLOCK_ROWS", "TOGETHER_ROWS", "Block", "affected_days", "build_by_day"]
+__all__ = ["BLOCK_ROWS", "Block", "affected_days", "build_by_day"]
 
 BLOCK_ROWS = 250_000
-"""A market-day of more rows is built in several blocks, cut by time of the day."""
-
-TOGETHER_ROWS = 500_000
-"""Small days that follow one another share their books as long as they have no more rows."""
+"""More rows are built in several blocks, cut by time."""
 
 _EPOCH = date(1970, 1, 1)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Block:
-    """Some whole searches of one market, with their features.
+    """Some whole searches, with their features.
 
     Attributes:
-        market: slug of the market.
         last_day: the latest day that was begun, counted from 1970.
         rows: columns as :func:`features.build.build_features` gives them.
     """
 
-    market: str
     last_day: int
     rows: pl.DataFrame
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Span:
+    """Times that are read together: from the first second to the last, both included."""
+
+    first_s: int
+    last_s: int
+    first_day: int
+    last_day: int
+    is_built: bool
 
 
 def build_by_day(
@@ -55,7 +64,6 @@ def build_by_day(
     *,
     features: FeatureSet | None = None,
     block_rows: int = BLOCK_ROWS,
-    together_rows: int = TOGETHER_ROWS,
 ) -> Iterator[Block]:
     """The features of the impressions of each of ``days``, block by block.
 
@@ -65,12 +73,21 @@ def build_by_day(
     """
     frame = nw.from_native(impressions)
     chosen = checked_features(frame, frame, features)
-    log = _rows_per_day(impressions)
-    books: Books | None = None
-    for some in _together({day: log[day] for day in sorted(set(days) & set(log))}, together_rows):
-        follows = books is not None and not any(books.days[-1] < d < some[0] for d in log)
-        books = books.closed(some) if books is not None and follows else Books(some)
-        yield from _built(impressions, books, chosen, block_rows)
+    spans = _spans(impressions, days, block_rows)
+    schema = impressions.collect_schema()
+    books = Books()
+    log = narrowed(nw.from_native(coded(impressions)))
+    none = _in_order(impressions.select(columns_read(schema, chosen.names)).head(0).collect())[1]
+    build_block(none, books, chosen, log)  # nobody asks: this opens the ledgers
+    _expect(books, impressions, spans)
+    with made_ahead(_read(impressions, spans, chosen), ahead=1) as blocks:
+        for span, rows in blocks:
+            if not span.is_built:
+                books.post(rows)
+                continue
+            text, block = _in_order(rows)
+            built = build_block(block, books, chosen, log)
+            yield Block(last_day=span.last_day, rows=built.with_columns(text))
 
 
 def affected_days(changed: Collection[int], days: Collection[int]) -> tuple[int, ...]:
@@ -90,71 +107,77 @@ def affected_days(changed: Collection[int], days: Collection[int]) -> tuple[int,
     return tuple(sorted(day for day in set(days) if day >= first))
 
 
-def _rows_per_day(impressions: pl.LazyFrame) -> dict[int, int]:
-    counts = impressions.group_by("search_day").agg(pl.len()).sort("search_day").collect()
-    return {int(day): int(rows) for day, rows in counts.iter_rows()}
+def _spans(impressions: pl.LazyFrame, days: Collection[int], block_rows: int) -> list[_Span]:
+    """All times up to the last of ``days``, in order, cut where a block is full."""
+    known = impressions.filter(pl.col("search_day") <= max(days, default=-1))
+    sizes = known.group_by("search_day", "search_s").agg(rows=pl.len()).sort("search_s").collect()
+    sizes = sizes.with_columns(is_built=pl.col("search_day").is_in(list(days)))
+    sizes = sizes.with_columns(run=pl.col("is_built").rle_id())
+    before = pl.col("rows").cum_sum().over("run") - 1
+    spans = sizes.group_by("run", before // block_rows, "is_built", maintain_order=True).agg(
+        first_s=pl.col("search_s").min(),
+        last_s=pl.col("search_s").max(),
+        first_day=pl.col("search_day").min(),
+        last_day=pl.col("search_day").max(),
+    )
+    return [_Span(**row) for row in spans.drop("run", "rows").iter_rows(named=True)]
 
 
-def _together(rows: Mapping[int, int], most: int) -> Iterator[list[int]]:
-    """Runs of days with no more than ``most`` rows together; a larger day is a run of its own."""
-    run: list[int] = []
-    for day in rows:
-        if run and sum(rows[d] for d in [*run, day]) > most:
-            yield run
-            run = []
-        run.append(day)
-    if run:
-        yield run
+def _read(
+    impressions: pl.LazyFrame, spans: list[_Span], features: FeatureSet
+) -> Iterator[tuple[_Span, pl.DataFrame]]:
+    """Rows of each span: all that a block reads, or what the books alone need."""
+    read = columns_read(impressions.collect_schema(), features.names)
+    for span in spans:
+        rows = _within(impressions, span)
+        if span.is_built:
+            yield span, rows.select(read).collect(engine="streaming")
+        else:
+            narrow = narrowed(nw.from_native(coded(rows.select(read))))
+            yield span, narrow.to_native().collect(engine="streaming")
 
 
-def _built(
-    impressions: pl.LazyFrame, books: Books, features: FeatureSet, block_rows: int
-) -> Iterator[Block]:
-    chosen = _of_days(impressions, books.days)
-    past = _past_of(impressions, chosen, books)
-    read = columns_read(impressions.collect_schema(), set(features.names))
-    for market, rows in _cut(chosen.select(read), block_rows):
-        text, block = _in_order(rows)
-        built = build_block(block, past, features)
-        yield Block(market=market, last_day=books.days[-1], rows=built.with_columns(text))
-
-
-def _past_of(impressions: pl.LazyFrame, chosen: pl.LazyFrame, books: Books) -> Past:
-    present = settled(_narrow(chosen))
-    earlier = _narrow(impressions.filter(pl.col("search_day") < books.days[0]))
-    return Past(present, asked=present, is_asked_by_itself=True, kept_in=(books, earlier))
-
-
-def _of_days(impressions: pl.LazyFrame, days: Sequence[int]) -> pl.LazyFrame:
-    chosen = impressions.filter(pl.col("search_day").is_in(days))
+def _within(impressions: pl.LazyFrame, span: _Span) -> pl.LazyFrame:
+    rows = impressions.filter(
+        pl.col("search_s").is_between(span.first_s, span.last_s),
+        pl.col("search_day").is_between(span.first_day, span.last_day),
+    )
     if "ds_search" in impressions.collect_schema().names():
         # The same rows, said in the words of the partitions: others are not opened.
-        dates = [_EPOCH + timedelta(days=day) for day in days]
-        return chosen.filter(pl.col("ds_search").is_in(dates))
-    return chosen
+        first, last = (_EPOCH + timedelta(days=day) for day in (span.first_day, span.last_day))
+        return rows.filter(pl.col("ds_search").is_between(first, last))
+    return rows
 
 
-def _narrow(impressions: pl.LazyFrame) -> nw.LazyFrame[pl.LazyFrame]:
-    return narrowed(nw.from_native(coded(impressions)))
+def _expect(books: Books, impressions: pl.LazyFrame, spans: list[_Span]) -> None:
+    """Tell the books which keys of sparse ledgers come more than once: few of very many."""
+    for ledger in books.ledgers:
+        if ledger.is_sparse and spans:
+            books.expect(ledger, _repeated(impressions, spans, ledger))
 
 
-def _cut(rows: pl.LazyFrame, block_rows: int) -> Iterator[tuple[str, pl.DataFrame]]:
-    """Blocks of whole searches: a market's rows, cut by time where they are many."""
-    sizes = rows.group_by("market", "search_s").agg(rows=pl.len()).sort("market", "search_s")
-    per_time = sizes.collect().with_columns(
-        block=(pl.col("rows").cum_sum().over("market") - 1) // block_rows
-    )
-    bounds = per_time.group_by("market", "block").agg(
-        first=pl.col("search_s").min(), last=pl.col("search_s").max()
-    )
-    for market, _, first, last in bounds.sort("market", "block").iter_rows():
-        within = pl.col("search_s").is_between(first, last)
-        yield market, rows.filter(pl.col("market") == market, within).collect(engine="streaming")
+def _repeated(impressions: pl.LazyFrame, spans: list[_Span], ledger: Ledger) -> Array:
+    keys = impressions.select(*ledger.key)
+    parts = []
+    for span in spans:
+        known = _within(impressions, span).select(*ledger.key).drop_nulls()
+        parts.append(Rows(coded(known).collect()).keys(ledger.key).values)
+    keys = np.concatenate(parts)
+    keys.sort()
+    again = keys[1:][keys[1:] == keys[:-1]]
+    return again[np.concatenate([[True], again[1:] != again[:-1]])] if len(again) else again
 
 
 def _in_order(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The text of the ids, and the rows with codes, both sorted by the search's code."""
+    """The text of the ids, and the rows with codes; both with the rows of a search together.
+
+    In place of the search's code stands its number within these rows, which is sorted.
+    """
     block = coded(rows.lazy()).collect()
-    order = block["id_search"].arg_sort()
+    runs = block["id_search"].rle_id()
+    if block.height and runs[-1] + 1 > block["id_search"].n_unique():
+        order = block["id_search"].arg_sort()
+        rows, block = rows[order], block[order]
+        runs = block["id_search"].rle_id()
     text = rows.select(name for name in ID_COLUMNS if name in rows.columns)
-    return text[order], block[order].with_columns(pl.col("id_search").set_sorted())
+    return text, block.with_columns(runs.alias("id_search").set_sorted())

@@ -14,7 +14,7 @@ CELLS_PER_DEGREE = 100
 """A cell is 0.01 degrees wide: about 1.1 km north to south, 1.0 km east to west in Rio."""
 
 MICRO = 1_000_000
-_ROW_STRIDE = 1_000_000
+_ROW_STRIDE = 1 << 16  # 36,000 columns fit, and a cell is an integer of 31 bits
 _RADIANS = pi / 180
 _HALF_RADIANS = pi / 360
 

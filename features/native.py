@@ -9,7 +9,7 @@ import narwhals as nw
 import polars as pl
 import pyarrow as pa
 
-__all__ = ["beside", "brought_to", "found_in_order", "settled", "settled_on_spark"]
+__all__ = ["beside", "brought_to", "found_in_order", "settled", "settled_on_spark", "several", "taken"]
 
 Frame = nw.LazyFrame[Any]
 
@@ -33,6 +33,22 @@ def settled(frame: Frame) -> Frame:
         return kept
     native: pl.LazyFrame = frame.to_native()
     return nw.from_native(native.collect(engine="streaming").lazy())
+
+
+def taken(frame: Frame) -> Frame:
+    """The frame computed once, its rows in the order in which the plan gives them. Polars only."""
+    native: pl.LazyFrame = frame.to_native()
+    return nw.from_native(native.collect(engine="in-memory").lazy())
+
+
+def several(frame: Frame) -> Frame:
+    """The frame with a row of nulls more where it has but one. Polars only.
+
+    Columns that are joined to a single row become constants, and Polars multiplies by the
+    reciprocal of a constant where it divides by a column: another last bit.
+    """
+    rows: pl.DataFrame = frame.to_native().collect()
+    return frame if rows.height != 1 else nw.from_native(pl.concat([rows, rows.clear(1)]).lazy())
 
 
 def settled_on_spark(frame: Frame) -> Frame:

@@ -12,7 +12,23 @@ from collections.abc import Collection
 
 import narwhals as nw
 
-__all__ = ["MONTH_NIGHTS", "WEEK_NIGHTS", "nightly_price", "nights", "stay_price"]
+__all__ = [
+    "MONTH_NIGHTS",
+    "PRICE_PARTS",
+    "WEEK_NIGHTS",
+    "nightly_price",
+    "nights",
+    "stay_price",
+]
+
+PRICE_PARTS = (
+    "checkin_day",
+    "checkout_day",
+    "listing_cleaning_fee",
+    "listing_weekly_price_factor",
+    "listing_monthly_price_factor",
+)
+"""What is taken off the price of a stay, where the log has it."""
 
 WEEK_NIGHTS = 7
 MONTH_NIGHTS = 28

@@ -11,8 +11,8 @@ KEY = ["id_search", "id_listing"]
 DAYS = [FIRST_DAY + n for n in range(5)]
 
 
-def by_day(log: pl.DataFrame, days: list[int], together_rows: int = 0) -> dict[int, pl.DataFrame]:
-    blocks = build_by_day(log.lazy(), days, block_rows=100, together_rows=together_rows)
+def by_day(log: pl.DataFrame, days: list[int], block_rows: int = 100) -> dict[int, pl.DataFrame]:
+    blocks = build_by_day(log.lazy(), days, block_rows=block_rows)
     built = pl.concat(block.rows for block in blocks).sort(KEY)
     return {day: built.filter(pl.col("search_day") == day) for day in days}
 
@@ -29,10 +29,10 @@ def test_days_built_alone_hold_the_bits_of_the_whole_build() -> None:
     assert differences(together, at_once(log)) == []
 
 
-@pytest.mark.parametrize("together_rows", [0, 250, 10_000])
-def test_days_that_share_their_books_hold_the_same_bits(together_rows: int) -> None:
+@pytest.mark.parametrize("block_rows", [1, 30, 250, 10_000])
+def test_blocks_of_any_size_hold_the_same_bits(block_rows: int) -> None:
     log = random_impressions(23, searches=80, days=5)
-    together = pl.concat(by_day(log, DAYS, together_rows).values()).sort(KEY)
+    together = pl.concat(by_day(log, DAYS, block_rows).values()).sort(KEY)
     assert differences(together, at_once(log)) == []
 
 

@@ -139,7 +139,7 @@ def test_another_future_leaves_the_whole_build_bit_identical(share: float, seed:
 def built_by_day(log: pl.DataFrame, until_s: int) -> pl.DataFrame:
     """Every feature, as the features table is built: from books carried from day to day."""
     chosen = available_features(log.columns)
-    blocks = build_by_day(log.lazy(), log["search_day"].unique().to_list(), together_rows=0)
+    blocks = build_by_day(log.lazy(), log["search_day"].unique().to_list(), block_rows=60)
     kept = pl.concat(block.rows for block in blocks).filter(pl.col("search_s") <= until_s)
     return kept.select("id_search", "id_listing", *chosen.names).sort("id_search", "id_listing")
 
