@@ -7,18 +7,16 @@ equal.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import partial, reduce
 from operator import and_, or_
 from typing import Any
 
 import narwhals as nw
-import numpy as np
 import polars as pl
 
-__all__ = ["dominated_by"]
+from features.results import Results, as_array
 
-Matrix = np.ndarray[Any, np.dtype[Any]]
+__all__ = ["dominated_by"]
 
 _NAME = "in_search_dominated_by"
 
@@ -62,38 +60,7 @@ def _by_pairs(
 
 
 def _by_size(rows: pl.DataFrame, *, low: tuple[str, ...], high: tuple[str, ...]) -> pl.DataFrame:
-    known = rows.select(
-        "id_search",
-        *(pl.col(name).cast(pl.Float64) for name in low),
-        *(-pl.col(name).cast(pl.Float64) for name in high),
-    ).with_row_index("_row")
-    known = known.drop_nulls()
-    counts = np.zeros(rows.height, dtype=np.int32)
-    if known.height:
-        known = known if known["id_search"].is_sorted() else known.sort("id_search")
-        places = known["_row"].to_numpy()
-        values = [known[name].to_numpy() for name in (*low, *high)]
-        for size in _classes_by_size(known["id_search"]):
-            counts[places[size]] = _counted([value[size] for value in values])
+    values = [as_array(rows[name]) for name in low] + [-as_array(rows[name]) for name in high]
+    counts = pl.Series(Results(rows["id_search"]).dominated_by(values))
     has_all = pl.all_horizontal(pl.col(name).is_not_null() for name in (*low, *high))
-    return rows.with_columns(pl.when(has_all).then(pl.Series(counts)).alias(_NAME))
-
-
-def _classes_by_size(searches: pl.Series) -> Iterator[Matrix]:
-    """Row numbers (searches × results) of the searches with equally many results."""
-    lengths = searches.rle().struct.field("len").to_numpy().astype(np.int64)
-    starts = np.cumsum(lengths) - lengths
-    for length in np.unique(lengths):
-        yield starts[lengths == length][:, None] + np.arange(length)
-
-
-def _counted(values: list[Matrix]) -> Matrix:
-    """Per search and result, how many others dominate it; low is good in each of ``values``."""
-    counts = np.zeros(values[0].shape, dtype=np.int32)
-    results = int(counts.shape[-1])
-    for other in range(results):
-        rivals = [value[:, other : other + 1] for value in values]
-        no_worse = reduce(and_, (r <= v for r, v in zip(rivals, values, strict=True)))
-        better = reduce(or_, (r < v for r, v in zip(rivals, values, strict=True)))
-        counts += no_worse & better
-    return counts
+    return rows.with_columns(pl.when(has_all).then(counts).alias(_NAME))

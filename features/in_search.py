@@ -1,6 +1,7 @@
 """The listing's standing among the results of its own search.
 
-Computed over the rows of one search that are in the frame. All sums are of integers, so
+Written as windows, for any engine, and on Polars computed by :mod:`features.results`; a
+test holds the two equal. Computed over the rows of one search that are in the frame. All sums are of integers, so
 the order of the rows cannot show in the last bit.
 """
 
@@ -8,17 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import narwhals as nw
+import polars as pl
 
 from data.feature_set import Feature
 from features.describe import NEVER_NULL, feature, grouped, with_wanted
 from features.dominance import dominated_by
+from features.results import RESOLUTION, Results, as_array
 
 __all__ = ["FEATURES", "Standing", "add_standings", "in_search_features", "standing_features"]
-
-_RESOLUTION = 1_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,6 +143,42 @@ def add_standings(
     used = [s for s in standings if any(f.name in wanted for f in standing_features(s))]
     if not used:
         return rows
+    if rows.implementation.is_polars():
+        return _by_arrays(rows, used, wanted)
+    return _by_windows(rows, used, wanted)
+
+
+def _by_arrays(
+    rows: nw.LazyFrame[Any], used: Collection[Standing], wanted: Collection[str]
+) -> nw.LazyFrame[Any]:
+    native: pl.LazyFrame = rows.to_native()
+    names = [f.name for s in used for f in standing_features(s) if f.name in wanted]
+    dtypes = {n: pl.UInt32() if n.endswith("_rank") else pl.Float64() for n in names}
+    compare = partial(_compared, used=tuple(used), names=names)
+    schema = {**native.collect_schema(), **dtypes}
+    compared = native.map_batches(
+        compare, predicate_pushdown=False, projection_pushdown=False, schema=schema
+    )
+    return nw.from_native(compared)
+
+
+def _compared(rows: pl.DataFrame, *, used: tuple[Standing, ...], names: list[str]) -> pl.DataFrame:
+    results = Results(rows["id_search"])
+    found: dict[str, pl.Series] = {}
+    for standing in used:
+        of, value = standing.name, rows[standing.column]
+        placed = results.standings(as_array(value), low_is_good=standing.low_is_good)
+        rank = pl.select(pl.when(value.is_not_null()).then(pl.Series(placed.rank))).to_series()
+        found[f"in_search_{of}_rank"] = rank
+        for name in ("z", "to_median", "to_best"):
+            ratio = pl.Series(getattr(placed, name), nan_to_null=True)
+            found[f"in_search_{of}_{name}"] = ratio
+    return rows.with_columns(found[name].alias(name) for name in names)
+
+
+def _by_windows(
+    rows: nw.LazyFrame[Any], used: Collection[Standing], wanted: Collection[str]
+) -> nw.LazyFrame[Any]:
     levels = rows.with_columns(*(e for s in used for e in _levels(s)))
     placed = levels.with_columns(*(_place_in_range(s) for s in used))
     measured = placed.with_columns(*(e for s in used for e in _moments(s)))
@@ -169,7 +207,7 @@ def _place_in_range(standing: Standing) -> nw.Expr:
     of = standing.name
     low, high = nw.col(f"_{of}_min"), nw.col(f"_{of}_max")
     place = (nw.col(standing.column).cast(nw.Float64) - low) / (high - low)
-    scaled = (place * _RESOLUTION + 0.5).floor().cast(nw.Int64)
+    scaled = (place * RESOLUTION + 0.5).floor().cast(nw.Int64)
     return nw.when(high > low).then(scaled).alias(f"_{of}_place")
 
 

@@ -16,10 +16,15 @@ import polars as pl
 
 from features.arrays import Array
 
-__all__ = ["RESOLUTION", "Results", "Standings"]
+__all__ = ["RESOLUTION", "Results", "Standings", "as_array"]
 
 RESOLUTION = 1_000_000
 """Places between the lowest and the highest value of a search are counted in millionths."""
+
+
+def as_array(values: pl.Series) -> Array:
+    """The numbers as float64, NaN where they are null."""
+    return np.asarray(values.cast(pl.Float64).to_numpy())
 
 
 class Results:
@@ -52,6 +57,14 @@ class Results:
         counts = np.zeros(self.rows, dtype=np.int32)
         for places in self.by_size:
             counts[places] = _dominating([value[places] for value in values])
+        return counts
+
+    def alike(self, codes: Array) -> Array:
+        """Per row, how many results of its search have the same code, itself included."""
+        counts = np.zeros(self.rows, dtype=np.uint32)
+        for places in self.by_size:
+            chosen = codes[places]
+            counts[places] = sum((chosen == other).astype(np.uint32) for other in chosen)
         return counts
 
     def standings(self, values: Array, *, low_is_good: bool) -> Standings:
