@@ -113,21 +113,23 @@ class Past:
             by_search=by_search,
         )
 
-    def join(self, rows: Frame, ledger: Ledger) -> Frame:
+    def join(
+        self, rows: Frame, ledger: Ledger, names: Collection[str] | None = None
+    ) -> Frame:
         """``rows`` with the ledger's columns, each over events known strictly before it.
 
         ``rows`` are those that ask, whatever columns they have gained since; one row in,
         one row out. Tallies are int64, null where the key holds a null; ``latest`` columns
         are null also where there is no event. What this log does not support is not
-        added. Raises ``ValueError`` when a summed column is not an integer.
+        added, nor what is not among ``names``, where given. Raises ``ValueError`` when a summed column is not an integer.
         """
-        kept = ledger.only(self.columns)
+        asked = ledger if names is None else ledger.keeping(names)
+        kept = None if asked is None else asked.only(self.columns)
         if kept is None:
             return rows
         self._check_integers(kept)
         if self._books is not None:
-            asked, posted = self._rows()
-            found = self._books.answer(kept, asked, posted, self._by_search)
+            found = self._books.answer(kept, *self._rows(), self._by_search)
             return beside(rows, nw.from_native(found.lazy()))
         at = period(nw.col("search_s"), kept).alias(AT)
         known = self._known(kept)

@@ -124,9 +124,8 @@ def build_block(
 ) -> pl.DataFrame:
     """The features of some whole searches, and their events into the books.
 
-    Polars only. ``rows`` follow in time all that the books hold, and have outcomes; the
-    rows of a search lie together, ``id_search`` is sorted, other ids are coded. ``log``
-    gives all rows, likewise coded. ``features`` were checked. Rows stay in their order;
+    Polars only. ``rows`` follow in time all that the books hold, and have outcomes; their
+    ids are coded. ``log`` gives all rows, likewise coded. ``features`` were checked. Rows stay in their order;
     columns as in :func:`build_features`.
     """
     left = nw.from_native(rows.lazy())

@@ -77,7 +77,7 @@ def build_by_day(
     schema = impressions.collect_schema()
     books = Books()
     log = narrowed(nw.from_native(coded(impressions)))
-    none = _in_order(impressions.select(columns_read(schema, chosen.names)).head(0).collect())[1]
+    none = _coded(impressions.select(columns_read(schema, chosen.names)).head(0).collect())[1]
     build_block(none, books, chosen, log)  # nobody asks: this opens the ledgers
     _expect(books, impressions, spans)
     with made_ahead(_read(impressions, spans, chosen), ahead=1) as blocks:
@@ -85,7 +85,7 @@ def build_by_day(
             if not span.is_built:
                 books.post(rows)
                 continue
-            text, block = _in_order(rows)
+            text, block = _coded(rows)
             built = build_block(block, books, chosen, log)
             yield Block(last_day=span.last_day, rows=built.with_columns(text))
 
@@ -168,16 +168,7 @@ def _repeated(impressions: pl.LazyFrame, spans: list[_Span], ledger: Ledger) -> 
     return again[np.concatenate([[True], again[1:] != again[:-1]])] if len(again) else again
 
 
-def _in_order(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The text of the ids, and the rows with codes; both with the rows of a search together.
-
-    In place of the search's code stands its number within these rows, which is sorted.
-    """
-    block = coded(rows.lazy()).collect()
-    runs = block["id_search"].rle_id()
-    if block.height and runs[-1] + 1 > block["id_search"].n_unique():
-        order = block["id_search"].arg_sort()
-        rows, block = rows[order], block[order]
-        runs = block["id_search"].rle_id()
+def _coded(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The text of the ids, and the rows with codes in its place."""
     text = rows.select(name for name in ID_COLUMNS if name in rows.columns)
-    return text, block.with_columns(runs.alias("id_search").set_sorted())
+    return text, coded(rows.lazy()).collect()

@@ -10,7 +10,7 @@ import narwhals as nw
 
 from data.feature_set import Feature, FeatureKind
 
-__all__ = ["NEVER_NULL", "NO_PAST", "feature", "grouped", "with_wanted"]
+__all__ = ["NEVER_NULL", "NO_PAST", "feature", "grouped", "names_read", "with_wanted"]
 
 NEVER_NULL = "never null"
 NO_PAST = "the log gives no such past"
@@ -45,3 +45,8 @@ def with_wanted(
     """
     chosen = {name: e for name, e in expressions.items() if name in wanted}
     return rows.with_columns(**chosen) if chosen else rows
+
+
+def names_read(wanted: Collection[str], reads: Mapping[str, Collection[str]]) -> set[str]:
+    """The wanted features and, of those in ``reads``, what has to be there beside them."""
+    return {*wanted, *(name for of in wanted if of in reads for name in reads[of])}

@@ -14,7 +14,7 @@ import narwhals as nw
 
 from data.contract import BOOKED, CLICKED, CONTACTED
 from features.as_of import Past
-from features.describe import NEVER_NULL, feature, grouped, with_wanted
+from features.describe import NEVER_NULL, feature, grouped, names_read, with_wanted
 from features.exact import HOURS_PER_SECOND
 from features.funnel import DAY_S
 from features.ledger import Latest, Ledger, Tally
@@ -177,13 +177,36 @@ _CELL = Ledger(key=("_cell",), tallies=_funnel("_cell"), every_s=HOUR_S)
 _PARTY = Ledger(key=("id_listing", "_party"), tallies=_clicks("_party"), every_s=DAY_S)
 _LEAD = Ledger(key=("id_listing", "_lead"), tallies=_clicks("_lead"), every_s=DAY_S)
 
-_LEDGERS: tuple[tuple[Ledger, frozenset[str]], ...] = (
-    (_LISTING, frozenset()),
-    (_PRIOR, frozenset()),
-    (_YESTERDAY, frozenset({"listing_past_click_trend"})),
-    (_CELL, frozenset({"cell_past_click_rate", "cell_past_book_rate"})),
-    (_PARTY, frozenset({"listing_past_click_rate_party"})),
-    (_LEAD, frozenset({"listing_past_click_rate_lead"})),
+_LEDGERS = (_LISTING, _PRIOR, _YESTERDAY, _CELL, _PARTY, _LEAD)
+
+
+def _rate_of(source: str, events: str) -> frozenset[str]:
+    return frozenset(f"{of}_{what}" for of in (source, "_prior") for what in (events, "impressions"))
+
+
+_CLICK_RATE = _rate_of("listing_past", "clicks")
+
+_READS: dict[str, frozenset[str]] = {
+    "listing_past_click_rate": _CLICK_RATE,
+    "listing_past_contact_rate": _rate_of("listing_past", "contacts"),
+    "listing_past_book_rate": _rate_of("listing_past", "bookings"),
+    "listing_past_click_trend": _CLICK_RATE | _rate_of("_yesterday", "clicks"),
+    "listing_past_click_rate_party": _CLICK_RATE | _rate_of("_party", "clicks"),
+    "listing_past_click_rate_lead": _CLICK_RATE | _rate_of("_lead", "clicks"),
+    "listing_hours_since_click": frozenset({"_last_click_s"}),
+    "listing_hours_since_booking": frozenset({"_last_booking_s"}),
+    "cell_past_click_rate": _rate_of("_cell", "clicks"),
+    "cell_past_book_rate": _rate_of("_cell", "bookings"),
+    "room_type_past_click_rate": _rate_of("_prior", "clicks"),
+}
+"""What the ledgers have to give for a feature that is not one of their columns itself."""
+
+_SMOOTHED_TO_OWN = frozenset(
+    {
+        "listing_past_click_trend",
+        "listing_past_click_rate_party",
+        "listing_past_click_rate_lead",
+    }
 )
 
 
@@ -195,18 +218,12 @@ def engagement_features(
 ) -> nw.LazyFrame[Any]:
     """One impression per row, with measures, in; with the wanted features out."""
     config = config or EngagementConfig()
-    if not {f.name for f in FEATURES} & set(wanted):
-        return rows
-    for ledger, features in _LEDGERS:
-        if not features or features & set(wanted):
-            rows = past.join(rows, ledger)
-    rated = with_wanted(rows, _rates(config), {*wanted, *_basis(past)})
+    names = names_read(wanted, _READS)
+    for ledger in _LEDGERS:
+        rows = past.join(rows, ledger, names)
+    basis = {"listing_past_click_rate"} if _SMOOTHED_TO_OWN & set(wanted) else set()
+    rated = with_wanted(rows, _rates(config), {*wanted, *basis})
     return with_wanted(rated, _slices(config), wanted)
-
-
-def _basis(past: Past) -> set[str]:
-    # Rates that other rates are smoothed to.
-    return {"listing_past_click_rate"} if "stage" in past.columns else set()
 
 
 def _rates(config: EngagementConfig) -> dict[str, nw.Expr]:

@@ -13,7 +13,7 @@ import narwhals as nw
 
 from data.contract import BOOKED, CLICKED, CONTACTED
 from features.as_of import Past
-from features.describe import feature, grouped, with_wanted
+from features.describe import feature, grouped, names_read, with_wanted
 from features.exact import HOURS_PER_SECOND, MINUTES_PER_SECOND, PER_HUNDREDTH, PER_MICRO
 from features.geo import distance_km
 from features.ledger import Latest, Ledger, Tally
@@ -158,6 +158,29 @@ _PAIR_LEDGER = Ledger(
 )
 
 
+_CLICKED_PRICE = frozenset({"_clicked_price", "_clicked_has_price"})
+_LAST_SEARCH = frozenset({"_last_search_s"})
+
+_READS: dict[str, frozenset[str]] = {
+    "guest_hours_since_search": _LAST_SEARCH,
+    "guest_hours_since_click": frozenset({"_last_click_s"}),
+    "guest_session_searches": _LAST_SEARCH,
+    "guest_session_minutes": _LAST_SEARCH,
+    "guest_mean_clicked_price": _CLICKED_PRICE,
+    "guest_price_to_clicked": _CLICKED_PRICE,
+    "guest_distance_to_clicked_km": frozenset({"_clicked_lat", "_clicked_lng", "_clicked_has_lat"}),
+    "guest_capacity_less_clicked": frozenset({"_clicked_capacity", "_clicked_has_capacity"}),
+    "guest_rating_less_clicked": frozenset({"_clicked_rating", "_clicked_has_rating"}),
+    "guest_room_type_click_share": frozenset(
+        {"guest_past_clicks", *(f"_clicked_is_{room}" for room in ROOM_TYPES)}
+    ),
+    "guest_hours_since_listing_click": frozenset({"_last_listing_click_s"}),
+}
+"""What the ledgers have to give for a feature that is not one of their columns itself."""
+
+_OF_SESSION = frozenset({"guest_session_searches", "guest_session_minutes"})
+
+
 def guest_search_features(
     searches: nw.LazyFrame[Any], past: Past, wanted: Collection[str]
 ) -> nw.LazyFrame[Any]:
@@ -165,18 +188,17 @@ def guest_search_features(
 
     The sums (``_clicked_*``) are what :func:`guest_features` compares a listing with.
     """
-    if not {f.name for f in FEATURES} & set(wanted):
-        return searches
-    known = past.join(searches, _GUEST_LEDGER)
-    known = past.join_session(known, last="_last_search_s", gap_s=SESSION_GAP_S)
+    known = past.join(searches, _GUEST_LEDGER, names_read(wanted, _READS))
+    if _OF_SESSION & set(wanted):
+        known = past.join_session(known, last="_last_search_s", gap_s=SESSION_GAP_S)
     has_id = ~nw.col("id_user").is_null()
-    started = nw.coalesce(nw.col("session_start_s"), nw.col("search_s"))
+    session_start = nw.coalesce(nw.col("session_start_s"), nw.col("search_s"))
     expressions = {
         "guest_hours_since_search": _hours_since("_last_search_s"),
         "guest_hours_since_click": _hours_since("_last_click_s"),
         "guest_session_searches": nw.when(has_id).then(nw.col("session_searches").fill_null(0)),
         "guest_session_minutes": nw.when(has_id).then(
-            (nw.col("search_s") - started) * MINUTES_PER_SECOND
+            (nw.col("search_s") - session_start) * MINUTES_PER_SECOND
         ),
         "guest_mean_clicked_price": _mean("_price") * PER_HUNDREDTH,
     }
@@ -187,9 +209,7 @@ def guest_features(
     rows: nw.LazyFrame[Any], past: Past, wanted: Collection[str]
 ) -> nw.LazyFrame[Any]:
     """One impression per row, with the sums of its search, in; with the wanted ones out."""
-    if not {f.name for f in _OF_LISTING} & set(wanted):
-        return rows
-    known = past.join(rows, _PAIR_LEDGER)
+    known = past.join(rows, _PAIR_LEDGER, names_read(wanted, _READS))
     expressions = {
         "guest_price_to_clicked": nw.col("listing_nightly_price")
         / (_mean("_price") * PER_HUNDREDTH),

@@ -95,6 +95,12 @@ class Ledger:
         """Length of the window of those tallies that have one."""
         return next((t.within_s for t in self.tallies if t.within_s is not None), None)
 
+    def keeping(self, names: Collection[str]) -> Ledger | None:
+        """The part that gives columns of these names; ``None`` when nothing is left."""
+        tallies = tuple(t for t in self.tallies if t.name in names)
+        latest = tuple(entry for entry in self.latest if entry.name in names)
+        return replace(self, tallies=tallies, latest=latest) if tallies or latest else None
+
     def only(self, columns: Collection[str]) -> Ledger | None:
         """The part that a log with these columns supports; ``None`` when nothing is left."""
         if not set(self.key) <= set(columns):

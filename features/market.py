@@ -8,7 +8,7 @@ from typing import Any
 import narwhals as nw
 
 from features.as_of import Past
-from features.describe import NEVER_NULL, feature, grouped, with_wanted
+from features.describe import NEVER_NULL, feature, grouped, names_read, with_wanted
 from features.exact import PER_HUNDREDTH
 from features.funnel import DAY_S
 from features.ledger import Ledger, Tally
@@ -113,16 +113,28 @@ _PRICES = Ledger(
 )
 
 
+_COMPARED = frozenset({"_comparable_sum", "_comparables"})
+
+_READS: dict[str, frozenset[str]] = {
+    "market_checkin_share": frozenset({"_market_searches", "_checkin_searches"}),
+    "cell_impressions_per_listing": frozenset({"cell_listings", "_cell_shown"}),
+    "market_comparable_price": _COMPARED,
+    "market_price_to_comparable": _COMPARED,
+}
+"""What the ledgers have to give for a feature that is not one of their columns itself."""
+
+
 def market_search_features(
     searches: nw.LazyFrame[Any], past: Past, wanted: Collection[str]
 ) -> nw.LazyFrame[Any]:
     """One search per row in; with the wanted features of the market's demand out."""
     if not set(SEARCH_NAMES) & set(wanted):
         return searches
+    names = names_read(wanted, _READS)
     by_search = past.by_search(("market", "search_s", "checkin_day", "_query_cell"))
-    known = by_search.join(searches, _DEMAND)
-    for ledger in (_CHECKIN, _CENTER_DEMAND):
-        known = by_search.join(known, ledger)
+    known = searches
+    for ledger in (_DEMAND, _CHECKIN, _CENTER_DEMAND):
+        known = by_search.join(known, ledger, names)
     total = nw.col("_market_searches")
     share = nw.when(total > 0).then(nw.col("_checkin_searches") / total)
     return with_wanted(known, {"market_checkin_share": share}, wanted)
@@ -132,10 +144,9 @@ def market_features(
     rows: nw.LazyFrame[Any], past: Past, wanted: Collection[str]
 ) -> nw.LazyFrame[Any]:
     """One impression per row, with measures, in; with supply and price level out."""
-    if {"cell_listings", "cell_impressions_per_listing"} & set(wanted):
-        rows = past.join(rows, _SUPPLY)
-    if {"market_comparable_price", "market_price_to_comparable"} & set(wanted):
-        rows = past.join(rows, _PRICES)
+    names = names_read(wanted, _READS)
+    for ledger in (_SUPPLY, _PRICES):
+        rows = past.join(rows, ledger, names)
     listings, comparables = nw.col("cell_listings"), nw.col("_comparables")
     mean = nw.when(comparables > 0).then(nw.col("_comparable_sum") / comparables * PER_HUNDREDTH)
     expressions = {

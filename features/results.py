@@ -31,11 +31,9 @@ class Results:
     """The rows of one frame, by search."""
 
     def __init__(self, searches: pl.Series) -> None:
-        order = None if searches.is_sorted() else searches.arg_sort()
-        in_order = searches if order is None else searches[order]
-        lengths = in_order.rle().struct.field("len").to_numpy().astype(np.int64)
         self.rows = len(searches)
-        self._order = None if order is None else order.to_numpy()
+        self._order = searches.arg_sort().to_numpy()
+        lengths = searches[self._order].rle().struct.field("len").to_numpy().astype(np.int64)
         self._starts = np.cumsum(lengths) - lengths
         self._lengths = lengths
 
@@ -47,7 +45,7 @@ class Results:
     def _sizes(self) -> Iterator[Array]:
         for length in np.unique(self._lengths):
             places = np.arange(length)[:, None] + self._starts[self._lengths == length]
-            yield places if self._order is None else self._order[places]
+            yield self._order[places]
 
     def dominated_by(self, values: Collection[Array]) -> Array:
         """Per row, how many results of its search are better; low is good, NaN is nobody's better.
