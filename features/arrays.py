@@ -107,5 +107,7 @@ def _within(values: Array, bits: int, name: str) -> Array:
     lost = values >> np.uint64(bits)
     is_negative = lost == np.uint64((1 << (_KEY_BITS - bits)) - 1)
     if not ((lost == 0) | is_negative).all():
-        raise ValueError(f"column {name} holds a value of more than {bits} bits, too long for a key")
+        raise ValueError(
+            f"column {name} holds a value of more than {bits} bits, too long for a key"
+        )
     return low

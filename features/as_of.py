@@ -20,9 +20,9 @@ from typing import Any
 import narwhals as nw
 
 from data.contract import CLICKED, IMPRESSED
+from features.arrays import Rows
 from features.books import Books
 from features.coding import coded_like, decoded
-from features.arrays import Rows
 from features.events import (
     AT,
     NEVER,
@@ -41,7 +41,7 @@ from features.events import (
 )
 from features.funnel import DAY_S, is_event_of
 from features.ledger import Ledger
-from features.native import beside, found_in_order, settled, settled_on_spark, several, taken
+from features.native import beside, found_in_order, settled_on_spark, several, taken
 from features.sessions import sessions
 
 __all__ = ["Frame", "Past"]
@@ -113,15 +113,14 @@ class Past:
             by_search=by_search,
         )
 
-    def join(
-        self, rows: Frame, ledger: Ledger, names: Collection[str] | None = None
-    ) -> Frame:
+    def join(self, rows: Frame, ledger: Ledger, names: Collection[str] | None = None) -> Frame:
         """``rows`` with the ledger's columns, each over events known strictly before it.
 
         ``rows`` are those that ask, whatever columns they have gained since; one row in,
         one row out. Tallies are int64, null where the key holds a null; ``latest`` columns
         are null also where there is no event. What this log does not support is not
-        added, nor what is not among ``names``, where given. Raises ``ValueError`` when a summed column is not an integer.
+        added, nor what is not among ``names``, where given. Raises ``ValueError`` when a
+        summed column is not an integer.
         """
         asked = ledger if names is None else ledger.keeping(names)
         kept = None if asked is None else asked.only(self.columns)

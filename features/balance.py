@@ -15,7 +15,7 @@ import numpy as np
 from features.arrays import Array, Keys, grouped_by_key
 from features.events import NEVER
 
-__all__ = ["Asked", "Balance", "Events", "reach"]
+__all__ = ["Asked", "Balance", "Events", "own_reach", "reach"]
 
 _TIME_BITS = np.uint64(32)
 
@@ -29,12 +29,14 @@ class Events:
         visible_s: the first second at which a search knows it.
         sums: per tally the amount.
         latest: per latest time the second at which the event became known.
+        is_per_key: one row per key, sorted.
     """
 
     keys: Array
     visible_s: Array
     sums: tuple[Array, ...]
     latest: tuple[Array, ...]
+    is_per_key: bool = False
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -55,18 +57,32 @@ class Events:
             visible_s=self.visible_s + within_s,
             sums=tuple(-amount for amount in self.sums),
             latest=self.latest,
+            is_per_key=self.is_per_key,
         )
 
     def per_key(self) -> Events:
         """One row per key, sorted, with the sums of all and the latest of all."""
+        if len(self) == 0 or self.is_per_key:
+            return self
+        _, order, starts = grouped_by_key(self.keys)
+        return self._grouped(order, starts, is_per_key=True)
+
+    def per_key_and_time(self, numbers: Array) -> Events:
+        """One row per key and time; ``numbers`` are below 2^32, and in order of the keys."""
         if len(self) == 0:
             return self
-        keys, order, starts = grouped_by_key(self.keys)
+        later = (self.visible_s - self.visible_s.min()).astype(np.uint64)
+        _, order, starts = grouped_by_key((numbers.astype(np.uint64) << _TIME_BITS) | later)
+        return self._grouped(order, starts, is_per_key=not later.any())
+
+    def _grouped(self, order: Array, starts: Array, *, is_per_key: bool) -> Events:
+        first = order[starts]
         return Events(
-            keys=keys,
-            visible_s=self.visible_s[order[starts]],
+            keys=self.keys[first],
+            visible_s=self.visible_s[first],
             sums=tuple(np.add.reduceat(amount[order], starts) for amount in self.sums),
             latest=tuple(np.maximum.reduceat(moment[order], starts) for moment in self.latest),
+            is_per_key=is_per_key,
         )
 
     @staticmethod
@@ -88,7 +104,7 @@ class Asked:
     def __init__(self, keys: Keys, search_s: Array) -> None:
         self.is_known = keys.is_known
         self.rows = np.flatnonzero(keys.is_known)
-        self._search_s = search_s[self.rows]
+        self.search_s = search_s[self.rows]
         self.unique, order, starts = grouped_by_key(keys.values[self.rows])
         numbers = np.zeros(len(order), dtype=np.int64)
         numbers[starts[1:]] = 1
@@ -96,15 +112,33 @@ class Asked:
         self.of_row[order] = np.cumsum(numbers)
 
     @cached_property
+    def numbers(self) -> Array:
+        """Of every row of the block the number of its key among the unique ones, or -1."""
+        numbers = np.full(len(self.is_known), -1, dtype=np.int64)
+        numbers[self.rows] = self.of_row
+        return numbers
+
+    @cached_property
     def in_time(self) -> tuple[Array, Array]:
         """Rows sorted by key and time, and that key (its number) and time, packed."""
-        packed = self.packed(self.of_row, self._search_s)
+        packed = self.packed(self.of_row, self.search_s)
         order = np.argsort(packed)
         return order, packed[order]
 
     @cached_property
+    def begins(self) -> tuple[Array, Array]:
+        """In that order, where the rows of each key begin, and for each row those of its time."""
+        _, packed = self.in_time
+        places = np.arange(len(packed))
+        is_new = np.append(True, packed[1:] != packed[:-1])[: len(packed)]
+        tie = np.maximum.accumulate(np.where(is_new, places, 0))
+        return np.searchsorted(
+            packed, np.arange(len(self.unique), dtype=np.uint64) << _TIME_BITS
+        ), tie
+
+    @cached_property
     def first_s(self) -> int:
-        return int(self._search_s.min()) if len(self._search_s) else 0
+        return int(self.search_s.min()) if len(self.search_s) else 0
 
     def packed(self, numbers: Array, seconds: Array) -> Array:
         """Number of the key and seconds since the first row, in one sortable integer."""
@@ -158,8 +192,37 @@ class Balance:
         self._latest = tuple(np.insert(moment, at, NEVER) for moment in self._latest)
 
 
+def own_reach(asked: Asked, events: Events) -> tuple[list[Array], list[Array], Events]:
+    """As :func:`reach`, of events that are the rows themselves, each known right after it.
+
+    Row by row an event, of nothing perhaps. Also gives the events of each key together.
+    """
+    order, packed = asked.in_time
+    begins, tie = asked.begins
+    since = begins[(packed >> _TIME_BITS).astype(np.int64)]
+    sums, totals = [], []
+    for amount in events.sums:
+        running = np.concatenate([[0], np.cumsum(amount[order])])
+        sums.append(_in_rows(order, running[tie] - running[since]))
+        totals.append(np.diff(running[np.append(begins, len(order))]))
+    latest, last = [], []
+    ends = np.append(begins[1:], len(order)) - 1
+    for moment in events.latest:
+        highest = _highest(packed >> _TIME_BITS << _TIME_BITS, moment[order] + 1) - 1
+        before = np.where(tie > since, highest[np.maximum(tie - 1, 0)], NEVER)
+        latest.append(_in_rows(order, before))
+        last.append(highest[ends])
+    per_key = Events(
+        keys=asked.unique, visible_s=ends, sums=tuple(totals), latest=tuple(last), is_per_key=True
+    )
+    return sums, latest, per_key
+
+
 def reach(asked: Asked, events: Events) -> tuple[list[Array], list[Array]]:
     """Per row that asks, sums and latest times over those events that it knows already."""
+    if not (len(events) and len(asked.rows)):
+        none = np.zeros(len(asked.rows), dtype=np.int64)
+        return [none for _ in events.sums], [none + NEVER for _ in events.latest]
     numbers = np.minimum(np.searchsorted(asked.unique, events.keys), len(asked.unique) - 1)
     asked_for = asked.unique[numbers] == events.keys
     if not asked_for.all():
@@ -173,9 +236,7 @@ def reach(asked: Asked, events: Events) -> tuple[list[Array], list[Array]]:
     since = begins[(moments >> _TIME_BITS).astype(np.int64)]
     sums = [_in_rows(order, _between(amount, since, until)) for amount in events.sums]
     numbered = packed >> _TIME_BITS << _TIME_BITS
-    latest = [
-        _in_rows(order, _last(numbered, moment, since, until)) for moment in events.latest
-    ]
+    latest = [_in_rows(order, _last(numbered, moment, since, until)) for moment in events.latest]
     return sums, latest
 
 
@@ -187,10 +248,15 @@ def _between(amounts: Array, since: Array, until: Array) -> Array:
 def _last(numbered: Array, moments: Array, since: Array, until: Array) -> Array:
     if len(moments) == 0:
         return np.full(len(since), NEVER)
+    last = _highest(numbered, moments)
+    return np.where(until > since, last[np.maximum(until - 1, 0)], NEVER)
+
+
+def _highest(numbered: Array, moments: Array) -> Array:
+    """The running maximum of the moments, none negative, of each key."""
     # The number of the key stands above the time, so that a maximum never leaves its key.
     highest = np.maximum.accumulate(numbered | moments.astype(np.uint64))
-    last = (highest & np.uint64(0xFFFFFFFF)).astype(np.int64)
-    return np.where(until > since, last[np.maximum(until - 1, 0)], NEVER)
+    return np.asarray((highest & np.uint64(0xFFFFFFFF)).astype(np.int64))
 
 
 def _in_rows(order: Array, values: Array) -> Array:

@@ -48,6 +48,12 @@ class Books:
         """Those that were asked for."""
         return tuple(self._feeds)
 
+    @property
+    def columns(self) -> frozenset[str]:
+        """What the ledgers that were asked for read of the impressions, outcomes aside."""
+        read = {name for ledger in self._feeds for name in ledger.columns}
+        return frozenset(read.union(*self._by_search.values()))
+
     def expect(self, ledger: Ledger, keys: Array) -> None:
         """All keys of a sparse ledger that anybody meets a second time, packed and sorted."""
         self._expected[ledger] = keys
@@ -66,18 +72,15 @@ class Books:
             self._feeds[ledger] = feeds_of(ledger)
             if by_search is not None:
                 self._by_search[ledger] = by_search
-        keys = asked.keys(ledger.key)
-        met = self._met_again(ledger, keys)
-        those = keys if met is None else Keys(keys.values, keys.is_known & met)
-        search_s = asked.integers("search_s")
-        last_s = int(search_s.max()) if len(search_s) else 0
-        whose = Asked(those, search_s)
-        posted_met = met if posted is asked else None
+        those = self._met_again(ledger, asked.keys(ledger.key))
+        whose = Asked(those, asked.integers("search_s"))
+        is_own = posted is asked
+        of_posted = those if is_own else self._met_again(ledger, posted.keys(ledger.key))
+        is_known = asked.keys(ledger.key).is_known
         found: dict[str, pl.Series] = {}
         for feed in self._feeds[ledger]:
-            events = feed.events(posted, posted.keys(ledger.key), posted_met)
-            values = feed.answer(whose, events, last_s)
-            found.update(_columns(feed, values, whose, keys.is_known))
+            values = feed.answer(whose, posted, of_posted, is_own=is_own)
+            found.update(_columns(feed, values, whose, is_known))
         return pl.DataFrame([found[name].alias(name) for name in ledger.names])
 
     def post(self, impressions: pl.DataFrame) -> None:
@@ -85,7 +88,6 @@ class Books:
         if impressions.height == 0:
             return
         rows = Rows(impressions)
-        last_s = int(rows.integers("search_s").max())
         searches: dict[tuple[str, ...], Rows] = {}
         for ledger, feeds in self._feeds.items():
             source = rows
@@ -93,10 +95,9 @@ class Books:
                 if columns not in searches:
                     searches[columns] = Rows(_per_search(impressions, columns))
                 source = searches[columns]
-            keys = source.keys(ledger.key)
-            met = self._met_again(ledger, keys)
+            keys = self._met_again(ledger, source.keys(ledger.key))
             for feed in feeds:
-                feed.post(feed.events(source, keys, met), last_s)
+                feed.post(source, keys)
         if self._gap_s is not None:
             self.sessions(nw.from_native(impressions.lazy()), self._gap_s)
 
@@ -117,10 +118,11 @@ class Books:
             del self._made[old]
         return self._made[name]
 
-    def _met_again(self, ledger: Ledger, keys: Keys) -> Array | None:
+    def _met_again(self, ledger: Ledger, keys: Keys) -> Keys:
+        """The keys, known only where somebody meets them a second time."""
         if ledger not in self._expected:
-            return None
-        return among(keys.values, self._expected[ledger])
+            return keys
+        return Keys(keys.values, keys.is_known & among(keys.values, self._expected[ledger]))
 
 
 def _columns(

@@ -125,21 +125,24 @@ def build_block(
     """The features of some whole searches, and their events into the books.
 
     Polars only. ``rows`` follow in time all that the books hold, and have outcomes; their
-    ids are coded. ``log`` gives all rows, likewise coded. ``features`` were checked. Rows stay in their order;
-    columns as in :func:`build_features`.
+    ids are coded. ``log`` gives all rows, likewise coded. ``features`` were checked. Rows
+    stay in their order; columns as in :func:`build_features`.
     """
     left = nw.from_native(rows.lazy())
     wanted = set(features.names)
-    described = taken(_described(left, wanted))
+    described = taken(_described(left, wanted, measures=books.columns or None))
     known = Past(described, asked=described, is_asked_by_itself=True, books=books, log=log)
     built = _assembled(described, known, wanted)
     native: pl.LazyFrame = built.select(*_carried(left), *features.names).to_native()
     return native.collect(engine="in-memory")
 
 
-def _described(rows: nw.LazyFrame[Any], wanted: set[str]) -> nw.LazyFrame[Any]:
-    """The rows with their measures and all that they say by themselves."""
-    measured = with_measures(rows.select(*columns_read(rows.collect_schema(), wanted)))
+def _described(
+    rows: nw.LazyFrame[Any], wanted: set[str], measures: Collection[str] | None = None
+) -> nw.LazyFrame[Any]:
+    """The rows with their measures, all or some, and what they say by themselves."""
+    read = columns_read(rows.collect_schema(), wanted)
+    measured = with_measures(rows.select(*read), measures)
     return fit.fit_features(listing.listing_features(measured, wanted), wanted)
 
 
@@ -227,13 +230,9 @@ def columns_read(schema: Mapping[str, Any], wanted: Collection[str]) -> list[str
     read = {*CARRIED, *(name for f in chosen for name in f.needs)}
     if "listing_total_price" in read:
         read.update(PRICE_PARTS)
-    if any(f.group in _BY_ROOM_TYPE for f in chosen):
+    if (engagement.BY_ROOM_TYPE | market.BY_ROOM_TYPE) & set(wanted):
         read.add("listing_room_type")
     return [name for name in schema if name in read]
-
-
-# They tell room types apart where the log has them.
-_BY_ROOM_TYPE = frozenset({"engagement", "market"})
 
 
 def _outcomes_of(past: nw.LazyFrame[Any]) -> dict[str, Any]:

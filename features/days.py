@@ -8,10 +8,9 @@ all days at once.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Any
 
 import narwhals as nw
 import numpy as np
@@ -31,6 +30,14 @@ __all__ = ["BLOCK_ROWS", "Block", "affected_days", "build_by_day"]
 BLOCK_ROWS = 250_000
 """More rows are built in several blocks, cut by time."""
 
+_KEYS_AT_ONCE = 1 << 25
+"""Keys that are sorted together to find those that come again: 256 MB."""
+
+_SCATTER, _HIGH = np.uint64(0x9E3779B97F4A7C15), np.uint64(32)  # Fibonacci hashing (Knuth)
+
+_POSTED = frozenset(
+    {"id_search", "id_user", "search_s", "search_day", "stage", "contact_day", "book_day"}
+)
 _EPOCH = date(1970, 1, 1)
 
 
@@ -55,6 +62,7 @@ class _Span:
     last_s: int
     first_day: int
     last_day: int
+    rows: int
     is_built: bool
 
 
@@ -80,7 +88,7 @@ def build_by_day(
     none = _coded(impressions.select(columns_read(schema, chosen.names)).head(0).collect())[1]
     build_block(none, books, chosen, log)  # nobody asks: this opens the ledgers
     _expect(books, impressions, spans)
-    with made_ahead(_read(impressions, spans, chosen), ahead=1) as blocks:
+    with made_ahead(_read(impressions, spans, chosen, books.columns), ahead=1) as blocks:
         for span, rows in blocks:
             if not span.is_built:
                 books.post(rows)
@@ -114,38 +122,46 @@ def _spans(impressions: pl.LazyFrame, days: Collection[int], block_rows: int) ->
     sizes = sizes.with_columns(is_built=pl.col("search_day").is_in(list(days)))
     sizes = sizes.with_columns(run=pl.col("is_built").rle_id())
     before = pl.col("rows").cum_sum().over("run") - 1
-    spans = sizes.group_by("run", before // block_rows, "is_built", maintain_order=True).agg(
+    sizes = sizes.with_columns(block=before // block_rows)
+    spans = sizes.group_by("run", "block", "is_built", maintain_order=True).agg(
+        pl.col("rows").sum(),
         first_s=pl.col("search_s").min(),
         last_s=pl.col("search_s").max(),
         first_day=pl.col("search_day").min(),
         last_day=pl.col("search_day").max(),
     )
-    return [_Span(**row) for row in spans.drop("run", "rows").iter_rows(named=True)]
+    return [_Span(**row) for row in spans.drop("run", "block").iter_rows(named=True)]
 
 
 def _read(
-    impressions: pl.LazyFrame, spans: list[_Span], features: FeatureSet
+    impressions: pl.LazyFrame,
+    spans: list[_Span],
+    features: FeatureSet,
+    posted: Collection[str],
 ) -> Iterator[tuple[_Span, pl.DataFrame]]:
-    """Rows of each span: all that a block reads, or what the books alone need."""
+    """Rows of each span: all that a block reads, or what the books alone need (``posted``)."""
     read = columns_read(impressions.collect_schema(), features.names)
     for span in spans:
         rows = _within(impressions, span)
         if span.is_built:
-            yield span, rows.select(read).collect(engine="streaming")
+            yield span, rows.select(read).collect()
         else:
             narrow = narrowed(nw.from_native(coded(rows.select(read))))
-            yield span, narrow.to_native().collect(engine="streaming")
+            names = [n for n in narrow.collect_schema().names() if n in {*posted, *_POSTED}]
+            yield span, narrow.select(names).to_native().collect(engine="streaming")
 
 
 def _within(impressions: pl.LazyFrame, span: _Span) -> pl.LazyFrame:
-    rows = impressions.filter(
-        pl.col("search_s").is_between(span.first_s, span.last_s),
-        pl.col("search_day").is_between(span.first_day, span.last_day),
-    )
+    rows = impressions.filter(pl.col("search_s").is_between(span.first_s, span.last_s))
+    return _of_days(rows, span.first_day, span.last_day)
+
+
+def _of_days(impressions: pl.LazyFrame, first: int, last: int) -> pl.LazyFrame:
+    rows = impressions.filter(pl.col("search_day").is_between(first, last))
     if "ds_search" in impressions.collect_schema().names():
         # The same rows, said in the words of the partitions: others are not opened.
-        first, last = (_EPOCH + timedelta(days=day) for day in (span.first_day, span.last_day))
-        return rows.filter(pl.col("ds_search").is_between(first, last))
+        begin, end = (_EPOCH + timedelta(days=day) for day in (first, last))
+        return rows.filter(pl.col("ds_search").is_between(begin, end))
     return rows
 
 
@@ -157,15 +173,30 @@ def _expect(books: Books, impressions: pl.LazyFrame, spans: list[_Span]) -> None
 
 
 def _repeated(impressions: pl.LazyFrame, spans: list[_Span], ledger: Ledger) -> Array:
-    keys = impressions.select(*ledger.key)
-    parts = []
-    for span in spans:
-        known = _within(impressions, span).select(*ledger.key).drop_nulls()
-        parts.append(Rows(coded(known).collect()).keys(ledger.key).values)
-    keys = np.concatenate(parts)
+    """Packed keys with more than one row, sorted; some of all keys at a time, if they are many."""
+    days = range(spans[0].first_day, spans[-1].last_day + 1)
+    parts = -(-sum(span.rows for span in spans) // _KEYS_AT_ONCE)
+    found = [_again(_keys_of(impressions, days, ledger, (n, parts))) for n in range(parts)]
+    return np.sort(np.concatenate(found))
+
+
+def _keys_of(
+    impressions: pl.LazyFrame, days: Sequence[int], ledger: Ledger, part: tuple[int, int]
+) -> Array:
+    number, parts = (np.uint64(n) for n in part)
+    keys = []
+    for day in days:
+        rows = _of_days(impressions, day, day).select(*ledger.key).drop_nulls()
+        packed = Rows(coded(rows).collect()).keys(ledger.key).values
+        keys.append(packed[(packed * _SCATTER >> _HIGH) % parts == number])
+    return np.concatenate(keys)
+
+
+def _again(keys: Array) -> Array:
+    """Those that stand there more than once, in order."""
     keys.sort()
-    again = keys[1:][keys[1:] == keys[:-1]]
-    return again[np.concatenate([[True], again[1:] != again[:-1]])] if len(again) else again
+    again: Array = np.unique(keys[1:][keys[1:] == keys[:-1]])
+    return again
 
 
 def _coded(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:

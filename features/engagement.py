@@ -19,7 +19,7 @@ from features.exact import HOURS_PER_SECOND
 from features.funnel import DAY_S
 from features.ledger import Latest, Ledger, Tally
 
-__all__ = ["FEATURES", "EngagementConfig", "engagement_features"]
+__all__ = ["BY_ROOM_TYPE", "FEATURES", "EngagementConfig", "engagement_features"]
 
 HOUR_S = 3_600
 
@@ -181,7 +181,9 @@ _LEDGERS = (_LISTING, _PRIOR, _YESTERDAY, _CELL, _PARTY, _LEAD)
 
 
 def _rate_of(source: str, events: str) -> frozenset[str]:
-    return frozenset(f"{of}_{what}" for of in (source, "_prior") for what in (events, "impressions"))
+    return frozenset(
+        f"{of}_{what}" for of in (source, "_prior") for what in (events, "impressions")
+    )
 
 
 _CLICK_RATE = _rate_of("listing_past", "clicks")
@@ -200,6 +202,9 @@ _READS: dict[str, frozenset[str]] = {
     "room_type_past_click_rate": _rate_of("_prior", "clicks"),
 }
 """What the ledgers have to give for a feature that is not one of their columns itself."""
+
+BY_ROOM_TYPE = frozenset(name for name, read in _READS.items() if "_prior_impressions" in read)
+"""Features that tell room types apart where the log has them, and do without otherwise."""
 
 _SMOOTHED_TO_OWN = frozenset(
     {

@@ -13,7 +13,8 @@ import numpy as np
 
 from data.contract import BOOKED, CONTACTED, Stage
 from features.arrays import Array, Keys, Rows, among, grouped_by_key
-from features.balance import Asked, Balance, Events, reach
+from features.balance import Asked, Balance, Events, own_reach, reach
+from features.events import NEVER
 from features.funnel import DAY_S
 from features.ledger import Latest, Ledger, Tally
 
@@ -60,42 +61,67 @@ class Feed:
         """Only events of these keys (sorted) will ever come."""
         self._balance = Balance(len(self._tallies), len(self._latest), keys)
 
-    def answer(self, asked: Asked, posted: Events, last_s: int) -> tuple[list[Array], list[Array]]:
+    def answer(
+        self, asked: Asked, posted: Rows, keys: Keys, *, is_own: bool
+    ) -> tuple[list[Array], list[Array]]:
         """Per row that asks, sums and latest times of what it knows; takes ``posted`` in.
 
-        No row asks after ``last_s``, and what later blocks post lies behind it.
+        ``keys`` are those of ``posted``. ``is_own``: the rows that ask are ``posted``.
         """
         self._close(asked.first_s)
-        sums, latest = self._balance.of(asked.unique)
-        sums, latest = ([held[asked.of_row] for held in part] for part in (sums, latest))
-        fresh = self._visible(posted, last_s)
-        if len(fresh) and len(asked.of_row):
+        held = self._balance.of(asked.unique)
+        sums, latest = ([part[asked.of_row] for part in parts] for parts in held)
+        if is_own and self._is_instant and len(asked.rows):
+            more, moments, fresh = own_reach(asked, self._row_by_row(asked, posted, keys))
+        else:
+            fresh = self._visible(
+                self._events(posted, keys, asked if is_own else None), _last_s(posted)
+            )
             more, moments = reach(asked, fresh)
-            sums = [held + amount for held, amount in zip(sums, more, strict=True)]
-            latest = [np.maximum(held, m) for held, m in zip(latest, moments, strict=True)]
         self._balance.add(fresh)
-        return sums, latest
+        sums = [amount + new for amount, new in zip(sums, more, strict=True)]
+        return sums, [np.maximum(old, new) for old, new in zip(latest, moments, strict=True)]
 
-    def post(self, posted: Events, last_s: int) -> None:
-        """Take in events of a time at which nobody asks, the latest at ``last_s``."""
-        self._balance.add(self._visible(posted, last_s))
+    def post(self, posted: Rows, keys: Keys) -> None:
+        """Take in rows of a time at which nobody asks."""
+        self._balance.add(self._visible(self._events(posted, keys), _last_s(posted)))
 
-    def events(self, rows: Rows, keys: Keys, among_rows: Array | None = None) -> Events:
-        """What these rows add; only ``among_rows`` (true and false), where given."""
-        counts = self._counts(rows) & keys.is_known
-        if among_rows is not None:
-            counts = counts & among_rows
-        chosen = np.flatnonzero(counts)
-        if self._distinct is not None:
-            chosen = self._first_met(rows, keys, chosen)
+    @property
+    def _is_instant(self) -> bool:
+        """Every event is known right after its own row, and stays known."""
+        return self._ledger.every_s == 1 and self._stage not in _DAY_OF and self._within_s is None
+
+    def _row_by_row(self, asked: Asked, posted: Rows, keys: Keys) -> Events:
+        """One event per row that asks, of nothing where it has none."""
+        counts = np.zeros(len(posted), dtype=np.int64)
+        counts[self._chosen(posted, keys)] = 1
+        counts = counts[asked.rows]
+        moments = np.where(counts > 0, asked.search_s, NEVER)
+        return Events(
+            keys=asked.unique[asked.of_row],
+            visible_s=asked.search_s + 1,
+            sums=tuple(_amounts(tally, posted, asked.rows) * counts for tally in self._tallies),
+            latest=tuple(moments for _ in self._latest),
+        )
+
+    def _events(self, rows: Rows, keys: Keys, asked: Asked | None = None) -> Events:
+        """What these rows add; of rows that ask themselves, summed per key and time."""
+        chosen = self._chosen(rows, keys)
         known = self._known_s(rows)[chosen]
         every = self._ledger.every_s
-        return Events(
+        events = Events(
             keys=keys.values[chosen],
             visible_s=(known // every + 1) * every,
             sums=tuple(_amounts(tally, rows, chosen) for tally in self._tallies),
             latest=tuple(known for _ in self._latest),
         )
+        if asked is None or every == 1:
+            return events
+        return events.per_key_and_time(asked.numbers[chosen])
+
+    def _chosen(self, rows: Rows, keys: Keys) -> Array:
+        chosen = np.flatnonzero(self._counts(rows) & keys.is_known)
+        return chosen if self._distinct is None else self._first_met(rows, chosen)
 
     def _visible(self, posted: Events, last_s: int) -> Events:
         """All that becomes visible up to ``last_s``; the rest is put by."""
@@ -118,9 +144,7 @@ class Feed:
             return events
         later = events.chosen(is_later)
         for second in np.unique(later.visible_s):
-            self._pending[int(second)].append(
-                later.chosen(later.visible_s == second).per_key()
-            )
+            self._pending[int(second)].append(later.chosen(later.visible_s == second).per_key())
         return events.chosen(~is_later)
 
     def _counts(self, rows: Rows) -> Array:
@@ -133,7 +157,7 @@ class Feed:
             return (rows.integers(_DAY_OF[self._stage]) + 1) * DAY_S - 1
         return rows.integers("search_s")
 
-    def _first_met(self, rows: Rows, keys: Keys, chosen: Array) -> Array:
+    def _first_met(self, rows: Rows, chosen: Array) -> Array:
         """Of these rows the first of each key and value, where it was never met before."""
         both = rows.keys((*self._ledger.key, str(self._distinct)))
         chosen = chosen[both.is_known[chosen]]
@@ -150,6 +174,10 @@ class Feed:
         is_new = ~among(pairs, self._met)
         self._met = np.sort(np.concatenate([self._met, pairs[is_new]]))
         return chosen[first[is_new]]
+
+
+def _last_s(rows: Rows) -> int:
+    return int(rows.integers("search_s").max()) if len(rows) else 0
 
 
 def _amounts(tally: Tally, rows: Rows, chosen: Array) -> Array:

@@ -1,8 +1,8 @@
 """The listing's standing among the results of its own search.
 
 Written as windows, for any engine, and on Polars computed by :mod:`features.results`; a
-test holds the two equal. Computed over the rows of one search that are in the frame. All sums are of integers, so
-the order of the rows cannot show in the last bit.
+test holds the two equal. Computed over the rows of one search that are in the frame. All
+sums are of integers, so the order of the rows cannot show in the last bit.
 """
 
 from __future__ import annotations
@@ -164,16 +164,21 @@ def _by_arrays(
 
 def _compared(rows: pl.DataFrame, *, used: tuple[Standing, ...], names: list[str]) -> pl.DataFrame:
     results = Results(rows["id_search"])
-    found: dict[str, pl.Series] = {}
+    found: list[pl.Series] = []
     for standing in used:
-        of, value = standing.name, rows[standing.column]
-        placed = results.standings(as_array(value), low_is_good=standing.low_is_good)
-        rank = pl.select(pl.when(value.is_not_null()).then(pl.Series(placed.rank))).to_series()
-        found[f"in_search_{of}_rank"] = rank
-        for name in ("z", "to_median", "to_best"):
-            ratio = pl.Series(getattr(placed, name), nan_to_null=True)
-            found[f"in_search_{of}_{name}"] = ratio
-    return rows.with_columns(found[name].alias(name) for name in names)
+        value, prefix = rows[standing.column], f"in_search_{standing.name}_"
+        kinds = {name.removeprefix(prefix) for name in names if name.startswith(prefix)}
+        placed = results.standings(as_array(value), kinds, low_is_good=standing.low_is_good)
+        found += [_where_known(f"{prefix}{k}", array, value) for k, array in placed.items()]
+    return rows.with_columns(found).select(*rows.columns, *names)
+
+
+def _where_known(name: str, array: Any, value: pl.Series) -> pl.Series:
+    if name.endswith("_rank"):
+        return pl.select(
+            pl.when(value.is_not_null()).then(pl.Series(array)).alias(name)
+        ).to_series()
+    return pl.Series(name, array, nan_to_null=True)
 
 
 def _by_windows(

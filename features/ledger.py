@@ -91,6 +91,12 @@ class Ledger:
         return (*(t.name for t in self.tallies), *(entry.name for entry in self.latest))
 
     @property
+    def columns(self) -> frozenset[str]:
+        """The columns of the impressions that keys and tallies are made of."""
+        of_tallies = {name for t in self.tallies for name in (t.of, t.distinct) if name}
+        return frozenset(self.key) | of_tallies
+
+    @property
     def within_s(self) -> int | None:
         """Length of the window of those tallies that have one."""
         return next((t.within_s for t in self.tallies if t.within_s is not None), None)

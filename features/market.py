@@ -13,7 +13,7 @@ from features.exact import PER_HUNDREDTH
 from features.funnel import DAY_S
 from features.ledger import Ledger, Tally
 
-__all__ = ["FEATURES", "SEARCH_NAMES", "market_features", "market_search_features"]
+__all__ = ["BY_ROOM_TYPE", "FEATURES", "SEARCH_NAMES", "market_features", "market_search_features"]
 
 _HOUR_S = 3_600
 _CENTER = ("stage", "query_center_lat", "query_center_lng")
@@ -122,6 +122,9 @@ _READS: dict[str, frozenset[str]] = {
     "market_price_to_comparable": _COMPARED,
 }
 """What the ledgers have to give for a feature that is not one of their columns itself."""
+
+BY_ROOM_TYPE = frozenset({"market_comparable_price", "market_price_to_comparable"})
+"""Features that tell room types apart where the log has them, and do without otherwise."""
 
 
 def market_search_features(

@@ -26,8 +26,10 @@ _LEAD_BOUNDS_DAYS = (1, 7, 30, 90)
 _SIZE_BOUNDS_GUESTS = (1, 2, 4)
 
 
-def with_measures(rows: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
-    """``rows`` with the measures that its columns allow.
+def with_measures(
+    rows: nw.LazyFrame[Any], names: Collection[str] | None = None
+) -> nw.LazyFrame[Any]:
+    """``rows`` with the measures that its columns allow, or those of ``names`` among them.
 
     ``_price`` hundredths per night, ``_rating`` hundredths of a star, ``_lat`` and ``_lng``
     millionths of a degree, ``_capacity`` guests: each null where unknown, each with a
@@ -39,8 +41,11 @@ def with_measures(rows: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
     """
     columns = rows.collect_schema().names()
     needed = {name: e for name, (e, needs) in _measures(columns).items() if needs <= set(columns)}
-    measured = rows.with_columns(**needed)
     known = {f"_has{name}": _known(name) for name in _SUMMED if name in needed}
+    if names is not None:
+        known = {name: e for name, e in known.items() if name in names}
+        needed = {n: e for n, e in needed.items() if n in names or f"_has{n}" in names}
+    measured = rows.with_columns(**needed) if needed else rows
     return measured.with_columns(**known) if known else measured
 
 

@@ -9,7 +9,15 @@ import narwhals as nw
 import polars as pl
 import pyarrow as pa
 
-__all__ = ["beside", "brought_to", "found_in_order", "settled", "settled_on_spark", "several", "taken"]
+__all__ = [
+    "beside",
+    "brought_to",
+    "found_in_order",
+    "settled",
+    "settled_on_spark",
+    "several",
+    "taken",
+]
 
 Frame = nw.LazyFrame[Any]
 

@@ -16,7 +16,7 @@ import polars as pl
 
 from features.arrays import Array
 
-__all__ = ["RESOLUTION", "Results", "Standings", "as_array"]
+__all__ = ["RESOLUTION", "Results", "as_array"]
 
 RESOLUTION = 1_000_000
 """Places between the lowest and the highest value of a search are counted in millionths."""
@@ -65,59 +65,76 @@ class Results:
             counts[places] = sum((chosen == other).astype(np.uint32) for other in chosen)
         return counts
 
-    def standings(self, values: Array, *, low_is_good: bool) -> Standings:
-        """Rank, place and ratios of these values (NaN where unknown) in their searches."""
-        found = Standings.empty(self.rows)
+    def standings(
+        self, values: Array, kinds: Collection[str], *, low_is_good: bool
+    ) -> dict[str, Array]:
+        """How these values (NaN where unknown) stand in their searches.
+
+        ``kinds`` among ``rank`` (uint32, 0 where unknown), ``z``, ``to_median`` and
+        ``to_best`` (float64, NaN where unknown).
+        """
+        dtypes = {kind: np.uint32 if kind == "rank" else np.float64 for kind in kinds}
+        found: dict[str, Array] = {k: np.empty(self.rows, dtype=d) for k, d in dtypes.items()}
         for places in self.by_size:
-            found.fill(places, values[places], low_is_good=low_is_good)
+            shown = _Shown(values[places], low_is_good=low_is_good)
+            for kind, held in found.items():
+                held[places] = getattr(shown, kind)()
         return found
 
 
-class Standings:
-    """Per row, how its value stands among those of its search; NaN where that is unknown."""
+class _Shown:
+    """Values (results × searches) of searches with equally many results."""
 
-    def __init__(self, rank: Array, z: Array, to_median: Array, to_best: Array) -> None:
-        self.rank, self.z, self.to_median, self.to_best = rank, z, to_median, to_best
+    def __init__(self, values: Array, *, low_is_good: bool) -> None:
+        self.values, self.low_is_good = values, low_is_good
+        self.ordered = np.sort(values, axis=0)  # unknown ones go last
+        self.known = len(values) - np.isnan(values).sum(axis=0)
+        self.lowest = self.ordered[0]
+        self.highest = _nth(self.ordered, np.maximum(self.known - 1, 0))
 
-    @classmethod
-    def empty(cls, rows: int) -> Standings:
-        rank = np.zeros(rows, dtype=np.uint32)
-        return cls(rank, *(np.full(rows, np.nan) for _ in range(3)))
+    def rank(self) -> Array:
+        """1 for the best; ties share the better rank; 0 where unknown."""
+        results, searches = self.values.shape
+        ranks = self._among_few() if results <= searches else self._among_many()
+        return ranks * ~np.isnan(self.values)
 
-    def fill(self, places: Array, values: Array, *, low_is_good: bool) -> None:
-        """Of searches with equally many results; both are results × searches."""
-        ordered = np.sort(values, axis=0)  # unknown ones go last
-        known = len(values) - np.isnan(values).sum(axis=0)
-        lowest, highest = ordered[0], _nth(ordered, np.maximum(known - 1, 0))
-        middle = _nth(ordered, np.maximum(known - 1, 0) // 2), _nth(ordered, known // 2)
-        median = (middle[0] + middle[1]) * 0.5
-        best = lowest if low_is_good else highest
-        self.rank[places] = _ranks(values, ordered, known, low_is_good=low_is_good)
-        self.z[places] = _z(values, lowest, highest, known)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            self.to_median[places] = np.where(median > 0, values / median, np.nan)
-            self.to_best[places] = np.where(best > 0, values / best, np.nan)
+    def z(self) -> Array:
+        """Less the mean, in standard deviations of the search."""
+        return _z(self.values, self.lowest, self.highest, self.known)
+
+    def to_median(self) -> Array:
+        last = np.maximum(self.known - 1, 0)
+        middle = _nth(self.ordered, last // 2), _nth(self.ordered, self.known // 2)
+        return _multiple(self.values, (middle[0] + middle[1]) * 0.5)
+
+    def to_best(self) -> Array:
+        return _multiple(self.values, self.lowest if self.low_is_good else self.highest)
+
+    def _among_few(self) -> Array:
+        ranks = np.ones(self.values.shape, dtype=np.uint32)
+        for other in self.values:
+            ranks += other < self.values if self.low_is_good else other > self.values
+        return ranks
+
+    def _among_many(self) -> Array:
+        ranks = np.empty(self.values.shape, dtype=np.uint32)
+        for search, known in enumerate(self.known):
+            shown, own = self.ordered[:known, search], self.values[:, search]
+            if self.low_is_good:
+                ranks[:, search] = np.searchsorted(shown, own, side="left") + 1
+            else:
+                ranks[:, search] = known - np.searchsorted(shown, own, side="right") + 1
+        return ranks
+
+
+def _multiple(values: Array, of: Array) -> Array:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(of > 0, values / of, np.nan)
 
 
 def _nth(ordered: Array, place: Array) -> Array:
     last = np.minimum(place, len(ordered) - 1)
     return np.asarray(np.take_along_axis(ordered, last[None], axis=0)[0])
-
-
-def _ranks(values: Array, ordered: Array, known: Array, *, low_is_good: bool) -> Array:
-    """1 for the best; ties share the better rank; 0 where unknown."""
-    ranks = np.zeros(values.shape, dtype=np.uint32)
-    results, searches = values.shape
-    if results <= searches:
-        for other in values:
-            ranks += other < values if low_is_good else other > values
-        return (ranks + 1) * ~np.isnan(values)
-    for search in range(searches):
-        shown = ordered[: known[search], search]
-        side = "left" if low_is_good else "right"
-        below = np.searchsorted(shown, values[:, search], side=side)
-        ranks[:, search] = (below if low_is_good else len(shown) - below) + 1
-    return ranks * ~np.isnan(values)
 
 
 def _z(values: Array, lowest: Array, highest: Array, known: Array) -> Array:
