@@ -7,12 +7,13 @@ text is coded, and a code is never written out.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
 
-__all__ = ["Array", "Keys", "Rows", "among", "grouped_by_key"]
+__all__ = ["Array", "Keys", "Numbered", "Rows", "among", "grouped_by_key"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -20,6 +21,7 @@ _WORDS = pl.Categorical(pl.Categories("stayrank_words", physical=pl.UInt32))
 # Polars forgets the codes when no column of theirs is left.
 _KEPT = pl.Series([""], dtype=_WORDS)
 _KEY_BITS, _FIRST_BITS = 64, 32
+_TABLE_PER_ROW = 16
 
 
 class Keys(NamedTuple):
@@ -29,6 +31,13 @@ class Keys(NamedTuple):
     is_known: Array
 
 
+class Numbered(NamedTuple):
+    """The different keys in order, and of each row the number of its key among them."""
+
+    unique: Array
+    of_row: Array
+
+
 class Rows:
     """The columns of one frame as arrays, each made when it is first asked for."""
 
@@ -36,6 +45,7 @@ class Rows:
         self.frame = frame
         self._integers: dict[str, Array] = {}
         self._keys: dict[tuple[str, ...], Keys] = {}
+        self._numbered: dict[tuple[str, ...], Numbered] = {}
 
     def __len__(self) -> int:
         return self.frame.height
@@ -64,6 +74,33 @@ class Rows:
             self._keys[key] = Keys(self._packed(key), is_known)
         return self._keys[key]
 
+    def numbered(self, names: Sequence[str]) -> Numbered:
+        """The packed keys of all rows, known or not, numbered."""
+        key = tuple(names)
+        if key not in self._numbered:
+            self._numbered[key] = self._in_table(key) or _sorted_out(self.keys(key).values)
+        return self._numbered[key]
+
+    def _in_table(self, names: tuple[str, ...]) -> Numbered | None:
+        """Numbered by looking each key up in a table of all that are possible, if it is small."""
+        if not len(self):
+            return None
+        columns = [self.integers(name) for name in names]
+        lowest, highest = [int(c.min()) for c in columns], [int(c.max()) for c in columns]
+        if min(lowest) < 0 or _TABLE_PER_ROW * len(self) < _possible(lowest, highest):
+            return None
+        place = np.zeros(len(self), dtype=np.int64)
+        for column, low, high in zip(columns, lowest, highest, strict=True):
+            place = place * (high - low + 1) + (column - low)
+        table = np.zeros(_possible(lowest, highest), dtype=np.int64)
+        table[place] = 1
+        present = np.flatnonzero(table)
+        table[present] = np.arange(len(present))
+        first = np.empty(len(present), dtype=np.int64)
+        of_row = table[place]
+        first[of_row] = np.arange(len(self))
+        return Numbered(self.keys(names).values[first], of_row)
+
     def _packed(self, names: tuple[str, ...]) -> Array:
         values = self.integers(names[0]).astype(np.uint64)
         if len(names) == 1:
@@ -74,6 +111,19 @@ class Rows:
             more = _within(self.integers(name).astype(np.uint64), bits, name)
             packed = (packed << np.uint64(bits)) | more
         return packed
+
+
+def _possible(lowest: Sequence[int], highest: Sequence[int]) -> int:
+    return prod(high - low + 1 for low, high in zip(lowest, highest, strict=True))
+
+
+def _sorted_out(keys: Array) -> Numbered:
+    unique, order, starts = grouped_by_key(keys)
+    steps = np.zeros(len(order), dtype=np.int64)
+    steps[starts[1:]] = 1
+    of_row = np.empty(len(order), dtype=np.int64)
+    of_row[order] = np.cumsum(steps)
+    return Numbered(unique, of_row)
 
 
 def grouped_by_key(keys: Array) -> tuple[Array, Array, Array]:

@@ -12,10 +12,10 @@ from functools import cached_property
 
 import numpy as np
 
-from features.arrays import Array, Keys, grouped_by_key
+from features.arrays import Array, Keys, Numbered, grouped_by_key
 from features.events import NEVER
 
-__all__ = ["Asked", "Balance", "Events", "own_reach", "reach"]
+__all__ = ["Asked", "Balance", "Events", "own_reach", "reach", "totals"]
 
 _TIME_BITS = np.uint64(32)
 
@@ -101,22 +101,22 @@ class Events:
 class Asked:
     """Whose past is asked about, and when: the rows of a block that have a known key."""
 
-    def __init__(self, keys: Keys, search_s: Array) -> None:
+    def __init__(self, keys: Keys, numbered: Numbered, search_s: Array) -> None:
+        """``numbered`` are the same keys, those of rows that do not ask among them."""
         self.is_known = keys.is_known
         self.rows = np.flatnonzero(keys.is_known)
         self.search_s = search_s[self.rows]
-        self.unique, order, starts = grouped_by_key(keys.values[self.rows])
-        numbers = np.zeros(len(order), dtype=np.int64)
-        numbers[starts[1:]] = 1
-        self.of_row = np.empty(len(order), dtype=np.int64)
-        self.of_row[order] = np.cumsum(numbers)
+        self.unique, self.numbers = numbered
+        if len(self.rows) < len(self.is_known):
+            self._leave_out_the_unknown()
+        self.of_row = self.numbers[self.rows]
 
-    @cached_property
-    def numbers(self) -> Array:
-        """Of every row of the block the number of its key among the unique ones, or -1."""
-        numbers = np.full(len(self.is_known), -1, dtype=np.int64)
-        numbers[self.rows] = self.of_row
-        return numbers
+    def _leave_out_the_unknown(self) -> None:
+        is_asked = np.zeros(len(self.unique), dtype=bool)
+        is_asked[self.numbers[self.rows]] = True
+        numbers = np.cumsum(is_asked) - 1
+        self.unique = self.unique[is_asked]
+        self.numbers = np.where(self.is_known, numbers[self.numbers], -1)
 
     @cached_property
     def in_time(self) -> tuple[Array, Array]:
@@ -190,6 +190,33 @@ class Balance:
         self.keys = np.insert(self.keys, at, keys)
         self._sums = tuple(np.insert(amount, at, 0) for amount in self._sums)
         self._latest = tuple(np.insert(moment, at, NEVER) for moment in self._latest)
+
+
+def totals(
+    numbered: Numbered, rows: Array, amounts: Sequence[Array], moments: Sequence[Array]
+) -> Events:
+    """The sums of these rows per key, whatever their times, and the latest of them."""
+    numbers, keys = numbered.of_row[rows], numbered.unique
+    counts = np.bincount(numbers, minlength=len(keys))
+    has_events = np.flatnonzero(counts)
+    latest = [np.full(len(keys), NEVER) for _ in moments]
+    for held, moment in zip(latest, moments, strict=True):
+        np.maximum.at(held, numbers, moment)
+    return Events(
+        keys=keys[has_events],
+        visible_s=counts[has_events],
+        sums=tuple(_summed(numbers, a, counts)[has_events] for a in amounts),
+        latest=tuple(held[has_events] for held in latest),
+        is_per_key=True,
+    )
+
+
+def _summed(numbers: Array, amounts: Array, counts: Array) -> Array:
+    if len(amounts) and amounts.min() == amounts.max():
+        return np.asarray(counts * amounts[0])
+    sums = np.zeros(len(counts), dtype=np.int64)
+    np.add.at(sums, numbers, amounts)
+    return sums
 
 
 def own_reach(asked: Asked, events: Events) -> tuple[list[Array], list[Array], Events]:

@@ -15,6 +15,7 @@ import narwhals as nw
 import numpy as np
 import polars as pl
 
+from data.contract import IMPRESSED
 from features.arrays import Array, Keys, Rows, among
 from features.balance import Asked
 from features.events import NEVER, Frame
@@ -73,7 +74,7 @@ class Books:
             if by_search is not None:
                 self._by_search[ledger] = by_search
         those = self._met_again(ledger, asked.keys(ledger.key))
-        whose = Asked(those, asked.integers("search_s"))
+        whose = Asked(those, asked.numbered(ledger.key), asked.integers("search_s"))
         is_own = posted is asked
         of_posted = those if is_own else self._met_again(ledger, posted.keys(ledger.key))
         is_known = asked.keys(ledger.key).is_known
@@ -83,23 +84,21 @@ class Books:
             found.update(_columns(feed, values, whose, is_known))
         return pl.DataFrame([found[name].alias(name) for name in ledger.names])
 
-    def post(self, impressions: pl.DataFrame) -> None:
-        """Take in the impressions of a time that is not built, with their measures."""
+    def post(self, impressions: pl.DataFrame, until_s: int) -> None:
+        """Take in the impressions of a time that is not built, with their measures.
+
+        ``until_s`` is the first second that is built after them.
+        """
         if impressions.height == 0:
             return
-        rows = Rows(impressions)
-        searches: dict[tuple[str, ...], Rows] = {}
+        rows, searches = Rows(impressions), Rows(self._per_search(impressions))
         for ledger, feeds in self._feeds.items():
-            source = rows
-            if (columns := self._by_search.get(ledger)) is not None:
-                if columns not in searches:
-                    searches[columns] = Rows(_per_search(impressions, columns))
-                source = searches[columns]
+            source = searches if ledger in self._by_search else rows
             keys = self._met_again(ledger, source.keys(ledger.key))
             for feed in feeds:
-                feed.post(source, keys)
+                feed.post(source, keys, source.numbered(ledger.key), until_s)
         if self._gap_s is not None:
-            self.sessions(nw.from_native(impressions.lazy()), self._gap_s)
+            self.sessions(nw.from_native(searches.frame.lazy()), self._gap_s)
 
     def sessions(self, block: Frame, gap_s: int) -> Frame:
         """As :func:`features.sessions.sessions`, of this block and what goes on into it."""
@@ -117,6 +116,13 @@ class Books:
         for old in [*self._made][:-_KEPT]:
             del self._made[old]
         return self._made[name]
+
+    def _per_search(self, impressions: pl.DataFrame) -> pl.DataFrame:
+        """One event per search: what its rows have of the columns that are asked about."""
+        read = {"id_user", "search_s"}.union(*self._by_search.values())
+        columns = [name for name in impressions.columns if name in read]
+        searches = impressions.group_by("id_search").agg(pl.col(name).max() for name in columns)
+        return searches.with_columns(stage=pl.lit(int(IMPRESSED), dtype=pl.Int8))
 
     def _met_again(self, ledger: Ledger, keys: Keys) -> Keys:
         """The keys, known only where somebody meets them a second time."""
@@ -147,8 +153,3 @@ def _spread(values: Array, whose: Asked, otherwise: int, is_known: Array) -> pl.
     if is_known.all():
         return series
     return pl.select(pl.when(pl.Series(is_known)).then(series)).to_series()
-
-
-def _per_search(impressions: pl.DataFrame, columns: tuple[str, ...]) -> pl.DataFrame:
-    searches = impressions.group_by("id_search").agg(pl.col(name).max() for name in columns)
-    return searches.with_columns(stage=pl.lit(0, dtype=pl.Int8))

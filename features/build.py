@@ -226,7 +226,7 @@ _LATER = frozenset({"guest_past_clicks"})
 
 def columns_read(schema: Mapping[str, Any], wanted: Collection[str]) -> list[str]:
     """The columns of the impressions that the wanted features read, or carry along."""
-    chosen = [f for f in available_features(schema) if f.name in wanted]
+    chosen = [f for f in available_features(list(schema)) if f.name in wanted]
     read = {*CARRIED, *(name for f in chosen for name in f.needs)}
     if "listing_total_price" in read:
         read.update(PRICE_PARTS)

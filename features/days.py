@@ -35,6 +35,9 @@ _KEYS_AT_ONCE = 1 << 25
 
 _SCATTER, _HIGH = np.uint64(0x9E3779B97F4A7C15), np.uint64(32)  # Fibonacci hashing (Knuth)
 
+_POSTED_BLOCKS = 4
+"""Rows that are not built are few columns: so many blocks of them are read together."""
+
 _POSTED = frozenset(
     {"id_search", "id_user", "search_s", "search_day", "stage", "contact_day", "book_day"}
 )
@@ -91,7 +94,7 @@ def build_by_day(
     with made_ahead(_read(impressions, spans, chosen, books.columns), ahead=1) as blocks:
         for span, rows in blocks:
             if not span.is_built:
-                books.post(rows)
+                books.post(rows, _next_built_s(spans, span))
                 continue
             text, block = _coded(rows)
             built = build_block(block, books, chosen, log)
@@ -122,7 +125,8 @@ def _spans(impressions: pl.LazyFrame, days: Collection[int], block_rows: int) ->
     sizes = sizes.with_columns(is_built=pl.col("search_day").is_in(list(days)))
     sizes = sizes.with_columns(run=pl.col("is_built").rle_id())
     before = pl.col("rows").cum_sum().over("run") - 1
-    sizes = sizes.with_columns(block=before // block_rows)
+    most = pl.when("is_built").then(block_rows).otherwise(_POSTED_BLOCKS * block_rows)
+    sizes = sizes.with_columns(block=before // most)
     spans = sizes.group_by("run", "block", "is_built", maintain_order=True).agg(
         pl.col("rows").sum(),
         first_s=pl.col("search_s").min(),
@@ -130,7 +134,9 @@ def _spans(impressions: pl.LazyFrame, days: Collection[int], block_rows: int) ->
         first_day=pl.col("search_day").min(),
         last_day=pl.col("search_day").max(),
     )
-    return [_Span(**row) for row in spans.drop("run", "block").iter_rows(named=True)]
+    every = [_Span(**row) for row in spans.drop("run", "block").iter_rows(named=True)]
+    last = max((n for n, span in enumerate(every) if span.is_built), default=-1)
+    return every[: last + 1]
 
 
 def _read(
@@ -165,11 +171,16 @@ def _of_days(impressions: pl.LazyFrame, first: int, last: int) -> pl.LazyFrame:
     return rows
 
 
+def _next_built_s(spans: list[_Span], after: _Span) -> int:
+    return min(s.first_s for s in spans if s.is_built and s.first_s > after.last_s)
+
+
 def _expect(books: Books, impressions: pl.LazyFrame, spans: list[_Span]) -> None:
     """Tell the books which keys of sparse ledgers come more than once: few of very many."""
     for ledger in books.ledgers:
         if ledger.is_sparse and spans:
-            books.expect(ledger, _repeated(impressions, spans, ledger))
+            keys = _repeated if all(span.is_built for span in spans) else _of_built
+            books.expect(ledger, keys(impressions, spans, ledger))
 
 
 def _repeated(impressions: pl.LazyFrame, spans: list[_Span], ledger: Ledger) -> Array:
@@ -178,6 +189,13 @@ def _repeated(impressions: pl.LazyFrame, spans: list[_Span], ledger: Ledger) -> 
     parts = -(-sum(span.rows for span in spans) // _KEYS_AT_ONCE)
     found = [_again(_keys_of(impressions, days, ledger, (n, parts))) for n in range(parts)]
     return np.sort(np.concatenate(found))
+
+
+def _of_built(impressions: pl.LazyFrame, spans: list[_Span], ledger: Ledger) -> Array:
+    """Packed keys of the rows that are built, sorted: nobody asks for others."""
+    days = sorted({d for s in spans if s.is_built for d in range(s.first_day, s.last_day + 1)})
+    keys: Array = np.unique(_keys_of(impressions, days, ledger, (0, 1)))
+    return keys
 
 
 def _keys_of(

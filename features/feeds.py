@@ -12,8 +12,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from data.contract import BOOKED, CONTACTED, Stage
-from features.arrays import Array, Keys, Rows, among, grouped_by_key
-from features.balance import Asked, Balance, Events, own_reach, reach
+from features.arrays import Array, Keys, Numbered, Rows, among, grouped_by_key
+from features.balance import Asked, Balance, Events, own_reach, reach, totals
 from features.events import NEVER
 from features.funnel import DAY_S
 from features.ledger import Latest, Ledger, Tally
@@ -74,17 +74,31 @@ class Feed:
         if is_own and self._is_instant and len(asked.rows):
             more, moments, fresh = own_reach(asked, self._row_by_row(asked, posted, keys))
         else:
-            fresh = self._visible(
-                self._events(posted, keys, asked if is_own else None), _last_s(posted)
-            )
+            chosen = self._chosen(posted, keys)
+            events = self._events(posted, keys, chosen)
+            if is_own and self._ledger.every_s > 1:
+                events = events.per_key_and_time(asked.numbers[chosen])
+            fresh = self._visible(events, _last_s(posted))
             more, moments = reach(asked, fresh)
         self._balance.add(fresh)
         sums = [amount + new for amount, new in zip(sums, more, strict=True)]
         return sums, [np.maximum(old, new) for old, new in zip(latest, moments, strict=True)]
 
-    def post(self, posted: Rows, keys: Keys) -> None:
-        """Take in rows of a time at which nobody asks."""
-        self._balance.add(self._visible(self._events(posted, keys), _last_s(posted)))
+    def post(self, posted: Rows, keys: Keys, numbered: Numbered, until_s: int) -> None:
+        """Take in rows of a time at which nobody asks: the next to ask does at ``until_s``."""
+        chosen = self._chosen(posted, keys)
+        known, every = self._known_s(posted)[chosen], self._ledger.every_s
+        is_visible = known < until_s // every * every
+        if self._within_s is not None:
+            # Of the others each has ended by then, or will not be known.
+            lasting = known >= (until_s - self._within_s) // every * every
+            chosen, is_visible = chosen[lasting], np.zeros(int(lasting.sum()), dtype=bool)
+        seen = chosen if is_visible.all() else chosen[is_visible]
+        moments = self._known_s(posted)[seen]
+        amounts = [_amounts(tally, posted, seen) for tally in self._tallies]
+        self._balance.add(totals(numbered, seen, amounts, [moments for _ in self._latest]))
+        later = self._events(posted, keys, chosen[~is_visible])
+        self._balance.add(self._visible(later, until_s))
 
     @property
     def _is_instant(self) -> bool:
@@ -104,20 +118,15 @@ class Feed:
             latest=tuple(moments for _ in self._latest),
         )
 
-    def _events(self, rows: Rows, keys: Keys, asked: Asked | None = None) -> Events:
-        """What these rows add; of rows that ask themselves, summed per key and time."""
-        chosen = self._chosen(rows, keys)
+    def _events(self, rows: Rows, keys: Keys, chosen: Array) -> Events:
         known = self._known_s(rows)[chosen]
         every = self._ledger.every_s
-        events = Events(
+        return Events(
             keys=keys.values[chosen],
             visible_s=(known // every + 1) * every,
             sums=tuple(_amounts(tally, rows, chosen) for tally in self._tallies),
             latest=tuple(known for _ in self._latest),
         )
-        if asked is None or every == 1:
-            return events
-        return events.per_key_and_time(asked.numbers[chosen])
 
     def _chosen(self, rows: Rows, keys: Keys) -> Array:
         chosen = np.flatnonzero(self._counts(rows) & keys.is_known)

@@ -86,7 +86,7 @@ def in_blocks(log: pl.DataFrame, ledger: Ledger, size: int, built: int) -> pl.Da
     for number, first in enumerate(range(0, len(times), size)):
         block = log.filter(pl.col("search_s").is_in(times[first : first + size].implode()))
         if number < built:
-            books.post(block)
+            books.post(block, int(times[min(size * built, len(times) - 1)]))
             continue
         rows = Rows(block)
         found.append(block.select("id_search").hstack(books.answer(ledger, rows, rows)))

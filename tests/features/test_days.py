@@ -65,3 +65,26 @@ def test_a_few_features_alone_hold_the_same_bits(names: list[str]) -> None:
     blocks = build_by_day(log.lazy(), DAYS, features=chosen)
     alone = pl.concat(block.rows for block in blocks).sort(KEY)
     assert differences(alone, at_once(log).select(alone.columns)) == []
+
+
+def test_every_feature_alone_holds_the_same_bits() -> None:
+    log = random_impressions(25, searches=40, days=3)
+    whole, unlike = at_once(log), {}
+    for name in available_features(log.columns).names:
+        chosen = available_features(log.columns).only([name])
+        alone = pl.concat(block.rows for block in build_by_day(log.lazy(), DAYS, features=chosen))
+        unlike[name] = differences(alone.sort(KEY), whole.select(alone.columns))
+    assert {name: found for name, found in unlike.items() if found} == {}
+
+
+def test_a_day_that_the_log_does_not_have_gives_no_block() -> None:
+    log = random_impressions(25, searches=10, days=2)
+    assert list(build_by_day(log.lazy(), [DAYS[4]])) == []
+    assert list(build_by_day(log.lazy(), [])) == []
+
+
+def test_rows_in_any_order_of_the_file_hold_the_same_bits() -> None:
+    log = random_impressions(26, searches=60, days=3)
+    shuffled = log.sample(fraction=1, shuffle=True, seed=1)
+    blocks = build_by_day(shuffled.lazy(), DAYS, block_rows=70)
+    assert differences(pl.concat(b.rows for b in blocks).sort(KEY), at_once(log)) == []

@@ -6,16 +6,26 @@ import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
+import hypothesis.strategies as st
 import narwhals as nw
 import polars as pl
 import pytest
+from hypothesis import HealthCheck, Phase, example, given, settings
 
 from data.ingest import ingest
 from data.store import Lake
 from features.build import available_features, build_features
 from pipelines.steps.spark_features import spark_session
-from tests.features.test_leakage import ALL_GROUPS, time_of, with_another_future, world
+from tests.features.test_leakage import (
+    ALL_GROUPS,
+    KINDS,
+    SOME_KINDS,
+    time_of,
+    with_another_future,
+    world,
+)
 from tests.features.worlds import differences
 
 pytestmark = pytest.mark.slow
@@ -41,9 +51,9 @@ def honest(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> pl.DataFrame
 
 def there(log: pl.DataFrame, spark: Any, folder: Path) -> pl.DataFrame:
     """Every feature, built on Spark."""
-    folder.mkdir(parents=True, exist_ok=True)
-    log.write_parquet(folder / "log.parquet")
-    frame = nw.from_native(spark.read.parquet(str(folder / "log.parquet")))
+    file = folder / f"{uuid4().hex}.parquet"
+    log.write_parquet(file)
+    frame = nw.from_native(spark.read.parquet(str(file)))
     built = build_features(frame, frame).collect("polars").to_native()
     return pl.DataFrame(built).sort(KEY)
 
@@ -85,15 +95,24 @@ def test_spark_builds_every_column_of_real_impressions(spark: Any, tmp_path: Pat
     impressions = Lake(tmp_path / "home").scan("impressions").collect()
     few = impressions.filter(pl.col("id_search").rank("dense") <= 60)
     assert few.height > 0
-    assert unlike(here(few), there(few, spark, tmp_path / "spark")) == {}
+    assert unlike(here(few), there(few, spark, tmp_path)) == {}
 
 
-@pytest.mark.parametrize(("share", "seed"), [(0.4, 3), (0.7, 10)])
+@settings(
+    max_examples=2,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    phases=[Phase.explicit, Phase.generate],  # each example takes Spark half a minute
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(share=st.floats(0.3, 0.9), seed=st.integers(0, 10_000), kinds=SOME_KINDS)
+@example(share=0.5, seed=3, kinds=set(KINDS))
 def test_another_future_leaves_every_group_bit_identical_on_spark(
-    share: float, seed: int, honest: pl.DataFrame, spark: Any, tmp_path: Path
+    share: float, seed: int, kinds: set[str], honest: pl.DataFrame, spark: Any, tmp_path: Path
 ) -> None:
     t = time_of(share)
-    other = there(with_another_future(world(), t, seed), spark, tmp_path)
+    other = there(with_another_future(world(), t, seed, kinds), spark, tmp_path)
     first, second = (frame.filter(pl.col("search_s") <= t) for frame in (honest, other))
     assert first.height > 0
     leaks = {
