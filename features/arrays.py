@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import polars as pl
 
-__all__ = ["Array", "Keys", "Numbered", "Rows", "among", "grouped_by_key"]
+__all__ = ["Array", "Keys", "Rows", "among", "grouped_by_key"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -25,17 +25,14 @@ _TABLE_PER_ROW = 16
 
 
 class Keys(NamedTuple):
-    """One packed key (uint64) per row, and whether all of its columns are known there."""
+    """The different keys (uint64) in order, the number of each row's key, and who has one.
 
-    values: Array
-    is_known: Array
-
-
-class Numbered(NamedTuple):
-    """The different keys in order, and of each row the number of its key among them."""
+    A row without a known key has a number too: it means nothing.
+    """
 
     unique: Array
     of_row: Array
+    is_known: Array
 
 
 class Rows:
@@ -45,7 +42,6 @@ class Rows:
         self.frame = frame
         self._integers: dict[str, Array] = {}
         self._keys: dict[tuple[str, ...], Keys] = {}
-        self._numbered: dict[tuple[str, ...], Numbered] = {}
 
     def __len__(self) -> int:
         return self.frame.height
@@ -63,67 +59,55 @@ class Rows:
         return self.frame[name].is_not_null().to_numpy()
 
     def keys(self, names: Sequence[str]) -> Keys:
-        """The columns packed into one key: different values give different keys.
+        """The columns packed into one key (:meth:`packed`), and who has all of them."""
+        key = tuple(names)
+        if key not in self._keys:
+            is_known = np.logical_and.reduce([self.is_known(name) for name in key])
+            unique, of_row = self._in_table(key) or _sorted_out(self.packed(key))
+            self._keys[key] = Keys(unique, of_row, is_known)
+        return self._keys[key]
+
+    def packed(self, names: Sequence[str], rows: Array | None = None) -> Array:
+        """One integer (uint64) per row, or those of ``rows``; different values, different keys.
 
         A single column has all 64 bits; of several the first has 32 and the others share
         the rest. Raises ``ValueError`` where a value needs more.
         """
-        key = tuple(names)
-        if key not in self._keys:
-            is_known = np.logical_and.reduce([self.is_known(name) for name in key])
-            self._keys[key] = Keys(self._packed(key), is_known)
-        return self._keys[key]
-
-    def numbered(self, names: Sequence[str]) -> Numbered:
-        """The packed keys of all rows, known or not, numbered."""
-        key = tuple(names)
-        if key not in self._numbered:
-            self._numbered[key] = self._in_table(key) or _sorted_out(self.keys(key).values)
-        return self._numbered[key]
-
-    def _in_table(self, names: tuple[str, ...]) -> Numbered | None:
-        """Numbered by looking each key up in a table of all that are possible, if it is small."""
-        if not len(self):
-            return None
         columns = [self.integers(name) for name in names]
-        lowest, highest = [int(c.min()) for c in columns], [int(c.max()) for c in columns]
-        if min(lowest) < 0 or _TABLE_PER_ROW * len(self) < _possible(lowest, highest):
-            return None
-        place = np.zeros(len(self), dtype=np.int64)
-        for column, low, high in zip(columns, lowest, highest, strict=True):
-            place = place * (high - low + 1) + (column - low)
-        table = np.zeros(_possible(lowest, highest), dtype=np.int64)
-        table[place] = 1
-        present = np.flatnonzero(table)
-        table[present] = np.arange(len(present))
-        first = np.empty(len(present), dtype=np.int64)
-        of_row = table[place]
-        first[of_row] = np.arange(len(self))
-        return Numbered(self.keys(names).values[first], of_row)
-
-    def _packed(self, names: tuple[str, ...]) -> Array:
-        values = self.integers(names[0]).astype(np.uint64)
-        if len(names) == 1:
-            return values
-        bits = (_KEY_BITS - _FIRST_BITS) // (len(names) - 1)
-        packed = _within(values, _FIRST_BITS, names[0])
-        for name in names[1:]:
-            more = _within(self.integers(name).astype(np.uint64), bits, name)
-            packed = (packed << np.uint64(bits)) | more
+        columns = [c if rows is None else c[rows] for c in columns]
+        if len(columns) == 1:
+            return columns[0].astype(np.uint64)
+        bits = (_KEY_BITS - _FIRST_BITS) // (len(columns) - 1)
+        packed = _within(columns[0], _FIRST_BITS, names[0])
+        for name, column in zip(names[1:], columns[1:], strict=True):
+            packed = (packed << np.uint64(bits)) | _within(column, bits, name)
         return packed
 
+    def _in_table(self, names: tuple[str, ...]) -> tuple[Array, Array] | None:
+        """Numbered by looking each key up in a table of all that are possible, if it is small."""
+        columns = [self.integers(name) for name in names]
+        spans = [(int(c.min()), int(c.max()) + 1) for c in columns if len(c)]
+        possible = prod(end - begin for begin, end in spans)
+        if not spans or min(spans)[0] < 0 or possible > _TABLE_PER_ROW * len(self):
+            return None
+        place = np.zeros(len(self), dtype=np.int64)
+        for column, (begin, end) in zip(columns, spans, strict=True):
+            place = place * (end - begin) + (column - begin)
+        first = np.full(possible, -1)
+        first[place] = np.arange(len(self))
+        present = np.flatnonzero(first >= 0)
+        rows = first[present]
+        first[present] = np.arange(len(present))
+        return self.packed(names, rows), first[place]
 
-def _possible(lowest: Sequence[int], highest: Sequence[int]) -> int:
-    return prod(high - low + 1 for low, high in zip(lowest, highest, strict=True))
 
-
-def _sorted_out(keys: Array) -> Numbered:
+def _sorted_out(keys: Array) -> tuple[Array, Array]:
     unique, order, starts = grouped_by_key(keys)
     steps = np.zeros(len(order), dtype=np.int64)
     steps[starts[1:]] = 1
     of_row = np.empty(len(order), dtype=np.int64)
     of_row[order] = np.cumsum(steps)
-    return Numbered(unique, of_row)
+    return unique, of_row
 
 
 def grouped_by_key(keys: Array) -> tuple[Array, Array, Array]:
@@ -151,13 +135,10 @@ def _changes(in_order: Array) -> Array:
     return np.asarray(in_order[1:] != in_order[:-1])
 
 
-def _within(values: Array, bits: int, name: str) -> Array:
+def _within(column: Array, bits: int, name: str) -> Array:
     # A negative number (a day before 1970) keeps its low bits, which tell it apart.
-    low = values & np.uint64((1 << bits) - 1)
-    lost = values >> np.uint64(bits)
-    is_negative = lost == np.uint64((1 << (_KEY_BITS - bits)) - 1)
-    if not ((lost == 0) | is_negative).all():
+    if len(column) and (column.max() >> bits or column.min() < -1 << (bits - 1)):
         raise ValueError(
             f"column {name} holds a value of more than {bits} bits, too long for a key"
         )
-    return low
+    return np.asarray(column.astype(np.uint64) & np.uint64((1 << bits) - 1))

@@ -12,7 +12,7 @@ from functools import cached_property
 
 import numpy as np
 
-from features.arrays import Array, Keys, Numbered, grouped_by_key
+from features.arrays import Array, Keys, grouped_by_key
 from features.events import NEVER
 
 __all__ = ["Asked", "Balance", "Events", "own_reach", "reach", "totals"]
@@ -101,12 +101,10 @@ class Events:
 class Asked:
     """Whose past is asked about, and when: the rows of a block that have a known key."""
 
-    def __init__(self, keys: Keys, numbered: Numbered, search_s: Array) -> None:
-        """``numbered`` are the same keys, those of rows that do not ask among them."""
-        self.is_known = keys.is_known
+    def __init__(self, keys: Keys, search_s: Array) -> None:
+        self.unique, self.numbers, self.is_known = keys
         self.rows = np.flatnonzero(keys.is_known)
         self.search_s = search_s[self.rows]
-        self.unique, self.numbers = numbered
         if len(self.rows) < len(self.is_known):
             self._leave_out_the_unknown()
         self.of_row = self.numbers[self.rows]
@@ -192,18 +190,16 @@ class Balance:
         self._latest = tuple(np.insert(moment, at, NEVER) for moment in self._latest)
 
 
-def totals(
-    numbered: Numbered, rows: Array, amounts: Sequence[Array], moments: Sequence[Array]
-) -> Events:
+def totals(keys: Keys, rows: Array, amounts: Sequence[Array], moments: Sequence[Array]) -> Events:
     """The sums of these rows per key, whatever their times, and the latest of them."""
-    numbers, keys = numbered.of_row[rows], numbered.unique
-    counts = np.bincount(numbers, minlength=len(keys))
+    numbers, unique = keys.of_row[rows], keys.unique
+    counts = np.bincount(numbers, minlength=len(unique))
     has_events = np.flatnonzero(counts)
-    latest = [np.full(len(keys), NEVER) for _ in moments]
+    latest = [np.full(len(unique), NEVER) for _ in moments]
     for held, moment in zip(latest, moments, strict=True):
         np.maximum.at(held, numbers, moment)
     return Events(
-        keys=keys[has_events],
+        keys=unique[has_events],
         visible_s=counts[has_events],
         sums=tuple(_summed(numbers, a, counts)[has_events] for a in amounts),
         latest=tuple(held[has_events] for held in latest),

@@ -74,7 +74,7 @@ class Books:
             if by_search is not None:
                 self._by_search[ledger] = by_search
         those = self._met_again(ledger, asked.keys(ledger.key))
-        whose = Asked(those, asked.numbered(ledger.key), asked.integers("search_s"))
+        whose = Asked(those, asked.integers("search_s"))
         is_own = posted is asked
         of_posted = those if is_own else self._met_again(ledger, posted.keys(ledger.key))
         is_known = asked.keys(ledger.key).is_known
@@ -96,7 +96,7 @@ class Books:
             source = searches if ledger in self._by_search else rows
             keys = self._met_again(ledger, source.keys(ledger.key))
             for feed in feeds:
-                feed.post(source, keys, source.numbered(ledger.key), until_s)
+                feed.post(source, keys, until_s)
         if self._gap_s is not None:
             self.sessions(nw.from_native(searches.frame.lazy()), self._gap_s)
 
@@ -128,7 +128,8 @@ class Books:
         """The keys, known only where somebody meets them a second time."""
         if ledger not in self._expected:
             return keys
-        return Keys(keys.values, keys.is_known & among(keys.values, self._expected[ledger]))
+        is_met = among(keys.unique, self._expected[ledger])
+        return keys._replace(is_known=keys.is_known & is_met[keys.of_row])
 
 
 def _columns(

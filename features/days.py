@@ -205,7 +205,7 @@ def _keys_of(
     keys = []
     for day in days:
         rows = _of_days(impressions, day, day).select(*ledger.key).drop_nulls()
-        packed = Rows(coded(rows).collect()).keys(ledger.key).values
+        packed = Rows(coded(rows).collect()).packed(ledger.key)
         keys.append(packed[(packed * _SCATTER >> _HIGH) % parts == number])
     return np.concatenate(keys)
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from data.contract import BOOKED, CONTACTED, Stage
-from features.arrays import Array, Keys, Numbered, Rows, among, grouped_by_key
+from features.arrays import Array, Keys, Rows, among, grouped_by_key
 from features.balance import Asked, Balance, Events, own_reach, reach, totals
 from features.events import NEVER
 from features.funnel import DAY_S
@@ -84,7 +84,7 @@ class Feed:
         sums = [amount + new for amount, new in zip(sums, more, strict=True)]
         return sums, [np.maximum(old, new) for old, new in zip(latest, moments, strict=True)]
 
-    def post(self, posted: Rows, keys: Keys, numbered: Numbered, until_s: int) -> None:
+    def post(self, posted: Rows, keys: Keys, until_s: int) -> None:
         """Take in rows of a time at which nobody asks: the next to ask does at ``until_s``."""
         chosen = self._chosen(posted, keys)
         known, every = self._known_s(posted)[chosen], self._ledger.every_s
@@ -96,7 +96,7 @@ class Feed:
         seen = chosen if is_visible.all() else chosen[is_visible]
         moments = self._known_s(posted)[seen]
         amounts = [_amounts(tally, posted, seen) for tally in self._tallies]
-        self._balance.add(totals(numbered, seen, amounts, [moments for _ in self._latest]))
+        self._balance.add(totals(keys, seen, amounts, [moments for _ in self._latest]))
         later = self._events(posted, keys, chosen[~is_visible])
         self._balance.add(self._visible(later, until_s))
 
@@ -122,7 +122,7 @@ class Feed:
         known = self._known_s(rows)[chosen]
         every = self._ledger.every_s
         return Events(
-            keys=keys.values[chosen],
+            keys=keys.unique[keys.of_row[chosen]],
             visible_s=(known // every + 1) * every,
             sums=tuple(_amounts(tally, rows, chosen) for tally in self._tallies),
             latest=tuple(known for _ in self._latest),
@@ -168,9 +168,10 @@ class Feed:
 
     def _first_met(self, rows: Rows, chosen: Array) -> Array:
         """Of these rows the first of each key and value, where it was never met before."""
-        both = rows.keys((*self._ledger.key, str(self._distinct)))
-        chosen = chosen[both.is_known[chosen]]
-        pairs, order, starts = grouped_by_key(both.values[chosen])
+        whom = str(self._distinct)
+        chosen = chosen[rows.is_known(whom)[chosen]]
+        both = rows.packed((*self._ledger.key, whom), chosen)
+        pairs, order, starts = grouped_by_key(both)
         if len(pairs) == 0:
             return chosen
         known = self._known_s(rows)[chosen][order]

@@ -115,4 +115,4 @@ def test_a_value_too_long_for_a_packed_key_is_refused() -> None:
 
 def test_negative_parts_of_a_packed_key_stay_apart() -> None:
     rows = Rows(pl.DataFrame({"a": [1, 1, 1], "b": [-1, 1, -2]}))
-    assert len(set(rows.keys(("a", "b")).values.tolist())) == 3
+    assert len(set(rows.packed(("a", "b")).tolist())) == 3
