@@ -85,9 +85,12 @@ def _candidates(home: Home) -> dict[str, str]:
 def check_whole(home: Home, run: str) -> None:
     """Check that the models to recommend with are as they were saved.
 
-    They are the run's, or those of an earlier run where it was trained without one of them,
-    as ``recommend`` takes them. Raises ``DataError`` naming what is missing or altered.
+    The ranker is the run's own, the retriever that of an earlier run where it was trained
+    without one, as ``recommend`` takes it. Raises ``DataError`` naming what is missing or
+    altered.
     """
+    if latest_with(home, run, "ranker").name != run:
+        raise DataError(f"run {run} has no ranker")
     for model in ADVISERS:
         folder = latest_with(home, run, model).folder_of(home, model)
         if not folder.is_dir():

@@ -138,6 +138,17 @@ def test_a_champion_trained_without_a_tower_recommends_with_the_one_before(
         choose(context)
 
 
+def test_a_run_of_baselines_alone_recommends_nothing(
+    context: RunContext, gate_says: GateSays
+) -> None:
+    gate_says(None)
+    train(context, "1")
+    train(context, "2", ("popularity",))
+    chosen = choose(context)
+    assert chosen is not None
+    assert chosen.run == "1"
+
+
 def test_without_a_champion_the_run_in_force_goes_before_a_later_one(
     context: RunContext, gate_says: GateSays
 ) -> None:
