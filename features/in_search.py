@@ -121,19 +121,48 @@ def in_search_features(rows: nw.LazyFrame[Any], wanted: Collection[str]) -> nw.L
     """One impression per row, with nightly price and distance, in; with the wanted ones out."""
     compared = add_standings(rows, _STANDINGS, wanted)
     if {"in_search_results", "in_search_room_type_share"} & set(wanted):
-        results = nw.col("id_listing").count().over("id_search")
-        compared = compared.with_columns(in_search_results=results)
-    if "in_search_room_type_share" in wanted:
-        compared = compared.with_columns(in_search_room_type_share=_room_type_share())
+        compared = _with_counts(compared, with_room_type="in_search_room_type_share" in wanted)
     if "in_search_dominated_by" in wanted:
         compared = dominated_by(compared, low=(_PRICE_OF, _DISTANCE_OF), high=(_RATING_OF,))
     return compared
 
 
-def _room_type_share() -> nw.Expr:
-    alike = nw.col("id_listing").count().over("id_search", "listing_room_type")
-    share = alike / nw.col("in_search_results")
-    return nw.when(~nw.col("listing_room_type").is_null()).then(share)
+def _with_counts(rows: nw.LazyFrame[Any], *, with_room_type: bool) -> nw.LazyFrame[Any]:
+    if rows.implementation.is_polars():
+        counted = _counted_as_arrays(rows, with_room_type=with_room_type)
+    else:
+        of = nw.col("id_listing").count()
+        room = {_ALIKE: of.over("id_search", "listing_room_type")} if with_room_type else {}
+        counted = rows.with_columns(in_search_results=of.over("id_search"), **room)
+    if not with_room_type:
+        return counted
+    share = nw.col(_ALIKE) / nw.col("in_search_results")
+    is_known = ~nw.col("listing_room_type").is_null()
+    return counted.with_columns(in_search_room_type_share=nw.when(is_known).then(share)).drop(
+        _ALIKE
+    )
+
+
+_ALIKE = "_in_search_room_type"
+
+
+def _counted_as_arrays(rows: nw.LazyFrame[Any], *, with_room_type: bool) -> nw.LazyFrame[Any]:
+    native: pl.LazyFrame = rows.to_native()
+    names = ["in_search_results", *([_ALIKE] if with_room_type else [])]
+
+    def count(frame: pl.DataFrame) -> pl.DataFrame:
+        results = Results(frame["id_search"])
+        alike = {"in_search_results": results.alike(None)}
+        if with_room_type:
+            codes = frame["listing_room_type"].cast(pl.Categorical).to_physical()
+            alike[_ALIKE] = results.alike(codes.cast(pl.Int64).fill_null(-1).to_numpy())
+        return frame.with_columns(pl.Series(name, alike[name]) for name in names)
+
+    schema = {**native.collect_schema(), **dict.fromkeys(names, pl.UInt32())}
+    counted = native.map_batches(
+        count, predicate_pushdown=False, projection_pushdown=False, schema=schema
+    )
+    return nw.from_native(counted)
 
 
 def add_standings(

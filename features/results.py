@@ -57,12 +57,15 @@ class Results:
             counts[places] = _dominating([value[places] for value in values])
         return counts
 
-    def alike(self, codes: Array) -> Array:
-        """Per row, how many results of its search have the same code, itself included."""
+    def alike(self, codes: Array | None) -> Array:
+        """Per row, how many results of its search have its code; without codes, all of them."""
         counts = np.zeros(self.rows, dtype=np.uint32)
         for places in self.by_size:
-            chosen = codes[places]
-            counts[places] = sum((chosen == other).astype(np.uint32) for other in chosen)
+            if codes is None:
+                counts[places] = len(places)
+            else:
+                shown = codes[places]
+                counts[places] = sum((shown == other).astype(np.uint32) for other in shown)
         return counts
 
     def standings(
