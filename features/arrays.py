@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import polars as pl
 
-__all__ = ["Array", "Keys", "Rows", "among", "grouped_by_key"]
+__all__ = ["Array", "Keys", "Rows", "among", "grouped_by_key", "sorted_once"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -114,8 +114,14 @@ def grouped_by_key(keys: Array) -> tuple[Array, Array, Array]:
     """The different keys in order, the rows sorted by key, and where each key's rows begin."""
     order = np.argsort(keys)
     in_order = keys[order]
-    starts = np.flatnonzero(np.concatenate([in_order[:1] == in_order[:1], _changes(in_order)]))
+    starts = np.flatnonzero(np.append(True, _changes(in_order))[: len(in_order)])
     return in_order[starts], order, starts
+
+
+def sorted_once(values: Array) -> Array:
+    """The different values in order."""
+    in_order = np.sort(values)
+    return np.asarray(in_order[np.append(True, _changes(in_order))[: len(in_order)]])
 
 
 def among(keys: Array, known: Array) -> Array:

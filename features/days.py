@@ -18,7 +18,7 @@ import polars as pl
 
 from data.feature_set import FeatureSet
 from data.pump import made_ahead
-from features.arrays import Array, Rows
+from features.arrays import Array, Rows, sorted_once
 from features.books import Books
 from features.build import build_block, checked_features, columns_read
 from features.coding import ID_COLUMNS, coded
@@ -154,7 +154,7 @@ def _read(
         else:
             narrow = narrowed(nw.from_native(coded(rows.select(read))))
             names = [n for n in narrow.collect_schema().names() if n in {*posted, *_POSTED}]
-            yield span, narrow.select(names).to_native().collect(engine="streaming")
+            yield span, narrow.select(names).to_native().collect()
 
 
 def _within(impressions: pl.LazyFrame, span: _Span) -> pl.LazyFrame:
@@ -194,8 +194,7 @@ def _repeated(impressions: pl.LazyFrame, spans: list[_Span], ledger: Ledger) -> 
 def _of_built(impressions: pl.LazyFrame, spans: list[_Span], ledger: Ledger) -> Array:
     """Packed keys of the rows that are built, sorted: nobody asks for others."""
     days = sorted({d for s in spans if s.is_built for d in range(s.first_day, s.last_day + 1)})
-    keys: Array = np.unique(_keys_of(impressions, days, ledger, (0, 1)))
-    return keys
+    return sorted_once(_keys_of(impressions, days, ledger, (0, 1)))
 
 
 def _keys_of(
@@ -213,8 +212,7 @@ def _keys_of(
 def _again(keys: Array) -> Array:
     """Those that stand there more than once, in order."""
     keys.sort()
-    again: Array = np.unique(keys[1:][keys[1:] == keys[:-1]])
-    return again
+    return sorted_once(keys[1:][keys[1:] == keys[:-1]])
 
 
 def _coded(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:

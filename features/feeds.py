@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from data.contract import BOOKED, CONTACTED, Stage
-from features.arrays import Array, Keys, Rows, among, grouped_by_key
+from features.arrays import Array, Keys, Rows, among, grouped_by_key, sorted_once
 from features.balance import Asked, Balance, Events, own_reach, reach, totals
 from features.events import NEVER
 from features.funnel import DAY_S
@@ -152,7 +152,7 @@ class Feed:
         if not is_later.any():
             return events
         later = events.chosen(is_later)
-        for second in np.unique(later.visible_s):
+        for second in sorted_once(later.visible_s):
             self._pending[int(second)].append(later.chosen(later.visible_s == second).per_key())
         return events.chosen(~is_later)
 
