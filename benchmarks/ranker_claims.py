@@ -50,7 +50,12 @@ SINGLE = {
 PERSONAL = ("guest_history",)
 HISTORY = (*PERSONAL, "engagement", "in_search")
 FUNNEL = FunnelConfig(
-    learning_rate=0.1, max_rounds=500, unclicked_share=0.15, feature_share=0.3, debiasing="position"
+    learning_rate=0.1,
+    max_rounds=500,
+    min_rows_per_leaf=400,
+    unclicked_share=0.2,
+    feature_share=0.3,
+    debiasing="position",
 )
 
 

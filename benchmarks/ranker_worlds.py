@@ -1,6 +1,6 @@
 """Large simulated worlds as Parquet: what the ranker's benchmarks learn from and are judged on.
 
-Every seed is a world of its own. Days 3 to 5 are learnt from (the first two give the
+Every seed is a world of its own. Days 2 to 5 are learnt from (the first gives the
 history), day 6 validates, day 7 is judged; labels of days 3 to 6 are those known on day 7.
 The truth is joined onto every row: a benchmark may look at it, a model never gets it.
 """
@@ -30,7 +30,7 @@ from pipelines.steps.simulating import simulate_to
 
 __all__ = ["World", "prepared_world"]
 
-FIRST_DAY_LEARNT = 2
+FIRST_DAY_LEARNT = 1
 KEY = ["id_search", "id_listing"]
 # They cost a third of the build's time, and the ranker hardly uses them.
 LEFT_OUT = ("market", "co_engagement")

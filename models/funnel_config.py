@@ -16,6 +16,10 @@ class FunnelConfig:
         learning_rate, num_leaves, min_rows_per_leaf, lambda_l2, feature_share: of a tree.
         max_rounds, patience: trees at most, and without improvement before stopping.
         fewest_outcomes: of each kind, below which a stage is its mean rate alone.
+        later_stages: what learns the contact and book stages, whose outcomes are few: ``linear``
+            a ridge logistic regression led by the log-odds of a click, ``trees`` a booster.
+        penalty: the ridge penalty of ``linear``: a feature's coefficient, per spread of the
+            feature, is expected to be about one over its root.
         unclicked_share: of the impressions without a click that the click stage learns from;
             clicks are few, and calibration puts the level right.
         order_by: ``bookings`` scores a row by P(book), ``value`` by P(book) times the price
@@ -39,6 +43,8 @@ class FunnelConfig:
     max_rounds: int = 200
     patience: int = 30
     fewest_outcomes: int = 10
+    later_stages: Literal["linear", "trees"] = "linear"
+    penalty: float = 1000.0
     unclicked_share: float = 1.0
     order_by: Literal["bookings", "value"] = "bookings"
     debiasing: Literal["none", "position"] = "none"
@@ -52,7 +58,15 @@ class FunnelConfig:
         wrong = [name for name, value in numeric.items() if value < 0]
         wrong += [] if self.order_by in ("bookings", "value") else ["order_by"]
         wrong += [] if self.debiasing in ("none", "position") else ["debiasing"]
-        positive = ("learning_rate", "min_rows_per_leaf", "max_rounds", "patience", "threads")
+        wrong += [] if self.later_stages in ("linear", "trees") else ["later_stages"]
+        positive = (
+            "learning_rate",
+            "penalty",
+            "min_rows_per_leaf",
+            "max_rounds",
+            "patience",
+            "threads",
+        )
         wrong += [name for name in positive if getattr(self, name) == 0]
         wrong += [] if self.num_leaves >= 2 else ["num_leaves"]
         shares = ("feature_share", "unclicked_share", "mature_share")

@@ -1,11 +1,13 @@
 """The funnel: calibrated P(click), P(contact | click) and P(book | contact) of a row.
 
-Each stage is a LightGBM of its own, learnt from the rows that reached the stage before,
-and calibrated per market on a later window. "Contacted" means contacted or booked
-directly, so that the product of the three is P(book), as Airbnb's Journey Ranker has it
-(Tan et al., KDD 2023). Bookings are few; a model of P(book) that learns clicks from all
-impressions, and what follows a click from the clicked ones, uses each label where it is
-plentiful. The validation window calibrates; half of its searches stopped the training.
+Clicks are learnt by LightGBM from all impressions, the two stages after them from the rows
+that reached the stage before, by a logistic regression led by the log-odds of the click (or
+by LightGBM again). Each is calibrated per market on a later window. "Contacted" means
+contacted or booked directly, so that the product of the three is P(book), as Airbnb's
+Journey Ranker has it (Tan et al., KDD 2023). Bookings are few; a model of P(book) that learns
+clicks from all impressions, and what follows a click from the clicked ones, uses each label
+where it is plentiful. The validation window calibrates; half of its searches stopped the
+training.
 
 Contacts and bookings of the youngest days are not all known when training: each known one
 stands for as many as will have come in the end (``models.trees.completeness``).
@@ -24,12 +26,13 @@ import pyarrow.compute as pc
 from data.feature_set import FeatureSet
 from models.columns import Numbers, need, numbers, stages
 from models.funnel_config import FunnelConfig
+from models.logistic import LedLogistic
 from models.model_files import config_of, read_json, write_json
 from models.order import hashed_ids, tie_keys
 from models.recommender import Scores
 from models.trees.boosting import Booster, Labelled, load_booster, train_booster
 from models.trees.calibration import CalibrationConfig, Calibrator, calibrate
-from models.trees.completeness import Completeness, completeness_of
+from models.trees.completeness import Completeness, in_the_end, known_shares, mature_rows
 from models.trees.examination import examination_of, examined
 from models.trees.matrix import FeatureMatrix
 
@@ -43,9 +46,9 @@ _PRICE = "listing_total_price"
 
 @dataclass(frozen=True)
 class _Step:
-    """One stage: a booster, or the log-odds of the mean rate, and the calibrator."""
+    """One stage: what learnt it, or the log-odds of the mean rate alone, and the calibrator."""
 
-    booster: Booster | None
+    learnt: Booster | LedLogistic | None
     log_odds: float
     calibrator: Calibrator
 
@@ -79,10 +82,11 @@ class FunnelModel:
         self.matrix.fit(ordered)
         examination = examination_of(ordered) if shown else None
         stopping = later.filter(pa.array(hashed_ids(later["id_search"]) % 2 == 0))
-        known = _known_shares(ordered, later) if self.config.corrects_maturity else {}
-        self.steps = tuple(
-            self._step(stage, (ordered, stopping, later), known, examination) for stage in (1, 2, 3)
-        )
+        known = known_shares(ordered, later) if self.config.corrects_maturity else {}
+        self.steps = ()
+        for stage in (1, 2, 3):
+            step = self._step(stage, (ordered, stopping, later), known, examination)
+            self.steps = (*self.steps, step)
         return self
 
     def probabilities(self, rows: pa.Table) -> dict[str, Numbers]:
@@ -96,10 +100,10 @@ class FunnelModel:
         need(rows, (*_NEEDS, *self.matrix.features.names), model=self.name)
         if not self.steps:
             raise ValueError("the funnel model has not been fitted or loaded")
-        matrix, markets = self.matrix.of(rows, model=self.name), _markets(rows)
+        markets, lead = _markets(rows), self._log_odds(self.steps[0], rows)
         given = {}
         for name, step in zip(STEPS, self.steps, strict=True):
-            given[name] = step.calibrator.of(self._log_odds(step, matrix), markets)
+            given[name] = step.calibrator.of(self._log_odds(step, rows, lead), markets)
         return given
 
     def score(self, rows: pa.Table) -> Scores:
@@ -114,9 +118,9 @@ class FunnelModel:
         return booked * np.nan_to_num(numbers(rows, _PRICE), nan=0.0)
 
     def save(self, folder: Path) -> None:
-        """Write the boosters as LightGBM text, everything else as JSON."""
+        """Write boosters as LightGBM text, regressions as JSON and Parquet, the rest as JSON."""
         steps = [
-            {"maps": s.calibrator.maps, "log_odds": s.log_odds, "has_booster": bool(s.booster)}
+            {"maps": s.calibrator.maps, "log_odds": s.log_odds, "kind": _kind(s.learnt)}
             for s in self.steps
         ]
         saved = {"model": self.name, "config": asdict(self.config), "steps": steps}
@@ -124,8 +128,10 @@ class FunnelModel:
         write_json(folder / "funnel.json", saved | learnt)
         self.matrix.features.save(folder / "features.json")
         for name, step in zip(STEPS, self.steps, strict=True):
-            if step.booster is not None:
-                (folder / f"booster_{name}.txt").write_text(step.booster.model_to_string())
+            if isinstance(step.learnt, LedLogistic):
+                step.learnt.save(folder, name)
+            elif step.learnt is not None:
+                (folder / f"booster_{name}.txt").write_text(step.learnt.model_to_string())
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -139,13 +145,18 @@ class FunnelModel:
         model.matrix.vocabulary = {k: tuple(v) for k, v in saved["vocabulary"].items()}
         model.steps = tuple(
             _Step(
-                load_booster(folder / f"booster_{name}.txt") if step["has_booster"] else None,
+                model._loaded(folder, name, step["kind"]),
                 step["log_odds"],
                 Calibrator(step["maps"]),
             )
             for name, step in zip(STEPS, saved["steps"], strict=True)
         )
         return model
+
+    def _loaded(self, folder: Path, name: str, kind: str) -> Booster | LedLogistic | None:
+        if kind == "linear":
+            return LedLogistic.load(self.matrix.features, folder, name)
+        return load_booster(folder / f"booster_{name}.txt") if kind == "trees" else None
 
     def _step(
         self,
@@ -162,25 +173,39 @@ class FunnelModel:
         if stage == 1 and self.config.unclicked_share < 1:
             train, stopping = (self._thinned(rows) for rows in (train, stopping))
         if stage in known:
-            train = _mature(train, stage, known[stage], self.config.mature_share)
-        looked = examination if stage == 1 else None
-        learnt, stop = (self._labelled(r, stage, looked) for r in (train, stopping))
-        positives, rows = int(learnt.labels.sum()), len(learnt.labels)
-        log_odds = float(np.log((positives + 0.5) / (rows - positives + 0.5)))
-        booster = None
-        if min(positives, rows - positives) >= self.config.fewest_outcomes:
-            booster = train_booster(
-                self.config.parameters(),
-                learnt,
-                stop if 0 < stop.labels.sum() < len(stop.labels) else None,
-                rounds=self.config.max_rounds,
-                patience=self.config.patience,
+            train = mature_rows(train, stage, known[stage], self.config.mature_share)
+        positives = int((stages(train) >= stage).sum())
+        others = train.num_rows - positives
+        learnt: Booster | LedLogistic | None = None
+        if min(positives, others) >= self.config.fewest_outcomes:
+            is_led = stage > 1 and self.config.later_stages == "linear"
+            learnt = (
+                self._led(stage, train)
+                if is_led
+                else self._boosted(stage, train, stopping, examination if stage == 1 else None)
             )
-        step = _Step(booster, log_odds, Calibrator({}))
-        raw = self._log_odds(step, self.matrix.of(calibrating, model=self.name))
-        happened = _in_the_end(calibrating, stage, known)
+        log_odds = float(np.log((positives + 0.5) / (others + 0.5)))
+        raw = self._log_odds(_Step(learnt, log_odds, Calibrator({})), calibrating)
+        happened = in_the_end(calibrating, stage, known)
         calibrator = calibrate(raw, happened, _markets(calibrating), self.calibration)
-        return _Step(booster, log_odds, calibrator)
+        return _Step(learnt, log_odds, calibrator)
+
+    def _led(self, stage: int, train: pa.Table) -> LedLogistic:
+        happened = (stages(train) >= stage).astype(np.float64)
+        lead = self._log_odds(self.steps[0], train)
+        return LedLogistic.fitted(self.matrix.features, train, lead, happened, self.config.penalty)
+
+    def _boosted(
+        self, stage: int, train: pa.Table, stopping: pa.Table, examination: Numbers | None
+    ) -> Booster:
+        learnt, stop = (self._labelled(r, stage, examination) for r in (train, stopping))
+        return train_booster(
+            self.config.parameters(),
+            learnt,
+            stop if 0 < stop.labels.sum() < len(stop.labels) else None,
+            rounds=self.config.max_rounds,
+            patience=self.config.patience,
+        )
 
     def _thinned(self, rows: pa.Table) -> pa.Table:
         """The clicked rows, and a share of the others that a hash of their ids chooses."""
@@ -196,44 +221,24 @@ class FunnelModel:
             offsets=None if examination is None else np.log(examined(rows, examination)),
         )
 
-    def _log_odds(self, step: _Step, matrix: pa.Table) -> Numbers:
-        if step.booster is None or not matrix.num_rows:
-            return np.full(matrix.num_rows, step.log_odds)
-        raw = step.booster.predict(matrix, raw_score=True, num_threads=self.config.threads)
+    def _log_odds(self, step: _Step, rows: pa.Table, lead: Numbers | None = None) -> Numbers:
+        """What the step says before calibration; ``lead`` is what the first one says, if known."""
+        if step.learnt is None or not rows.num_rows:
+            return np.full(rows.num_rows, step.log_odds)
+        if lead is not None and step is self.steps[0]:
+            return lead
+        if isinstance(step.learnt, LedLogistic):
+            lead = self._log_odds(self.steps[0], rows) if lead is None else lead
+            return step.learnt.log_odds(rows, lead)
+        matrix = self.matrix.of(rows, model=self.name)
+        raw = step.learnt.predict(matrix, raw_score=True, num_threads=self.config.threads)
         return np.asarray(raw, dtype=np.float64)
 
 
-def _known_shares(train: pa.Table, valid: pa.Table) -> dict[int, Completeness]:
-    """For contacts (or direct bookings) and for bookings, how much is known by now."""
-    columns = {2: ("contact_day", "book_day"), 3: ("book_day",)}
-    needed = {"search_day", "contact_day", "book_day"}
-    if not needed <= set(train.column_names) & set(valid.column_names):
-        return {}
-    both = pa.concat_tables([part.select(sorted(needed)) for part in (train, valid)])
-    if not both.num_rows:
-        return {}
-    cutoff = int(np.nanmax(numbers(both, "search_day"))) + 1
-    found = {s: completeness_of(both, c, cutoff_day=cutoff) for s, c in columns.items()}
-    return {stage: share for stage, share in found.items() if share is not None}
-
-
-def _mature(rows: pa.Table, stage: int, known: Completeness, share: float) -> pa.Table:
-    """The rows of days of which ``share`` is known; all where few outcomes would be left."""
-    is_mature = known.of(rows) >= share
-    happened = stages(rows) >= stage
-    enough = 2 * int(happened[is_mature].sum()) >= int(happened.sum()) > 0
-    return rows.filter(pa.array(is_mature)) if enough else rows
-
-
-def _in_the_end(rows: pa.Table, stage: int, known: dict[int, Completeness]) -> Numbers:
-    """0, or how many in the end each row that reached ``stage`` stands for.
-
-    Of the rows that reached the stage before, some are not known to have done so either.
-    """
-    happened = (stages(rows) >= stage).astype(np.float64)
-    share = known[stage].of(rows) if stage in known else np.ones(rows.num_rows)
-    before = known[stage - 1].of(rows) if stage - 1 in known else np.ones(rows.num_rows)
-    return np.asarray(happened * before / share)
+def _kind(learnt: Booster | LedLogistic | None) -> str:
+    if learnt is None:
+        return "rate"
+    return "linear" if isinstance(learnt, LedLogistic) else "trees"
 
 
 def _in_fixed_order(rows: pa.Table) -> pa.Table:

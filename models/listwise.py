@@ -19,11 +19,11 @@ import pyarrow as pa
 from scipy.optimize import minimize
 
 from data.feature_set import FeatureSet
-from models.columns import Numbers, need, numbers
+from models.columns import Numbers, need
 from models.judging import UTILITIES, Utilities, checked_utilities
 from models.model_files import config_of, read_json, read_table, write_json, write_table
 from models.recommender import Scores
-from models.trees.matrix import FORBIDDEN
+from models.scaled import ScaledNumbers
 from models.trees.searches import RankedSearches, searches_to_learn_from
 
 __all__ = ["ListwiseConfig", "ListwiseLinear", "fit_logit", "listwise_loss"]
@@ -64,17 +64,11 @@ class ListwiseLinear:
     name: str = "linear"
 
     def __init__(self, features: FeatureSet, config: ListwiseConfig | None = None) -> None:
-        forbidden = sorted(FORBIDDEN.intersection(features.names))
-        if forbidden:
-            raise ValueError(f"never an input of a model: {', '.join(forbidden)}")
         self.config = config or ListwiseConfig()
         self.features = features
-        self.inputs = tuple(f.name for f in features if f.kind != "category")
-        if not self.inputs:
-            raise ValueError("the linear ranker needs at least one number or boolean")
+        self.scaled = ScaledNumbers(features)
         self.penalty = self.config.penalties[0]
         self.validation: dict[float, float] = {}
-        self.scaling = np.zeros((4, 0))  # low, high, mean, spread of each input
         self.coefficients: Numbers = np.zeros(0)
 
     def fit(self, train: pa.Table, valid: pa.Table) -> Self:
@@ -84,13 +78,13 @@ class ListwiseLinear:
         other, or an input is absent.
         """
         for rows in (train, valid):
-            need(rows, ("id_search", "id_listing", "stage", *self.inputs), model=self.name)
+            need(rows, ("id_search", "id_listing", "stage", *self.scaled.inputs), model=self.name)
         learnt, held_out = searches_to_learn_from(train), searches_to_learn_from(valid)
         if not learnt.count.searches:
             raise ValueError("no search of the training window has a click, contact or booking")
-        self.scaling = self._scaling(learnt.rows)
-        x_ND, weights = self._matrix(learnt.rows), self._weights(learnt)
-        x_valid, valid_weights = self._matrix(held_out.rows), self._weights(held_out)
+        self.scaled.fit(learnt.rows, tail_share=self.config.tail_share)
+        x_ND, weights = self.scaled.of(learnt.rows), self._weights(learnt)
+        x_valid, valid_weights = self.scaled.of(held_out.rows), self._weights(held_out)
         fitted: dict[float, Numbers] = {}
         for penalty in self.config.penalties:
             fitted[penalty] = fit_logit(
@@ -104,50 +98,28 @@ class ListwiseLinear:
 
     def score(self, rows: pa.Table) -> Scores:
         """x·b of each row; only differences within a search have a meaning."""
-        need(rows, self.inputs, model=self.name)
+        need(rows, self.scaled.inputs, model=self.name)
         if not len(self.coefficients):
             raise ValueError("the linear ranker has not been fitted or loaded")
-        # Column by column: a matrix product may add in another order for other row counts.
-        x_ND, scores = self._matrix(rows), np.zeros(rows.num_rows)
-        for column, coefficient in enumerate(self.coefficients):
-            scores += x_ND[:, column] * coefficient
-        return scores
+        return self.scaled.weighted(rows, self.coefficients)
 
     def save(self, folder: Path) -> None:
         """Write the config as JSON, scaling and coefficients as Parquet."""
         saved = {"model": self.name, "config": asdict(self.config), "penalty": self.penalty}
         write_json(folder / "linear.json", saved)
         self.features.save(folder / "linear_features.json")
-        names = ("low", "high", "mean", "spread")
-        scaling = dict(zip(names, self.scaling, strict=True))
-        half = len(self.inputs)
-        learnt = {"value": self.coefficients[:half], "missing": self.coefficients[half:]}
-        write_table(
-            folder / "linear.parquet", pa.table({"input": list(self.inputs)} | scaling | learnt)
-        )
+        write_table(folder / "linear.parquet", self.scaled.table(self.coefficients))
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read what :meth:`save` wrote."""
         saved = read_json(folder / "linear.json", model=cls.name)
-        table = read_table(folder / "linear.parquet")
         features = FeatureSet.load(folder / "linear_features.json")
         model = cls(features, ListwiseConfig(**config_of(saved)))
         model.penalty = saved["penalty"]
-        model.scaling = np.stack([table[n].to_numpy() for n in ("low", "high", "mean", "spread")])
-        model.coefficients = np.r_[table["value"].to_numpy(), table["missing"].to_numpy()]
+        table = read_table(folder / "linear.parquet")
+        model.scaled, model.coefficients = ScaledNumbers.of_table(features, table)
         return model
-
-    def _scaling(self, rows: pa.Table) -> np.ndarray[Any, np.dtype[np.float64]]:
-        return np.stack([_scale(numbers(rows, n), self.config.tail_share) for n in self.inputs], 1)
-
-    def _matrix(self, rows: pa.Table) -> np.ndarray[Any, np.dtype[np.float64]]:
-        """Scaled values, then missingness, of each input; shape (N, 2 · inputs)."""
-        values_ND = np.stack([numbers(rows, name) for name in self.inputs], axis=1)
-        low, high, mean, spread = self.scaling
-        missing_ND = ~np.isfinite(values_ND)
-        filled_ND = np.where(missing_ND, mean, np.clip(values_ND, low, high))
-        return np.hstack([(filled_ND - mean) / spread, missing_ND.astype(np.float64)])
 
     def _weights(self, searches: RankedSearches) -> Numbers:
         return np.asarray(self.config.utilities, dtype=np.float64)[searches.stages]
@@ -194,13 +166,3 @@ def _log_softmax(scores: Scores, groups: np.ndarray[Any, Any]) -> tuple[Numbers,
     exponents = np.exp(centred)
     sums = np.repeat(np.add.reduceat(exponents, starts), groups)
     return centred - np.log(sums), exponents / sums
-
-
-def _scale(values: Numbers, tail_share: float) -> Numbers:
-    """Low and high quantile, mean and spread of the clipped known values; 1 spread if alike."""
-    known = np.sort(values[np.isfinite(values)])
-    if not len(known):
-        return np.array([0.0, 0.0, 0.0, 1.0])
-    low, high = np.quantile(known, [tail_share, 1 - tail_share])
-    clipped = np.clip(known, low, high)
-    return np.array([low, high, clipped.mean(), clipped.std() or 1.0])

@@ -11,10 +11,10 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
-from models.columns import Numbers, numbers
+from models.columns import Numbers, numbers, stages
 from models.evaluation.maturity import delay_distribution
 
-__all__ = ["Completeness", "completeness_of"]
+__all__ = ["Completeness", "completeness_of", "in_the_end", "known_shares", "mature_rows"]
 
 
 class Completeness:
@@ -51,3 +51,36 @@ def completeness_of(
     horizon = (cutoff_day - 1 - searched[known]).astype(np.int64)
     share, _ = delay_distribution(delay, horizon, int(horizon.max()))
     return Completeness(share, cutoff_day)
+
+
+def known_shares(train: pa.Table, valid: pa.Table) -> dict[int, Completeness]:
+    """For contacts (or direct bookings, stage 2) and bookings (3), how much is known by now."""
+    columns = {2: ("contact_day", "book_day"), 3: ("book_day",)}
+    needed = {"search_day", "contact_day", "book_day"}
+    if not needed <= set(train.column_names) & set(valid.column_names):
+        return {}
+    both = pa.concat_tables([part.select(sorted(needed)) for part in (train, valid)])
+    if not both.num_rows:
+        return {}
+    cutoff = int(np.nanmax(numbers(both, "search_day"))) + 1
+    found = {s: completeness_of(both, c, cutoff_day=cutoff) for s, c in columns.items()}
+    return {stage: share for stage, share in found.items() if share is not None}
+
+
+def mature_rows(rows: pa.Table, stage: int, known: Completeness, share: float) -> pa.Table:
+    """The rows of days of which ``share`` is known; all where few outcomes would be left."""
+    is_mature = known.of(rows) >= share
+    happened = stages(rows) >= stage
+    enough = 2 * int(happened[is_mature].sum()) >= int(happened.sum()) > 0
+    return rows.filter(pa.array(is_mature)) if enough else rows
+
+
+def in_the_end(rows: pa.Table, stage: int, known: dict[int, Completeness]) -> Numbers:
+    """0, or how many in the end each row that reached ``stage`` stands for.
+
+    Of the rows that reached the stage before, some are not known to have done so either.
+    """
+    happened = (stages(rows) >= stage).astype(np.float64)
+    share = known[stage].of(rows) if stage in known else np.ones(rows.num_rows)
+    before = known[stage - 1].of(rows) if stage - 1 in known else np.ones(rows.num_rows)
+    return np.asarray(happened * before / share)
