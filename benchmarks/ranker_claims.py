@@ -17,15 +17,16 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from ranker_worlds import World, prepared_world
+from ranker_worlds import Kept, World, prepared_world
 from scipy.stats import t as student
 
+from data.feature_set import FeatureSet
 from models.columns import Numbers, missing_last, numbers
 from models.evaluation.judged import judge
 from models.evaluation.oracle import CEILINGS, Ceiling
@@ -59,6 +60,16 @@ FUNNEL = FunnelConfig(
 )
 
 
+MAKERS: dict[str, Callable[[FeatureSet], Ranker | FunnelModel]] = {
+    "funnel, impersonal": lambda known: FunnelModel(known.without(PERSONAL), FUNNEL),
+    "funnel, no history, no in-search": lambda known: FunnelModel(known.without(HISTORY), FUNNEL),
+    "funnel": lambda known: FunnelModel(known, FUNNEL),
+    "ranker": Ranker,
+}
+# A larger world is not held whole: what it is reduced to shows about a million listings to judge.
+WHOLE_SEARCHES = 400_000
+
+
 def main() -> int:
     """Make or read every world's figures, and print their means."""
     asked = _arguments()
@@ -66,8 +77,8 @@ def main() -> int:
     for seed in asked.seeds:
         path = asked.work / f"figures_{seed}_{asked.searches}.json"
         if not path.is_file():
-            figures = judged_world(prepared_world(seed, asked.searches, asked.work))
-            path.write_text(json.dumps(figures, indent=1))
+            world = prepared_world(seed, asked.searches, asked.work, _kept(asked.searches))
+            path.write_text(json.dumps(judged_world(world, asked.models), indent=1))
         found.append(json.loads(path.read_text()))
     print(f"\nSIMULATED: {len(found)} worlds of {asked.searches:,} searches, seeds {asked.seeds}")
     _print_means(found)
@@ -78,39 +89,41 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3, 4, 5])
     parser.add_argument("--searches", type=int, default=390_000)
+    parser.add_argument("--models", nargs="+", choices=tuple(MAKERS), default=list(MAKERS))
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--small", action="store_true", help="two tiny worlds")
     asked = parser.parse_args()
     if asked.small:
         asked.seeds, asked.searches = [1, 2], 4_000
+    if asked.searches > WHOLE_SEARCHES and "ranker" in asked.models:
+        parser.error(f"above {WHOLE_SEARCHES:,} searches rows are thinned; leave the ranker out")
     asked.work.mkdir(parents=True, exist_ok=True)
     return asked
 
 
-def judged_world(world: World) -> dict[str, Any]:
-    """``g`` (order → segment → G), ``calibration`` (figures of the funnel) and sizes."""
+def _kept(searches: int) -> Kept:
+    if searches <= WHOLE_SEARCHES:
+        return Kept()
+    judged = WHOLE_SEARCHES / searches
+    return Kept(unclicked=FUNNEL.unclicked_share, judged=judged, seed=FUNNEL.seed)
+
+
+def judged_world(world: World, models: Sequence[str]) -> dict[str, Any]:
+    """``g`` (order → segment → G), ``calibration`` (figures of each funnel) and sizes."""
     test = world.test
     orders = {name: way * _column(test, name) for name, way in SINGLE.items()}
-    impersonal = world.features.without(PERSONAL)
-    makers: dict[str, Callable[[], Ranker | FunnelModel]] = {
-        "funnel, impersonal": lambda: FunnelModel(impersonal, FUNNEL),
-        "funnel, no history, no in-search": lambda: FunnelModel(
-            world.features.without(HISTORY), FUNNEL
-        ),
-        "funnel": lambda: FunnelModel(world.features, FUNNEL),
-        "ranker": lambda: Ranker(world.features),
-    }
     figures: dict[str, Any] = {
         "g": {name: g_by_segment(test, scores) for name, scores in orders.items()},
+        "calibration": {},
         "test_impressions": test.num_rows,
         "test_bookings": int((test["stage"].to_numpy() == 3).sum()),
     }
-    for name, make in makers.items():
+    for name in models:
         started = time.monotonic()
-        model = make().fit(world.train, world.valid)
+        model = MAKERS[name](world.features).fit(world.train, world.valid)
         figures["g"][name] = g_by_segment(test, model.score(test))
-        if name == "funnel":
-            figures["calibration"] = _calibration(test, model)
+        if isinstance(model, FunnelModel):
+            figures["calibration"][name] = _calibration(test, model)
         print(f"world {world.seed}, {name}: {time.monotonic() - started:.0f} s", flush=True)
         print(figures["g"][name], flush=True)
     return figures
@@ -169,16 +182,20 @@ def _print_means(found: list[dict[str, Any]]) -> None:
     for name in found[0]["g"]:
         cells = [_mean([f["g"][name][segment] for f in found]) for segment in segments]
         print(f"{name:36} " + "  ".join(cells))
+    models = [name for name in MAKERS if all(name in f["g"] for f in found)]
     best = max(SINGLE, key=lambda n: np.mean([f["g"][n]["observables"] for f in found]))
-    for other in (best, "funnel, no history, no in-search"):
-        gain = [
-            f["g"]["funnel, impersonal"]["observables"] / f["g"][other]["observables"] - 1
-            for f in found
-        ]
-        print(f"funnel, impersonal, over {other}: {_mean(gain)}")
-    print("\npredicted over actual")
-    for name in found[0]["calibration"]:
-        print(f"{name:24} {_mean([f['calibration'][name] for f in found])}")
+    for name in models:
+        for other in (best, "funnel, no history, no in-search"):
+            if other in (*models, best) and other != name:
+                gain = [
+                    f["g"][name]["observables"] / f["g"][other]["observables"] - 1 for f in found
+                ]
+                print(f"{name}, over {other}: {_mean(gain)}")
+    for name in models:
+        if name in found[0]["calibration"]:
+            print(f"\n{name}: predicted over actual")
+            for part in found[0]["calibration"][name]:
+                print(f"{part:24} {_mean([f['calibration'][name][part] for f in found])}")
 
 
 def _mean(values: list[float]) -> str:

@@ -3,6 +3,9 @@
 Every seed is a world of its own. Days 2 to 5 are learnt from (the first gives the
 history), day 6 validates, day 7 is judged; labels of days 3 to 6 are those known on day 7.
 The truth is joined onto every row: a benchmark may look at it, a model never gets it.
+
+Of a world that is too large to be held, the clicked rows to learn from are kept with a share of
+the others (what the funnel's click stage takes anyway), and a share of the searches to judge.
 """
 
 from __future__ import annotations
@@ -20,6 +23,8 @@ from data.feature_set import FeatureSet
 from features.build import available_features
 from features.days import build_by_day
 from features.funnel import lower_labels
+from models.order import hashed_ids
+from models.trees.searches import thinned
 from pipelines.console import Console
 from pipelines.home import Home
 from pipelines.settings import load_settings
@@ -28,12 +33,27 @@ from pipelines.steps.context import RunContext
 from pipelines.steps.ingesting import ingest_logs
 from pipelines.steps.simulating import simulate_to
 
-__all__ = ["World", "prepared_world"]
+__all__ = ["Kept", "World", "prepared_world"]
 
 FIRST_DAY_LEARNT = 1
 KEY = ["id_search", "id_listing"]
 # They cost a third of the build's time, and the ranker hardly uses them.
 LEFT_OUT = ("market", "co_engagement")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kept:
+    """Which share of a world's rows is kept.
+
+    Attributes:
+        unclicked: of the rows to learn from that nobody clicked, chosen as the funnel does
+            with ``seed``.
+        judged: of the searches of the last day.
+    """
+
+    unclicked: float = 1.0
+    judged: float = 1.0
+    seed: int = 1
 
 
 @dataclass(frozen=True)
@@ -47,23 +67,19 @@ class World:
     test: pa.Table
 
 
-def prepared_world(seed: int, searches: int, work: Path) -> World:
-    """Simulate, ingest and build a world, unless ``work`` has it already."""
+def prepared_world(seed: int, searches: int, work: Path, kept: Kept | None = None) -> World:
+    """Simulate, ingest and build a world, unless ``work`` has it already; by default all of it."""
     folder = work / f"world_{seed}_{searches}"
     if not (folder / "features.json").is_file():
-        _prepare(seed, searches, folder)
-    days = sorted(folder.glob("known_*.parquet"))
-    train = pa.concat_tables([pq.read_table(path) for path in days[:-1]])
-    return World(
-        seed=seed,
-        features=FeatureSet.load(folder / "features.json"),
-        train=train,
-        valid=pq.read_table(days[-1]),
-        test=pa.concat_tables(pq.read_table(f) for f in sorted(folder.glob("test_*.parquet"))),
+        _prepare(seed, searches, folder, kept or Kept())
+    train, valid, test = (
+        pa.concat_tables(pq.read_table(path) for path in sorted(folder.glob(f"{part}_*.parquet")))
+        for part in ("train", "valid", "test")
     )
+    return World(seed, FeatureSet.load(folder / "features.json"), train, valid, test)
 
 
-def _prepare(seed: int, searches: int, folder: Path) -> None:
+def _prepare(seed: int, searches: int, folder: Path, kept: Kept) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     context = RunContext(Home(folder / "home"), load_settings(seed=seed), Console())
     log = context.home.prepare().root / "simulated"
@@ -71,12 +87,12 @@ def _prepare(seed: int, searches: int, folder: Path) -> None:
         context.console, log, searches=searches, seed=seed, scenario="default", with_position=True
     )
     ingest_logs(context, [log / "log"])
-    features = _build(context, folder)
+    features = _build(context, folder, kept)
     shutil.rmtree(folder / "home")
     features.save(folder / "features.json")
 
 
-def _build(context: RunContext, folder: Path) -> FeatureSet:
+def _build(context: RunContext, folder: Path, kept: Kept) -> FeatureSet:
     impressions = context.lake.scan(IMPRESSIONS.name)
     days = impressions.select(pl.col("search_day").unique()).collect()["search_day"].sort()
     features = available_features(dict(impressions.collect_schema())).without(LEFT_OUT)
@@ -90,8 +106,18 @@ def _build(context: RunContext, folder: Path) -> FeatureSet:
         for done, block in enumerate(built, start=1):
             wanted = block.rows.lazy().with_columns(numbers).join(extra, on=KEY, how="left")
             rows = arrow(wanted.collect(engine="streaming"))
-            is_test = block.last_day == learnt[-1]
-            name = f"test_{done}.parquet" if is_test else f"known_{done}.parquet"
-            pq.write_table(rows if is_test else lower_labels(rows, learnt[-1]), folder / name)
+            name, part = _part(rows, block.last_day, learnt, kept)
+            pq.write_table(part, folder / f"{name}_{done:03d}.parquet")
             moved(learnt.index(block.last_day) + 1, len(learnt))
     return features
+
+
+def _part(rows: pa.Table, day: int, learnt: list[int], kept: Kept) -> tuple[str, pa.Table]:
+    """Which part of the world a block belongs to, and what of it is kept."""
+    if day == learnt[-1]:
+        is_judged = hashed_ids(rows["id_search"]) / 2.0**64 < kept.judged
+        return "test", rows.filter(pa.array(is_judged))
+    known = lower_labels(rows, learnt[-1])
+    if day == learnt[-2]:
+        return "valid", known
+    return "train", thinned(known, share=kept.unclicked, seed=kept.seed)

@@ -35,6 +35,7 @@ from models.trees.calibration import CalibrationConfig, Calibrator, calibrate
 from models.trees.completeness import Completeness, in_the_end, known_shares, mature_rows
 from models.trees.examination import examination_of, examined
 from models.trees.matrix import FeatureMatrix
+from models.trees.searches import thinned
 
 __all__ = ["STEPS", "FunnelConfig", "FunnelModel"]
 
@@ -171,7 +172,8 @@ class FunnelModel:
         """
         train, stopping, calibrating = (_reached(rows, stage - 1) for rows in parts)
         if stage == 1 and self.config.unclicked_share < 1:
-            train, stopping = (self._thinned(rows) for rows in (train, stopping))
+            share, seed = self.config.unclicked_share, self.config.seed
+            train, stopping = (thinned(r, share=share, seed=seed) for r in (train, stopping))
         if stage in known:
             train = mature_rows(train, stage, known[stage], self.config.mature_share)
         positives = int((stages(train) >= stage).sum())
@@ -206,11 +208,6 @@ class FunnelModel:
             rounds=self.config.max_rounds,
             patience=self.config.patience,
         )
-
-    def _thinned(self, rows: pa.Table) -> pa.Table:
-        """The clicked rows, and a share of the others that a hash of their ids chooses."""
-        drawn = tie_keys(rows, seed=self.config.seed) / 2.0**64 < self.config.unclicked_share
-        return rows.filter(pa.array(drawn | (stages(rows) > 0)))
 
     def _labelled(self, rows: pa.Table, stage: int, examination: Numbers | None) -> Labelled:
         return Labelled(

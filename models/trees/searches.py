@@ -17,7 +17,7 @@ from models.columns import Codes, stages
 from models.order import group_codes, hashed_ids, rank_within, tie_keys
 from models.trees.boosting import MAX_GROUP_ROWS
 
-__all__ = ["RankedSearches", "SearchCount", "searches_to_learn_from"]
+__all__ = ["RankedSearches", "SearchCount", "searches_to_learn_from", "thinned"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +81,12 @@ def searches_to_learn_from(rows: pa.Table, *, label: str = "stage") -> RankedSea
             rows_cut=int((has_action[groups] & ~within_limit).sum()),
         ),
     )
+
+
+def thinned(rows: pa.Table, *, share: float, seed: int) -> pa.Table:
+    """The clicked rows, and a ``share`` of the others that a hash of their ids chooses."""
+    drawn = tie_keys(rows, seed=seed) / 2.0**64 < share
+    return rows.filter(pa.array(drawn | (stages(rows) > 0)))
 
 
 def _starts(groups: Codes) -> Codes:

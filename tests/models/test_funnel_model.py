@@ -225,3 +225,28 @@ def test_curve_ties_no_rows_between_its_levels() -> None:
     middle = np.linspace(-1, 1, 50)
 
     assert (np.diff(curve.of(middle, markets[:50])) > 0).all()
+
+
+@pytest.mark.parametrize("later_stages", ["linear", "trees"])
+def test_what_was_saved_says_the_same_whatever_learns_the_later_stages(
+    tmp_path, later_stages
+) -> None:
+    train, _ = _log(6_000, seed=11)
+    config = replace(CONFIG, later_stages=later_stages)
+    model = FunnelModel(FEATURES, config).fit(train, _log(3_000, seed=12)[0])
+    model.save(tmp_path)
+    rows = _log(500, seed=13)[0]
+
+    np.testing.assert_array_equal(FunnelModel.load(tmp_path).score(rows), model.score(rows))
+
+
+def test_later_stages_of_few_outcomes_are_ordered_better_by_the_regression() -> None:
+    train, valid = _log(3_000, seed=14)[0], _log(3_000, seed=15)[0]
+    rows, truth = _log(20_000, seed=16)
+
+    found = {}
+    for later_stages in ("linear", "trees"):
+        config = replace(CONFIG, later_stages=later_stages, penalty=10.0)
+        booked = FunnelModel(FEATURES, config).fit(train, valid).score(rows)
+        found[later_stages] = np.corrcoef(np.log(booked), np.log(truth))[0, 1]
+    assert found["linear"] > found["trees"]
