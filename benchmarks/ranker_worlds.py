@@ -102,18 +102,18 @@ def _build(context: RunContext, folder: Path, kept: Kept) -> FeatureSet:
     numbers = [pl.col(f.name).cast(pl.Float32) for f in features if f.kind == "number"]
     learnt = days.to_list()[FIRST_DAY_LEARNT:]
     with context.console.step("building features") as moved:
-        built = build_by_day(impressions, learnt, features=features)
-        for done, block in enumerate(built, start=1):
+        for done, block in enumerate(build_by_day(impressions, learnt, features=features), start=1):
             wanted = block.rows.lazy().with_columns(numbers).join(extra, on=KEY, how="left")
-            rows = arrow(wanted.collect(engine="streaming"))
-            name, part = _part(rows, block.last_day, learnt, kept)
-            pq.write_table(part, folder / f"{name}_{done:03d}.parquet")
+            built = wanted.collect(engine="streaming")
+            for (day,), rows in built.partition_by("search_day", as_dict=True).items():
+                name, part = _part(arrow(rows), day, learnt, kept)
+                pq.write_table(part, folder / f"{name}_{day}_{done:03d}.parquet")
             moved(learnt.index(block.last_day) + 1, len(learnt))
     return features
 
 
 def _part(rows: pa.Table, day: int, learnt: list[int], kept: Kept) -> tuple[str, pa.Table]:
-    """Which part of the world a block belongs to, and what of it is kept."""
+    """Which part of the world the rows of a day belong to, and what of them is kept."""
     if day == learnt[-1]:
         is_judged = hashed_ids(rows["id_search"]) / 2.0**64 < kept.judged
         return "test", rows.filter(pa.array(is_judged))
