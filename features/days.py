@@ -27,7 +27,7 @@ from features.measures import narrowed
 
 __all__ = ["BLOCK_ROWS", "Block", "affected_days", "build_by_day"]
 
-BLOCK_ROWS = 250_000
+BLOCK_ROWS = 500_000
 """More rows are built in several blocks, cut by time."""
 
 _KEYS_AT_ONCE = 1 << 25
