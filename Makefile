@@ -60,7 +60,7 @@ bench: $(READY_DEV)  ## the benchmarks at a small size
 	@for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file --small || exit 1; done
 
 docs: $(READY_DEV)  ## write the generated pages of docs/
-	@$(BIN)/python -m features.dictionary > docs/data_dictionary.md
+	@$(BIN)/python -m features.data_dictionary > docs/data_dictionary.md
 
 notebooks: $(READY)  ## JupyterLab on the notebooks, with this environment and data/home
 	@$(BIN)/stayrank notebooks

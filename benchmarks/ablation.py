@@ -25,14 +25,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from scipy.stats import t as student
 
-from data.feature_set import FeatureSet
 from data.ingest import ingest
+from data.lake.store import Lake
+from data.schema.feature_set import FeatureSet
 from data.simulator import SimulationConfig, write_simulation
-from data.split import Windows, windows_by_days
-from data.store import Lake
+from data.time_split import Windows, windows_by_days
 from features.build import available_features
-from features.days import build_by_day
-from features.funnel import lower_labels
+from features.build_in_blocks import build_by_day
+from features.labels import lower_labels
 from models.evaluation.config import EvaluationConfig
 from models.evaluation.evaluate import evaluate
 from models.evaluation.oracle import CEILINGS

@@ -18,15 +18,15 @@ import numpy as np
 from scipy.stats import t as student
 
 from models.evaluation.scorecard import Score, Scorecard
-from pipelines.console import Console
-from pipelines.home import Home
-from pipelines.settings import load_settings
-from pipelines.steps.context import RunContext
-from pipelines.steps.evaluation import evaluate
-from pipelines.steps.featuring import build_features_table
-from pipelines.steps.ingesting import ingest_logs
-from pipelines.steps.simulating import simulate_log
-from pipelines.steps.training import train
+from pipelines.config.console import Console
+from pipelines.config.home import Home
+from pipelines.config.settings import load_settings
+from pipelines.evaluation.evaluate_run import evaluate
+from pipelines.feature_table.build_table import build_features_table
+from pipelines.ingestion.ingest_logs import ingest_logs
+from pipelines.ingestion.simulate_log import simulate_log
+from pipelines.run_context import RunContext
+from pipelines.training.train import train
 
 METRICS = (
     "ndcg_at_10",

@@ -2,7 +2,7 @@
 
 What is retrieved is what a guest took on that day (clicked or further); guests without a
 past are left out, since a matrix says nothing of them. Draws of the settings are made with
-the seed; the best are the variants that a run compares (``models.collaborative``).
+the seed; the best are the variants that a run compares (``models.baselines.implicit_als``).
 SIMULATED data.
 
 Run: python benchmarks/collaborative.py --searches 60000 --trials 24
@@ -19,21 +19,21 @@ from typing import Any, Literal
 import numpy as np
 import pyarrow.compute as pc
 
-from models.catalogue import recall_at_k
-from models.collaborative import (
+from models.baselines.exact_retrieval import recall_at_k
+from models.baselines.implicit_als import (
     ALS_VARIANTS,
     BPR_VARIANTS,
     Collaborative,
     CollaborativeConfig,
 )
-from pipelines.console import Console
-from pipelines.home import Home
-from pipelines.settings import load_settings
-from pipelines.steps.context import RunContext
-from pipelines.steps.featuring import build_features_table
-from pipelines.steps.ingesting import ingest_logs
-from pipelines.steps.rows import training_rows, windows_of
-from pipelines.steps.simulating import simulate_log
+from pipelines.config.console import Console
+from pipelines.config.home import Home
+from pipelines.config.settings import load_settings
+from pipelines.feature_table.build_table import build_features_table
+from pipelines.feature_table.training_rows import training_rows, windows_of
+from pipelines.ingestion.ingest_logs import ingest_logs
+from pipelines.ingestion.simulate_log import simulate_log
+from pipelines.run_context import RunContext
 
 RETRIEVED = 100
 # What an impression, a click, a contact and a booking add to a cell.

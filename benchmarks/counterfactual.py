@@ -23,17 +23,17 @@ import pyarrow.compute as pc
 
 from data.simulator import SimulationConfig, simulate
 from data.simulator.choices import examination
+from models.evaluation.arranged_rows import Judged, judge
 from models.evaluation.arrays import Floats, Integers
-from models.evaluation.counterfactual import (
+from models.evaluation.metrics import ndcg
+from models.evaluation.off_policy.counterfactual import (
     METHODS,
     CounterfactualConfig,
     policy_values,
     random_slice,
 )
-from models.evaluation.interleaving import InterleavingConfig, interleave
-from models.evaluation.judged import Judged, judge
-from models.evaluation.metrics import ndcg
-from models.evaluation.ranking import hits_of
+from models.evaluation.off_policy.interleaving import InterleavingConfig, interleave
+from models.evaluation.ranking_metrics import hits_of
 
 K = 10
 LABELS = pa.array(["impressed", "clicked", "contact host", "booked"])

@@ -18,15 +18,15 @@ from pathlib import Path
 
 import polars as pl
 
-from data.contract import QUALITY
-from pipelines.console import Console
-from pipelines.home import Home
-from pipelines.settings import load_settings
-from pipelines.steps.context import RunContext
-from pipelines.steps.featuring import build_features_table
-from pipelines.steps.ingesting import ingest_logs
-from pipelines.steps.monitoring import monitor
-from pipelines.steps.simulating import simulate_log
+from data.schema.tables import QUALITY
+from pipelines.config.console import Console
+from pipelines.config.home import Home
+from pipelines.config.settings import load_settings
+from pipelines.feature_table.build_table import build_features_table
+from pipelines.ingestion.ingest_logs import ingest_logs
+from pipelines.ingestion.simulate_log import simulate_log
+from pipelines.monitoring.monitor import monitor
+from pipelines.run_context import RunContext
 
 SCENARIOS = ("default", "drift")
 

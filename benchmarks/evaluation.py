@@ -14,11 +14,11 @@ from contextlib import contextmanager
 import numpy as np
 import pyarrow as pa
 
+from models.evaluation.arranged_rows import judge
 from models.evaluation.config import EvaluationConfig
-from models.evaluation.context import Context
 from models.evaluation.evaluate import evaluate
-from models.evaluation.judged import judge
-from models.evaluation.sheet import measure_model, set_desk
+from models.evaluation.evaluation_inputs import Context
+from models.evaluation.model_metrics import measure_model, set_desk
 from models.recommender import Scores
 
 SEARCH_SIZE = 25

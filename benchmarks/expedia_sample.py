@@ -26,18 +26,18 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from data.feature_set import FeatureSet
 from data.ingest import ingest
-from data.store import Lake
+from data.lake.store import Lake
+from data.schema.feature_set import FeatureSet
 from features.build import available_features, build_features
-from models.baselines import Cheapest, Random
-from models.blend import Blend, BlendConfig
-from models.columns import Codes, Numbers, missing_last, numbers
+from models.arrow_columns import Codes, Numbers, missing_last, numbers
+from models.baselines.heuristics import Cheapest, Random
 from models.evaluation.significance import draw_weights
-from models.judging import ndcg_per_search
-from models.listwise import ListwiseConfig
-from models.order import group_codes
+from models.evaluation.validation_metric import ndcg_per_search
+from models.linear.blend import Blend, BlendConfig
+from models.linear.linear_ranker import ListwiseConfig
 from models.ranker import Ranker, RankerConfig
+from models.ranking_order import group_codes
 from models.recommender import Scores
 
 DEFAULT_LOG = (

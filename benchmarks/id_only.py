@@ -26,9 +26,9 @@ import pyarrow as pa
 import torch
 from scipy.sparse import csr_matrix
 
-from models.collaborative import CollaborativeConfig, factorise
+from models.baselines.implicit_als import CollaborativeConfig, factorise
 from models.two_tower.config import TowerConfig, TrainConfig
-from models.two_tower.index import exact_top_k
+from models.two_tower.exact_search import exact_top_k
 from models.two_tower.recommender import TwoTower
 
 Array = np.ndarray[Any, np.dtype[np.int64]]

@@ -2,7 +2,7 @@
 
 Vectors are drawn around some hundred centres, as listings gather in kinds and areas; each
 search allows the listings of a capacity and of a price. The recall is that of
-``models.two_tower.approximate``: the effort is tuned on half of the searches and measured
+``models.two_tower.retrieval.ann_search``: the effort is tuned on half of the searches and measured
 on the others. This measures speed; how well the towers retrieve is for
 ``benchmarks/retrieval.py``.
 
@@ -21,9 +21,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from models.two_tower.approximate import ApproximateIndex, IndexConfig
-from models.two_tower.eligibility import Eligibility
-from models.two_tower.index import exact_top_k
+from models.two_tower.exact_search import exact_top_k
+from models.two_tower.inputs.eligibility import Eligibility
+from models.two_tower.retrieval.ann_search import ApproximateIndex, IndexConfig
 
 WIDTH, CENTRES, SPREAD = 33, 200, 0.7
 REPEATS = 3

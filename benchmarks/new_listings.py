@@ -20,24 +20,24 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from data.contract import TRUTH
-from data.split import Windows
-from models.columns import Numbers, numbers, stages
-from models.funnel_config import FunnelConfig
-from models.funnel_model import FunnelModel
-from models.judging import validation_ndcg
-from models.order import group_codes, rank_within, tie_keys
+from data.schema.tables import TRUTH
+from data.time_split import Windows
+from models.arrow_columns import Numbers, numbers, stages
+from models.evaluation.validation_metric import validation_ndcg
+from models.funnel.config import FunnelConfig
+from models.funnel.funnel_model import FunnelModel
+from models.ranking_order import group_codes, rank_within, tie_keys
 from models.recommender import Scores
-from models.rerank import chosen_policy, exposure_curve, with_exposure
-from pipelines.console import Console
-from pipelines.home import Home
-from pipelines.settings import load_settings
-from pipelines.steps.arrow import frame_of
-from pipelines.steps.context import RunContext
-from pipelines.steps.featuring import feature_set_of
-from pipelines.steps.reordering import POLICIES
-from pipelines.steps.rows import load_rows, training_rows
-from pipelines.steps.run_record import load_one, read_record
+from models.reranking.new_listing_exposure import chosen_policy, exposure_curve, with_exposure
+from pipelines.config.console import Console
+from pipelines.config.home import Home
+from pipelines.config.settings import load_settings
+from pipelines.feature_table.arrow_conversion import frame_of
+from pipelines.feature_table.build_table import feature_set_of
+from pipelines.feature_table.training_rows import load_rows, training_rows
+from pipelines.run_context import RunContext
+from pipelines.training.exposure_policy import POLICIES
+from pipelines.training.run_record import load_one, read_record
 
 K = 10
 KEY = ["id_search", "id_listing"]

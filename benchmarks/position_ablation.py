@@ -20,11 +20,11 @@ import numpy as np
 import pyarrow as pa
 from ranker_worlds import World, prepared_world
 
-from models.columns import Numbers, numbers
-from models.evaluation.judged import judge
+from models.arrow_columns import Numbers, numbers
+from models.evaluation.arranged_rows import judge
 from models.evaluation.oracle import Ceiling
-from models.funnel_config import FunnelConfig
-from models.funnel_model import FunnelModel
+from models.funnel.config import FunnelConfig
+from models.funnel.funnel_model import FunnelModel
 from models.ranker import Ranker, RankerConfig
 from models.recommender import Scores
 

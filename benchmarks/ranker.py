@@ -30,9 +30,9 @@ import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from data.feature_set import Feature, FeatureSet
+from data.schema.feature_set import Feature, FeatureSet
+from models.lightgbm_core.search_groups import searches_to_learn_from
 from models.ranker import Ranker, RankerConfig
-from models.trees.searches import searches_to_learn_from
 
 SHOWN = 20
 SMALL = {"rows": 20_000, "features": 20, "rounds": 20, "repeats": 1}

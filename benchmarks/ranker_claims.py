@@ -26,12 +26,12 @@ import pyarrow as pa
 from ranker_worlds import Kept, World, prepared_world
 from scipy.stats import t as student
 
-from data.feature_set import FeatureSet
-from models.columns import Numbers, missing_last, numbers
-from models.evaluation.judged import judge
+from data.schema.feature_set import FeatureSet
+from models.arrow_columns import Numbers, missing_last, numbers
+from models.evaluation.arranged_rows import judge
 from models.evaluation.oracle import CEILINGS, Ceiling
-from models.funnel_config import FunnelConfig
-from models.funnel_model import STEPS, FunnelModel
+from models.funnel.config import FunnelConfig
+from models.funnel.funnel_model import STEPS, FunnelModel
 from models.ranker import Ranker
 from models.recommender import Scores
 

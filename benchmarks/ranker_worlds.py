@@ -18,20 +18,20 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from data.contract import IMPRESSIONS, TRUTH
-from data.feature_set import FeatureSet
+from data.schema.feature_set import FeatureSet
+from data.schema.tables import IMPRESSIONS, TRUTH
 from features.build import available_features
-from features.days import build_by_day
-from features.funnel import lower_labels
-from models.order import hashed_ids
-from models.trees.searches import thinned
-from pipelines.console import Console
-from pipelines.home import Home
-from pipelines.settings import load_settings
-from pipelines.steps.arrow import arrow
-from pipelines.steps.context import RunContext
-from pipelines.steps.ingesting import ingest_logs
-from pipelines.steps.simulating import simulate_to
+from features.build_in_blocks import build_by_day
+from features.labels import lower_labels
+from models.lightgbm_core.search_groups import thinned
+from models.ranking_order import hashed_ids
+from pipelines.config.console import Console
+from pipelines.config.home import Home
+from pipelines.config.settings import load_settings
+from pipelines.feature_table.arrow_conversion import arrow
+from pipelines.ingestion.ingest_logs import ingest_logs
+from pipelines.ingestion.simulate_log import simulate_to
+from pipelines.run_context import RunContext
 
 __all__ = ["Kept", "World", "prepared_world"]
 

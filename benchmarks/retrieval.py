@@ -28,27 +28,31 @@ import polars as pl
 import pyarrow.compute as pc
 from scipy.stats import t as student
 
-from data.contract import IMPRESSIONS
-from data.split import Windows
+from data.schema.tables import IMPRESSIONS
+from data.time_split import Windows
 from models.recommender import top_k
-from models.two_tower.eligibility import Eligibility
-from models.two_tower.retriever import PLAIN
-from pipelines.console import Console
-from pipelines.home import Home
-from pipelines.settings import load_settings
-from pipelines.steps.advisers import advisers_of, met_before
-from pipelines.steps.arrow import arrow, frame_of
-from pipelines.steps.candidates import CandidateSource, candidate_rows, candidate_source
-from pipelines.steps.context import RunContext
-from pipelines.steps.featuring import build_features_table, feature_set_of
-from pipelines.steps.finding import listing_prior, retriever_config, write_prior
-from pipelines.steps.ingesting import ingest_logs
-from pipelines.steps.recommending import rows_to_rank
-from pipelines.steps.retrieval import CANDIDATES, RETRIEVED, retrieval_of
-from pipelines.steps.rows import SplitRows, judged_rows
-from pipelines.steps.run_record import RunRecord, load_models, read_record
-from pipelines.steps.simulating import simulate_log
-from pipelines.steps.training import train
+from models.two_tower.inputs.eligibility import Eligibility
+from models.two_tower.retrieval.retriever import PLAIN
+from pipelines.config.console import Console
+from pipelines.config.home import Home
+from pipelines.config.settings import load_settings
+from pipelines.evaluation.retrieval_recall import CANDIDATES, RETRIEVED, retrieval_of
+from pipelines.feature_table.arrow_conversion import arrow, frame_of
+from pipelines.feature_table.build_table import build_features_table, feature_set_of
+from pipelines.feature_table.training_rows import SplitRows, judged_rows
+from pipelines.ingestion.ingest_logs import ingest_logs
+from pipelines.ingestion.simulate_log import simulate_log
+from pipelines.recommendation.candidate_retrieval import (
+    listing_prior,
+    retriever_config,
+    write_prior,
+)
+from pipelines.recommendation.candidates import CandidateSource, candidate_rows, candidate_source
+from pipelines.recommendation.recommend import rows_to_rank
+from pipelines.recommendation.serving_models import advisers_of, met_before
+from pipelines.run_context import RunContext
+from pipelines.training.run_record import RunRecord, load_models, read_record
+from pipelines.training.train import train
 
 Figures = dict[str, dict[str, float]]  # model → measure → value
 

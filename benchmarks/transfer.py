@@ -26,17 +26,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from scipy.stats import t as student
 
-from data.feature_set import FeatureSet
 from data.ingest import ingest
+from data.lake.store import Lake
+from data.schema.feature_set import FeatureSet
 from data.simulator import SCENARIOS, SimulationConfig, write_simulation
-from data.split import Windows, windows_by_days
-from data.store import Lake
+from data.time_split import Windows, windows_by_days
 from features.build import available_features, build_features
-from features.funnel import lower_labels
+from features.labels import lower_labels
+from models.baselines.popularity import Popularity
 from models.evaluation.config import EvaluationConfig
 from models.evaluation.scorecard import Score
 from models.evaluation.transfer import SEPARATE, Trained, TransferCell, transfer_matrix
-from models.popularity import Popularity
 from models.ranker import Ranker, RankerConfig
 
 SMALL = {"searches": 1_500, "seeds": [1], "rounds": 20, "replicates": 100}

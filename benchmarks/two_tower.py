@@ -24,15 +24,15 @@ from torch import Tensor
 from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
 
-from models.two_tower.arrays import ListingArrays, Positives, QueryArrays
-from models.two_tower.batches import Batches, Part
 from models.two_tower.config import TowerConfig, TrainConfig
-from models.two_tower.dataset import TrainData
-from models.two_tower.eligibility import Eligibility
-from models.two_tower.index import exact_top_k
-from models.two_tower.loop import batch_loss, device_of, train
-from models.two_tower.losses import Candidates, contrast
-from models.two_tower.towers import InputShape, TwoTowerNet
+from models.two_tower.exact_search import exact_top_k
+from models.two_tower.inputs.arrays import ListingArrays, Positives, QueryArrays
+from models.two_tower.inputs.eligibility import Eligibility
+from models.two_tower.inputs.training_set import TrainData
+from models.two_tower.model import InputShape, TwoTowerNet
+from models.two_tower.training.losses import Candidates, contrast
+from models.two_tower.training.minibatches import Batches, Part
+from models.two_tower.training.train import batch_loss, device_of, train
 
 DENSE_QUERY, DENSE_LISTING, CATEGORIES, MARKETS = 40, 90, (20, 5), 3
 FLOP_PER_PRODUCT = 2

@@ -13,26 +13,26 @@ from typing import Any
 import narwhals as nw
 import polars as pl
 
-from data.contract import CARRIED, EXTRA_PREFIX, IMPRESSIONS, Kind
 from data.errors import DataError
-from data.feature_set import Feature, FeatureSet
-from features import (
+from data.schema.feature_set import Feature, FeatureSet
+from data.schema.tables import CARRIED, EXTRA_PREFIX, IMPRESSIONS, Kind
+from features.engine import settled_on_spark, taken
+from features.formulas.history_inputs import narrowed, with_measures
+from features.formulas.pricing import PRICE_PARTS
+from features.groups import (
     co_engagement,
-    engagement,
-    extra,
-    fit,
+    extra_columns,
     guest_history,
-    in_search,
     listing,
+    listing_engagement,
     market,
     query,
+    query_listing_match,
+    within_search,
 )
-from features.as_of import Past
-from features.books import Books
-from features.funnel import DAY_S
-from features.measures import narrowed, with_measures
-from features.native import settled_on_spark, taken
-from features.pricing import PRICE_PARTS
+from features.history.event_times import DAY_S
+from features.history.point_in_time import Past
+from features.history.streaming_aggregates import Books
 
 __all__ = [
     "ALL_FEATURES",
@@ -46,9 +46,9 @@ __all__ = [
 ALL_FEATURES: tuple[Feature, ...] = (
     *query.FEATURES,
     *listing.FEATURES,
-    *fit.FEATURES,
-    *in_search.FEATURES,
-    *engagement.FEATURES,
+    *query_listing_match.FEATURES,
+    *within_search.FEATURES,
+    *listing_engagement.FEATURES,
     *guest_history.FEATURES,
     *market.FEATURES,
     *co_engagement.FEATURES,
@@ -65,7 +65,7 @@ def available_features(columns: Collection[str] | Mapping[str, Any]) -> FeatureS
     ``columns`` are names, or a mapping of names to Narwhals types, which tells numeric
     extras from others.
     """
-    described = FeatureSet((*ALL_FEATURES, *extra.extras_of(columns)))
+    described = FeatureSet((*ALL_FEATURES, *extra_columns.extras_of(columns)))
     return described.available(columns)
 
 
@@ -143,7 +143,7 @@ def _described(
     """The rows with their measures, all or some, and what they say by themselves."""
     read = columns_read(rows.collect_schema(), wanted)
     measured = with_measures(rows.select(*read), measures)
-    return fit.fit_features(listing.listing_features(measured, wanted), wanted)
+    return query_listing_match.fit_features(listing.listing_features(measured, wanted), wanted)
 
 
 def _carried(rows: nw.LazyFrame[Any]) -> list[str]:
@@ -179,9 +179,9 @@ def _searches(rows: nw.LazyFrame[Any], past: Past, wanted: set[str]) -> nw.LazyF
 
 
 def _row_features(rows: nw.LazyFrame[Any], past: Past, wanted: set[str]) -> nw.LazyFrame[Any]:
-    described = in_search.in_search_features(rows, wanted)
-    described = extra.extra_features(described, wanted)
-    described = engagement.engagement_features(described, past, wanted)
+    described = within_search.in_search_features(rows, wanted)
+    described = extra_columns.extra_features(described, wanted)
+    described = listing_engagement.engagement_features(described, past, wanted)
     described = guest_history.guest_features(described, past, wanted)
     described = market.market_features(described, past, wanted)
     return co_engagement.co_engagement_features(described, past, wanted)
@@ -230,7 +230,7 @@ def columns_read(schema: Mapping[str, Any], wanted: Collection[str]) -> list[str
     read = {*CARRIED, *(name for f in chosen for name in f.needs)}
     if "listing_total_price" in read:
         read.update(PRICE_PARTS)
-    if (engagement.BY_ROOM_TYPE | market.BY_ROOM_TYPE) & set(wanted):
+    if (listing_engagement.BY_ROOM_TYPE | market.BY_ROOM_TYPE) & set(wanted):
         read.add("listing_room_type")
     return [name for name in schema if name in read]
 

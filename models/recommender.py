@@ -1,7 +1,7 @@
 """The protocol that every model follows, and the table of recommendations it leads to.
 
 A *row* is one candidate: one listing for one search, with the identity columns of
-``data.contract.CARRIED`` and the columns of a :class:`data.feature_set.FeatureSet`.
+``data.schema.tables.CARRIED`` and the columns of a :class:`data.schema.feature_set.FeatureSet`.
 Models read Arrow tables, so that training needs neither Polars nor Prefect nor MLflow.
 """
 
@@ -13,7 +13,7 @@ from typing import Any, Protocol, Self, runtime_checkable
 import numpy as np
 import pyarrow as pa
 
-from models.order import group_codes, rank_within, tie_keys
+from models.ranking_order import group_codes, rank_within, tie_keys
 
 __all__ = ["Recommender", "Scores", "top_k"]
 

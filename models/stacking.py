@@ -17,14 +17,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from data.feature_set import Feature, FeatureSet
-from models.columns import Numbers, need
-from models.model_files import config_of, read_json, write_json
-from models.order import group_codes
+from data.schema.feature_set import Feature, FeatureSet
+from models.arrow_columns import Numbers, need
 from models.ranker import Ranker
-from models.ranker_config import RankerConfig
+from models.ranker.config import RankerConfig
+from models.ranking_order import group_codes
 from models.recommender import Recommender, Scores
-from models.rerank import spread_within
+from models.reranking.new_listing_exposure import spread_within
+from models.serialization import config_of, read_json, write_json
 
 __all__ = ["Stacked", "StackingConfig"]
 

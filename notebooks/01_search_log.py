@@ -20,16 +20,16 @@
 # %%
 import polars as pl
 
-from pipelines.analysis.opened import open_home, shown
+from pipelines.analysis.finished_home import open_home, shown
 from pipelines.analysis.search_log import (
     checkin_seasonality,
     daily_funnel,
     latest_listings,
     lead_times,
 )
-from pipelines.pictures.funnel import drift_by_day, funnel_by_market, rates_by_day
-from pipelines.pictures.maps import PlacedBy, lines_by_date, place_map
-from pipelines.steps.report_data import data_section, days_of, funnel_of
+from pipelines.reporting.charts.log_charts import drift_by_day, funnel_by_market, rates_by_day
+from pipelines.reporting.charts.maps import PlacedBy, lines_by_date, place_map
+from pipelines.reporting.data_section import data_section, days_of, funnel_of
 
 opened = open_home()
 simulated = opened.scorecard.honesty.provenance.is_simulated

@@ -20,9 +20,9 @@
 # %%
 import polars as pl
 
-from pipelines.analysis.closer import feature_power, leak_shown
-from pipelines.analysis.opened import open_home, shown
-from pipelines.pictures.closer import ablation_bars
+from pipelines.analysis.model_analysis import feature_power, leak_shown
+from pipelines.analysis.finished_home import open_home, shown
+from pipelines.reporting.charts.model_charts import ablation_bars
 
 opened = open_home()
 features = opened.features
@@ -48,7 +48,7 @@ shown(feature_power(rows, features).head(25))
 #
 # Below, the same count of clicks twice: as of each search, and over the whole log. The second looks far
 # better, because it contains the very click it is asked to predict. A model trained on it would shine on
-# paper and fail on the day. Every feature of a past goes through `features/as_of.py`, and a test
+# paper and fail on the day. Every feature of a past goes through `features/history/point_in_time.py`, and a test
 # changes future rows and demands that no feature moves.
 
 # %%

@@ -19,11 +19,11 @@
 # %%
 import polars as pl
 
-from pipelines.analysis.opened import open_home, shown
-from pipelines.pictures.closer import beeswarm, calibration_curves, importance_bars
-from pipelines.pictures.scores import g_bars, metric_by_cutoff, metric_by_model
-from pipelines.steps.gating import read_decision
-from pipelines.steps.summary import headline, metrics_shown, segments_shown
+from pipelines.analysis.finished_home import open_home, shown
+from pipelines.reporting.charts.model_charts import beeswarm, calibration_curves, importance_bars
+from pipelines.reporting.charts.scorecard_charts import g_bars, metric_by_cutoff, metric_by_model
+from pipelines.promotion.promote import read_decision
+from pipelines.evaluation.scorecard_view import headline, metrics_shown, segments_shown
 
 opened = open_home()
 metrics = list(metrics_shown(opened.scorecard))

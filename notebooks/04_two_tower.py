@@ -20,10 +20,10 @@
 # %%
 import polars as pl
 
-from pipelines.analysis.closer import neighbours_of
-from pipelines.analysis.opened import open_home, shown
-from pipelines.pictures.closer import recall_curves
-from pipelines.pictures.maps import neighbour_map
+from pipelines.analysis.model_analysis import neighbours_of
+from pipelines.analysis.finished_home import open_home, shown
+from pipelines.reporting.charts.model_charts import recall_curves
+from pipelines.reporting.charts.maps import neighbour_map
 
 opened = open_home()
 retrieval = opened.evidence("retrieval")

@@ -20,9 +20,9 @@
 # %%
 import polars as pl
 
-from pipelines.analysis.closer import ranks_by_newness
-from pipelines.analysis.opened import open_home, shown
-from pipelines.pictures.closer import trade_off_curve
+from pipelines.analysis.model_analysis import ranks_by_newness
+from pipelines.analysis.finished_home import open_home, shown
+from pipelines.reporting.charts.model_charts import trade_off_curve
 
 opened = open_home()
 scores = opened.context.lake.scan("scores").filter(

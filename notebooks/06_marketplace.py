@@ -27,9 +27,9 @@ from pipelines.analysis.marketplace import (
     price_guidance,
     unmet_demand,
 )
-from pipelines.analysis.opened import open_home, shown
+from pipelines.analysis.finished_home import open_home, shown
 from pipelines.analysis.search_log import latest_listings
-from pipelines.pictures.maps import PlacedBy, place_map
+from pipelines.reporting.charts.maps import PlacedBy, place_map
 
 opened = open_home()
 impressions = opened.impressions

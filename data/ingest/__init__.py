@@ -5,7 +5,7 @@
 lake; ``report`` says what was done.
 """
 
+from data.ingest.ingest_files import IngestOptions, ingest
 from data.ingest.report import DayRows, FileReport, IngestReport, NulledValues
-from data.ingest.take_in import IngestOptions, ingest
 
 __all__ = ["DayRows", "FileReport", "IngestOptions", "IngestReport", "NulledValues", "ingest"]

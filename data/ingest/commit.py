@@ -12,10 +12,10 @@ from pathlib import Path
 import polars as pl
 import pyarrow as pa
 
-from data.contract import IMPRESSIONS, INGESTS, QUARANTINE
 from data.errors import DataError, HomeError
 from data.ingest.staging import Plan, Staging, abandoned
-from data.store import Lake
+from data.lake.store import Lake
+from data.schema.tables import IMPRESSIONS, INGESTS, QUARANTINE
 
 __all__ = ["check_types", "commit", "recover"]
 

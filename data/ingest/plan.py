@@ -11,13 +11,13 @@ import polars as pl
 
 from data.errors import HomeError
 from data.ingest.commit import LOST_HELD, LOST_NEW, check_types
+from data.ingest.deduplicate import Losers, resolve
 from data.ingest.report import DayRows, FileReport, NulledValues
-from data.ingest.resolve import Losers, resolve
 from data.ingest.stage_file import StagedFile, as_quarantine, count_reasons
 from data.ingest.staging import Plan, Staging
-from data.quality.judge import rows_as_json
+from data.lake.store import Lake
 from data.sources.mapping import Mapping
-from data.store import Lake
+from data.validation.validate_chunk import rows_as_json
 
 __all__ = ["Decision", "decide"]
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from data.quality.reasons import MEANINGS, Reason
+from data.schema.reason_codes import MEANINGS, Reason
 
 __all__ = ["DayRows", "FileReport", "IngestReport", "NulledValues"]
 

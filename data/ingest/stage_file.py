@@ -10,15 +10,15 @@ from datetime import UTC, datetime
 import polars as pl
 
 from data.errors import LogError
+from data.ingest.pseudonyms import pseudonymised
 from data.ingest.staging import Staging
-from data.pseudonyms import pseudonymised
-from data.pump import made_ahead
-from data.quality.found import Example
-from data.quality.judge import Judged, judge_block
-from data.quality.reasons import MEANINGS, Nulled, Reason
-from data.reading.block import Block
-from data.reading.log import Log
+from data.prefetch import made_ahead
+from data.readers.chunk import Block
+from data.readers.open_log import Log
+from data.schema.reason_codes import MEANINGS, Nulled, Reason
 from data.sources.mapping import TARGETS, Mapping
+from data.validation.row_results import Example
+from data.validation.validate_chunk import Judged, judge_block
 
 __all__ = ["SIMULATED_PREFIX", "StagedFile", "stage_file"]
 
@@ -31,11 +31,11 @@ class StagedFile:
     """One file as staged; filled block by block.
 
     Attributes:
-        source_id, name: as in ``data.reading.files.SourceFile``.
+        source_id, name: as in ``data.readers.files.SourceFile``.
         rows_in, rows_accepted: so far, by the row rules alone.
         simulated: accepted rows whose search id is the simulator's.
         reasons: quarantined rows per reason code.
-        nulled, examples: as in ``data.quality.judge.Judged``.
+        nulled, examples: as in ``data.validation.validate_chunk.Judged``.
         absent, ignored: as in ``data.ingest.report.FileReport``.
     """
 

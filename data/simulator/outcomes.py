@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from data.contract import BOOKED, CLICKED, CONTACTED, IMPRESSED
+from data.schema.tables import BOOKED, CLICKED, CONTACTED, IMPRESSED
 from data.simulator.availability import Calendar
 from data.simulator.choices import Probabilities, examination
 from data.simulator.draws import Array

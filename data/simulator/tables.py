@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
-from data.contract import TRUTH
+from data.schema.tables import TRUTH
 from data.simulator.draws import Array
 from data.simulator.guests import Guests
 from data.simulator.listings import ROOM_TYPES, SUB_RATINGS, Catalogue

@@ -25,9 +25,9 @@ from pydantic import (
     field_validator,
 )
 
-from data.contract import EXTRA_PREFIX, IMPRESSIONS, Column, Kind, Stage
 from data.errors import LogError, MappingError
-from data.sources.rules import ExtraRule, Rule
+from data.schema.tables import EXTRA_PREFIX, IMPRESSIONS, Column, Kind, Stage
+from data.sources.column_rules import ExtraRule, Rule
 
 __all__ = ["REQUIRED", "TARGETS", "Mapping", "built_in", "load_mapping", "slug"]
 

@@ -8,15 +8,15 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pyarrow as pa
 
-from data.contract import BOOKED, CLICKED, CONTACTED
+from data.schema.tables import BOOKED, CLICKED, CONTACTED
+from models.evaluation.arranged_rows import Judged, judge
 from models.evaluation.config import EvaluationConfig
-from models.evaluation.context import Context
-from models.evaluation.honesty import Honesty
-from models.evaluation.intervals import adjusted, scores_of_segments, whole_list_scores
-from models.evaluation.judged import Judged, judge
+from models.evaluation.evaluation_inputs import Context
+from models.evaluation.model_metrics import Sheet, measure_model, set_desk
+from models.evaluation.provenance import Honesty
 from models.evaluation.scorecard import Scorecard
+from models.evaluation.segment_intervals import adjusted, scores_of_segments, whole_list_scores
 from models.evaluation.segments import segments_of
-from models.evaluation.sheet import Sheet, measure_model, set_desk
 from models.recommender import Scores
 
 __all__ = ["ORACLE_PREFIX", "evaluate"]
@@ -36,7 +36,7 @@ def evaluate(
 ) -> Scorecard:
     """Every metric of every model on one split, with intervals and comparisons.
 
-    A row is one candidate of one search: the columns ``data.contract.CARRIED``, with the
+    A row is one candidate of one search: the columns ``data.schema.tables.CARRIED``, with the
     outcome as the log has it, and whatever columns the segments can use; a segment whose
     column is absent is left out and named. Every row is ranked: there is no sampling.
 

@@ -19,11 +19,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from data.contract import TRUTH
+from data.schema.tables import TRUTH
+from models.evaluation.arranged_rows import Judged, ranks_arranged
 from models.evaluation.arrays import Floats, Integers
-from models.evaluation.judged import Judged
-from models.evaluation.measures import Measure, mean_over_searches, named_at
-from models.evaluation.placing import ranks_arranged
+from models.evaluation.ratio_metric import Measure, mean_over_searches, named_at
 
 __all__ = ["CEILINGS", "Ceiling", "ceilings_of", "expected_dcg", "oracle_measures", "random_dcg"]
 
@@ -36,7 +35,7 @@ def expected_dcg(judged: Judged, ranks: Integers, truth: Floats, k: int) -> Floa
     Chances of 0.2 and 0.4, the worse on top: 0.2 / 1 + 0.4 / log2 3.
 
     >>> import pyarrow as pa
-    >>> from models.evaluation.judged import judge
+    >>> from models.evaluation.arranged_rows import judge
     >>> rows = {"id_search": ["s", "s"], "id_listing": ["a", "b"], "stage": [0, 0]}
     >>> expected_dcg(judge(pa.table(rows)), np.array([1, 2]), np.array([0.2, 0.4]), 2).round(
     ...     4
@@ -53,7 +52,7 @@ def random_dcg(judged: Judged, truth: Floats, k: int) -> Floats:
     Two rows with p of 0.2 and 0.4, k = 1: (0.2 + 0.4) / 2 · 1 = 0.3.
 
     >>> import pyarrow as pa
-    >>> from models.evaluation.judged import judge
+    >>> from models.evaluation.arranged_rows import judge
     >>> rows = {"id_search": ["s", "s"], "id_listing": ["a", "b"], "stage": [0, 0]}
     >>> random_dcg(judge(pa.table(rows)), np.array([0.2, 0.4]), 1).round(4).tolist()
     [0.3]

@@ -11,7 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from models.evaluation.honesty import Honesty
+from models.evaluation.provenance import Honesty
 from models.evaluation.segments import ALL
 
 __all__ = ["Score", "Scorecard"]

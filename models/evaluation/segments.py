@@ -14,8 +14,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from models.evaluation.arranged_rows import Judged
 from models.evaluation.arrays import Floats, Mask
-from models.evaluation.judged import Judged
 
 __all__ = ["ALL", "Segment", "SegmentColumns", "segments_of"]
 

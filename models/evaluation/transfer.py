@@ -15,8 +15,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from models.evaluation.config import EvaluationConfig
-from models.evaluation.context import Context
 from models.evaluation.evaluate import evaluate
+from models.evaluation.evaluation_inputs import Context
 from models.evaluation.scorecard import Score
 from models.recommender import Scores
 

@@ -14,22 +14,22 @@ import torch
 from torch import Tensor
 
 from models.recommender import Scores
-from models.two_tower.arrays import FloatArray, IntArray
 from models.two_tower.config import TowerConfig, TrainConfig
-from models.two_tower.dataset import TrainData, encode_log
-from models.two_tower.eligibility import Allowed, Eligibility
-from models.two_tower.encode import Encoder, sorted_rows
-from models.two_tower.history import Events, events_of
-from models.two_tower.index import exact_top_k
-from models.two_tower.interactions import HeldOut, interaction_rows, seen_mask
-from models.two_tower.loop import borrowed_threads, device_of, train
-from models.two_tower.rows import by_search, market_only, ranked_rows
-from models.two_tower.spectral import start_from_graph
+from models.two_tower.encode_vectors import listing_vectors, query_vectors
+from models.two_tower.exact_search import exact_top_k
+from models.two_tower.inputs.arrays import FloatArray, IntArray
+from models.two_tower.inputs.eligibility import Allowed, Eligibility
+from models.two_tower.inputs.encoder import Encoder, sorted_rows
+from models.two_tower.inputs.guest_history import Events, events_of
+from models.two_tower.inputs.id_interactions import interaction_rows, seen_mask
+from models.two_tower.inputs.training_set import TrainData, encode_log
+from models.two_tower.model import InputShape, TwoTowerNet
+from models.two_tower.result_tables import by_search, market_only, ranked_rows
 from models.two_tower.storage import Saved, read_model, write_model
-from models.two_tower.towers import InputShape, TwoTowerNet
-from models.two_tower.validation import Holdout, holdout, recall_at
-from models.two_tower.vectors import listing_vectors, query_vectors
-from models.two_tower.watch import StepReport
+from models.two_tower.training.loss_monitor import StepReport
+from models.two_tower.training.spectral_init import start_from_graph
+from models.two_tower.training.train import borrowed_threads, device_of, train
+from models.two_tower.training.validation_recall import HeldOut, Holdout, holdout, recall_at
 
 __all__ = ["TwoTower"]
 

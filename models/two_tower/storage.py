@@ -15,11 +15,11 @@ from safetensors.numpy import save_file as save_arrays
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from models.two_tower.arrays import ListingArrays
 from models.two_tower.config import TowerConfig, TrainConfig
-from models.two_tower.encode import Encoder
-from models.two_tower.towers import InputShape
-from models.two_tower.vocabulary import Vocabulary
+from models.two_tower.inputs.arrays import ListingArrays
+from models.two_tower.inputs.encoder import Encoder
+from models.two_tower.inputs.vocabulary import Vocabulary
+from models.two_tower.model import InputShape
 
 __all__ = ["Saved", "read_model", "write_model"]
 

@@ -11,9 +11,9 @@ from itertools import pairwise
 
 import polars as pl
 
-from data.contract import BOOKED, CLICKED
-from models.evaluation.maturity import label_maturity
-from pipelines.steps.arrow import arrow
+from data.schema.tables import BOOKED, CLICKED
+from models.evaluation.label_maturity import label_maturity
+from pipelines.feature_table.arrow_conversion import arrow
 
 __all__ = [
     "expected_bookings",
@@ -151,7 +151,7 @@ def expected_bookings(impressions: pl.LazyFrame) -> pl.DataFrame:
     """Bookings of each day's searches: seen so far, and expected in the end.
 
     ``completeness`` is the share of the final bookings that the log already holds, as far
-    as its own delays can tell (:mod:`models.evaluation.maturity`), with its 95% interval.
+    as its own delays can tell (:mod:`models.evaluation.label_maturity`), with its 95% interval.
     """
     present = impressions.collect_schema().names()
     wanted = [c for c in ("search_day", "contact_day", "book_day") if c in present]

@@ -7,8 +7,8 @@ from itertools import pairwise
 import narwhals as nw
 import polars as pl
 
-from data.contract import BOOKED, CLICKED, CONTACTED
-from features.pricing import nightly_price
+from data.schema.tables import BOOKED, CLICKED, CONTACTED
+from features.formulas.pricing import nightly_price
 
 __all__ = ["checkin_seasonality", "daily_funnel", "latest_listings", "lead_times"]
 

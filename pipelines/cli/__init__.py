@@ -8,25 +8,25 @@ answer at once. Exit codes: 0 done, 1 data or run failure, 2 usage.
 from pipelines.cli import (
     batch_commands,
     feature_commands,
-    log_commands,
     model_commands,
-    people_commands,
+    privacy_commands,
     promotion_commands,
-    safety_commands,
+    report_commands,
+    run_commands,
     tuning_commands,
 )
-from pipelines.cli.application import app
-from pipelines.cli.entry import main
+from pipelines.cli.app import app
+from pipelines.cli.main import main
 
 __all__ = [
     "app",
     "batch_commands",
     "feature_commands",
-    "log_commands",
     "main",
     "model_commands",
-    "people_commands",
+    "privacy_commands",
     "promotion_commands",
-    "safety_commands",
+    "report_commands",
+    "run_commands",
     "tuning_commands",
 ]

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from pipelines.cli.application import (
+from pipelines.cli.app import (
     LOOKING,
     SCHEDULED,
     HomeOption,
@@ -16,8 +16,8 @@ from pipelines.cli.application import (
     app,
     context_of,
 )
-from pipelines.console import Console
-from pipelines.home import Home, home_for
+from pipelines.config.console import Console
+from pipelines.config.home import Home, home_for
 
 __all__ = ["backfill", "daily", "published", "schedule", "weekly"]
 
@@ -42,8 +42,8 @@ def daily(
     Example: stayrank daily --home data/home --day 2026-01-26
     """
     chosen, root = _day(day), _prepared(home, settings)
+    from pipelines.config.disk_space import room_under
     from pipelines.flows.daily import daily as flow
-    from pipelines.room import room_under
 
     with room_under(Home(root)):
         flow(home=root, day=chosen, again=again, settings_file=settings)
@@ -61,8 +61,8 @@ def weekly(
     Example: stayrank weekly --home data/home
     """
     chosen, root = _day(day), _prepared(home, settings)
+    from pipelines.config.disk_space import room_under
     from pipelines.flows.weekly import weekly as flow
-    from pipelines.room import room_under
 
     with room_under(Home(root)):
         flow(home=root, day=chosen, again=again, settings_file=settings)
@@ -80,8 +80,8 @@ def backfill(
     Example: stayrank backfill --from 2026-01-20 --to 2026-01-22
     """
     days, root = (_parsed(first), _parsed(last)), _prepared(home, settings)
+    from pipelines.config.disk_space import room_under
     from pipelines.flows.backfill import backfill as flow
-    from pipelines.room import room_under
 
     with room_under(Home(root)):
         flow(*days, home=root, settings_file=settings)
@@ -111,7 +111,7 @@ def published(home: HomeOption = None) -> None:
 
     Example: stayrank published --home data/home
     """
-    from pipelines.published import read_published
+    from pipelines.recommendation.published_pointer import read_published
 
     found = read_published(home_for(home, "simulated"))
     say = Console().say
@@ -125,7 +125,7 @@ def published(home: HomeOption = None) -> None:
 
 def _prepared(home: Path | None, settings: Path | None) -> Path:
     """The home, with Prefect's environment set, before Prefect is imported."""
-    from pipelines.flows.environment import prepare_prefect
+    from pipelines.flows.prefect_environment import prepare_prefect
 
     context = context_of(home, settings, None)
     prepare_prefect(context.home.prepare())

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from pipelines.cli.application import STEPS, HomeOption, SettingsOption, app, context_of
+from pipelines.cli.app import STEPS, HomeOption, SettingsOption, app, context_of
 
 __all__ = ["features"]
 
@@ -45,8 +45,8 @@ def features(
 
     Example: stayrank features --home data/home --engine spark --spark-master spark://host:7077
     """
-    from pipelines.steps.featuring import build_features_table
-    from pipelines.steps.spark_features import SparkOptions
+    from pipelines.feature_table.build_on_spark import SparkOptions
+    from pipelines.feature_table.build_table import build_features_table
 
     on_spark = None
     if engine is Engine.SPARK:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from pipelines.cli.application import STEPS, HomeOption, SeedOption, SettingsOption, app, context_of
+from pipelines.cli.app import STEPS, HomeOption, SeedOption, SettingsOption, app, context_of
 
 __all__ = ["evaluate", "recommend", "train"]
 
@@ -33,8 +33,8 @@ def train(
 
     On a cluster: stayrank train ranker --dask tcp://10.0.0.5:8786
     """
-    from pipelines.steps.model_zoo import names_of
-    from pipelines.steps.training import train
+    from pipelines.training.model_factory import names_of
+    from pipelines.training.train import train
 
     context = context_of(home, settings, seed)
     train(context, names_of(models or ["all"], context.settings), dask=dask)
@@ -46,8 +46,8 @@ def evaluate(home: HomeOption = None, settings: SettingsOption = None) -> None:
 
     Example: stayrank evaluate --home data/home
     """
-    from pipelines.steps.evaluation import evaluate
-    from pipelines.steps.summary import print_scorecard
+    from pipelines.evaluation.evaluate_run import evaluate
+    from pipelines.reporting.terminal_summary import print_scorecard
 
     context = context_of(home, settings, None)
     evaluate(context, context.home.latest_run().name)
@@ -72,7 +72,7 @@ def recommend(
 
     Example: stayrank recommend --top 10 --date 2026-02-09
     """
-    from pipelines.steps.recommending import recommend
+    from pipelines.recommendation.recommend import recommend
 
     day = _parse_day(date)
     context = context_of(home, settings, None)

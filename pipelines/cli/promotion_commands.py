@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from pipelines.cli.application import GATE, HomeOption, SettingsOption, app, context_of
+from pipelines.cli.app import GATE, HomeOption, SettingsOption, app, context_of
 
 __all__ = ["promote", "rollback"]
 
@@ -24,7 +24,7 @@ def promote(
     Example: stayrank promote --why
     """
     from data.errors import DataError
-    from pipelines.steps.gating import challenge_of, judge_challenger, read_decision
+    from pipelines.promotion.promote import challenge_of, judge_challenger, read_decision
 
     context = context_of(home, settings, None)
     run = context.home.latest_run().name
@@ -48,7 +48,7 @@ def rollback(home: HomeOption = None) -> None:
     Example: stayrank rollback --home data/home
     """
     from data.errors import DataError
-    from pipelines.gate.registry import roll_back
+    from pipelines.promotion.champion_registry import roll_back
 
     context = context_of(home, None, None)
     if not context.home.mlflow_database.is_file():

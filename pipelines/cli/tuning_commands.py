@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pipelines.cli.application import STEPS, HomeOption, SeedOption, SettingsOption, app, context_of
+from pipelines.cli.app import STEPS, HomeOption, SeedOption, SettingsOption, app, context_of
 
 __all__ = ["budget_in_seconds", "tune"]
 
@@ -31,8 +31,8 @@ def tune(
 
     Example: stayrank tune --budget 20m
     """
-    from pipelines.steps.tuning import SEARCHED
-    from pipelines.steps.tuning import tune as search
+    from pipelines.training.tune_ranker import SEARCHED
+    from pipelines.training.tune_ranker import tune as search
 
     seconds = budget_in_seconds(budget)
     context = context_of(home, settings, seed)

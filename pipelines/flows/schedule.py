@@ -9,9 +9,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from pipelines.dashboards import prefect_page, refuse_taken, running, wait_until_up
-from pipelines.flows.environment import prepare_prefect
-from pipelines.steps.context import RunContext
+from pipelines.flows.dashboards import prefect_page, refuse_taken, running, wait_until_up
+from pipelines.flows.prefect_environment import prepare_prefect
+from pipelines.run_context import RunContext
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
@@ -35,8 +35,8 @@ def serve_schedule(context: RunContext, settings_file: Path | None, prefect_port
         from prefect import serve
         from prefect.client.orchestration import get_client
 
-        from pipelines.flows.alive import reconcile
         from pipelines.flows.backfill import ensure_limit
+        from pipelines.flows.liveness import reconcile
 
         for name in reconcile(context.home):
             context.console.say(f"flow run {name} had ended without a word: marked as crashed")

@@ -11,20 +11,18 @@ from pathlib import Path
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from pipelines.console import Console
-from pipelines.home import Home
-from pipelines.settings import Settings
-from pipelines.steps import (
-    evaluation,
-    featuring,
-    ingesting,
-    monitoring,
-    recommending,
-    reporting,
-    simulating,
-)
-from pipelines.steps import training as training_step
-from pipelines.steps.context import RunContext
+from pipelines.config.console import Console
+from pipelines.config.home import Home
+from pipelines.config.settings import Settings
+from pipelines.evaluation import evaluate_run
+from pipelines.feature_table import build_table
+from pipelines.ingestion import ingest_logs as ingestion
+from pipelines.ingestion import simulate_log as simulation
+from pipelines.monitoring import monitor as monitoring
+from pipelines.recommendation import recommend as recommendation
+from pipelines.reporting import write_report as reporting
+from pipelines.run_context import RunContext
+from pipelines.training import train as training
 
 __all__ = ["build", "ingest", "judge", "monitor", "publish", "recommend", "simulate", "train"]
 
@@ -36,7 +34,7 @@ def _context(home: str, settings: Settings) -> RunContext:
 @task(name="simulate", cache_policy=NO_CACHE)
 def simulate(home: str, settings: Settings) -> str:
     """The folder of the simulated log."""
-    return str(simulating.simulate_log(_context(home, settings)))
+    return str(simulation.simulate_log(_context(home, settings)))
 
 
 @task(name="ingest", cache_policy=NO_CACHE)
@@ -45,26 +43,26 @@ def ingest(
 ) -> int:
     """The version of the impressions after the logs were taken in."""
     context = _context(home, settings)
-    return ingesting.ingest_logs(context, [Path(log) for log in logs], source, encoding)
+    return ingestion.ingest_logs(context, [Path(log) for log in logs], source, encoding)
 
 
 @task(name="features", cache_policy=NO_CACHE)
 def build(home: str, settings: Settings) -> int:
     """The version of the features table."""
-    return featuring.build_features_table(_context(home, settings))
+    return build_table.build_features_table(_context(home, settings))
 
 
 @task(name="train", cache_policy=NO_CACHE)
 def train(home: str, settings: Settings) -> str:
     """The name of the training run."""
-    return training_step.train(_context(home, settings))
+    return training.train(_context(home, settings))
 
 
 @task(name="evaluate", cache_policy=NO_CACHE)
 def judge(home: str, settings: Settings, run: str) -> str:
     """The scorecard's path."""
     context = _context(home, settings)
-    evaluation.evaluate(context, run)
+    evaluate_run.evaluate(context, run)
     return str(context.home.report / "scorecard.json")
 
 
@@ -77,7 +75,7 @@ def monitor(home: str, settings: Settings, run: str) -> int:
 @task(name="recommend", cache_policy=NO_CACHE)
 def recommend(home: str, settings: Settings, run: str) -> int:
     """The number of rows recommended."""
-    return recommending.recommend(_context(home, settings), run)
+    return recommendation.recommend(_context(home, settings), run)
 
 
 @task(name="report", cache_policy=NO_CACHE)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from prefect import flow
 
-from pipelines.flows.as_flow import batch_of, context_at, run_as_flow
-from pipelines.steps.batch.weekly import WEEKLY
+from pipelines.batch.weekly import WEEKLY
+from pipelines.flows.batch_flow import batch_of, context_at, run_as_flow
 
 __all__ = ["weekly"]
 

@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 
 from data.ingest import IngestReport, ingest
-from data.store import Lake
+from data.lake.store import Lake
 
 Row = dict[str, Any]
 

@@ -3,9 +3,9 @@ from __future__ import annotations
 import polars as pl
 import pytest
 
-from data.contract import CARRIED, IMPRESSIONS
 from data.errors import DataError
-from data.feature_set import FeatureSet
+from data.schema.feature_set import FeatureSet
+from data.schema.tables import CARRIED, IMPRESSIONS
 from features.build import ALL_FEATURES, available_features, build_features
 from tests.features.worlds import impression, random_impressions, typed
 

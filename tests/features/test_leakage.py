@@ -12,11 +12,11 @@ import polars as pl
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 
-from data.feature_set import FeatureSet
-from features import as_of, events, feeds
+from data.schema.feature_set import FeatureSet
 from features.build import ALL_FEATURES, available_features, build_features
-from features.days import build_by_day
-from features.ledger import Ledger
+from features.build_in_blocks import build_by_day
+from features.history import lazy_aggregates, point_in_time, stage_aggregates
+from features.history.aggregation import Ledger
 from tests.features.worlds import DAY_S, FIRST_DAY, differences, random_impressions
 
 HISTORY_GROUPS = tuple(dict.fromkeys(f.group for f in ALL_FEATURES if f.is_history))
@@ -179,13 +179,13 @@ def test_another_future_leaves_the_build_by_day_bit_identical(
 def test_suite_catches_books_that_let_the_same_second_through(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    honest = feeds.own_reach
+    honest = stage_aggregates.own_reach
 
     def too_early(asked: Any, own: Any) -> Any:
         sums, latest, per_key = honest(asked, own)
         return [s + amount for s, amount in zip(sums, own.sums, strict=True)], latest, per_key
 
-    monkeypatch.setattr(feeds, "own_reach", too_early)
+    monkeypatch.setattr(stage_aggregates, "own_reach", too_early)
     t = time_of(0.6)
     other = with_another_future(world(), t, 1)
     assert differences(built_by_day(world(), t), built_by_day(other, t)) != []
@@ -214,7 +214,7 @@ def caught_for(group: str) -> bool:
 def test_suite_catches_a_door_that_lets_the_same_second_through(
     group: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(as_of, "_strictly_before", _with_own_time)
+    monkeypatch.setattr(point_in_time, "_strictly_before", _with_own_time)
     assert caught_for(group)
 
 
@@ -226,7 +226,7 @@ def test_suite_catches_contacts_and_bookings_known_on_their_own_day(
         day = {2: "contact_day", 3: "book_day"}.get(stage)
         return nw.col(day).cast(nw.Int64) * DAY_S if day else nw.col("search_s")
 
-    monkeypatch.setattr(events, "known_s", too_early)
+    monkeypatch.setattr(lazy_aggregates, "known_s", too_early)
     assert caught_for(group)
 
 

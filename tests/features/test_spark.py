@@ -15,9 +15,9 @@ import pytest
 from hypothesis import HealthCheck, Phase, example, given, settings
 
 from data.ingest import ingest
-from data.store import Lake
+from data.lake.store import Lake
 from features.build import available_features, build_features
-from pipelines.steps.spark_features import spark_session
+from pipelines.feature_table.build_on_spark import spark_session
 from tests.features.test_leakage import (
     ALL_GROUPS,
     KINDS,

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from data.contract import IMPRESSIONS
+from data.schema.tables import IMPRESSIONS
 
 DAY_S = 86_400
 FIRST_DAY = 17_563  # 2018-02-01

@@ -7,10 +7,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from data.feature_set import Feature, FeatureSet
-from models.baselines import Random
-from models.collaborative import Collaborative, CollaborativeConfig
-from models.judging import validation_ndcg
+from data.schema.feature_set import Feature, FeatureSet
+from models.baselines.heuristics import Random
+from models.baselines.implicit_als import Collaborative, CollaborativeConfig
+from models.evaluation.validation_metric import validation_ndcg
 from models.ranker import Ranker, RankerConfig
 from tests.models.worlds import FEATURES, windows, world
 

@@ -10,11 +10,11 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from models.baselines import BestRated, Cheapest, Popularity, Random
-from models.blend import Blend, BlendConfig
-from models.collaborative import Collaborative, CollaborativeConfig
-from models.funnel_model import FunnelConfig, FunnelModel
-from models.listwise import ListwiseLinear
+from models.baselines.heuristics import BestRated, Cheapest, Popularity, Random
+from models.baselines.implicit_als import Collaborative, CollaborativeConfig
+from models.funnel.funnel_model import FunnelConfig, FunnelModel
+from models.linear.blend import Blend, BlendConfig
+from models.linear.linear_ranker import ListwiseLinear
 from models.ranker import Ranker, RankerConfig
 from models.recommender import Recommender, top_k
 from tests.models.two_tower_case import TWO_TOWER

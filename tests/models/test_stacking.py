@@ -8,8 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from models.collaborative import Collaborative, CollaborativeConfig
-from models.judging import UTILITIES, validation_ndcg
+from models.baselines.implicit_als import Collaborative, CollaborativeConfig
+from models.evaluation.validation_metric import UTILITIES, validation_ndcg
 from models.ranker import Ranker, RankerConfig
 from models.stacking import Stacked
 from tests.models.worlds import FEATURES, FIRST_DAY, windows, world

@@ -12,7 +12,7 @@ from datetime import date, timedelta
 import numpy as np
 import pyarrow as pa
 
-from data.feature_set import Feature, FeatureSet
+from data.schema.feature_set import Feature, FeatureSet
 
 FIRST_DAY = 18_000
 DAYS = 7

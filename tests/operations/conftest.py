@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.settings import Settings, load_settings
-from pipelines.steps.context import RunContext
+from pipelines.config.settings import Settings, load_settings
+from pipelines.run_context import RunContext
 from tests.operations.worlds import (
     SEARCHES_A_WEEK,
     SMALL,

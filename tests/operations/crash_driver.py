@@ -15,11 +15,11 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from pipelines.settings import load_settings
-from pipelines.steps.batch.daily import DAILY
-from pipelines.steps.batch.journal import Batch, Kind, Stage, perform
-from pipelines.steps.batch.session import new_id, run_batch
-from pipelines.steps.batch.weekly import WEEKLY
+from pipelines.batch.daily import DAILY
+from pipelines.batch.journal import Batch, Kind, Stage, perform
+from pipelines.batch.run_batch import new_id, run_batch
+from pipelines.batch.weekly import WEEKLY
+from pipelines.config.settings import load_settings
 from tests.operations.worlds import FIRST_BATCH, SMALL, TwoWeeks, context_in
 
 DAYS: tuple[tuple[Kind, date], ...] = (

@@ -21,10 +21,10 @@ import polars.testing
 import pytest
 
 from data.errors import DataError
-from data.store import Lake
-from pipelines.home import Home
-from pipelines.published import published_rows, read_published
-from pipelines.tracking import Tracking
+from data.lake.store import Lake
+from pipelines.config.home import Home
+from pipelines.recommendation.published_pointer import published_rows, read_published
+from pipelines.tracking.tracking import Tracking
 from tests.operations.worlds import TwoWeeks
 
 pytestmark = [pytest.mark.operations, pytest.mark.timeout(900)]

@@ -14,11 +14,11 @@ import pytest
 from pydantic import SecretStr
 
 from data.errors import DataError, LakeBusyError
-from data.lock import file_lock
-from pipelines.published import published_rows, read_published
-from pipelines.steps.batch.journal import Batch, Stage
-from pipelines.steps.batch.session import new_id, run_batch
-from pipelines.steps.context import RunContext
+from data.lake.lock import file_lock
+from pipelines.batch.journal import Batch, Stage
+from pipelines.batch.run_batch import new_id, run_batch
+from pipelines.recommendation.published_pointer import published_rows, read_published
+from pipelines.run_context import RunContext
 from tests.operations.worlds import TwoWeeks, context_in, daily, deliver
 
 pytestmark = pytest.mark.operations

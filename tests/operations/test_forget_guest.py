@@ -14,15 +14,15 @@ import pyarrow as pa
 import pytest
 from pyarrow import feather
 
-from data.contract import IMPRESSIONS, RECOMMENDATIONS
-from data.store import Lake
-from data.traces import token_of
-from pipelines.champion import choose
-from pipelines.erasing import Erasure, forget_guest
-from pipelines.erasing.files import Guest, erase_from_file
-from pipelines.published import published_rows, read_published
-from pipelines.settings import Settings, SettingsError, load_settings
-from pipelines.steps.context import RunContext
+from data.erasure.find_guest import token_of
+from data.lake.store import Lake
+from data.schema.tables import IMPRESSIONS, RECOMMENDATIONS
+from pipelines.config.settings import Settings, SettingsError, load_settings
+from pipelines.privacy import Erasure, forget_guest
+from pipelines.privacy.erase_files import Guest, erase_from_file
+from pipelines.promotion.select_champion import choose
+from pipelines.recommendation.published_pointer import published_rows, read_published
+from pipelines.run_context import RunContext
 from tests.operations.worlds import FIRST_BATCH, SMALL, TwoWeeks, context_in, daily, deliver
 
 KEY = "a key of the tests, long enough"

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from data.contract import IMPRESSIONS, RECOMMENDATIONS
 from data.errors import DataError
-from data.store import Lake
-from pipelines.home import Home
-from pipelines.published import read_published
-from pipelines.settings import load_settings
-from pipelines.steps.context import RunContext
+from data.lake.store import Lake
+from data.schema.tables import IMPRESSIONS, RECOMMENDATIONS
+from pipelines.config.home import Home
+from pipelines.config.settings import load_settings
+from pipelines.recommendation.published_pointer import read_published
+from pipelines.run_context import RunContext
 from tests.operations.worlds import SMALL, TwoWeeks, context_in, daily, deliver
 
 pytestmark = pytest.mark.operations
@@ -86,7 +86,7 @@ def test_a_lake_that_became_read_only_stops_the_day_before_anything_is_taken(
         return real(path, *given, **named)
 
     with monkeypatch.context() as patch:
-        patch.setattr("data.lock.os.open", refused)
+        patch.setattr("data.lake.lock.os.open", refused)
         with pytest.raises(DataError, match="cannot be written to: Read-only file system"):
             daily(context, NEXT)
     assert read_published(context.home) == before

@@ -9,11 +9,11 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from pipelines.home import Home
-from pipelines.model_versions import Registration
-from pipelines.outbox import PENDING, Outbox
-from pipelines.spooling import SpoolingClient
-from pipelines.tracking import InputTable, Tracking
+from pipelines.config.home import Home
+from pipelines.tracking.mlflow_client import SpoolingClient
+from pipelines.tracking.model_registry import Registration
+from pipelines.tracking.outbox import PENDING, Outbox
+from pipelines.tracking.tracking import InputTable, Tracking
 
 
 class Unsteady:

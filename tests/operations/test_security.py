@@ -11,10 +11,10 @@ import pytest
 
 from data.errors import DataError, HomeError
 from data.ingest import IngestOptions
-from data.pseudonyms import pseudonym
-from pipelines.home import Home
-from pipelines.manifest import check_manifest, write_manifest
-from pipelines.settings import load_settings
+from data.ingest.pseudonyms import pseudonym
+from pipelines.config.home import Home
+from pipelines.config.settings import load_settings
+from pipelines.tracking.model_checksums import check_manifest, write_manifest
 from tests.operations.worlds import SMALL, TwoWeeks, context_in, daily, deliver
 
 REPOSITORY = Path(__file__).parents[2]

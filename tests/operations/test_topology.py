@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
-from pipelines.home import Home
-from pipelines.published import read_published
-from pipelines.settings import Settings
+from pipelines.config.home import Home
+from pipelines.config.settings import Settings
+from pipelines.recommendation.published_pointer import read_published
 from tests.operations.servers import Topology, can_run_postgres, topology
 from tests.operations.worlds import SMALL, TwoWeeks, context_in, deliver
 

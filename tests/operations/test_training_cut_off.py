@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.home import Home
-from pipelines.settings import load_settings
-from pipelines.steps.batch import weekly as weekly_batch
-from pipelines.steps.batch.journal import Batch
-from pipelines.steps.batch.weekly import train_week
-from pipelines.steps.context import RunContext
-from pipelines.steps.run_record import read_record
+from pipelines.batch import weekly as weekly_batch
+from pipelines.batch.journal import Batch
+from pipelines.batch.weekly import train_week
+from pipelines.config.home import Home
+from pipelines.config.settings import load_settings
+from pipelines.run_context import RunContext
+from pipelines.training.run_record import read_record
 from tests.operations.worlds import FIRST_BATCH, SMALL, context_in
 
 pytestmark = pytest.mark.operations
@@ -35,7 +35,7 @@ def train_until_killed(home: Path, moment: str) -> None:
 
     from mlflow import MlflowClient
 
-    from pipelines.steps import training
+    from pipelines.training import train as training
 
     def kill(*given: object, **named: object) -> None:
         os.kill(os.getpid(), signal.SIGKILL)

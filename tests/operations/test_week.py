@@ -10,15 +10,15 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from data.contract import RECOMMENDATIONS, SCORES
-from pipelines.published import published_rows, read_published
-from pipelines.settings import Settings
-from pipelines.steps.batch.backfill import BACKFILL
-from pipelines.steps.batch.journal import Batch
-from pipelines.steps.batch.session import new_id, run_batch
-from pipelines.steps.batch.weekly import WEEKLY
-from pipelines.steps.context import RunContext
-from pipelines.steps.ingesting import ingest_logs
+from data.schema.tables import RECOMMENDATIONS, SCORES
+from pipelines.batch.backfill import BACKFILL
+from pipelines.batch.journal import Batch
+from pipelines.batch.run_batch import new_id, run_batch
+from pipelines.batch.weekly import WEEKLY
+from pipelines.config.settings import Settings
+from pipelines.ingestion.ingest_logs import ingest_logs
+from pipelines.recommendation.published_pointer import published_rows, read_published
+from pipelines.run_context import RunContext
 from tests.operations.worlds import TwoWeeks, context_in, daily, deliver
 
 pytestmark = pytest.mark.operations

@@ -9,13 +9,13 @@ from pathlib import Path
 import polars as pl
 
 from data.simulator import SimulationConfig, write_simulation
-from pipelines.console import Console
-from pipelines.home import Home
-from pipelines.settings import Settings
-from pipelines.steps.batch.daily import DAILY
-from pipelines.steps.batch.journal import Batch
-from pipelines.steps.batch.session import new_id, run_batch
-from pipelines.steps.context import RunContext
+from pipelines.batch.daily import DAILY
+from pipelines.batch.journal import Batch
+from pipelines.batch.run_batch import new_id, run_batch
+from pipelines.config.console import Console
+from pipelines.config.home import Home
+from pipelines.config.settings import Settings
+from pipelines.run_context import RunContext
 
 # The smallest models that every stage still does its real work with.
 SMALL = {

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.console import Console
-from pipelines.home import Home
-from pipelines.settings import Settings, load_settings
-from pipelines.steps.context import RunContext
+from pipelines.config.console import Console
+from pipelines.config.home import Home
+from pipelines.config.settings import Settings, load_settings
+from pipelines.run_context import RunContext
 
 SMALL = {
     "simulation": {"searches": 4_000},
@@ -32,14 +32,14 @@ def finished(
     tmp_path_factory: pytest.TempPathFactory, small_settings: Settings
 ) -> tuple[RunContext, str]:
     """The context of a home after every step, and the name of its run."""
-    from pipelines.steps.evaluation import evaluate
-    from pipelines.steps.featuring import build_features_table
-    from pipelines.steps.ingesting import ingest_logs
-    from pipelines.steps.monitoring import monitor
-    from pipelines.steps.recommending import recommend
-    from pipelines.steps.reporting import write_report
-    from pipelines.steps.simulating import simulate_log
-    from pipelines.steps.training import train
+    from pipelines.evaluation.evaluate_run import evaluate
+    from pipelines.feature_table.build_table import build_features_table
+    from pipelines.ingestion.ingest_logs import ingest_logs
+    from pipelines.ingestion.simulate_log import simulate_log
+    from pipelines.monitoring.monitor import monitor
+    from pipelines.recommendation.recommend import recommend
+    from pipelines.reporting.write_report import write_report
+    from pipelines.training.train import train
 
     home = Home(Path(tmp_path_factory.mktemp("home")))
     context = RunContext(home=home, settings=small_settings, console=Console())

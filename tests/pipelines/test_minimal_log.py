@@ -8,20 +8,20 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from data.contract import RECOMMENDATIONS
+from data.schema.tables import RECOMMENDATIONS
 from data.simulator import SimulationConfig, write_simulation
-from pipelines.console import Console
-from pipelines.home import Home
-from pipelines.settings import Settings
-from pipelines.steps.context import RunContext
-from pipelines.steps.evaluation import evaluate
-from pipelines.steps.featuring import build_features_table
-from pipelines.steps.ingesting import ingest_logs
-from pipelines.steps.recommending import recommend
-from pipelines.steps.reporting import write_report
-from pipelines.steps.run_record import read_record
-from pipelines.steps.summary import headline, metrics_shown, read_scorecard
-from pipelines.steps.training import train
+from pipelines.config.console import Console
+from pipelines.config.home import Home
+from pipelines.config.settings import Settings
+from pipelines.evaluation.evaluate_run import evaluate
+from pipelines.evaluation.scorecard_view import headline, metrics_shown, read_scorecard
+from pipelines.feature_table.build_table import build_features_table
+from pipelines.ingestion.ingest_logs import ingest_logs
+from pipelines.recommendation.recommend import recommend
+from pipelines.reporting.write_report import write_report
+from pipelines.run_context import RunContext
+from pipelines.training.run_record import read_record
+from pipelines.training.train import train
 
 REQUIRED = ("id_search", "id_listing", "label", "ts_search", "query_market")
 

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from data.ingest import ingest
-from data.store import Lake
+from data.lake.store import Lake
 from pipelines.cli import app
 
 README = Path(__file__).parents[2] / "README.md"

@@ -8,18 +8,18 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from data.contract import IMPRESSIONS, RECOMMENDATIONS
-from pipelines.console import Console
-from pipelines.home import Home
-from pipelines.settings import Settings
-from pipelines.steps.context import RunContext
-from pipelines.steps.evaluation import evaluate
-from pipelines.steps.featuring import build_features_table, feature_set_of
-from pipelines.steps.ingesting import ingest_logs
-from pipelines.steps.recommending import recommend
-from pipelines.steps.reporting import write_report
-from pipelines.steps.run_record import read_record
-from pipelines.steps.training import train
+from data.schema.tables import IMPRESSIONS, RECOMMENDATIONS
+from pipelines.config.console import Console
+from pipelines.config.home import Home
+from pipelines.config.settings import Settings
+from pipelines.evaluation.evaluate_run import evaluate
+from pipelines.feature_table.build_table import build_features_table, feature_set_of
+from pipelines.ingestion.ingest_logs import ingest_logs
+from pipelines.recommendation.recommend import recommend
+from pipelines.reporting.write_report import write_report
+from pipelines.run_context import RunContext
+from pipelines.training.run_record import read_record
+from pipelines.training.train import train
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 SAMPLE = SHARED / "expedia_2013" / "search_results.csv"

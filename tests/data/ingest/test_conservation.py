@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from data.errors import DataError
 from data.ingest import ingest
-from data.store import Lake
+from data.lake.store import Lake
 
 COLUMNS = "id_search,id_user,id_listing,label,ts_search,query_market,listing_total_price,ds_book"
 MESS = st.sampled_from(["", "NA", "x", '"', "1e999", "\x1c", "2018-02-31"])

@@ -15,14 +15,14 @@ import pytest
 
 from data.errors import LakeBusyError
 from data.ingest import IngestOptions, ingest
-from data.lock import lake_lock
-from data.store import Lake
+from data.lake.lock import lake_lock
+from data.lake.store import Lake
 
 # Runs an ingest and kills its own process before the call whose number is given.
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-import data.ingest.staging, data.store, data.ingest.plan, data.ingest.commit
+import data.ingest.staging, data.lake.store, data.ingest.plan, data.ingest.commit
 from data.ingest import ingest
 left = int(sys.argv[3])
 def counted(owner, name):
@@ -36,7 +36,7 @@ def counted(owner, name):
     setattr(owner, name, step)
 for name in ("write", "declare_ready", "plan", "remove"):
     counted(data.ingest.staging.Staging, name)
-counted(data.store, "write_deltalake")
+counted(data.lake.store, "write_deltalake")
 counted(data.ingest.plan, "resolve")
 ingest([Path(sys.argv[2])], home=Path(sys.argv[1]))
 print("finished")
@@ -84,9 +84,9 @@ def test_raising_at_every_commit_leaves_a_lake_that_the_next_run_completes(
 
 
 def _fail_at_write(step: int, path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import data.store
+    import data.lake.store
 
-    real, left = data.store.write_deltalake, [step]
+    real, left = data.lake.store.write_deltalake, [step]
 
     def failing(*args, **kwargs):
         if left[0] == 0:
@@ -95,7 +95,7 @@ def _fail_at_write(step: int, path: Path, home: Path, monkeypatch: pytest.Monkey
         return real(*args, **kwargs)
 
     with monkeypatch.context() as patch:
-        patch.setattr("data.store.write_deltalake", failing)
+        patch.setattr("data.lake.store.write_deltalake", failing)
         with pytest.raises(Exception, match="No space left"):
             ingest([path], home=home)
 
@@ -191,7 +191,7 @@ def test_second_writer_waits_a_bounded_time_and_is_told_who_writes(world, row):
 
 
 def test_lock_dies_with_its_holder(world):
-    hold = "import sys,time; from pathlib import Path; from data.lock import lake_lock\n"
+    hold = "import sys,time; from pathlib import Path; from data.lake.lock import lake_lock\n"
     hold += "with lake_lock(Path(sys.argv[1])): print('held', flush=True); time.sleep(60)"
     holder = subprocess.Popen(
         [sys.executable, "-c", hold, str(world.home)], stdout=subprocess.PIPE, text=True

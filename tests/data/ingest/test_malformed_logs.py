@@ -13,7 +13,7 @@ import pytest
 
 from data.errors import DataError
 from data.ingest import IngestOptions
-from data.quality.reasons import Reason
+from data.schema.reason_codes import Reason
 
 COLUMNS = "id_search,id_listing,label,ts_search,query_market"
 ROW_1 = "S1,L1,click,2018-02-05 10:00,Rio de Janeiro"

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from data.contract import TRUTH
+from data.schema.tables import TRUTH
 from data.simulator import SimulationConfig, simulate
 from tests.data.simulator.conftest import Week, simulated_week
 

@@ -101,7 +101,7 @@ def test_oracle_has_g_of_one_random_none_and_no_model_more(card):
 
 
 def test_exact_random_dcg_is_the_mean_over_many_random_orders(worlds, rng):
-    from models.evaluation.judged import judge
+    from models.evaluation.arranged_rows import judge
     from models.evaluation.oracle import expected_dcg, random_dcg
 
     world = worlds(rng, searches=5, sizes=(4, 12))

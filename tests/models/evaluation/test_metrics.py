@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, ndcg_score, roc_auc_score
 from sklearn.metrics import log_loss as sklearn_log_loss
 
+from models.evaluation.arranged_rows import arrangement, judge
+from models.evaluation.calibration_metrics import auc_measures, log_loss
 from models.evaluation.config import EvaluationConfig
-from models.evaluation.judged import judge
 from models.evaluation.metrics import (
     Hits,
     auc_within_search,
@@ -21,10 +22,8 @@ from models.evaluation.metrics import (
     recall,
     reciprocal_rank,
 )
-from models.evaluation.placing import arrangement
-from models.evaluation.probability import auc_measures, log_loss
-from models.evaluation.ranking import hits_of, touched_rows
-from models.order import group_codes, rank_within, tie_keys
+from models.evaluation.ranking_metrics import hits_of, touched_rows
+from models.ranking_order import group_codes, rank_within, tie_keys
 
 CONFIG = EvaluationConfig()
 

@@ -33,7 +33,7 @@ class WithoutOthers(PathFinder):
 
 ABSENT = set(sys.argv[1].split(","))
 sys.meta_path = [WithoutOthers if found is PathFinder else found for found in sys.meta_path]
-from models.two_tower.train import main
+from models.two_tower.train_command import main
 code = main(sys.argv[2:])
 assert not ABSENT & {name.split(".")[0] for name in sys.modules}
 raise SystemExit(code)

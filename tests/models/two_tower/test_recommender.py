@@ -16,10 +16,10 @@ import torch
 
 from models.recommender import Recommender
 from models.two_tower.config import TowerConfig, TrainConfig
-from models.two_tower.eligibility import Eligibility
-from models.two_tower.encode import one_per, sorted_rows
+from models.two_tower.inputs.eligibility import Eligibility
+from models.two_tower.inputs.encoder import one_per, sorted_rows
 from models.two_tower.recommender import TwoTower
-from models.two_tower.train import main, split_last_days
+from models.two_tower.train_command import main, split_last_days
 
 World = Callable[..., pa.Table]
 

@@ -1,0 +1,325 @@
+"""How fast the features are built, against a bare copy and against plain pandas and DuckDB.
+
+``python benchmarks/bench_features.py LOG.parquet`` with a Parquet file of impressions, or
+without, to simulate them first: ``--size 1M``, ``10M``, ``50M``, or ``--searches``. Each
+figure comes from a process of its own, so that peak memory is that of the one job. Spark
+runs when it is asked for: ``--jobs bare spark``. Prints one line per job, and whether the
+eight features agree in value, whoever computed them.
+"""
+
+# ruff: noqa: E402 - the path is mended before this project's packages are imported
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from pathlib import Path
+
+# A script's own folder comes first on the path, where this file would pass for the package.
+sys.path = [entry for entry in sys.path if Path(entry or ".").resolve() != Path(__file__).parent]
+
+if __name__ == "features":
+    # a neighbouring script asked for the package and found this file first: hand it the package
+    del sys.modules[__name__]
+    import_module(__name__)
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from importlib.util import find_spec
+
+import narwhals as nw
+import polars as pl
+
+from data.ingest import ingest
+from data.lake.store import Lake
+from data.prefetch import made_ahead
+from data.simulator import SimulationConfig, write_simulation
+from features.build import available_features, build_features
+from features.build_in_blocks import build_by_day
+from pipelines.feature_table.build_on_spark import spark_session, with_tasks_for
+
+EIGHT = (
+    "query_nights",
+    "listing_nightly_price",
+    "in_search_price_rank",
+    "in_search_price_to_median",
+    "listing_past_impressions",
+    "listing_past_clicks",
+    "guest_past_searches",
+    "guest_saw_listing",
+)
+"""Representative: one of the query, one of the listing, two in the search, four of the past."""
+
+
+def bare(log: Path, out: Path) -> None:
+    """Scan and sink, nothing else."""
+    pl.scan_parquet(log).sink_parquet(out)
+
+
+def all_groups(log: Path, out: Path) -> None:
+    """Every feature but the co-engagement one, whose training is timed apart."""
+    _built(log, out, last_day_only=False)
+
+
+def one_more_day(log: Path, out: Path) -> None:
+    """The last day alone, on top of the others."""
+    _built(log, out, last_day_only=True)
+
+
+def co_engagement(log: Path, out: Path) -> None:
+    """The co-engagement feature alone: learning the vectors of every day, and using them."""
+    _built(log, out, last_day_only=False, names=["guest_clicks_similarity"])
+
+
+def spark(log: Path, out: Path) -> None:
+    """Every feature but the co-engagement one, on Spark, one machine."""
+    with spark_session("local[*]") as session:
+        with_tasks_for(session, pl.scan_parquet(log).select(pl.len()).collect().item())
+        frame = nw.from_native(session.read.parquet(str(log)))
+        features = available_features(dict(frame.collect_schema())).without(["co_engagement"])
+        built = build_features(frame, frame, features=features)
+        built.to_native().write.parquet(str(out))
+
+
+def eight_here(log: Path, out: Path) -> None:
+    """The eight features, by this project; written beside the ids alone, as by its rivals."""
+    _built(log, out, last_day_only=False, names=EIGHT, written=("id_search", "id_listing", *EIGHT))
+
+
+def eight_pandas(log: Path, out: Path) -> None:
+    """The eight features in plain pandas."""
+    import pandas as pd
+
+    columns = [
+        "id_search", "id_listing", "id_user", "search_s", "stage", "checkin_day", "checkout_day",
+        "listing_total_price", "listing_cleaning_fee", "listing_weekly_price_factor",
+        "listing_monthly_price_factor",
+    ]  # fmt: skip
+    rows = pd.read_parquet(log, columns=columns)
+    rows["query_nights"] = rows["checkout_day"] - rows["checkin_day"]
+    nights = rows["query_nights"].fillna(1)
+    factor = rows["listing_weekly_price_factor"].fillna(1.0).where(nights >= 7, 1.0)
+    factor = factor.where(nights < 28, rows["listing_monthly_price_factor"].fillna(factor))
+    for_nights = rows["listing_total_price"] - rows["listing_cleaning_fee"].fillna(0)
+    price = for_nights / (nights * factor)
+    rows["listing_nightly_price"] = price.where(price > 0)
+    by_search = rows.groupby("id_search")["listing_nightly_price"]
+    rows["in_search_price_rank"] = by_search.rank(method="min")
+    rows["in_search_price_to_median"] = price / by_search.transform("median")
+    rows["clicked"] = (rows["stage"] >= 1).astype("int64")
+    rows["one"] = 1
+    for key, names in (
+        (["id_listing"], ("listing_past_impressions", "listing_past_clicks")),
+        (["id_user", "id_listing"], ("guest_saw_listing", None)),
+    ):
+        sums = rows.groupby([*key, "search_s"])[["one", "clicked"]].sum().sort_index()
+        before = sums.groupby(level=list(range(len(key)))).cumsum() - sums
+        before.columns = [name or "unused" for name in names]
+        rows = rows.merge(before.reset_index(), on=[*key, "search_s"], how="left")
+    searches = rows.drop_duplicates("id_search").groupby(["id_user", "search_s"]).size()
+    before = (searches.groupby(level=0).cumsum() - searches).rename("guest_past_searches")
+    rows = rows.merge(before.reset_index(), on=["id_user", "search_s"], how="left")
+    rows[["id_search", "id_listing", *EIGHT]].to_parquet(out)
+
+
+def eight_duckdb(log: Path, out: Path) -> None:
+    """The eight features in hand-written SQL."""
+    import duckdb
+
+    duckdb.sql(_SQL.format(log=log, out=out))
+
+
+_SQL = """
+COPY (
+  WITH r AS (
+    SELECT *, checkout_day - checkin_day AS query_nights,
+      coalesce(checkout_day - checkin_day, 1) AS n FROM '{log}'
+  ), p AS (
+    SELECT *, nullif(greatest((listing_total_price - coalesce(listing_cleaning_fee, 0)) / (n *
+      CASE WHEN n >= 28 THEN coalesce(listing_monthly_price_factor,
+                                      listing_weekly_price_factor, 1)
+           WHEN n >= 7 THEN coalesce(listing_weekly_price_factor, 1) ELSE 1 END), 0), 0)
+      AS listing_nightly_price FROM r
+  ), u AS (
+    SELECT id_user, search_s, count(DISTINCT id_search) AS s FROM r GROUP BY ALL
+  ), v AS (
+    SELECT id_user, search_s,
+      sum(s) OVER (PARTITION BY id_user ORDER BY search_s) - s AS guest_past_searches FROM u
+  )
+  SELECT id_search, id_listing, query_nights, listing_nightly_price,
+    rank() OVER (PARTITION BY id_search ORDER BY listing_nightly_price) AS in_search_price_rank,
+    listing_nightly_price / median(listing_nightly_price) OVER (PARTITION BY id_search)
+      AS in_search_price_to_median,
+    count(*) OVER w - count(*) OVER (PARTITION BY id_listing, search_s)
+      AS listing_past_impressions,
+    count(*) FILTER (stage >= 1) OVER w - count(*) FILTER (stage >= 1)
+      OVER (PARTITION BY id_listing, search_s) AS listing_past_clicks,
+    guest_past_searches,
+    count(*) OVER (PARTITION BY id_user, id_listing ORDER BY search_s)
+      - count(*) OVER (PARTITION BY id_user, id_listing, search_s) AS guest_saw_listing
+  FROM p LEFT JOIN v USING (id_user, search_s)
+  WINDOW w AS (PARTITION BY id_listing ORDER BY search_s)
+) TO '{out}' (FORMAT parquet)
+"""
+
+SMALL = {"searches": 600}
+SIZES = {"1M": 57_000, "10M": 570_000, "50M": 2_850_000}
+"""Impressions, and the searches that show about so many."""
+
+TOLERANCE = 1e-9
+
+JOBS: dict[str, Callable[[Path, Path], None]] = {
+    job.__name__: job
+    for job in (
+        bare,
+        all_groups,
+        one_more_day,
+        co_engagement,
+        eight_here,
+        eight_pandas,
+        eight_duckdb,
+        spark,
+    )
+}
+BY_DEFAULT = tuple(name for name in JOBS if name != "spark")
+
+
+def _built(
+    log: Path,
+    out: Path,
+    *,
+    last_day_only: bool,
+    names: Sequence[str] | None = None,
+    written: Sequence[str] | None = None,
+) -> None:
+    """Build and write block by block, the next one being built while one is written."""
+    frame = pl.scan_parquet(log)
+    available = available_features(dict(nw.from_native(frame).collect_schema()))
+    features = available.without(["co_engagement"]) if names is None else available.only(names)
+    days = frame.select(pl.col("search_day").unique().sort()).collect().to_series().to_list()
+    chosen = days[-1:] if last_day_only else days
+    out.mkdir()
+    with made_ahead(build_by_day(frame, chosen, features=features), ahead=1) as blocks:
+        for number, block in enumerate(blocks):
+            rows = block.rows if written is None else block.rows.select(written)
+            rows.lazy().sink_parquet(out / f"{number:04d}.parquet")
+
+
+def _agreement(here: Path, other: Path) -> str:
+    """The eight features of two jobs compared row by row."""
+    key = ["id_search", "id_listing"]
+    ours, theirs = (
+        pl.scan_parquet(path if path.is_file() else path / "*.parquet")
+        .select(*key, *EIGHT)
+        .sort(key)
+        .collect()
+        for path in (here, other)
+    )
+    unlike = [name for name in EIGHT if not _alike(ours[name], theirs[name])]
+    return "all eight agree" if not unlike else f"unlike: {', '.join(unlike)}"
+
+
+def _alike(left: pl.Series, right: pl.Series) -> bool:
+    a, b = (s.cast(pl.Float64).fill_nan(None) for s in (left, right))
+    known = a.is_not_null() & b.is_not_null()
+    near = ((a - b).abs() <= TOLERANCE * a.abs().clip(1.0)) | ~known
+    return bool((a.is_null() == b.is_null()).all() and near.all())
+
+
+def _measured(job: str, log: Path, out: Path) -> dict[str, float]:
+    command = [sys.executable, __file__, str(log), "--job", job, "--out", str(out)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"{job} failed:\n{done.stderr}")
+    return dict(json.loads(done.stdout.splitlines()[-1]))
+
+
+def _run(job: str, log: Path, out: Path) -> None:
+    started, used = time.perf_counter(), os.times()
+    JOBS[job](log, out)
+    now, children = os.times(), _of_children()
+    own_gb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
+    print(
+        json.dumps(
+            {
+                "wall_s": time.perf_counter() - started,
+                "cpu_s": now.user + now.system - used.user - used.system + children[0],
+                "peak_gb": own_gb + children[1],
+            }
+        )
+    )
+
+
+def _of_children() -> tuple[float, float]:
+    """CPU seconds and peak memory in GB of processes begun by this one that still run: Java."""
+    listed = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children")
+    cpu_s = peak_gb = 0.0
+    for pid in listed.read_text().split() if listed.exists() else []:
+        ticks = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
+        cpu_s += sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")
+        status = Path(f"/proc/{pid}/status").read_text()
+        peak_gb += int(status.partition("VmHWM:")[2].split()[0]) / 1024**2
+    return cpu_s, peak_gb
+
+
+def _report(log: Path, jobs: list[str], folder: Path) -> None:
+    rows = pl.scan_parquet(log).select(pl.len()).collect().item()
+    print(f"{rows:,} impressions, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
+    base: dict[str, float] | None = None
+    for job in jobs:
+        if job == "eight_duckdb" and find_spec("duckdb") is None:
+            print("eight_duckdb    left out: DuckDB is not installed")
+            continue
+        figures = _measured(job, log, folder / job)
+        base = base or figures
+        print(
+            f"{job:14s} {figures['wall_s']:8.1f} s {rows / figures['wall_s']:12,.0f} rows/s "
+            f"{figures['wall_s'] / base['wall_s']:6.1f}x {jobs[0]} "
+            f"(cpu {figures['cpu_s']:.1f} s, {figures['cpu_s'] / base['cpu_s']:.1f}x) "
+            f"peak {figures['peak_gb']:.2f} GB",
+            flush=True,
+        )
+    for rival in ("eight_pandas", "eight_duckdb"):
+        if rival in jobs and "eight_here" in jobs and (folder / rival).exists():
+            print(f"{rival}: {_agreement(folder / 'eight_here', folder / rival)}")
+
+
+def _simulated(searches: int, home: Path) -> Path:
+    summary = write_simulation(SimulationConfig(searches=searches), home / "raw", "parquet")
+    ingest([summary.log], home=home / "lake-home")
+    log = home / "impressions.parquet"
+    Lake(home / "lake-home").scan("impressions").sink_parquet(log)
+    return log
+
+
+def main() -> None:
+    """Parse the command line and measure."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("log", type=Path, nargs="?", help="Parquet file of impressions")
+    parser.add_argument("--searches", type=int, default=50_000, help="to simulate without a log")
+    parser.add_argument("--size", choices=tuple(SIZES), help="impressions to simulate instead")
+    parser.add_argument("--jobs", nargs="+", choices=tuple(JOBS), default=list(BY_DEFAULT))
+    parser.add_argument("--job", choices=tuple(JOBS), help=argparse.SUPPRESS)
+    parser.add_argument("--out", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--small", action="store_true", help="a few seconds' size")
+    asked = parser.parse_args()
+    if asked.small:
+        vars(asked).update(SMALL)
+    if asked.job:
+        _run(asked.job, asked.log, asked.out)
+        return
+    searches = SIZES[asked.size] if asked.size else asked.searches
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "out").mkdir()
+        log = asked.log or _simulated(searches, Path(folder))
+        _report(log, asked.jobs, Path(folder) / "out")
+
+
+if __name__ == "__main__":
+    main()

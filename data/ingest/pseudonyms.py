@@ -1,0 +1,110 @@
+"""Guests under another name: a keyed hash in place of each guest's id, from the reader on.
+
+The id is replaced in the rows of the log before anything judges or stores them, so that
+neither a table nor the quarantine ever holds it. Without the key nobody can tell which
+guest a pseudonym is, not even by trying every id (BLAKE2b in its keyed mode, RFC 7693).
+The same key gives the same pseudonym, so a guest's history holds together.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import polars as pl
+
+from data.errors import HomeError, MappingError
+from data.readers.chunk import Block, as_json
+from data.readers.values import null_spelled, read_text
+from data.sources.column_rules import Rule
+
+__all__ = ["check_key", "pseudonym", "pseudonymised"]
+
+PREFIX = "u_"
+DIGEST_BYTES = 16
+SHORTEST_KEY = 16
+RECORD = "pseudonyms.json"
+WITHHELD = as_json({"withheld": "no row could be made of this line, and it may name a guest"})
+
+
+def pseudonym(key: str, guest: str) -> str:
+    """The guest's pseudonym under this key: ``u_`` and 32 hexadecimal digits."""
+    digest = hashlib.blake2b(guest.encode(), key=_key_bytes(key), digest_size=DIGEST_BYTES)
+    return PREFIX + digest.hexdigest()
+
+
+def pseudonymised(block: Block, rules: dict[str, Rule], key: str) -> Block:
+    """The block with pseudonyms for guests, without the columns that no rule reads.
+
+    Lines that could not be divided into columns keep their number and reason, not their
+    text. Raises ``MappingError`` where ``id_user`` is not simply a column of the log.
+    """
+    used = {name for rule in rules.values() for name in rule.needs}
+    rows = block.rows.select(name for name in block.rows.columns if name in used)
+    rule = rules.get("id_user")
+    if rule is not None and rule.constant is None:
+        if rule.column is None:
+            raise MappingError("id_user: only a plain column can be pseudonymised, not a rule")
+        rows = rows.with_columns(_renamed(rows[rule.column], rule, key))
+    broken = block.broken.with_columns(row=pl.lit(WITHHELD))
+    return replace(block, rows=rows, broken=broken)
+
+
+def check_key(home: Path, key: str, *, has_rows: bool) -> None:
+    """Remember which key a home is pseudonymised with; ``key`` is empty for none.
+
+    Raises ``HomeError`` for another key than the home's, for none where it has one, and
+    for a key where it holds guests' ids as they came (``has_rows``): a guest must not go
+    by two names.
+    """
+    path = home / RECORD
+    if not path.exists():
+        if key and has_rows:
+            raise HomeError(
+                f"{home}: holds guests' ids as they came; a pseudonym key needs a home of its "
+                "own. Name a new one with --home and ingest the logs again"
+            )
+        if key:
+            _remember(path, _fingerprint(key))
+        return
+    known = json.loads(path.read_text()).get("key")
+    if not key:
+        raise HomeError(
+            f"{home}: its guests are pseudonymised, and no key is set. Set STAYRANK_PSEUDONYM_KEY"
+        )
+    if known != _fingerprint(key):
+        raise HomeError(f"{home}: its guests are pseudonymised with another key than the one set")
+
+
+def _renamed(raw: pl.Series, rule: Rule, key: str) -> pl.Series:
+    text = read_text(null_spelled(raw, rule.null_if))
+    guests = text.drop_nulls().unique()
+    if guests.is_empty():
+        return text.alias(raw.name)
+    names = {guest: pseudonym(key, guest) for guest in guests}
+    return text.replace_strict(names, default=None, return_dtype=pl.String).alias(raw.name)
+
+
+def _key_bytes(key: str) -> bytes:
+    """The key as BLAKE2b takes it: at most 64 bytes, a longer one through its hash."""
+    raw = key.encode()
+    if len(raw) < SHORTEST_KEY:
+        raise HomeError(
+            f"the pseudonym key is shorter than {SHORTEST_KEY} bytes; make a longer one"
+        )
+    return raw if len(raw) <= hashlib.blake2b.MAX_KEY_SIZE else hashlib.sha512(raw).digest()
+
+
+def _fingerprint(key: str) -> str:
+    """Tells two keys apart and says nothing of either."""
+    return hashlib.blake2b(b"stayrank pseudonym key", key=_key_bytes(key)).hexdigest()[:16]
+
+
+def _remember(path: Path, fingerprint: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft.write_text(json.dumps({"key": fingerprint}) + "\n")
+    draft.replace(path)

@@ -1,0 +1,1 @@
+"""The Delta tables of a home: reading, writing, locking, checksums and retention."""

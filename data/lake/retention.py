@@ -1,0 +1,39 @@
+"""Old versions of the tables leave the disk when nobody can need them any more."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from deltalake import DeltaTable
+from deltalake.exceptions import DeltaError
+
+from data.errors import HomeError
+from data.lake.store import Lake
+
+__all__ = ["drop_old_versions"]
+
+
+def drop_old_versions(
+    lake: Lake, table: str, *, keep_days: int, keep_versions: Sequence[int] = ()
+) -> int:
+    """Delete files that no version of the last ``keep_days`` days uses; how many there were.
+
+    ``keep_versions`` stay readable however old they are. The caller holds the lake's lock.
+    """
+    if not lake.exists(table):
+        return 0
+    try:
+        delta = DeltaTable(lake.path(table))
+        gone = delta.vacuum(
+            retention_hours=keep_days * 24,
+            dry_run=False,
+            enforce_retention_duration=False,
+            keep_versions=[v for v in keep_versions if v <= delta.version()] or None,
+        )
+        delta = DeltaTable(lake.path(table))
+        delta.create_checkpoint()
+        if not keep_versions:
+            delta.cleanup_metadata()
+    except DeltaError as error:
+        raise HomeError(f"{lake.path(table)}: old versions cannot be dropped: {error}") from error
+    return len(gone)

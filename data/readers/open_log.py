@@ -1,0 +1,38 @@
+"""A log of any supported format behind one door: its columns, then its blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from data.readers.chunk import Block
+from data.readers.csv import read_delimited, read_header
+from data.readers.files import SourceFile
+from data.readers.parquet import read_parquet, read_parquet_columns
+
+__all__ = ["Log", "open_log"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Log:
+    """One log file: what it is, its own column names, and how to stream its rows."""
+
+    file: SourceFile
+    columns: tuple[str, ...]
+    blocks: Callable[[], Iterator[Block]]
+
+
+def open_log(file: SourceFile, *, encoding: str | None = None) -> Log:
+    """Read the header or schema. Raises :class:`data.errors.LogError` when there is none.
+
+    ``encoding`` names the encoding of text that is neither UTF-8 nor carries a BOM.
+    """
+    if file.kind == "parquet":
+        columns = read_parquet_columns(file)
+        return Log(file=file, columns=columns, blocks=lambda: read_parquet(file, columns))
+    header = read_header(file, encoding)
+    return Log(
+        file=file,
+        columns=header.columns,
+        blocks=lambda: read_delimited(file, header, encoding),
+    )

@@ -1,0 +1,210 @@
+"""The tables of the lake: every column with its type, unit, meaning, and the meaning of null.
+
+This file, with ``data/schema/impressions.py`` for the largest table, is the source of
+``docs/data_dictionary.md``. It computes nothing; every other room reads the tables here.
+
+Times come twice, on purpose: dates and timestamps for people, integers for arithmetic.
+``*_s`` counts seconds since 1970-01-01 00:00 on the market's own clock, ``*_day`` counts
+days since 1970-01-01. Integer arithmetic is the same on every engine, calendar
+arithmetic is not.
+"""
+
+from __future__ import annotations
+
+from data.schema.impressions import CARRIED, IDENTITY, IMPRESSIONS, LINEAGE, OUTCOME
+from data.schema.types import BOOKED, CLICKED, CONTACTED, IMPRESSED, Column, Kind, Stage, Table
+
+__all__ = [
+    "BOOKED",
+    "CARRIED",
+    "CLICKED",
+    "CONTACTED",
+    "EXTRA_PREFIX",
+    "FEATURES",
+    "IMPRESSED",
+    "IMPRESSIONS",
+    "INGESTS",
+    "QUALITY",
+    "QUARANTINE",
+    "RECOMMENDATIONS",
+    "SCORES",
+    "TABLES",
+    "TRUTH",
+    "Column",
+    "Kind",
+    "Stage",
+    "Table",
+]
+
+# A source mapping may declare further attributes; they travel under this prefix,
+# so that a new column of the contract can never collide with somebody's extra one.
+EXTRA_PREFIX = "x_"
+
+QUARANTINE = Table(
+    name="quarantine",
+    row="one rejected input row, whole, and why",
+    key=("source_id", "source_line"),
+    partition_by=("ds_ingested",),
+    columns=(
+        *LINEAGE,
+        Column(name="source_file", kind=Kind.TEXT, meaning="name of the file as it was given"),
+        Column(name="reasons", kind=Kind.TEXT, meaning="reason codes, separated by commas"),
+        Column(name="row", kind=Kind.TEXT, meaning="the row: column → value, as a JSON object"),
+        Column(name="ds_ingested", kind=Kind.DATE, meaning="UTC date of the ingest"),
+    ),
+)
+
+INGESTS = Table(
+    name="ingests",
+    row="one file taken in, with its row count and the report on it",
+    key=("source_id",),
+    partition_by=(),
+    columns=(
+        Column(name="source_id", kind=Kind.ID, meaning="as in impressions"),
+        Column(name="source_file", kind=Kind.TEXT, meaning="name of the file as it was given"),
+        Column(name="source", kind=Kind.CATEGORY, meaning="name of the column mapping"),
+        Column(name="is_simulated", kind=Kind.BOOLEAN, meaning="the rows come from the simulator"),
+        Column(name="rows_in", kind=Kind.SECOND, meaning="rows read, without the header"),
+        Column(name="rows_accepted", kind=Kind.SECOND, meaning="rows that became impressions"),
+        Column(name="rows_quarantined", kind=Kind.SECOND, meaning="rows that did not"),
+        Column(name="ingested_at", kind=Kind.TIME, meaning="when, in UTC"),
+        Column(name="report", kind=Kind.TEXT, meaning="the report on this file, as JSON"),
+    ),
+)
+
+FEATURES = Table(
+    name="features",
+    row="the features of one impression, with its identity and outcome carried along",
+    key=("id_search", "id_listing"),
+    partition_by=("market", "ds_search"),
+    columns=(*IDENTITY, *OUTCOME),
+    open_ended="the feature columns, described by the feature tuples",
+)
+
+SCORES = Table(
+    name="scores",
+    row="one model's score of one impression of the validation or test window",
+    key=("id_search", "id_listing", "model"),
+    partition_by=("market", "ds_search"),
+    columns=(
+        Column(name="id_search", kind=Kind.ID, meaning="the search"),
+        Column(name="id_listing", kind=Kind.ID, meaning="the listing"),
+        Column(name="market", kind=Kind.CATEGORY, meaning="slug of the market"),
+        Column(name="ds_search", kind=Kind.DATE, meaning="local date of the search"),
+        Column(
+            name="split",
+            kind=Kind.CATEGORY,
+            meaning="valid, test, or day: what a scheduled run scored of the newest day",
+        ),
+        Column(name="model", kind=Kind.CATEGORY, meaning="name of the model"),
+        Column(name="score", kind=Kind.NUMBER, meaning="higher is better; no unit, one model's"),
+    ),
+)
+
+RECOMMENDATIONS = Table(
+    name="recommendations",
+    row="one listing recommended to one guest for the guest's most recent search",
+    key=("id_search", "rank"),
+    partition_by=("market", "ds"),
+    columns=(
+        Column(name="id_user", kind=Kind.ID, meaning="the guest", null="a guest without an id"),
+        Column(name="id_search", kind=Kind.ID, meaning="the guest's most recent search"),
+        Column(name="market", kind=Kind.CATEGORY, meaning="slug of the market"),
+        Column(name="ds", kind=Kind.DATE, meaning="the day the recommendations are for"),
+        Column(name="rank", kind=Kind.COUNT, meaning="place in the recommendation, 1 at the top"),
+        Column(name="id_listing", kind=Kind.ID, meaning="the recommended listing"),
+        Column(name="score", kind=Kind.NUMBER, meaning="the ranker's score, higher is better"),
+        Column(name="retrieval_score", kind=Kind.NUMBER, meaning="the retriever's score"),
+        Column(
+            name="was_shown",
+            kind=Kind.BOOLEAN,
+            meaning="the search itself had shown this listing",
+        ),
+        Column(
+            name="estimated_total_price",
+            kind=Kind.NUMBER,
+            unit="price",
+            meaning="price of the asked nights, estimated from the listing's own past prices",
+            null="the listing never showed a price",
+        ),
+        Column(
+            name="reasons",
+            kind=Kind.TEXT,
+            meaning="what speaks for it among the recommended, strongest first",
+            null="nothing lifts it above the others",
+        ),
+        Column(name="ranker_version", kind=Kind.TEXT, meaning="registered version of the ranker"),
+        Column(name="retriever_version", kind=Kind.TEXT, meaning="the same for the retriever"),
+    ),
+)
+
+TRUTH = Table(
+    name="truth",
+    row="the true probabilities behind one simulated impression; closed to features and models",
+    key=("id_search", "id_listing"),
+    partition_by=("market", "ds_search"),
+    columns=(
+        Column(name="id_search", kind=Kind.ID, meaning="the search"),
+        Column(name="id_listing", kind=Kind.ID, meaning="the listing"),
+        Column(name="market", kind=Kind.CATEGORY, meaning="slug of the market"),
+        Column(name="ds_search", kind=Kind.DATE, meaning="local date of the search"),
+        *(
+            Column(
+                name=f"p_{stage}_{given}",
+                kind=Kind.NUMBER,
+                unit="probability",
+                meaning=f"P({stage}) of this impression, examined, given {words}",
+                low=0,
+                high=1,
+            )
+            for given, words in (
+                ("taste", "the guest's hidden taste"),
+                ("observables", "what the log shows only"),
+            )
+            for stage in ("click", "contact", "book")
+        ),
+    ),
+)
+
+QUALITY = Table(
+    name="quality",
+    row="one measure of one market on one day, beside the training window",
+    key=("market", "ds", "kind", "name"),
+    partition_by=(),
+    columns=(
+        Column(name="market", kind=Kind.CATEGORY, meaning="slug of the market, or ``unknown``"),
+        Column(name="ds", kind=Kind.DATE, meaning="local date of the searches"),
+        Column(
+            name="kind",
+            kind=Kind.CATEGORY,
+            meaning="``rows``, ``quarantine``, ``null_share``, ``psi`` or ``rate``",
+        ),
+        Column(name="name", kind=Kind.TEXT, meaning="of what: a column, feature, rate or reason"),
+        Column(name="value", kind=Kind.NUMBER, meaning="the measure"),
+        Column(
+            name="reference",
+            kind=Kind.NUMBER,
+            meaning="the same over the earlier training days",
+            null="no earlier day, or a measure that is a comparison itself",
+        ),
+        Column(name="low", kind=Kind.NUMBER, meaning="lower limit", null="there is none"),
+        Column(name="high", kind=Kind.NUMBER, meaning="upper limit", null="there is none"),
+        Column(
+            name="is_flagged",
+            kind=Kind.BOOLEAN,
+            meaning="the value lies outside its limits",
+            null="not judged",
+        ),
+    ),
+)
+
+TABLES: tuple[Table, ...] = (
+    IMPRESSIONS,
+    QUARANTINE,
+    INGESTS,
+    FEATURES,
+    SCORES,
+    RECOMMENDATIONS,
+    QUALITY,
+    TRUTH,
+)

@@ -1,0 +1,105 @@
+"""How one column of the contract is made from columns of a log: declared, never executed.
+
+A rule is a small table in a mapping's TOML. The kinds of rule are fixed here; a mapping
+cannot bring code.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+__all__ = ["ExtraRule", "FirstTrue", "Rule"]
+
+Factor = Annotated[float, Field(allow_inf_nan=False)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class FirstTrue(_Strict):
+    """``word`` when the flag column ``when`` is true; the first that holds decides."""
+
+    word: str
+    when: str
+
+
+class Rule(_Strict):
+    """One of these ways to a value, then ``null_if``, then ``scale``.
+
+    Attributes:
+        column: the log's column of that name.
+        constant: the same value in every row.
+        first_true, otherwise: a word from flags, the first true one; else ``otherwise``.
+        sum, mean: of several number columns, over those that are given; null when none is.
+        product: of several number columns; null when one is.
+        date, plus_days: the date in a time or date column, that many whole days later
+            (columns, each added).
+        when: only where this flag column is true; null elsewhere.
+        null_if: spellings that mean "not given".
+        scale: multiplies the number (a change of unit).
+    """
+
+    column: str | None = None
+    constant: str | int | float | bool | None = None
+    first_true: tuple[FirstTrue, ...] | None = None
+    otherwise: str | None = None
+    sum: tuple[str, ...] | None = None
+    mean: tuple[str, ...] | None = None
+    product: tuple[str, ...] | None = None
+    date: str | None = None
+    plus_days: tuple[str, ...] = ()
+    when: str | None = None
+    null_if: tuple[str, ...] = ()
+    scale: Factor | None = None
+
+    @field_validator("plus_days", mode="before")
+    @classmethod
+    def _one_or_many(cls, value: object) -> object:
+        return (value,) if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        ways = [name for name in WAYS if getattr(self, name) is not None]
+        if len(ways) != 1:
+            told = ", ".join(ways) or "none"
+            raise ValueError(f"a rule has exactly one of {', '.join(WAYS)}; this one has {told}")
+        if self.plus_days and self.date is None:
+            raise ValueError("plus_days needs date")
+        if self.otherwise is not None and self.first_true is None:
+            raise ValueError("otherwise needs first_true")
+        if self.scale is not None and (self.date is not None or self.first_true is not None):
+            raise ValueError("scale needs a number")
+        return self
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The log's columns that this rule reads."""
+        named = [self.column, self.date, self.when, *(self.sum or ()), *(self.mean or ())]
+        flags = [flag.when for flag in self.first_true or ()]
+        several = [*named, *(self.product or ()), *self.plus_days, *flags]
+        return tuple(dict.fromkeys(name for name in several if name is not None))
+
+
+WAYS = ("column", "constant", "first_true", "sum", "mean", "product", "date")
+
+
+class ExtraRule(Rule):
+    """A further attribute that the contract does not know; travels as ``x_<of>_<name>``.
+
+    Attributes:
+        kind: how its values are read.
+        of: what it describes: the ``query`` or the ``listing``.
+        meaning: one plain sentence, for the data dictionary.
+        unit: as in ``data.schema.tables.Column``.
+        low, high: inclusive bounds of a sound number; outside it is nulled and counted.
+    """
+
+    kind: Literal["number", "boolean", "category"]
+    of: Literal["query", "listing"]
+    meaning: str
+    unit: str = ""
+    low: float | None = None
+    high: float | None = None

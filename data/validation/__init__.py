@@ -1,0 +1,1 @@
+"""The rules that a row must meet: accepted, nulled, or quarantined with its reason."""

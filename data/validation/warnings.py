@@ -1,0 +1,115 @@
+"""Findings: what is odd in accepted rows, and no fault. Reported, never acted on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from data.schema.tables import Stage
+
+__all__ = ["OddityLimits", "find_oddities"]
+
+_KM_PER_DEGREE = 111.32
+
+
+@dataclass(frozen=True, kw_only=True)
+class OddityLimits:
+    """From where on a value is odd.
+
+    Attributes:
+        far_km: a listing this far from the middle of its market.
+        capacity: a listing that takes more guests than this.
+        day_share: a day with less than this share of its neighbours' mean rows, …
+        usual_rows: … where that mean is at least this: small markets vary by themselves.
+    """
+
+    far_km: float = 200.0
+    capacity: int = 50
+    day_share: float = 0.5
+    usual_rows: int = 200
+
+
+def find_oddities(parts: list[Path], limits: OddityLimits | None = None) -> list[str]:
+    """One sentence per kind of oddity in the accepted rows of these parts."""
+    limits = limits or OddityLimits()
+    if not parts:
+        return []
+    schemas = [pl.read_parquet_schema(part) for part in {p.parent: p for p in parts}.values()]
+    schema = {name: dtype for each in schemas for name, dtype in each.items()}
+    rows = pl.scan_parquet(
+        parts, schema=schema, missing_columns="insert", extra_columns="ignore", glob=False
+    )
+    found = _short_days(rows, limits)
+    if {"listing_lat", "listing_lng"} <= set(schema):
+        found += _far_listings(rows, limits)
+    if "listing_person_capacity" in schema:
+        found += _huge_listings(rows, limits)
+    if "query_checkin" in schema:
+        found += _late_searches(rows)
+    if "book_day" not in schema:
+        found.append(
+            f"the log has no ds_book: a row whose label is {Stage.BOOKED.name.lower()} cannot be "
+            "used (when the booking became known is not told) and is quarantined"
+        )
+    return found
+
+
+def _short_days(rows: pl.LazyFrame, limits: OddityLimits) -> list[str]:
+    days = rows.group_by("market", "ds_search").len().collect()
+    neighbours = pl.concat(
+        days.select("market", pl.col("ds_search").dt.offset_by(by), pl.col("len").alias("usual"))
+        for by in ("1d", "-1d")
+    )
+    usual = neighbours.group_by("market", "ds_search").agg(pl.col("usual").mean())
+    short = (
+        days.join(usual, on=["market", "ds_search"])
+        .filter(pl.col("usual") >= limits.usual_rows)
+        .filter(pl.col("len") < limits.day_share * pl.col("usual"))
+        .sort("market", "ds_search")
+    )
+    return [
+        f"{market} {day}: {count:,} rows, its neighbours have {often:,.0f}"
+        for market, day, count, often in short.head(20).rows()
+    ]
+
+
+def _far_listings(rows: pl.LazyFrame, limits: OddityLimits) -> list[str]:
+    listings = (
+        rows.group_by("market", "id_listing")
+        .agg(pl.col("listing_lat").first(), pl.col("listing_lng").first())
+        .drop_nulls()
+        .collect(engine="streaming")
+    )
+    lat, lng = pl.col("listing_lat"), pl.col("listing_lng")
+    middle_lat, middle_lng = lat.median().over("market"), lng.median().over("market")
+    east = (lng - middle_lng) * middle_lat.radians().cos()
+    km = ((lat - middle_lat) ** 2 + east**2).sqrt() * _KM_PER_DEGREE
+    far = listings.with_columns(km=km).filter(pl.col("km") > limits.far_km)
+    if far.is_empty():
+        return []
+    market, listing, *_, distance = far.sort("km", "id_listing").row(-1)
+    told = f"{far.height:,} listing(s) lie more than {limits.far_km:.0f} km from the middle of "
+    return [told + f"their market, such as {listing} ({market}, {distance:,.0f} km)"]
+
+
+def _huge_listings(rows: pl.LazyFrame, limits: OddityLimits) -> list[str]:
+    huge = (
+        rows.filter(pl.col("listing_person_capacity") > limits.capacity)
+        .group_by("id_listing")
+        .agg(pl.col("listing_person_capacity").max())
+        .sort("listing_person_capacity", "id_listing")
+        .collect()
+    )
+    if huge.is_empty():
+        return []
+    listing, capacity = huge.row(-1)
+    told = f"{huge.height:,} listing(s) take more than {limits.capacity} guests, such as "
+    return [told + f"{listing} ({capacity:,})"]
+
+
+def _late_searches(rows: pl.LazyFrame) -> list[str]:
+    late = rows.filter(pl.col("query_checkin") < pl.col("ds_search"))
+    count = late.select(pl.len()).collect().item()
+    return [f"{count:,} row(s) search for a check-in before the day of the search"] if count else []

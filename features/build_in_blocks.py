@@ -1,0 +1,221 @@
+"""The features table in order of time: memory bounded by a block, one more day for little.
+
+Rows are read once, block by block, and each block is built from the running sums of what
+came before it (:mod:`features.history.streaming_aggregates`). A day built alone holds the
+same bits as the day in a build of everything. Polars only: on Spark,
+:func:`features.build.build_features` builds all days at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import narwhals as nw
+import numpy as np
+import polars as pl
+
+from data.prefetch import made_ahead
+from data.schema.feature_set import FeatureSet
+from features.build import build_block, checked_features, columns_read
+from features.formulas.history_inputs import narrowed
+from features.history.aggregation import Ledger
+from features.history.id_codes import ID_COLUMNS, coded
+from features.history.packed_keys import Array, Rows, sorted_once
+from features.history.streaming_aggregates import Books
+
+__all__ = ["BLOCK_ROWS", "Block", "affected_days", "build_by_day"]
+
+BLOCK_ROWS = 500_000
+"""More rows are built in several blocks, cut by time."""
+
+_KEYS_AT_ONCE = 1 << 25
+"""Keys that are sorted together to find those that come again: 256 MB."""
+
+_SCATTER, _HIGH = np.uint64(0x9E3779B97F4A7C15), np.uint64(32)  # Fibonacci hashing (Knuth)
+
+_POSTED_BLOCKS = 4
+"""Rows that are not built are few columns: so many blocks of them are read together."""
+
+_POSTED = frozenset(
+    {"id_search", "id_user", "search_s", "search_day", "stage", "contact_day", "book_day"}
+)
+_EPOCH = date(1970, 1, 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Block:
+    """Some whole searches, with their features.
+
+    Attributes:
+        last_day: the latest day that was begun, counted from 1970.
+        rows: columns as :func:`features.build.build_features` gives them.
+    """
+
+    last_day: int
+    rows: pl.DataFrame
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Span:
+    """Times that are read together: from the first second to the last, both included."""
+
+    first_s: int
+    last_s: int
+    first_day: int
+    last_day: int
+    rows: int
+    is_built: bool
+
+
+def build_by_day(
+    impressions: pl.LazyFrame,
+    days: Collection[int],
+    *,
+    features: FeatureSet | None = None,
+    block_rows: int = BLOCK_ROWS,
+) -> Iterator[Block]:
+    """The features of the impressions of each of ``days``, block by block.
+
+    Days count from 1970 and are built in order. Write each block before asking for the
+    next, and no more than two are held at a time. Raises as
+    :func:`features.build.build_features` does.
+    """
+    frame = nw.from_native(impressions)
+    chosen = checked_features(frame, frame, features)
+    spans = _spans(impressions, days, block_rows)
+    schema = impressions.collect_schema()
+    books = Books()
+    log = narrowed(nw.from_native(coded(impressions)))
+    none = _coded(impressions.select(columns_read(schema, chosen.names)).head(0).collect())[1]
+    build_block(none, books, chosen, log)  # nobody asks: this opens the ledgers
+    _expect(books, impressions, spans)
+    with made_ahead(_read(impressions, spans, chosen, books.columns), ahead=1) as blocks:
+        for span, rows in blocks:
+            if not span.is_built:
+                books.post(rows, _next_built_s(spans, span))
+                continue
+            text, block = _coded(rows)
+            built = build_block(block, books, chosen, log)
+            yield Block(last_day=span.last_day, rows=built.with_columns(text))
+
+
+def affected_days(changed: Collection[int], days: Collection[int]) -> tuple[int, ...]:
+    """Which of ``days`` must be rebuilt when impressions of the ``changed`` days changed.
+
+    A day's features know that day and all before it, so these are the changed days and
+    every later one; the others keep their bits.
+
+    >>> affected_days({3}, [1, 2, 3, 4, 7])
+    (3, 4, 7)
+    >>> affected_days(set(), [1, 2])
+    ()
+    """
+    if not changed:
+        return ()
+    first = min(changed)
+    return tuple(sorted(day for day in set(days) if day >= first))
+
+
+def _spans(impressions: pl.LazyFrame, days: Collection[int], block_rows: int) -> list[_Span]:
+    """All times up to the last of ``days``, in order, cut where a block is full."""
+    known = impressions.filter(pl.col("search_day") <= max(days, default=-1))
+    sizes = known.group_by("search_day", "search_s").agg(rows=pl.len()).sort("search_s").collect()
+    sizes = sizes.with_columns(is_built=pl.col("search_day").is_in(list(days)))
+    sizes = sizes.with_columns(run=pl.col("is_built").rle_id())
+    before = pl.col("rows").cum_sum().over("run") - 1
+    most = pl.when("is_built").then(block_rows).otherwise(_POSTED_BLOCKS * block_rows)
+    sizes = sizes.with_columns(block=before // most)
+    spans = sizes.group_by("run", "block", "is_built", maintain_order=True).agg(
+        pl.col("rows").sum(),
+        first_s=pl.col("search_s").min(),
+        last_s=pl.col("search_s").max(),
+        first_day=pl.col("search_day").min(),
+        last_day=pl.col("search_day").max(),
+    )
+    every = [_Span(**row) for row in spans.drop("run", "block").iter_rows(named=True)]
+    last = max((n for n, span in enumerate(every) if span.is_built), default=-1)
+    return every[: last + 1]
+
+
+def _read(
+    impressions: pl.LazyFrame,
+    spans: list[_Span],
+    features: FeatureSet,
+    posted: Collection[str],
+) -> Iterator[tuple[_Span, pl.DataFrame]]:
+    """Rows of each span: all that a block reads, or what the books alone need (``posted``)."""
+    read = columns_read(impressions.collect_schema(), features.names)
+    for span in spans:
+        rows = _within(impressions, span)
+        if span.is_built:
+            yield span, rows.select(read).collect()
+        else:
+            narrow = narrowed(nw.from_native(coded(rows.select(read))))
+            names = [n for n in narrow.collect_schema().names() if n in {*posted, *_POSTED}]
+            yield span, narrow.select(names).to_native().collect()
+
+
+def _within(impressions: pl.LazyFrame, span: _Span) -> pl.LazyFrame:
+    rows = impressions.filter(pl.col("search_s").is_between(span.first_s, span.last_s))
+    return _of_days(rows, span.first_day, span.last_day)
+
+
+def _of_days(impressions: pl.LazyFrame, first: int, last: int) -> pl.LazyFrame:
+    rows = impressions.filter(pl.col("search_day").is_between(first, last))
+    if "ds_search" in impressions.collect_schema().names():
+        # The same rows, said in the words of the partitions: others are not opened.
+        begin, end = (_EPOCH + timedelta(days=day) for day in (first, last))
+        return rows.filter(pl.col("ds_search").is_between(begin, end))
+    return rows
+
+
+def _next_built_s(spans: list[_Span], after: _Span) -> int:
+    return min(s.first_s for s in spans if s.is_built and s.first_s > after.last_s)
+
+
+def _expect(books: Books, impressions: pl.LazyFrame, spans: list[_Span]) -> None:
+    """Tell the books which keys of sparse ledgers come more than once: few of very many."""
+    for ledger in books.ledgers:
+        if ledger.is_sparse and spans:
+            keys = _repeated if all(span.is_built for span in spans) else _of_built
+            books.expect(ledger, keys(impressions, spans, ledger))
+
+
+def _repeated(impressions: pl.LazyFrame, spans: list[_Span], ledger: Ledger) -> Array:
+    """Packed keys with more than one row, sorted; some of all keys at a time, if they are many."""
+    days = range(spans[0].first_day, spans[-1].last_day + 1)
+    parts = -(-sum(span.rows for span in spans) // _KEYS_AT_ONCE)
+    found = [_again(_keys_of(impressions, days, ledger, (n, parts))) for n in range(parts)]
+    return np.sort(np.concatenate(found))
+
+
+def _of_built(impressions: pl.LazyFrame, spans: list[_Span], ledger: Ledger) -> Array:
+    """Packed keys of the rows that are built, sorted: nobody asks for others."""
+    days = sorted({d for s in spans if s.is_built for d in range(s.first_day, s.last_day + 1)})
+    return sorted_once(_keys_of(impressions, days, ledger, (0, 1)))
+
+
+def _keys_of(
+    impressions: pl.LazyFrame, days: Sequence[int], ledger: Ledger, part: tuple[int, int]
+) -> Array:
+    number, parts = (np.uint64(n) for n in part)
+    keys = []
+    for day in days:
+        rows = _of_days(impressions, day, day).select(*ledger.key).drop_nulls()
+        packed = Rows(coded(rows).collect()).packed(ledger.key)
+        keys.append(packed[(packed * _SCATTER >> _HIGH) % parts == number])
+    return np.concatenate(keys)
+
+
+def _again(keys: Array) -> Array:
+    """Those that stand there more than once, in order."""
+    keys.sort()
+    return sorted_once(keys[1:][keys[1:] == keys[:-1]])
+
+
+def _coded(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The text of the ids, and the rows with codes in its place."""
+    text = rows.select(name for name in ID_COLUMNS if name in rows.columns)
+    return text, coded(rows.lazy()).collect()

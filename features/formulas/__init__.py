@@ -1,0 +1,1 @@
+"""Formulas that several feature groups share: prices, distances, calendar, units."""

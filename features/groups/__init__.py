@@ -1,0 +1,1 @@
+"""The feature groups, one per file: what a data scientist edits."""

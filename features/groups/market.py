@@ -1,0 +1,168 @@
+"""Demand, supply and price level of the market around a search, strictly before it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+import narwhals as nw
+
+from features.formulas.feature_declaration import (
+    NEVER_NULL,
+    feature,
+    grouped,
+    names_read,
+    with_wanted,
+)
+from features.formulas.unit_factors import PER_HUNDREDTH
+from features.history.aggregation import Ledger, Tally
+from features.history.event_times import DAY_S
+from features.history.point_in_time import Past
+
+__all__ = ["BY_ROOM_TYPE", "FEATURES", "SEARCH_NAMES", "market_features", "market_search_features"]
+
+_HOUR_S = 3_600
+_CENTER = ("stage", "query_center_lat", "query_center_lng")
+_PLACE = ("stage", "listing_lat", "listing_lng")
+_COMPARABLE = (*_PLACE, "listing_total_price", "listing_person_capacity")
+_NO_PLACE = "place unknown"
+
+_OF_SEARCH = (
+    feature(
+        "market_searches_24h",
+        "searches of the market in the last 24 whole hours",
+        ("stage",),
+        null=NEVER_NULL,
+    ),
+    feature(
+        "market_checkin_share",
+        "share of the market's earlier searches that asked for this check-in",
+        ("stage", "checkin_day"),
+        unit="share",
+        null="dateless, or no earlier search",
+    ),
+    feature(
+        "market_center_searches_24h",
+        "searches centred in the same cell in the last 24 whole hours",
+        _CENTER,
+        null="centre not given",
+    ),
+)
+
+_OF_LISTING = (
+    feature(
+        "cell_listings",
+        "different listings of the neighbourhood cell shown up to yesterday: the supply",
+        _PLACE,
+        unit="listings",
+        null=_NO_PLACE,
+    ),
+    feature(
+        "cell_impressions_per_listing",
+        "impressions per listing of the cell up to yesterday: demand over supply",
+        _PLACE,
+        unit="impressions",
+        null="place unknown, or nothing shown there yet",
+    ),
+    feature(
+        "market_comparable_price",
+        "mean nightly price shown of the same cell, room type and size",
+        _COMPARABLE,
+        unit="price per night",
+        null="place or size unknown, or nothing comparable shown yet",
+    ),
+    feature(
+        "market_price_to_comparable",
+        "nightly price as a multiple of that mean",
+        _COMPARABLE,
+        unit="ratio",
+        null="price unknown, or nothing comparable shown yet",
+    ),
+)
+
+FEATURES = grouped("market", (*_OF_SEARCH, *_OF_LISTING), is_history=True)
+
+SEARCH_NAMES = tuple(f.name for f in _OF_SEARCH)
+"""Features that are the same for all rows of a search."""
+
+_DEMAND = Ledger(
+    key=("market",),
+    tallies=(
+        Tally(name="market_searches_24h", within_s=DAY_S),
+        Tally(name="_market_searches"),
+    ),
+    every_s=_HOUR_S,
+)
+_CHECKIN = Ledger(
+    key=("market", "checkin_day"), tallies=(Tally(name="_checkin_searches"),), every_s=_HOUR_S
+)
+_CENTER_DEMAND = Ledger(
+    key=("_query_cell",),
+    tallies=(Tally(name="market_center_searches_24h", within_s=DAY_S),),
+    every_s=_HOUR_S,
+)
+_SUPPLY = Ledger(
+    key=("_cell",),
+    tallies=(
+        Tally(name="cell_listings", distinct="id_listing"),
+        Tally(name="_cell_shown"),
+    ),
+    every_s=DAY_S,
+)
+_PRICES = Ledger(
+    key=("_cell", "_room", "_size"),
+    tallies=(
+        Tally(name="_comparable_sum", of="_price"),
+        Tally(name="_comparables", of="_has_price"),
+    ),
+    every_s=_HOUR_S,
+)
+
+
+_COMPARED = frozenset({"_comparable_sum", "_comparables"})
+
+_READS: dict[str, frozenset[str]] = {
+    "market_checkin_share": frozenset({"_market_searches", "_checkin_searches"}),
+    "cell_impressions_per_listing": frozenset({"cell_listings", "_cell_shown"}),
+    "market_comparable_price": _COMPARED,
+    "market_price_to_comparable": _COMPARED,
+}
+"""What the ledgers have to give for a feature that is not one of their columns itself."""
+
+BY_ROOM_TYPE = frozenset({"market_comparable_price", "market_price_to_comparable"})
+"""Features that tell room types apart where the log has them, and do without otherwise."""
+
+
+def market_search_features(
+    searches: nw.LazyFrame[Any], past: Past, wanted: Collection[str]
+) -> nw.LazyFrame[Any]:
+    """One search per row in; with the wanted features of the market's demand out."""
+    if not set(SEARCH_NAMES) & set(wanted):
+        return searches
+    names = names_read(wanted, _READS)
+    by_search = past.by_search(("market", "search_s", "checkin_day", "_query_cell"))
+    known = searches
+    for ledger in (_DEMAND, _CHECKIN, _CENTER_DEMAND):
+        known = by_search.join(known, ledger, names)
+    total = nw.col("_market_searches")
+    share = nw.when(total > 0).then(nw.col("_checkin_searches") / total)
+    return with_wanted(known, {"market_checkin_share": share}, wanted)
+
+
+def market_features(
+    rows: nw.LazyFrame[Any], past: Past, wanted: Collection[str]
+) -> nw.LazyFrame[Any]:
+    """One impression per row, with measures, in; with supply and price level out."""
+    names = names_read(wanted, _READS)
+    for ledger in (_SUPPLY, _PRICES):
+        rows = past.join(rows, ledger, names)
+    listings, comparables = nw.col("cell_listings"), nw.col("_comparables")
+    mean = nw.when(comparables > 0).then(nw.col("_comparable_sum") / comparables * PER_HUNDREDTH)
+    expressions = {
+        "cell_impressions_per_listing": nw.when(listings > 0).then(
+            nw.col("_cell_shown") / listings
+        ),
+        "market_comparable_price": mean,
+        "market_price_to_comparable": nw.col("listing_nightly_price") / mean,
+    }
+    return with_wanted(rows, expressions, wanted)

@@ -1,0 +1,1 @@
+"""What was known strictly before each search: declarations, and the sums that answer them."""

@@ -1,0 +1,1 @@
+"""What a learnt ranker must beat: heuristics, popularity and implicit ALS."""

@@ -1,0 +1,299 @@
+"""Collaborative filtering on who took what: implicit ALS, and BPR.
+
+The matrix: rows are guests, columns are listings, a cell is the summed confidence of the
+guest's impressions of the listing, by stage (Hu, Koren & Volinsky, ICDM 2008; Rendle et
+al., UAI 2009). A search without a guest id is a guest of its own in training.
+
+One scale for everybody. A score is guest vector · listing vector. An unseen guest gets
+the mean guest vector, so the score is the listing's mean score over the guests: a
+popularity in the model's own unit. An unseen listing gets the mean vector of the listings
+that were shown and never taken (the zero vector where there is none).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+from scipy.sparse import csr_matrix
+
+from models.arrow_columns import Codes, codes_in, need, sorted_ids, stages
+from models.baselines.exact_retrieval import Catalogue, recall_at_k
+from models.recommender import Scores
+from models.serialization import config_of, read_json, write_json
+
+__all__ = ["ALS_VARIANTS", "BPR_VARIANTS", "Collaborative", "CollaborativeConfig", "factorise"]
+
+Vectors = np.ndarray[Any, np.dtype[np.float32]]
+
+_NEEDS = ("id_search", "id_user", "id_listing", "market", "stage")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CollaborativeConfig:
+    """How the guests × listings matrix is weighted and factorised.
+
+    Attributes:
+        algorithm: ``als`` or ``bpr``; also the model's name.
+        confidences: what an impression adds to its cell, by furthest stage.
+        factors: length of a vector; capped below the number of listings and guests,
+            above which implicit returns NaN.
+        regularization, alpha, iterations, learning_rate: implicit's; ``alpha`` is ALS's
+            and ``learning_rate`` BPR's.
+        seed, threads: BPR always runs on one thread, its updates race otherwise.
+    """
+
+    algorithm: Literal["als", "bpr"] = "als"
+    confidences: tuple[float, float, float, float] = (0.0, 1.0, 5.0, 10.0)
+    factors: int = 32
+    regularization: float = 0.05
+    alpha: float = 10.0
+    iterations: int = 12
+    learning_rate: float = 0.05
+    seed: int = 1
+    threads: int = 2
+
+    def __post_init__(self) -> None:
+        if self.algorithm not in ("als", "bpr"):
+            raise ValueError(f"algorithm is als or bpr; found {self.algorithm!r}")
+        if len(self.confidences) != 4 or min(self.confidences) < 0 or max(self.confidences) <= 0:
+            raise ValueError(f"four confidences, none negative; found {self.confidences}")
+        positive = ("factors", "alpha", "iterations", "learning_rate", "threads")
+        wrong = [name for name in positive if getattr(self, name) <= 0]
+        if wrong or self.regularization < 0 or self.seed < 0:
+            raise ValueError(f"CollaborativeConfig out of range: {wrong or self}")
+
+
+# The declared search: how much a shown listing counts beside a clicked one, how many
+# factors, how much caution. The best by recall on validation is kept.
+ALS_VARIANTS: tuple[CollaborativeConfig, ...] = tuple(
+    CollaborativeConfig(
+        confidences=(shown, 1.0, 5.0, 10.0), factors=factors, regularization=reg, alpha=alpha
+    )
+    for shown, factors, reg, alpha in (
+        (0.0, 32, 0.05, 10.0),
+        (0.2, 32, 10.0, 10.0),
+        (0.5, 64, 30.0, 5.0),
+        (0.5, 128, 30.0, 2.0),
+    )
+)
+BPR_VARIANTS: tuple[CollaborativeConfig, ...] = tuple(
+    CollaborativeConfig(
+        algorithm="bpr",
+        confidences=(shown, 1.0, 5.0, 10.0),
+        factors=32,
+        iterations=60,
+        learning_rate=rate,
+        regularization=0.01,
+    )
+    for shown, rate in ((0.0, 0.005), (0.0, 0.02), (0.5, 0.005))
+)
+
+
+class Collaborative:
+    """ALS or BPR behind the recommender protocol, with retrieval over the catalogue.
+
+    Args:
+        variants: the configs to choose from, all of one algorithm; ``fit`` keeps the one
+            with the best recall@``k`` on validation. One config is taken as it is.
+        k: of that recall.
+
+    After ``fit``: ``config`` (the kept one) and ``trials`` (recall of each variant).
+    """
+
+    def __init__(
+        self, variants: Sequence[CollaborativeConfig] = ALS_VARIANTS, *, k: int = 100
+    ) -> None:
+        if len({variant.algorithm for variant in variants}) != 1:
+            raise ValueError("give at least one variant, all of the same algorithm")
+        self.variants = tuple(variants)
+        self.k = k
+        self.config = self.variants[0]
+        self.trials: tuple[tuple[CollaborativeConfig, float], ...] = ()
+        self.guests = pa.array([], pa.string())
+        self.catalogue = Catalogue.empty()
+        # The last row of each is the vector of the unseen: code -1 reads it.
+        self.guest_vectors_GD: Vectors = np.zeros((1, 1), dtype=np.float32)
+        self.listing_vectors_ND: Vectors = np.zeros((1, 1), dtype=np.float32)
+
+    @property
+    def name(self) -> str:
+        return self.config.algorithm
+
+    def fit(self, train: pa.Table, valid: pa.Table) -> Self:
+        """Factorise ``train``; with several variants keep the best on ``valid``.
+
+        Judged by the recall@k, over the whole catalogue of the market, of the listings
+        taken (clicked or further) by guests with a history in ``train``.
+        """
+        for rows in (train, valid):
+            need(rows, _NEEDS, model=self.name)
+        guests = _guest_keys(train)
+        self.guests = sorted_ids(guests)
+        self.catalogue = Catalogue.of(train)
+        cells = _cells(train, codes_in(guests, self.guests), self.catalogue)
+        trials = [(config, self._fit_one(config, cells, valid)) for config in self.variants]
+        self.trials = tuple(trials)
+        best = max(range(len(trials)), key=lambda i: trials[i][1])
+        if best != len(trials) - 1:
+            self._factorise(self.variants[best], cells)
+        return self
+
+    def score(self, rows: pa.Table) -> Scores:
+        """Guest vector · listing vector of each row; needs ``id_user`` and ``id_listing``."""
+        need(rows, ("id_user", "id_listing"), model=self.name)
+        guests = self._guest_codes(rows["id_user"])
+        listings = codes_in(rows["id_listing"], self.catalogue.listings)
+        products = self.guest_vectors_GD[guests] * self.listing_vectors_ND[listings]
+        return np.asarray(products.sum(axis=1, dtype=np.float64))
+
+    def encode_queries(self, queries: pa.Table) -> Vectors:
+        """The guest vector of each row, by ``id_user``; shape ``(rows, factors)``."""
+        return self.guest_vectors_GD[self._guest_codes(queries["id_user"])]
+
+    def encode_listings(self, rows: pa.Table) -> Vectors:
+        """The listing vector of each row, by ``id_listing``; shape ``(rows, factors)``."""
+        return self.listing_vectors_ND[codes_in(rows["id_listing"], self.catalogue.listings)]
+
+    def retrieve(self, queries: pa.Table, k: int) -> pa.Table:
+        """The ``k`` best listings of the query's market for each query, exactly.
+
+        A query is a row of ``id_search``, ``id_user`` and ``market``. Returns a table of
+        ``id_search, id_listing, rank, score``, sorted by search and rank; a market that
+        training never saw gives no rows.
+        """
+        need(queries, ("id_search", "id_user", "market"), model=self.name)
+        vectors_QD = self.encode_queries(queries)
+        return self.catalogue.nearest(queries, vectors_QD, self.listing_vectors_ND[:-1], k)
+
+    def save(self, folder: Path) -> None:
+        """Write vectors as safetensors, ids as Parquet, the config as JSON."""
+        trials = [{"config": asdict(config), "recall": recall} for config, recall in self.trials]
+        saved = {"model": "collaborative", "config": asdict(self.config), "trials": trials}
+        write_json(folder / "collaborative.json", saved | {"k": self.k})
+        vectors = {"guests": self.guest_vectors_GD, "listings": self.listing_vectors_ND}
+        save_file(vectors, folder / "vectors.safetensors")
+        self.catalogue.save(folder, guests=self.guests)
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what :meth:`save` wrote."""
+        saved = read_json(folder / "collaborative.json", model="collaborative")
+        model = cls((CollaborativeConfig(**config_of(saved)),), k=saved["k"])
+        model.trials = tuple(
+            (CollaborativeConfig(**config_of(trial)), trial["recall"]) for trial in saved["trials"]
+        )
+        path = folder / "vectors.safetensors"
+        try:
+            vectors = load_file(path)
+        except (OSError, SafetensorError) as error:
+            raise ValueError(f"{path}: missing or broken ({error})") from error
+        model.guest_vectors_GD, model.listing_vectors_ND = vectors["guests"], vectors["listings"]
+        model.catalogue, model.guests = Catalogue.load(folder)
+        return model
+
+    def _fit_one(self, config: CollaborativeConfig, cells: _Cells, valid: pa.Table) -> float:
+        self._factorise(config, cells)
+        if len(self.variants) == 1:
+            return 0.0
+        known = valid.filter(pc.is_in(valid["id_user"], value_set=self.guests, skip_nulls=True))
+        return recall_at_k(self.retrieve, known, self.k)
+
+    def _factorise(self, config: CollaborativeConfig, cells: _Cells) -> None:
+        self.config = config
+        guests_GD, listings_ND = factorise(cells.confidence(config.confidences), config)
+        never_taken = listings_ND[cells.taken_per_listing() == 0]
+        unseen = never_taken.mean(axis=0) if len(never_taken) else np.zeros(listings_ND.shape[1])
+        self.guest_vectors_GD = _with_last(guests_GD, guests_GD.mean(axis=0))
+        self.listing_vectors_ND = _with_last(listings_ND, unseen)
+
+    def _guest_codes(self, ids: pa.ChunkedArray) -> Codes:
+        return codes_in(ids, self.guests)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Cells:
+    """How often each guest's impression of each listing ended in each stage."""
+
+    by_stage: tuple[csr_matrix, ...]  # four matrices of integers, guests × listings
+
+    def confidence(self, confidences: Sequence[float]) -> csr_matrix:
+        """Guests × listings, float32; the sum over the stages."""
+        total = sum(c * m for c, m in zip(confidences, self.by_stage, strict=True))
+        matrix = csr_matrix(total, dtype=np.float32)
+        matrix.eliminate_zeros()
+        matrix.sort_indices()
+        return matrix
+
+    def taken_per_listing(self) -> Codes:
+        """Impressions clicked or further, per listing; shape ``(listings,)``."""
+        return np.asarray(sum(m.sum(axis=0) for m in self.by_stage[1:])).ravel()
+
+
+def factorise(confidence_GN: csr_matrix, config: CollaborativeConfig) -> tuple[Vectors, Vectors]:
+    """Vectors of the guests (G, D) and of the listings (N, D) of a G × N confidence matrix.
+
+    A matrix without an entry, or with fewer than two rows or columns, gives zero vectors.
+    """
+    from implicit.cpu.als import AlternatingLeastSquares
+    from implicit.cpu.bpr import BayesianPersonalizedRanking
+    from threadpoolctl import threadpool_limits
+
+    n_guests, n_listings = confidence_GN.shape
+    factors = min(config.factors, n_guests - 1, n_listings - 1)
+    if factors < 1 or not confidence_GN.nnz:
+        return np.zeros((n_guests, 1), np.float32), np.zeros((n_listings, 1), np.float32)
+    shared = {
+        "factors": factors,
+        "regularization": config.regularization,
+        "iterations": config.iterations,
+        "random_state": config.seed,
+    }
+    # OpenBLAS threads inside implicit's own threads slow it down tenfold.
+    with threadpool_limits(1, "blas"):
+        if config.algorithm == "als":
+            model = AlternatingLeastSquares(
+                **shared, alpha=config.alpha, num_threads=config.threads
+            )
+        else:
+            model = BayesianPersonalizedRanking(
+                **shared, learning_rate=config.learning_rate, num_threads=1
+            )
+        model.fit(confidence_GN, show_progress=False)
+    return _finite(model.user_factors), _finite(model.item_factors)
+
+
+def _finite(vectors: Any) -> Vectors:
+    found = np.asarray(vectors, dtype=np.float32)
+    if not np.isfinite(found).all():
+        raise ValueError("the factorisation diverged: vectors are not finite; regularise more")
+    return found
+
+
+def _with_last(vectors: Vectors, last: np.ndarray[Any, Any]) -> Vectors:
+    return np.vstack([vectors, last[None, :]]).astype(np.float32)
+
+
+def _guest_keys(rows: pa.Table) -> pa.ChunkedArray:
+    """The guest, or the search itself where the log names none (marked, so as not to collide)."""
+    anonymous = pc.binary_join_element_wise("search", rows["id_search"].cast(pa.string()), "\x1f")
+    return pc.coalesce(rows["id_user"].cast(pa.string()), anonymous)
+
+
+def _cells(rows: pa.Table, guests: Codes, catalogue: Catalogue) -> _Cells:
+    listings = codes_in(rows["id_listing"], catalogue.listings)
+    shape = (int(guests.max(initial=-1)) + 1, len(catalogue.listings))
+    stage = stages(rows)
+    matrices = []
+    for s in range(4):
+        at = stage == s
+        ones = np.ones(int(at.sum()), dtype=np.int64)
+        matrices.append(csr_matrix((ones, (guests[at], listings[at])), shape=shape))
+    return _Cells(by_stage=tuple(matrices))

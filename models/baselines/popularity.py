@@ -1,0 +1,134 @@
+"""The popularity baseline: how much the training window's guests took a listing."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import pyarrow as pa
+
+from models.arrow_columns import codes_in, missing_last, need, numbers, sorted_ids, stages
+from models.evaluation.validation_metric import (
+    UTILITIES,
+    Utilities,
+    checked_utilities,
+    validation_ndcg,
+)
+from models.recommender import Scores
+from models.serialization import config_of, read_json, read_table, write_json, write_table
+
+__all__ = ["Popularity", "PopularityConfig", "stage_counts"]
+
+_FILE = "popularity.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PopularityConfig:
+    """The ways to count popularity, to choose from on validation.
+
+    Attributes:
+        utilities: what each stage of the funnel counts.
+        priors: weights of the prior, in impressions, of the smoothed utility per impression.
+        books_90day: the log's own count of recent bookings; skipped where it is absent.
+        k: of the NDCG that the choice goes by.
+    """
+
+    utilities: Utilities = UTILITIES
+    priors: tuple[float, ...] = (10.0, 50.0, 250.0)
+    books_90day: str = "listing_num_books_90day"
+    k: int = 10
+
+    def __post_init__(self) -> None:
+        checked_utilities(self.utilities)
+        if any(prior <= 0 for prior in self.priors) or self.k < 1:
+            raise ValueError(f"priors are above 0 and k at least 1; found {self}")
+
+
+class Popularity:
+    """How much the training window's guests took a listing, whoever asks.
+
+    Variants, one kept by NDCG on validation (``variant``; all in ``validation``):
+    ``utility_count`` (the sum of the stages' utilities), ``utility_rate_P`` (the same per
+    impression, smoothed by P impressions of the mean), ``books_90day`` (the log's column).
+    An unseen listing counts 0, or the mean rate; a missing 90-day count comes last.
+    """
+
+    name: str = "popularity"
+
+    def __init__(self, config: PopularityConfig | None = None) -> None:
+        self.config = config or PopularityConfig()
+        self.variant = "utility_count"
+        self.validation: dict[str, float] = {}
+        self.listings = pa.array([], pa.string())
+        self.counts = np.zeros((0, 4), dtype=np.int64)
+
+    def fit(self, train: pa.Table, valid: pa.Table) -> Self:
+        """Count ``train`` and choose the variant on ``valid``."""
+        for rows in (train, valid):
+            need(rows, ("id_search", "id_listing", "stage"), model=self.name)
+        self.listings = sorted_ids(train["id_listing"])
+        self.counts = stage_counts(train, self.listings)
+        self.validation = {v: self._validate(valid, v) for v in self._variants(train, valid)}
+        self.variant = max(self.validation, key=lambda v: self.validation[v])
+        return self
+
+    def score(self, rows: pa.Table) -> Scores:
+        """The popularity of each row's listing, by the chosen variant."""
+        column = "id_listing" if self.variant != "books_90day" else self.config.books_90day
+        need(rows, (column,), model=self.name)
+        return self._scored(rows, self.variant)
+
+    def save(self, folder: Path) -> None:
+        """Write the config and choice as JSON and the counts as Parquet."""
+        saved = {"model": self.name, "config": asdict(self.config), "variant": self.variant}
+        write_json(folder / _FILE, saved)
+        stages_ = {f"stage_{s}": self.counts[:, s] for s in range(4)}
+        write_table(folder / "listings.parquet", pa.table({"id_listing": self.listings, **stages_}))
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what :meth:`save` wrote."""
+        saved = read_json(folder / _FILE, model=cls.name)
+        model = cls(PopularityConfig(**config_of(saved)))
+        model.variant = saved["variant"]
+        table = read_table(folder / "listings.parquet")
+        model.listings = table["id_listing"].combine_chunks()
+        model.counts = np.stack([table[f"stage_{s}"].to_numpy() for s in range(4)], axis=1)
+        return model
+
+    def _variants(self, train: pa.Table, valid: pa.Table) -> tuple[str, ...]:
+        rates = tuple(f"utility_rate_{prior:g}" for prior in self.config.priors)
+        has_books = all(self.config.books_90day in rows.column_names for rows in (train, valid))
+        return ("utility_count", *rates, *(("books_90day",) if has_books else ()))
+
+    def _validate(self, valid: pa.Table, variant: str) -> float:
+        scores = self._scored(valid, variant)
+        return validation_ndcg(valid, scores, utilities=self.config.utilities, k=self.config.k)
+
+    def _scored(self, rows: pa.Table, variant: str) -> Scores:
+        if variant == "books_90day":
+            return missing_last(numbers(rows, self.config.books_90day))
+        by_listing, unseen = self._by_listing(variant)
+        codes = codes_in(rows["id_listing"], self.listings)
+        return np.append(by_listing, unseen)[codes]  # code -1 reads the appended unseen score
+
+    def _by_listing(self, variant: str) -> tuple[Scores, float]:
+        """The score of each known listing, and that of an unseen one."""
+        utility = self.counts @ np.asarray(self.config.utilities)
+        if variant == "utility_count":
+            return utility, 0.0
+        prior = float(variant.removeprefix("utility_rate_"))
+        impressions = self.counts.sum(axis=1)
+        totals = self.counts.sum(axis=0)
+        mean = float(totals @ np.asarray(self.config.utilities)) / max(int(totals.sum()), 1)
+        return (utility + prior * mean) / (impressions + prior), mean
+
+
+def stage_counts(
+    rows: pa.Table, listings: pa.Array
+) -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:
+    """How often each listing's furthest stage was each of the four; shape ``(listings, 4)``."""
+    cells = codes_in(rows["id_listing"], listings) * 4 + stages(rows)
+    return np.bincount(cells, minlength=4 * len(listings)).reshape(len(listings), 4)

@@ -1,0 +1,163 @@
+"""Retrieval over the whole catalogue: is what the guest took among the k retrieved?
+
+Unlike the ranking metrics, which order the listings that a search showed, the candidates
+here are all listings of the market; the metric's name says so (``catalogue_recall_at_k``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from models.evaluation.arranged_rows import Floats, Integers, Mask
+from models.evaluation.scorecard import Score
+from models.evaluation.segments import ALL
+from models.evaluation.significance import (
+    bootstrap_sums,
+    difference_test,
+    percentile_interval,
+    ratio,
+    sums_by_cluster,
+)
+from models.ranking_order import group_codes
+
+__all__ = ["RetrievalSettings", "catalogue_recall"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RetrievalSettings:
+    """How recall over the catalogue is measured.
+
+    Attributes:
+        k: listings retrieved per search that count.
+        split: name of the window.
+        reference: the model that the others are compared with.
+        replicates, confidence, seed: of the bootstrap, clustered by guest.
+        small: a segment with fewer searches is marked as small.
+    """
+
+    k: int
+    split: str
+    reference: str
+    replicates: int = 1_000
+    confidence: float = 0.95
+    seed: int = 0
+    small: int = 100
+
+
+def catalogue_recall(
+    taken: pa.Table,
+    retrieved: Mapping[str, pa.Table],
+    segments: Mapping[str, Mask],
+    settings: RetrievalSettings,
+) -> list[Score]:
+    """Recall of the taken listings per segment and model, with paired comparisons.
+
+    Args:
+        taken: a row per listing that a guest took in a search: ``id_search``,
+            ``id_user``, ``id_listing``.
+        retrieved: model → table of ``id_search, id_listing, rank``, for the same searches.
+        segments: segment → which rows of ``taken`` belong; the whole is added.
+        settings: cut-off, reference and bootstrap.
+
+    The value is the mean, over the searches of the segment, of the share of the taken
+    listings among the first ``k`` retrieved. A segment without rows is left out.
+    """
+    hits = {model: _found(taken, table, settings.k) for model, table in retrieved.items()}
+    everything = {ALL: np.ones(taken.num_rows, dtype=bool), **segments}
+    scores: list[Score] = []
+    for segment, belongs in everything.items():
+        if belongs.any():
+            of_segment = {model: found[belongs] for model, found in hits.items()}
+            rows = taken.filter(pa.array(belongs))
+            scores += _segment_scores(segment, rows, of_segment, settings)
+    return scores
+
+
+def _found(taken: pa.Table, table: pa.Table, k: int) -> Mask:
+    """Whether each taken listing is among the first ``k`` retrieved; shape ``(rows,)``."""
+    pairs = table.filter(pc.less_equal(table["rank"], k)).select(["id_search", "id_listing"])
+    asked = taken.select(["id_search", "id_listing"]).append_column(
+        "row", pa.array(np.arange(taken.num_rows))
+    )
+    kinds = asked.select(["id_search", "id_listing"]).schema
+    found = asked.join(pairs.cast(kinds), ["id_search", "id_listing"], join_type="left semi")
+    mask = np.zeros(taken.num_rows, dtype=bool)
+    mask[found["row"].to_numpy()] = True
+    return mask
+
+
+def _segment_scores(
+    segment: str, rows: pa.Table, hits: Mapping[str, Mask], settings: RetrievalSettings
+) -> Iterator[Score]:
+    models = list(hits)
+    search = group_codes(rows["id_search"])
+    shares_SM = np.column_stack([_share_per_search(search, hits[m]) for m in models])
+    guest = _guest_of_search(rows, search)
+    clusters = int(guest.max()) + 1
+    draws_RM, counts_R1 = bootstrap_sums(
+        sums_by_cluster(shares_SM, guest, clusters),
+        sums_by_cluster(np.ones((len(guest), 1)), guest, clusters),
+        replicates=settings.replicates,
+        rng=np.random.default_rng(settings.seed),
+    )
+    means_RM, means_M = ratio(draws_RM, np.repeat(counts_R1, len(models), 1)), shares_SM.mean(0)
+    base = models.index(settings.reference)
+    for at, model in enumerate(models):
+        interval = percentile_interval(
+            float(means_M[at]), means_RM[:, at], confidence=settings.confidence
+        )
+        yield Score(
+            model=model,
+            split=settings.split,
+            segment=segment,
+            metric=f"catalogue_recall_at_{settings.k}",
+            k=settings.k,
+            value=interval.value,
+            low=interval.low,
+            high=interval.high,
+            searches=len(shares_SM),
+            positives=rows.num_rows,
+            is_small=len(shares_SM) < settings.small,
+            **_versus(means_M, means_RM, at, base, settings),
+        )
+
+
+def _versus(
+    means_M: Floats, means_RM: Floats, at: int, base: int, settings: RetrievalSettings
+) -> dict[str, Any]:
+    if at == base:
+        return {}
+    interval, p = difference_test(
+        float(means_M[at] - means_M[base]),
+        means_RM[:, at] - means_RM[:, base],
+        confidence=settings.confidence,
+    )
+    return {
+        "versus": settings.reference,
+        "difference": interval.value,
+        "difference_low": interval.low,
+        "difference_high": interval.high,
+        "p": p,
+    }
+
+
+def _share_per_search(search: Integers, hit: Mask) -> Floats:
+    return np.bincount(search, weights=hit) / np.bincount(search)
+
+
+def _guest_of_search(rows: pa.Table, search: Integers) -> Integers:
+    """Cluster of each search: its guest, or the search itself where none is named."""
+    _, first = np.unique(search, return_index=True)
+    firsts = rows.take(pa.array(first))
+    known = pc.if_else(
+        pc.is_valid(firsts["id_user"]),
+        pc.binary_join_element_wise("u", firsts["id_user"].cast(pa.string()), ""),
+        pc.binary_join_element_wise("s", firsts["id_search"].cast(pa.string()), ""),
+    )
+    return group_codes(known)

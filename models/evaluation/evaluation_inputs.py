@@ -1,0 +1,73 @@
+"""What may accompany the scores: probabilities, where the data comes from, its columns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+
+from models.evaluation.arranged_rows import Judged
+from models.evaluation.arrays import Floats, Integers
+from models.evaluation.diversity_metrics import unit_vectors
+from models.evaluation.provenance import Provenance
+from models.evaluation.segments import SegmentColumns, numbers
+from models.ranking_order import group_codes
+from models.recommender import Scores
+
+__all__ = ["Context", "host_codes", "list_attributes"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Context:
+    """What may accompany rows and scores.
+
+    Attributes:
+        provenance: for the honesty panel.
+        probabilities: model → stage (``click``, ``contact``, ``book``) → P(the row reaches
+            at least that stage), one per row, in the order of the rows.
+        columns: which columns describe the segments.
+        host_columns: columns that may name the host; the first one present is used.
+    """
+
+    provenance: Provenance = field(default_factory=Provenance)
+    probabilities: Mapping[str, Mapping[str, Scores]] = field(default_factory=dict)
+    columns: SegmentColumns = field(default_factory=SegmentColumns)
+    host_columns: tuple[str, ...] = ("id_host", "x_id_host", "x_host_id")
+
+
+def list_attributes(rows: pa.Table, judged: Judged) -> dict[str, Floats]:
+    """What the diversity of a list is measured in, as far as the columns are present."""
+    present = set(rows.column_names)
+    attributes: dict[str, Floats] = {}
+    if {"listing_lat", "listing_lng"} <= present:
+        lat, lng = (numbers(rows, judged, name) for name in ("listing_lat", "listing_lng"))
+        attributes["distance_km"] = unit_vectors(lat, lng)
+    if "listing_total_price" in present:
+        price = numbers(rows, judged, "listing_total_price")
+        positive = np.where(price > 0, price, np.nan)
+        attributes["log_price"] = np.log(positive)[:, None]
+    if "listing_room_type" in present:
+        attributes["room_type"] = _known_codes(rows, judged, "listing_room_type")[:, None]
+    return attributes
+
+
+def host_codes(rows: pa.Table, judged: Judged, columns: tuple[str, ...]) -> Integers | None:
+    """Code of the host of each arranged row, -1 where null; ``None`` without such a column."""
+    for name in columns:
+        if name in rows.column_names:
+            codes = _known_codes(rows, judged, name)
+            is_known = np.isfinite(codes)
+            hosts = np.full(len(codes), -1, dtype=np.int64)
+            # null had a code of its own: number the known ones anew, without a gap
+            hosts[is_known] = np.unique(codes[is_known], return_inverse=True)[1]
+            return hosts
+    return None
+
+
+def _known_codes(rows: pa.Table, judged: Judged, name: str) -> Floats:
+    """Code per arranged row, NaN for null."""
+    values = rows[name].combine_chunks()
+    known = np.asarray(values.is_valid())
+    return np.where(known, group_codes(values), np.nan)[judged.order]

@@ -1,0 +1,126 @@
+"""All figures of one model on one split, search by search, before any interval."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from models.evaluation.arranged_rows import Judged, arranged_columns
+from models.evaluation.arrays import Floats, Integers
+from models.evaluation.calibration_metrics import (
+    auc_measures,
+    calibration_figures,
+    probability_measures,
+)
+from models.evaluation.config import EvaluationConfig
+from models.evaluation.diversity_metrics import diversity_measures
+from models.evaluation.evaluation_inputs import Context, host_codes, list_attributes
+from models.evaluation.exposure_metrics import concentration_figures, new_listing_measures
+from models.evaluation.oracle import Ceiling, ceilings_of, oracle_measures
+from models.evaluation.ranking_metrics import STAGE_NAMES, Touched, ranking_measures, touched_rows
+from models.evaluation.ratio_metric import Figure, Measure
+from models.evaluation.segments import numbers
+from models.recommender import Scores
+
+__all__ = ["Desk", "Sheet", "measure_model", "set_desk"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Desk:
+    """What every model is measured with; made once per split.
+
+    Attributes:
+        judged: the arranged rows.
+        touched: the rows with gain.
+        attributes: what diversity is measured in.
+        is_new: 1, 0 or NaN per row, or ``None`` without the column.
+        owners: codes of listings (prefix empty) and, where known, of hosts (``host_``).
+        ceilings: the known best answers, if any.
+        probabilities: model → stage → probabilities, arranged.
+        config: the settings.
+    """
+
+    judged: Judged
+    touched: Touched
+    attributes: dict[str, Floats]
+    is_new: Floats | None
+    owners: dict[str, Integers]
+    ceilings: list[Ceiling]
+    probabilities: dict[str, dict[str, Floats]]
+    config: EvaluationConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sheet:
+    """The figures of one model.
+
+    Attributes:
+        model: its name.
+        ranks: rank of each arranged row in its search.
+        measures: ratios of sums over searches.
+        figures: figures with an interval of their own, of the whole split only.
+    """
+
+    model: str
+    ranks: Integers
+    measures: list[Measure]
+    figures: list[Figure]
+
+
+def set_desk(
+    rows: pa.Table,
+    judged: Judged,
+    config: EvaluationConfig,
+    context: Context,
+    truth: Mapping[str, Scores],
+) -> Desk:
+    """Read everything off the rows that does not depend on a model."""
+    owners = {"": judged.listing}
+    hosts = host_codes(rows, judged, context.host_columns)
+    if hosts is not None and (hosts >= 0).any():
+        owners["host_"] = hosts
+    is_new = None
+    if "listing_is_new" in rows.column_names:
+        is_new = numbers(rows, judged, "listing_is_new")
+    return Desk(
+        judged=judged,
+        touched=touched_rows(judged, config),
+        attributes=list_attributes(rows, judged),
+        is_new=is_new,
+        owners=owners,
+        ceilings=ceilings_of(judged, arranged_columns(judged, truth)),
+        probabilities=_probabilities(judged, context),
+        config=config,
+    )
+
+
+def _probabilities(judged: Judged, context: Context) -> dict[str, dict[str, Floats]]:
+    arranged = {}
+    for model, stages in context.probabilities.items():
+        unknown = set(stages) - set(STAGE_NAMES)
+        if unknown:
+            raise ValueError(f"model {model}: unknown stage {', '.join(sorted(unknown))}")
+        arranged[model] = arranged_columns(judged, stages)
+        for stage, values in arranged[model].items():
+            if not ((values >= 0) & (values <= 1)).all():
+                raise ValueError(f"model {model}: P({stage}) outside 0..1 or not a number")
+    return arranged
+
+
+def measure_model(desk: Desk, model: str, scores: Scores) -> Sheet:
+    """Every figure of one model; raises ``ValueError`` on unusable scores."""
+    judged, config = desk.judged, desk.config
+    ranks = judged.ranks(scores, model=model)
+    measures = ranking_measures(judged, desk.touched, ranks, config)
+    measures += auc_measures(judged, judged.arrange(scores))
+    measures += diversity_measures(judged, ranks, desk.attributes, config.list_k)
+    if desk.is_new is not None:
+        measures += new_listing_measures(judged, ranks, desk.is_new, config)
+    measures += oracle_measures(judged, desk.ceilings, ranks, config.ks)
+    figures = concentration_figures(judged, ranks, desk.owners, config)
+    predicted = desk.probabilities.get(model, {})
+    measures += probability_measures(judged, predicted)
+    binned, errors = calibration_figures(judged, predicted, config)
+    return Sheet(model=model, ranks=ranks, measures=measures + binned, figures=figures + errors)

@@ -1,0 +1,1 @@
+"""What a log of one ranking says about another: counterfactual estimates, interleaving."""

@@ -1,0 +1,151 @@
+"""Team-draft interleaving: two orders share one page, and clicks say which is preferred.
+
+Radlinski, Kurup & Joachims (2008): in each round a coin decides who picks first; each
+side adds its best listing that is not yet on the page, and a click counts for the side
+that added the listing. A side wins a search when its listings get more clicks.
+
+Legend: S searches, W rows of the longest search, k places.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from models.evaluation.arranged_rows import Judged
+from models.evaluation.arrays import Floats, Integers
+from models.evaluation.significance import (
+    Interval,
+    bootstrap_sums,
+    percentile_interval,
+    ratio,
+    sums_by_cluster,
+)
+
+__all__ = ["Clicks", "InterleavingConfig", "Preference", "interleave", "team_draft"]
+
+Flags = np.ndarray[Any, np.dtype[np.bool_]]
+Clicks = Callable[[Integers], Flags]
+"""Arranged rows on each page (S, k), -1 past the end → which were clicked (S, k)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class InterleavingConfig:
+    """Settings: places of the page; bootstrap over guests."""
+
+    k: int = 10
+    replicates: int = 1_000
+    confidence: float = 0.95
+
+    def __post_init__(self) -> None:
+        if self.k < 1 or self.replicates < 1 or not 0 < self.confidence < 1:
+            raise ValueError(f"unsound settings: {self}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preference:
+    """Who won.
+
+    Attributes:
+        share: (wins of the first + half the ties) / searches with a click, minus a half:
+            above 0 when the first is preferred; NaN without any click.
+        wins_first, wins_second, ties: searches with a click, by outcome.
+        searches: all searches, with and without a click.
+    """
+
+    share: Interval
+    wins_first: int
+    wins_second: int
+    ties: int
+    searches: int
+
+
+def team_draft(
+    first: Integers, second: Integers, *, k: int, rng: np.random.Generator
+) -> tuple[Integers, Integers]:
+    """The page of each search and who added each place.
+
+    ``first`` and ``second`` are orders, the columns of a search's rows best first, shape
+    (S, W), -1 past the end. Returns the page (S, k), -1 past the end, and the team (S, k),
+    0 for the first, 1 for the second.
+
+    Both put row 1 on top: it comes first whoever picks it, and the other picks next.
+
+    >>> page, team = team_draft(
+    ...     np.array([[1, 0, 2]]), np.array([[1, 2, 0]]), k=2, rng=np.random.default_rng(0)
+    ... )
+    >>> int(page[0, 0]), sorted(team[0].tolist())
+    (1, [0, 1])
+    """
+    searches, width = first.shape
+    orders = np.stack([first, second])
+    sides = np.arange(searches)
+    # one column more: the place past the end, never taken, ends a short search
+    is_taken = np.zeros((searches, width + 1), dtype=bool)
+    page = np.full((searches, k), -1, dtype=np.int64)
+    team = np.zeros((searches, k), dtype=np.int64)
+    leader = np.zeros(searches, dtype=np.int64)
+    for place in range(k):
+        is_new_round = place % 2 == 0
+        leader = rng.integers(0, 2, searches) if is_new_round else 1 - leader
+        order = orders[leader, sides]
+        is_free = ~np.take_along_axis(is_taken, order, axis=1)
+        best = order[sides, is_free.argmax(axis=1)]
+        best = np.where(is_free.any(axis=1), best, -1)
+        page[:, place], team[:, place] = best, leader
+        filled = best >= 0
+        is_taken[sides[filled], best[filled]] = True
+    return page, team
+
+
+def interleave(
+    judged: Judged,
+    ranks: tuple[Integers, Integers],
+    clicks: Clicks,
+    *,
+    rng: np.random.Generator,
+    config: InterleavingConfig | None = None,
+) -> Preference:
+    """Interleave two models' orders in every search and count who is preferred.
+
+    ``clicks`` answers a page, as the simulator's guests would; it holds its own chance.
+    """
+    config = config or InterleavingConfig()
+    width = int(judged.sizes.max())
+    orders = [_within(judged, judged.top(order, width)) for order in ranks]
+    page, team = team_draft(orders[0], orders[1], k=config.k, rng=rng)
+    rows = np.where(page >= 0, page + judged.starts[:, None], -1)
+    clicked = clicks(rows) & (rows >= 0)
+    credit = (clicked & (team == 0)).sum(axis=1) - (clicked & (team == 1)).sum(axis=1)
+    has_click = clicked.any(axis=1)
+    won = np.where(has_click, (np.sign(credit) + 1) / 2, 0.0)
+    return Preference(
+        share=_share(judged, np.asarray(won), np.asarray(has_click, dtype=np.float64), rng, config),
+        wins_first=int((credit > 0).sum()),
+        wins_second=int((credit < 0).sum()),
+        ties=int((has_click & (credit == 0)).sum()),
+        searches=judged.searches,
+    )
+
+
+def _within(judged: Judged, rows: Integers) -> Integers:
+    """Arranged rows as columns of their search, -1 past the end."""
+    return np.where(rows >= 0, rows - judged.starts[:, None], -1)
+
+
+def _share(
+    judged: Judged,
+    won: Floats,
+    counted: Floats,
+    rng: np.random.Generator,
+    config: InterleavingConfig,
+) -> Interval:
+    sums = sums_by_cluster(np.stack([won, counted], axis=1), judged.cluster, judged.clusters)
+    drawn = ratio(*bootstrap_sums(sums[:, :1], sums[:, 1:], replicates=config.replicates, rng=rng))
+    value = ratio(sums[:, :1].sum(axis=0), sums[:, 1:].sum(axis=0))
+    return percentile_interval(
+        float(value[0]) - 0.5, drawn[:, 0] - 0.5, confidence=config.confidence
+    )

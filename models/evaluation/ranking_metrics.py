@@ -1,0 +1,105 @@
+"""The ranking measures of one model: what the scorecard prints for its order.
+
+Legend: N rows, S searches.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from data.schema.tables import BOOKED, CLICKED, CONTACTED
+from models.evaluation.arranged_rows import Judged
+from models.evaluation.arrays import Integers, Mask
+from models.evaluation.config import EvaluationConfig
+from models.evaluation.metrics import (
+    Hits,
+    auc_within_search,
+    average_precision,
+    hit_rate,
+    ndcg,
+    precision,
+    recall,
+    reciprocal_rank,
+)
+from models.evaluation.ratio_metric import Measure, mean_over_searches, named_at
+
+__all__ = ["STAGE_NAMES", "Touched", "ranking_measures", "touched_rows"]
+
+STAGE_NAMES: dict[str, int] = {"click": CLICKED, "contact": CONTACTED, "book": BOOKED}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Touched:
+    """The rows with a gain of their own: booked ones, and graded ones.
+
+    Attributes:
+        booked: arranged rows that were booked.
+        graded: arranged rows with a utility above 0.
+        part: rows that count as hits (a segment of listings), or ``None`` for all.
+    """
+
+    booked: Integers
+    graded: Integers
+    part: Mask | None = None
+
+    def within(self, judged: Judged, stage: int) -> Integers:
+        """Arranged rows of this part that reached the stage."""
+        reached = judged.reached(stage)
+        return reached if self.part is None else reached[self.part[reached]]
+
+
+def touched_rows(judged: Judged, config: EvaluationConfig, part: Mask | None = None) -> Touched:
+    """The rows with gain, of all listings or of a part of them."""
+    utilities = np.asarray(config.utilities)
+    booked, graded = judged.reached(BOOKED), np.flatnonzero(utilities[judged.stage] > 0)
+    if part is not None:
+        booked, graded = booked[part[booked]], graded[part[graded]]
+    return Touched(booked=booked, graded=graded, part=part)
+
+
+def ranking_measures(
+    judged: Judged, touched: Touched, ranks: Integers, config: EvaluationConfig
+) -> list[Measure]:
+    """NDCG, recall, hit rate, precision at each k; MRR, MAP; AUC within the search.
+
+    The binary metrics score searches with a booking; ``graded_ndcg`` those with any
+    action of utility above 0; ``search_auc_*`` those that reached the stage.
+    """
+    booked = hits_of(judged, touched.booked, ranks)
+    utilities = np.asarray(config.utilities)
+    graded = hits_of(judged, touched.graded, ranks, utilities[judged.stage[touched.graded]])
+    measures = [
+        mean_over_searches("mrr", reciprocal_rank(booked)),
+        mean_over_searches("map", average_precision(booked)),
+    ]
+    for k in config.ks:
+        at_k = {
+            "ndcg": ndcg(booked, k),
+            "graded_ndcg": ndcg(graded, k),
+            "recall": recall(booked, k),
+            "hit_rate": hit_rate(booked, k),
+            "precision": precision(booked, k),
+        }
+        measures += [mean_over_searches(named_at(name, k), v, k=k) for name, v in at_k.items()]
+    for name, stage in STAGE_NAMES.items():
+        hits = hits_of(judged, touched.within(judged, stage), ranks)
+        value = auc_within_search(hits, judged.sizes)
+        measures.append(mean_over_searches(f"search_auc_{name}", value))
+    return measures
+
+
+def hits_of(
+    judged: Judged,
+    rows: Integers,
+    ranks: Integers,
+    gains: np.ndarray[tuple[int], np.dtype[np.float64]] | None = None,
+) -> Hits:
+    """These rows as hits at a model's ranks; gain 1 where none is given."""
+    return Hits(
+        search=judged.search[rows],
+        rank=ranks[rows],
+        gain=np.ones(len(rows)) if gains is None else gains,
+        searches=judged.searches,
+    )

@@ -1,0 +1,1 @@
+"""Probabilities of click, contact and booking, stage by stage."""

@@ -1,0 +1,93 @@
+"""A ridge logistic regression, led by what another model says: for stages with few outcomes.
+
+log-odds = intercept + weight · lead + x·b, where ``lead`` are the log-odds of a model that had
+many outcomes to learn from (clicks), and x are the scaled features, drawn to 0 by the penalty.
+Trees cut a few thousand outcomes into leaves of their own; this has one number per feature.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import pyarrow as pa
+from scipy.optimize import minimize
+from scipy.special import expit
+
+from data.schema.feature_set import FeatureSet
+from models.arrow_columns import Numbers, need
+from models.linear.scaled_inputs import ScaledNumbers
+from models.serialization import read_json, read_table, write_json, write_table
+
+__all__ = ["LedLogistic", "fit_ridge"]
+
+_TAIL_SHARE = 0.01
+_ITERATIONS = 300
+
+
+@dataclass
+class LedLogistic:
+    """The regression, fitted or loaded; ``lead_weight`` and ``intercept`` are not penalised."""
+
+    scaled: ScaledNumbers
+    coefficients: Numbers
+    lead_weight: float
+    intercept: float
+
+    @classmethod
+    def fitted(
+        cls, features: FeatureSet, rows: pa.Table, lead: Numbers, happened: Numbers, penalty: float
+    ) -> Self:
+        """Fit on ``rows``: their ``lead`` (log-odds) and whether the outcome ``happened`` (0 or 1).
+
+        Raises ``ValueError`` when an input is absent.
+        """
+        scaled = ScaledNumbers(features)
+        need(rows, scaled.inputs, model="the logistic regression")
+        x_ND = scaled.fit(rows, tail_share=_TAIL_SHARE).of(rows)
+        found = fit_ridge(np.column_stack([x_ND, lead]), happened, penalty=penalty, free=1)
+        return cls(scaled, found[:-2], float(found[-2]), float(found[-1]))
+
+    def log_odds(self, rows: pa.Table, lead: Numbers) -> Numbers:
+        """The log-odds of each row, shape (rows,)."""
+        need(rows, self.scaled.inputs, model="the logistic regression")
+        led = self.intercept + self.lead_weight * lead
+        return np.asarray(led + self.scaled.weighted(rows, self.coefficients))
+
+    def save(self, folder: Path, name: str) -> None:
+        """Write ``name``.json and ``name``.parquet."""
+        saved = {"lead_weight": self.lead_weight, "intercept": self.intercept}
+        write_json(folder / f"{name}.json", {"model": name} | saved)
+        write_table(folder / f"{name}.parquet", self.scaled.table(self.coefficients))
+
+    @classmethod
+    def load(cls, features: FeatureSet, folder: Path, name: str) -> Self:
+        """Read what :meth:`save` wrote."""
+        saved = read_json(folder / f"{name}.json", model=name)
+        table = read_table(folder / f"{name}.parquet")
+        scaled, coefficients = ScaledNumbers.of_table(features, table)
+        return cls(scaled, coefficients, saved["lead_weight"], saved["intercept"])
+
+
+def fit_ridge(
+    x_ND: np.ndarray[Any, Any], happened: Numbers, *, penalty: float, free: int
+) -> Numbers:
+    """Coefficients and, last, the intercept that minimise log-loss plus penalty/2 · |b|².
+
+    The last ``free`` columns and the intercept are not penalised; shape (D + 1,).
+    """
+    ones = np.ones((len(x_ND), 1))
+    design = np.hstack([x_ND, ones])
+    penalties = np.r_[np.full(x_ND.shape[1] - free, penalty), np.zeros(free + 1)]
+
+    def loss_and_slope(b: Numbers) -> tuple[float, Numbers]:
+        z = design @ b
+        loss = np.logaddexp(0, z).sum() - happened @ z + (penalties * b) @ b / 2
+        return float(loss), design.T @ (expit(z) - happened) + penalties * b
+
+    start = np.zeros(design.shape[1])
+    options = {"maxiter": _ITERATIONS}
+    found = minimize(loss_and_slope, start, jac=True, method="L-BFGS-B", options=options)
+    return np.asarray(found.x, dtype=np.float64)

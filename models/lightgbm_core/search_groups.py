@@ -1,0 +1,115 @@
+"""Which rows a ranker learns from, and in which order.
+
+A search in which nothing happened says nothing about the order, and LightGBM's NDCG
+would count it as perfect: such searches are left out, and counted. The rows are put in an
+order that is a function of their ids alone, so that the same rows in another order train
+the same trees.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from models.arrow_columns import Codes, stages
+from models.lightgbm_core.boosting import MAX_GROUP_ROWS
+from models.ranking_order import group_codes, hashed_ids, rank_within, tie_keys
+
+__all__ = ["RankedSearches", "SearchCount", "searches_to_learn_from", "thinned"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchCount:
+    """What was kept and what was not.
+
+    Attributes:
+        searches, rows: used.
+        without_action: searches left out since nothing was clicked, contacted or booked.
+        rows_cut: rows without an action left out of searches above LightGBM's limit.
+    """
+
+    searches: int
+    rows: int
+    without_action: int
+    rows_cut: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class RankedSearches:
+    """Whole searches, one after the other.
+
+    Attributes:
+        rows: the kept rows, search by search.
+        stages: stage of each row.
+        groups: rows per search, in the order of ``rows``.
+        count: what was kept and what was not.
+    """
+
+    rows: pa.Table
+    stages: Codes
+    groups: Codes
+    count: SearchCount
+
+
+def searches_to_learn_from(rows: pa.Table, *, label: str = "stage") -> RankedSearches:
+    """The searches with an action, ordered by a hash of their ids; empty where none has one.
+
+    ``label`` names the column of the stages.
+    """
+    groups, ties = group_codes(rows["id_search"]), tie_keys(rows)
+    stage = stages(rows, label=label)
+    n_searches = int(groups.max()) + 1 if len(groups) else 0
+    has_action = np.zeros(n_searches, dtype=bool)
+    has_action[groups[stage > 0]] = True
+    within_limit = _within_limit(groups, stage, ties)
+    kept = np.flatnonzero(has_action[groups] & within_limit)
+    hashes = hashed_ids(rows["id_search"])
+    order = kept[np.lexsort((ties[kept], hashes[kept]))]
+    sizes = np.diff(np.r_[_starts(groups[order]), len(order)])
+    n_kept = int(has_action.sum())
+    return RankedSearches(
+        rows=rows if _is_identity(order, rows.num_rows) else _taken(rows, order),
+        stages=stage[order],
+        groups=sizes.astype(np.int64),
+        count=SearchCount(
+            searches=n_kept,
+            rows=len(order),
+            without_action=n_searches - n_kept,
+            rows_cut=int((has_action[groups] & ~within_limit).sum()),
+        ),
+    )
+
+
+def thinned(rows: pa.Table, *, share: float, seed: int) -> pa.Table:
+    """The clicked rows, and a ``share`` of the others that a hash of their ids chooses."""
+    drawn = tie_keys(rows, seed=seed) / 2.0**64 < share
+    return rows.filter(pa.array(drawn | (stages(rows) > 0)))
+
+
+def _within_limit(groups: Codes, stage: Codes, ties: np.ndarray[Any, Any]) -> Any:
+    """Which rows LightGBM can take: in an enormous search those that got furthest."""
+    if np.bincount(groups, minlength=1).max() <= MAX_GROUP_ROWS:
+        return np.ones(len(groups), dtype=bool)
+    return rank_within(groups, stage.astype(np.float64), ties) <= MAX_GROUP_ROWS
+
+
+def _taken(rows: pa.Table, order: Codes) -> pa.Table:
+    """These rows in this order. A gather of a column uses one core; so all columns at once."""
+    places = pa.array(order)
+    with ThreadPoolExecutor(max_workers=pa.cpu_count()) as at_once:
+        columns = list(at_once.map(lambda column: column.take(places), rows.columns))
+    return pa.Table.from_arrays(columns, schema=rows.schema)
+
+
+def _starts(groups: Codes) -> Codes:
+    if not len(groups):
+        return np.zeros(0, dtype=np.int64)
+    return np.flatnonzero(np.r_[True, groups[1:] != groups[:-1]]).astype(np.int64)
+
+
+def _is_identity(order: Codes, n_rows: int) -> bool:
+    return len(order) == n_rows and bool((order == np.arange(n_rows)).all())

@@ -1,0 +1,1 @@
+"""Linear models on standardised inputs, and the blend of a linear with a tree ranker."""

@@ -1,0 +1,101 @@
+"""Linear ranker and boosted trees together, each as far as validation trusts it.
+
+Trees need data. On a log of some hundred searches the linear ranker orders better, on a
+large one the trees do; the two weights are fitted on the validation window, as a
+conditional logit of the two scores, and so say by themselves which log this is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import pyarrow as pa
+
+from data.schema.feature_set import FeatureSet
+from models.evaluation.validation_metric import Utilities
+from models.lightgbm_core.search_groups import searches_to_learn_from
+from models.linear.linear_ranker import ListwiseConfig, ListwiseLinear, fit_logit
+from models.ranker import Ranker, RankerConfig
+from models.recommender import Scores
+from models.serialization import config_of, read_json, write_json
+
+__all__ = ["Blend", "BlendConfig"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class BlendConfig:
+    """How the two are weighted.
+
+    Attributes:
+        penalty: ridge penalty of the two weights, towards 0.
+        linear, trees: their settings.
+    """
+
+    penalty: float = 1.0
+    linear: ListwiseConfig = field(default_factory=ListwiseConfig)
+    trees: RankerConfig = field(default_factory=RankerConfig)
+
+    def __post_init__(self) -> None:
+        if self.penalty <= 0:
+            raise ValueError(f"penalty is above 0; found {self.penalty}")
+
+
+class Blend:
+    """weight · linear score + weight · tree score; ``weights`` after ``fit``, none negative."""
+
+    name: str = "blend"
+
+    def __init__(self, features: FeatureSet, config: BlendConfig | None = None) -> None:
+        self.config = config or BlendConfig()
+        self.linear = ListwiseLinear(features, self.config.linear)
+        self.trees = Ranker(features, self.config.trees)
+        self.weights = (1.0, 0.0)
+
+    def fit(self, train: pa.Table, valid: pa.Table) -> Self:
+        """Fit both on ``train``, and their weights on ``valid``.
+
+        Where no validation search has an action the weights are equal.
+        """
+        self.linear.fit(train, valid)
+        self.trees.fit(train, valid)
+        searches = searches_to_learn_from(valid)
+        if not searches.count.searches:
+            self.weights = (1.0, 1.0)
+            return self
+        utilities: Utilities = self.config.linear.utilities
+        weights = np.asarray(utilities, dtype=np.float64)[searches.stages]
+        scores = np.stack([m.score(searches.rows) for m in (self.linear, self.trees)], axis=1)
+        found = fit_logit(
+            scores, weights, searches.groups, penalty=self.config.penalty, iterations=100
+        )
+        linear, trees = (max(float(weight), 0.0) for weight in found)
+        self.weights = (linear, trees) if linear + trees > 0 else (1.0, 1.0)
+        return self
+
+    def score(self, rows: pa.Table) -> Scores:
+        """The weighted sum of the two scores of each row."""
+        linear, trees = self.weights
+        return linear * self.linear.score(rows) + trees * self.trees.score(rows)
+
+    def save(self, folder: Path) -> None:
+        """Write both models, and the weights as JSON."""
+        self.linear.save(folder / "linear")
+        self.trees.save(folder / "trees")
+        config = {"penalty": self.config.penalty}
+        write_json(
+            folder / "blend.json", {"model": self.name, "config": config, "weights": self.weights}
+        )
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what :meth:`save` wrote."""
+        saved = read_json(folder / "blend.json", model=cls.name)
+        linear, trees = ListwiseLinear.load(folder / "linear"), Ranker.load(folder / "trees")
+        config = BlendConfig(**config_of(saved), linear=linear.config, trees=trees.config)
+        model = cls(linear.features, config)
+        model.linear, model.trees = linear, trees
+        model.weights = tuple(saved["weights"])
+        return model

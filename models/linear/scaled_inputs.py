@@ -1,0 +1,81 @@
+"""Numbers as a linear model reads them: clipped, centred, scaled, what is missing told apart."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+import pyarrow as pa
+
+from data.schema.feature_set import FeatureSet
+from models.arrow_columns import Numbers, numbers
+from models.lightgbm_core.feature_matrix import FORBIDDEN
+
+__all__ = ["ScaledNumbers"]
+
+_SCALING = ("low", "high", "mean", "spread")
+
+
+class ScaledNumbers:
+    """The numbers and booleans of a feature set, scaled as training rows have them.
+
+    A missing value counts as the mean of the training rows, and has a column of its own that
+    says so. Categories are not read. After ``fit`` (or with ``scaling``, rows low, high, mean
+    and spread by input) :meth:`of` gives the matrix.
+    """
+
+    def __init__(
+        self, features: FeatureSet, scaling: np.ndarray[Any, np.dtype[np.float64]] | None = None
+    ) -> None:
+        """Raises ``ValueError`` when the set has no number, or a column never to be an input."""
+        forbidden = sorted(FORBIDDEN.intersection(features.names))
+        if forbidden:
+            raise ValueError(f"never an input of a model: {', '.join(forbidden)}")
+        self.inputs = tuple(f.name for f in features if f.kind != "category")
+        if not self.inputs:
+            raise ValueError("a linear model needs at least one number or boolean")
+        self.scaling = np.zeros((4, 0)) if scaling is None else scaling
+
+    def fit(self, rows: pa.Table, *, tail_share: float) -> Self:
+        """Learn the scaling; values beyond the quantiles ``tail_share`` are clipped."""
+        self.scaling = np.stack([_scale(numbers(rows, n), tail_share) for n in self.inputs], 1)
+        return self
+
+    def of(self, rows: pa.Table) -> np.ndarray[Any, np.dtype[np.float64]]:
+        """Scaled values, then missingness, of each input; shape (rows, 2 · inputs)."""
+        values_ND = np.stack([numbers(rows, name) for name in self.inputs], axis=1)
+        low, high, mean, spread = self.scaling
+        missing_ND = ~np.isfinite(values_ND)
+        filled_ND = np.where(missing_ND, mean, np.clip(values_ND, low, high))
+        return np.hstack([(filled_ND - mean) / spread, missing_ND.astype(np.float64)])
+
+    def weighted(self, rows: pa.Table, coefficients: Numbers) -> Numbers:
+        """The matrix of ``rows`` times the coefficients, shape (rows,)."""
+        # Column by column: a matrix product may add in another order for other row counts.
+        x_ND, sums = self.of(rows), np.zeros(rows.num_rows)
+        for column, coefficient in enumerate(coefficients):
+            sums += x_ND[:, column] * coefficient
+        return sums
+
+    def table(self, coefficients: Numbers) -> pa.Table:
+        """One row per input with its scaling and both coefficients, to be saved."""
+        half = len(self.inputs)
+        learnt = {"value": coefficients[:half], "missing": coefficients[half:]}
+        scaling = dict(zip(_SCALING, self.scaling, strict=True))
+        return pa.table({"input": list(self.inputs)} | scaling | learnt)
+
+    @classmethod
+    def of_table(cls, features: FeatureSet, table: pa.Table) -> tuple[Self, Numbers]:
+        """The scaling and the coefficients that :meth:`table` gave."""
+        scaled = cls(features, np.stack([table[name].to_numpy() for name in _SCALING]))
+        return scaled, np.r_[table["value"].to_numpy(), table["missing"].to_numpy()]
+
+
+def _scale(values: Numbers, tail_share: float) -> Numbers:
+    """Low and high quantile, mean and spread of the clipped known values; 1 spread if alike."""
+    known = np.sort(values[np.isfinite(values)])
+    if not len(known):
+        return np.array([0.0, 0.0, 0.0, 1.0])
+    low, high = np.quantile(known, [tail_share, 1 - tail_share])
+    clipped = np.clip(known, low, high)
+    return np.array([low, high, clipped.mean(), clipped.std() or 1.0])

@@ -1,0 +1,220 @@
+"""The ranker: LightGBM lambdarank over the features, groups being searches.
+
+A row is one listing for one search. The label is the furthest stage, its gain the utility
+of that stage (``label_gain``), and early stopping goes by NDCG@k on the validation window.
+Where a listing stood in the results is never an input.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import pyarrow as pa
+
+from data.schema.feature_set import FeatureSet
+from models.arrow_columns import Codes, Numbers, need, numbers
+from models.lightgbm_core.boosting import Booster, Labelled, Trainer, load_booster, train_booster
+from models.lightgbm_core.feature_matrix import FeatureMatrix
+from models.lightgbm_core.position_bias import examination_of, inverse_examination
+from models.lightgbm_core.search_groups import RankedSearches, SearchCount, searches_to_learn_from
+from models.ranker.config import RankerConfig
+from models.recommender import Scores
+from models.serialization import config_of, read_json, write_json
+
+__all__ = ["Contributions", "Ranker", "RankerConfig"]
+
+Contributions = np.ndarray[Any, np.dtype[np.float64]]
+
+_FILE = "ranker.json"
+
+
+class Ranker:
+    """LightGBM lambdarank behind the recommender protocol.
+
+    ``trainer`` makes the boosters: here, or on a cluster (``models.lightgbm_core.dask_trainer``).
+    After ``fit``: ``counts`` (searches used and left out, of train and valid), ``rounds``
+    (trees of each bag) and ``valid_ndcg`` (of each bag; null without validation).
+    """
+
+    name: str = "ranker"
+
+    def __init__(
+        self,
+        features: FeatureSet,
+        config: RankerConfig | None = None,
+        *,
+        trainer: Trainer = train_booster,
+    ) -> None:
+        self.config = config or RankerConfig()
+        self.trainer = trainer
+        self.matrix = FeatureMatrix(features)
+        self.boosters: tuple[Booster, ...] = ()
+        self.counts: dict[str, SearchCount] = {}
+        self.rounds: tuple[int, ...] = ()
+        self.curves: tuple[dict[str, list[float]], ...] = ()
+        self.valid_ndcg: tuple[float | None, ...] = ()
+
+    @property
+    def features(self) -> FeatureSet:
+        return self.matrix.features
+
+    def fit(
+        self,
+        train: pa.Table,
+        valid: pa.Table,
+        *,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Self:
+        """Train on the searches of ``train`` with an action, stop early on those of ``valid``.
+
+        Raises ``ValueError`` when no search of ``train`` has an action, or when a column
+        of the feature set, or an identity or outcome column, is absent.
+        """
+        for rows in (train, valid):
+            need(rows, (*self.config.needs, *self.features.names), model=self.name)
+        label = self.config.label
+        learnt, held_out = (searches_to_learn_from(r, label=label) for r in (train, valid))
+        if not learnt.count.searches:
+            raise ValueError("no search of the training window has a click, contact or booking")
+        self.counts = {"train": learnt.count, "valid": held_out.count}
+        self.matrix.fit(learnt.rows)
+        examination = examination_of(train) if self.config.debiasing == "ips" else None
+        by_place = self.config.debiasing == "position"
+        training = self._labelled(learnt, examination, at_places=by_place)
+        validation = self._labelled(held_out, examination) if held_out.count.searches else None
+        self.curves = tuple({} for _ in range(self.config.bags))
+        self.boosters = tuple(
+            self._train(training, validation, bag, progress) for bag in range(self.config.bags)
+        )
+        self.rounds = tuple(b.best_iteration or b.num_trees() for b in self.boosters)
+        self.valid_ndcg = tuple(_best_ndcg(b, self.config.k) for b in self.boosters)
+        return self
+
+    def score(self, rows: pa.Table) -> Scores:
+        """The mean raw score of the bags; only differences within a search have a meaning."""
+        self._need_fitted()
+        matrix = self.matrix.of(rows, model=self.name)
+        if not rows.num_rows:
+            return np.zeros(0)
+        first, *others = (self._predict(booster, matrix) for booster in self.boosters)
+        return sum(others, first) / len(self.boosters) if others else first
+
+    def save(self, folder: Path) -> None:
+        """Write the boosters as LightGBM text, everything else as JSON."""
+        self._need_fitted()
+        learnt = {
+            "vocabulary": self.matrix.vocabulary,
+            "rounds": self.rounds,
+            "valid_ndcg": self.valid_ndcg,
+            "counts": {name: asdict(count) for name, count in self.counts.items()},
+        }
+        write_json(
+            folder / _FILE, {"model": self.name, "config": asdict(self.config), "learnt": learnt}
+        )
+        self.features.save(folder / "features.json")
+        for bag, booster in enumerate(self.boosters):
+            (folder / f"booster_{bag}.txt").write_text(booster.model_to_string())
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what :meth:`save` wrote."""
+        saved = read_json(folder / _FILE, model=cls.name)
+        model = cls(FeatureSet.load(folder / "features.json"), RankerConfig(**config_of(saved)))
+        learnt = saved["learnt"]
+        model.matrix.vocabulary = {k: tuple(v) for k, v in learnt["vocabulary"].items()}
+        model.rounds, model.valid_ndcg = tuple(learnt["rounds"]), tuple(learnt["valid_ndcg"])
+        model.counts = {name: SearchCount(**count) for name, count in learnt["counts"].items()}
+        bags = range(model.config.bags)
+        model.boosters = tuple(load_booster(folder / f"booster_{bag}.txt") for bag in bags)
+        return model
+
+    def importance(self) -> pa.Table:
+        """Total gain of each feature's splits as a share of all, best first (feature, share)."""
+        self._need_fitted()
+        gains = np.sum([b.feature_importance("gain") for b in self.boosters], axis=0)
+        shares = gains / max(float(gains.sum()), 1e-300)
+        order = np.argsort(-shares, kind="stable")
+        names = np.asarray(self.features.names, dtype=object)[order]
+        return pa.table({"feature": pa.array(names, pa.string()), "share": shares[order]})
+
+    def contributions(self, rows: pa.Table) -> Contributions:
+        """SHAP value of each feature for each row, mean of the bags; shape ``(rows, features)``.
+
+        Without the expected score, which is the same for every row.
+        """
+        self._need_fitted()
+        if not rows.num_rows:
+            return np.zeros((0, len(self.features)))
+        matrix = self.matrix.of(rows, model=self.name)
+        of_bags = [
+            np.asarray(b.predict(matrix, pred_contrib=True, num_threads=self.config.threads))
+            for b in self.boosters
+        ]
+        return np.asarray(np.mean(of_bags, axis=0)[:, :-1], dtype=np.float64)
+
+    def _labelled(
+        self, searches: RankedSearches, examination: Numbers | None, *, at_places: bool = False
+    ) -> Labelled:
+        return Labelled(
+            matrix=self.matrix.of(searches.rows, model=self.name),
+            labels=searches.stages,
+            groups=searches.groups,
+            categories=self.features.categories,
+            weights=self._weights(searches, examination),
+            positions=_positions(searches) if at_places else None,
+        )
+
+    def _weights(self, searches: RankedSearches, examination: Numbers | None) -> Numbers | None:
+        """The weight of each row's search, 1 on average over the searches."""
+        weights = np.ones(len(searches.groups))
+        if self.config.search_weights == "utility":
+            starts = np.cumsum(searches.groups) - searches.groups
+            furthest = np.maximum.reduceat(searches.stages, starts)
+            weights *= np.asarray(self.config.utilities, dtype=np.float64)[furthest]
+        elif examination is None:
+            return None
+        if examination is not None:
+            position = numbers(searches.rows, "position")
+            inverse = inverse_examination(position, searches.stages, searches.groups, examination)
+            weights *= np.minimum(inverse, self.config.most_weight)
+        return np.repeat(weights / weights.mean(), searches.groups)
+
+    def _train(
+        self,
+        training: Labelled,
+        validation: Labelled | None,
+        bag: int,
+        progress: Callable[[int, int], None] | None,
+    ) -> Booster:
+        config = self.config
+        return self.trainer(
+            config.parameters(bag=bag),
+            training,
+            validation,
+            rounds=config.max_rounds if validation else config.rounds_without_validation,
+            patience=config.patience,
+            after_round=progress,
+            curves=self.curves[bag],
+        )
+
+    def _predict(self, booster: Booster, matrix: pa.Table) -> Scores:
+        scores = booster.predict(matrix, num_threads=self.config.threads)
+        return np.asarray(scores, dtype=np.float64)
+
+    def _need_fitted(self) -> None:
+        if not self.boosters:
+            raise ValueError("the ranker has not been fitted or loaded")
+
+
+def _positions(searches: RankedSearches) -> Codes:
+    """Where each row was shown; 0 where that is not known."""
+    return np.nan_to_num(numbers(searches.rows, "position"), nan=0.0).astype(np.int64)
+
+
+def _best_ndcg(booster: Booster, k: int) -> float | None:
+    found = booster.best_score.get("valid", {}).get(f"ndcg@{k}")
+    return None if found is None else float(found)

@@ -1,0 +1,1 @@
+"""What may change a ranker's order: exposure of new listings, diversity."""

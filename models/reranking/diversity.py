@@ -1,0 +1,122 @@
+"""Diversity of the first places: greedy, score minus likeness to what already stands above.
+
+After Abdool et al. (KDD 2020) and Airbnb's KDD 2022 re-ranker: the next place goes to the
+listing with the highest score less ``weight`` times its mean likeness to the listings placed
+before it. Likeness is by place, price and room type; a column that the log lacks, or a
+value that is missing, says nothing and counts as unlike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from models.arrow_columns import Numbers, need, numbers
+from models.ranking_order import group_codes, rank_within, tie_keys
+from models.recommender import Scores
+from models.reranking.new_listing_exposure import spread_within
+
+__all__ = ["DiversityConfig", "diversified"]
+
+_KM_PER_DEGREE = 111.19
+
+
+@dataclass(frozen=True, kw_only=True)
+class DiversityConfig:
+    """How much, and what is alike.
+
+    Attributes:
+        weight: of the mean likeness, in standard deviations of the search's scores.
+        k: places that are filled greedily; the rest keep their order.
+        depth: candidates looked at, from the top of the order; at least ``k``.
+        km: distance at which likeness by place has fallen to 1/e.
+        price_ratio: the same for the ratio of two prices.
+        price: the column of the price.
+    """
+
+    weight: float = 0.3
+    k: int = 10
+    depth: int = 40
+    km: float = 1.0
+    price_ratio: float = 1.3
+    price: str = "listing_total_price"
+
+    def __post_init__(self) -> None:
+        if self.weight < 0 or self.k < 1 or self.depth < self.k:
+            raise ValueError(f"weight is at least 0 and depth at least k; found {self}")
+        if self.km <= 0 or self.price_ratio <= 1:
+            raise ValueError(f"km is above 0 and price_ratio above 1; found {self}")
+
+
+def diversified(rows: pa.Table, scores: Scores, config: DiversityConfig) -> Scores:
+    """Negative ranks of the diversified order, one per row."""
+    need(rows, ("id_search", "id_listing"), model="the diversity step")
+    groups = group_codes(rows["id_search"])
+    ranks = rank_within(groups, scores, tie_keys(rows))
+    spread = spread_within(rows, scores)
+    standard = np.divide(scores, spread, out=np.zeros(len(scores)), where=spread > 0)
+    alike = _likeness(rows, config)
+    after = ranks.copy()
+    order = np.lexsort((ranks, groups))
+    starts = np.flatnonzero(np.r_[True, groups[order][1:] != groups[order][:-1]])
+    for members in np.split(order, starts[1:]):
+        looked_at = members[: config.depth]
+        placed = _greedy(standard[looked_at], alike(looked_at), config)
+        after[looked_at[placed]] = np.arange(1, len(placed) + 1)
+    return -after.astype(np.float64)
+
+
+def _greedy(
+    standard: Numbers, alike_CC: np.ndarray[Any, Any], config: DiversityConfig
+) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """Candidates in their new order; the first ``k`` greedily, the others as they were."""
+    left = np.ones(len(standard), dtype=bool)
+    summed = np.zeros(len(standard))
+    placed: list[int] = []
+    while len(placed) < min(config.k, len(standard)):
+        worth = standard - config.weight * summed / max(len(placed), 1)
+        # The first of equals: candidates come in the order of the ranker.
+        best = int(np.argmax(np.where(left, worth, -np.inf)))
+        placed.append(best)
+        left[best] = False
+        summed += alike_CC[:, best]
+    return np.concatenate([np.array(placed, dtype=np.int64), np.flatnonzero(left)])
+
+
+def _likeness(
+    rows: pa.Table, config: DiversityConfig
+) -> Callable[[np.ndarray[Any, Any]], np.ndarray[Any, Any]]:
+    """A function of row numbers that gives their mean likeness, 0 to 1, pair by pair."""
+    present = set(rows.column_names)
+    parts: list[Callable[[np.ndarray[Any, Any]], np.ndarray[Any, Any]]] = []
+    if {"listing_lat", "listing_lng"} <= present:
+        lat, lng = numbers(rows, "listing_lat"), numbers(rows, "listing_lng")
+        parts.append(lambda at: np.exp(-_km(lat[at], lng[at]) / config.km))
+    if config.price in present:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            log_price = np.log(numbers(rows, config.price))
+        scale = np.log(config.price_ratio)
+        parts.append(lambda at: np.exp(-_apart(log_price[at]) / scale))
+    if "listing_room_type" in present:
+        # Null is a group of its own in the codes, and unlike every other here.
+        room = group_codes(rows["listing_room_type"].cast(pa.string())).astype(np.float64)
+        room[np.asarray(rows["listing_room_type"].is_null())] = np.nan
+        parts.append(lambda at: (_apart(room[at]) == 0).astype(np.float64))
+    if not parts:
+        raise ValueError("no place, price or room type: nothing by which listings are alike")
+    return lambda at: np.mean([np.nan_to_num(part(at), nan=0.0) for part in parts], axis=0)
+
+
+def _apart(values: Numbers) -> np.ndarray[Any, Any]:
+    with np.errstate(invalid="ignore"):
+        return np.asarray(np.abs(values[:, None] - values[None, :]))
+
+
+def _km(lat: Numbers, lng: Numbers) -> np.ndarray[Any, Any]:
+    """Distances on a plane that touches the city: exact enough within one."""
+    scale = np.cos(np.deg2rad(np.nanmean(lat))) if np.isfinite(lat).any() else 1.0
+    return np.asarray(np.hypot(_apart(lat), _apart(lng * scale)) * _KM_PER_DEGREE)

@@ -1,0 +1,186 @@
+"""Which listings a search allows: exact bounds, evaluated block by block.
+
+A null bound, or a null attribute of a listing, is no constraint. NaN stands for null,
+and every rule is written as "is it violated?", which NaN never is.
+
+Shapes: Q searches, L listings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Self
+
+import numpy as np
+import pyarrow as pa
+import torch
+from torch import Tensor
+
+from models.two_tower.inputs.numeric_inputs import column_values
+from models.two_tower.inputs.vocabulary import Vocabulary
+
+__all__ = ["Allowed", "Eligibility"]
+
+# Rows as a slice, or as a tensor of their numbers; of listings also (searches, n) numbers,
+# n listings for each search.
+Rows = slice | Tensor
+# (rows of searches, rows of listings) -> boolean mask (queries, listings)
+Allowed = Callable[[slice, slice], Tensor]
+
+_EARTH_KM = 6371.0088
+
+# listing column, search column: the listing's value must be at least the search's
+_AT_LEAST = (
+    ("listing_person_capacity", "query_num_guests"),
+    ("listing_maximum_nights", "query_nights"),
+    ("listing_nightly_price", "query_price_min"),
+)
+_AT_MOST = (
+    ("listing_minimum_nights", "query_nights"),
+    ("listing_nightly_price", "query_price_max"),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Eligibility:
+    """Bounds of searches and attributes of listings, as float64 tensors.
+
+    Attributes:
+        market_Q, market_L: codes; a listing must be of the search's market. Code 0 of a
+            search (no market given) allows all.
+        at_least: pairs (listing values, search bounds): value >= bound.
+        at_most: pairs (listing values, search bounds): value <= bound.
+        place_Q3, place_L3: points on the unit sphere; NaN where unknown.
+        chord_Q: longest allowed chord between them; NaN = no radius.
+    """
+
+    market_Q: Tensor
+    market_L: Tensor
+    at_least: tuple[tuple[Tensor, Tensor], ...]
+    at_most: tuple[tuple[Tensor, Tensor], ...]
+    place_Q3: Tensor
+    place_L3: Tensor
+    chord_Q: Tensor
+
+    @classmethod
+    def of(cls, queries: pa.Table, catalogue: pa.Table) -> Self:
+        """Read the bounds that both tables have columns for.
+
+        ``queries`` has one row per search, ``catalogue`` one per listing. Prices are per
+        night, the radius is in km.
+        """
+        markets = [t["market"] for t in (queries, catalogue) if "market" in t.column_names]
+        words = Vocabulary.of(markets if len(markets) == 2 else [])
+        return cls(
+            market_Q=_market(queries, words),
+            market_L=_market(catalogue, words),
+            at_least=_pairs(_AT_LEAST, queries, catalogue),
+            at_most=_pairs(_AT_MOST, queries, catalogue),
+            place_Q3=_on_sphere(queries, "query_center_lat", "query_center_lng"),
+            place_L3=_on_sphere(catalogue, "listing_lat", "listing_lng"),
+            chord_Q=2 * torch.sin(_column(queries, "query_radius") / (2 * _EARTH_KM)),
+        )
+
+    @property
+    def binds(self) -> bool:
+        """Whether any bound but the market is given at all."""
+        has_radius = not bool(torch.isnan(self.chord_Q).all())
+        return bool(self.at_least or self.at_most) or has_radius
+
+    def on(self, device: torch.device) -> Self:
+        """The same bounds on another device."""
+
+        def moved(pairs: tuple[tuple[Tensor, Tensor], ...]) -> tuple[tuple[Tensor, Tensor], ...]:
+            return tuple((value.to(device), bound.to(device)) for value, bound in pairs)
+
+        return type(self)(
+            market_Q=self.market_Q.to(device),
+            market_L=self.market_L.to(device),
+            at_least=moved(self.at_least),
+            at_most=moved(self.at_most),
+            place_Q3=self.place_Q3.to(device),
+            place_L3=self.place_L3.to(device),
+            chord_Q=self.chord_Q.to(device),
+        )
+
+    def rows(self, queries: Rows) -> Self:
+        """The bounds of these searches alone."""
+
+        def kept(pairs: tuple[tuple[Tensor, Tensor], ...]) -> tuple[tuple[Tensor, Tensor], ...]:
+            return tuple((value, bound[queries]) for value, bound in pairs)
+
+        return replace(
+            self,
+            market_Q=self.market_Q[queries],
+            at_least=kept(self.at_least),
+            at_most=kept(self.at_most),
+            place_Q3=self.place_Q3[queries],
+            chord_Q=self.chord_Q[queries],
+        )
+
+    def within(self, listings: Tensor) -> Self:
+        """The bounds over these listings alone, numbered anew."""
+
+        def kept(pairs: tuple[tuple[Tensor, Tensor], ...]) -> tuple[tuple[Tensor, Tensor], ...]:
+            return tuple((value[listings], bound) for value, bound in pairs)
+
+        return replace(
+            self,
+            market_L=self.market_L[listings],
+            at_least=kept(self.at_least),
+            at_most=kept(self.at_most),
+            place_L3=self.place_L3[listings],
+        )
+
+    def __call__(self, queries: Rows, listings: Rows) -> Tensor:
+        """Mask of allowed listings per search; shape ``(queries, listings)``.
+
+        With a row of listings for each search, shape ``(queries, n)``, the mask of those.
+        """
+        market_Q1 = self.market_Q[queries, None]
+        allowed_QL = (market_Q1 == self.market_L[listings]) | (market_Q1 == 0)
+        for value_L, bound_Q in self.at_least:
+            allowed_QL &= ~(value_L[listings] < bound_Q[queries, None])
+        for value_L, bound_Q in self.at_most:
+            allowed_QL &= ~(value_L[listings] > bound_Q[queries, None])
+        if not bool(torch.isnan(self.chord_Q[queries]).all()):
+            allowed_QL &= ~self._too_far(queries, listings)
+        return allowed_QL
+
+    def _too_far(self, queries: Rows, listings: Rows) -> Tensor:
+        # |a - b|^2 = 2 - 2 a.b on the unit sphere: exact to a centimetre in float64
+        asked_Q3, place_L3 = self.place_Q3[queries], self.place_L3[listings]
+        if place_L3.ndim == 3:
+            cosine_QL = torch.einsum("qd,qnd->qn", asked_Q3, place_L3)
+        else:
+            cosine_QL = asked_Q3 @ place_L3.T
+        squared_QL = 2 - 2 * cosine_QL
+        return squared_QL > (self.chord_Q[queries, None] ** 2)
+
+
+def _column(table: pa.Table, name: str) -> Tensor:
+    values = column_values(table, name)
+    return torch.tensor(np.full(table.num_rows, np.nan) if values is None else values)
+
+
+def _pairs(
+    names: tuple[tuple[str, str], ...], queries: pa.Table, catalogue: pa.Table
+) -> tuple[tuple[Tensor, Tensor], ...]:
+    read = ((_column(catalogue, value), _column(queries, bound)) for value, bound in names)
+    return tuple(
+        (value, bound)
+        for value, bound in read
+        if not torch.isnan(value).all() and not torch.isnan(bound).all()
+    )
+
+
+def _market(table: pa.Table, words: Vocabulary) -> Tensor:
+    if words.size == 1:
+        return torch.zeros(table.num_rows, dtype=torch.int64)
+    return torch.from_numpy(words.index(table["market"]))
+
+
+def _on_sphere(table: pa.Table, lat: str, lng: str) -> Tensor:
+    phi, lam = (torch.deg2rad(_column(table, name)) for name in (lat, lng))
+    return torch.stack([phi.cos() * lam.cos(), phi.cos() * lam.sin(), phi.sin()], dim=1)

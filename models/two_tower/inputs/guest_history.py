@@ -1,0 +1,132 @@
+"""The guest's past as of each search: the last events that were already known.
+
+The rule, in integers: an event is visible to a search iff ``known_s < search_s``. A click
+is known at its own search's second, a contact or booking from the day after it, so at
+``(day + 1) * 86400 - 1``. Two searches of one guest in one minute do not know each other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from data.schema.tables import BOOKED, CLICKED, CONTACTED
+from models.two_tower.inputs.arrays import IntArray
+from models.two_tower.inputs.vocabulary import Vocabulary, as_text
+
+__all__ = ["EVENT_COLUMNS", "Events", "History", "events_of"]
+
+_DAY_S = 86_400
+EVENT_COLUMNS = ("id_user", "id_listing", "known_s", "event_stage")
+
+_SCHEMA = pa.schema(
+    [
+        ("id_user", pa.string()),
+        ("id_listing", pa.string()),
+        ("known_s", pa.int64()),
+        ("event_stage", pa.int8()),
+    ]
+)
+
+
+def _event_table(rows: pa.Table, known_s: pa.ChunkedArray, stage: int) -> pa.Table:
+    return pa.table(
+        {
+            "id_user": as_text(rows["id_user"]),
+            "id_listing": as_text(rows["id_listing"]),
+            "known_s": known_s.cast(pa.int64()),
+            "event_stage": pa.array(np.full(rows.num_rows, stage, dtype=np.int8)),
+        },
+        schema=_SCHEMA,
+    )
+
+
+def _end_of_day(day: pa.ChunkedArray) -> pa.ChunkedArray:
+    return pc.subtract(pc.multiply(pc.add(day.cast(pa.int64()), 1), _DAY_S), 1)
+
+
+def events_of(rows: pa.Table) -> pa.Table:
+    """The clicks, contacts and bookings in these impressions, each with its ``known_s``.
+
+    A contact or booking counts only where its day is given: without a day nobody can say
+    when it became known. Rows without a guest give none.
+    """
+    if not {"id_user", "stage", "search_s"} <= set(rows.column_names):
+        return _SCHEMA.empty_table()
+    acted = rows.filter(pc.and_(pc.is_valid(rows["id_user"]), pc.greater(rows["stage"], 0)))
+    tables = [_event_table(acted, acted["search_s"], CLICKED)]
+    for column, stage in (("contact_day", CONTACTED), ("book_day", BOOKED)):
+        if column in rows.column_names:
+            known = pc.and_(pc.is_valid(acted[column]), pc.greater_equal(acted["stage"], stage))
+            happened = acted.filter(known)
+            tables.append(_event_table(happened, _end_of_day(happened[column]), stage))
+    return pa.concat_tables(tables)
+
+
+@dataclass(frozen=True)
+class History:
+    """What each search may know: ``listing_SH`` and ``stage_SH``, latest first, 0 = empty."""
+
+    listing_SH: IntArray
+    stage_SH: IntArray
+
+
+@dataclass(frozen=True)
+class Events:
+    """Known events, sorted by guest and by when they became known.
+
+    Attributes:
+        guests: vocabulary of the guests who did something.
+        key: ``guest * span + (known_s - origin)``, ascending; shape ``(events,)``.
+        listing, stage: of each event, in the same order.
+        origin, span: the seconds that keys count from, and one more than the longest.
+    """
+
+    guests: Vocabulary
+    key: IntArray
+    listing: IntArray
+    stage: IntArray
+    origin: int
+    span: int
+
+    @classmethod
+    def of(cls, events: pa.Table, listings: Vocabulary) -> Self:
+        """Sort events (:func:`events_of`); those of unknown listings are left out."""
+        listing = listings.index(events["id_listing"])
+        kept = events.filter(pa.array(listing > 0))
+        listing = listing[listing > 0]
+        guests = Vocabulary.of([kept["id_user"]])
+        known = kept["known_s"].to_numpy().astype(np.int64)
+        stage = kept["event_stage"].to_numpy().astype(np.int64)
+        origin = int(known.min()) if len(known) else 0
+        span = int(known.max()) - origin + 2 if len(known) else 1
+        key = guests.index(kept["id_user"]) * span + (known - origin)
+        # listing and stage break ties in time, so that the row order cannot.
+        order = np.lexsort((stage, listing, key))
+        return cls(guests, key[order], listing[order], stage[order], origin, span)
+
+    def before(self, guest: pa.Array | pa.ChunkedArray, search_s: Any, length: int) -> History:
+        """The last ``length`` events of each guest known strictly before ``search_s``.
+
+        Args:
+            guest: id of the guest of each search; null has no history.
+            search_s: second of each search; shape ``(searches,)``.
+            length: history slots.
+        """
+        code = self.guests.index(guest)
+        ago = np.clip(np.asarray(search_s, dtype=np.int64) - self.origin, 0, self.span - 1)
+        first = np.searchsorted(self.key, code * self.span, side="left")
+        end = np.searchsorted(self.key, code * self.span + ago, side="left")
+        slot = end[:, None] - 1 - np.arange(length)
+        filled = (slot >= first[:, None]) & (code > 0)[:, None]
+        if not len(self.key):
+            empty = np.zeros(slot.shape, dtype=np.int64)
+            return History(empty, empty.copy())
+        safe = np.where(filled, slot, 0)
+        return History(
+            np.where(filled, self.listing[safe], 0), np.where(filled, self.stage[safe], 0)
+        )

@@ -1,0 +1,194 @@
+"""What one training run reads: searches, the catalogue, positives and journey negatives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import pyarrow as pa
+
+from models.two_tower.config import TrainConfig
+from models.two_tower.inputs.arrays import (
+    FloatArray,
+    IntArray,
+    ListingArrays,
+    Mask,
+    Positives,
+    QueryArrays,
+)
+from models.two_tower.inputs.eligibility import Eligibility
+from models.two_tower.inputs.encoder import Encoder, one_per
+from models.two_tower.inputs.guest_history import Events
+from models.two_tower.inputs.vocabulary import Vocabulary
+
+__all__ = ["TrainData", "encode_log"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainData:
+    """Flat arrays of one log.
+
+    Attributes:
+        queries: the searches that have a positive.
+        catalogue: known listings; row = listing index, row 0 = unseen.
+        positives: what was clicked or more.
+        hard: listing indices, grouped by journey, the least far first; ``Positives``
+            points into it.
+        bounds: which listings each search allows, rows as in ``queries`` and ``catalogue``.
+        hides_positive: take the positive out of the guest's history (logs without time,
+            where the history is everything the guest ever touched).
+        query_inputs, listing_inputs: the name of each dense input, for messages.
+    """
+
+    queries: QueryArrays
+    catalogue: ListingArrays
+    positives: Positives
+    hard: IntArray
+    bounds: Eligibility
+    hides_positive: bool = False
+    query_inputs: tuple[str, ...] = ()
+    listing_inputs: tuple[str, ...] = ()
+
+
+def encode_log(
+    rows: pa.Table,
+    encoder: Encoder,
+    events: Events,
+    config: TrainConfig,
+    *,
+    heads: int = 1,
+    hides_positive: bool = False,
+) -> TrainData:
+    """Encode impressions (:func:`models.two_tower.inputs.encoder.sorted_rows` first).
+
+    With ``heads`` above 1 a row teaches each stage that it reached, to that stage's head.
+    Positives of weight 0, and those of listings that the encoder does not know, are
+    left out. Raises ``ValueError`` when nothing is left to learn from.
+    """
+    stage = rows["stage"].to_numpy().astype(np.int64)
+    listing = encoder.listings.index(rows["id_listing"])
+    lessons = _lessons(stage, listing > 0, config, heads)
+    acted = rows.take(pa.array(lessons.row))
+    searches = one_per(acted, "id_search")
+    search = Vocabulary.of([acted["id_search"]]).index(acted["id_search"]) - 1
+    journeys = _Journeys.of(rows, listing, stage)
+    start, count = journeys.below(lessons.row, lessons.stage)
+    return TrainData(
+        queries=encoder.queries(searches, events),
+        catalogue=encoder.catalogue(rows, last=False),
+        positives=Positives(
+            search_P=search,
+            listing_P=listing[lessons.row],
+            weight_P=lessons.weight,
+            head_P=lessons.head,
+            hard_start_P=start,
+            hard_count_P=count,
+        ),
+        hard=journeys.listing,
+        bounds=Eligibility.of(searches, encoder.catalogue_rows(rows, last=False)),
+        hides_positive=hides_positive,
+        query_inputs=encoder.query_inputs,
+        listing_inputs=encoder.listing_inputs,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Lessons:
+    """What is learned from: a row of the log, the stage it teaches, and by which head."""
+
+    row: IntArray
+    stage: IntArray
+    head: IntArray
+    weight: FloatArray
+
+
+def _lessons(stage: IntArray, is_known: Mask, config: TrainConfig, heads: int) -> _Lessons:
+    """One lesson per row that went far enough; with a head per stage one per stage reached.
+
+    Raises ``ValueError`` when there is none.
+    """
+    weights = np.array([config.shown_weight, *config.stage_weights], dtype=np.float32)
+    taught = [_reached(stage, is_known, head, heads) for head in range(heads)]
+    if config.shown_weight:
+        shown = _shown(stage, config, positives=len(taught[0][0]))
+        taught.append((shown, stage[shown], np.zeros_like(shown)))
+    row, reached, head = (np.concatenate(parts) for parts in zip(*taught, strict=True))
+    counts = np.flatnonzero(weights[reached] > 0)
+    # in the order of the log, whatever the stages: neighbours share their search
+    order = counts[np.lexsort((head[counts], row[counts]))]
+    if not len(order):
+        raise ValueError("no row was clicked, contacted or booked: there is nothing to learn from")
+    return _Lessons(
+        row=row[order], stage=reached[order], head=head[order], weight=weights[reached[order]]
+    )
+
+
+def _reached(
+    stage: IntArray, is_known: Mask, head: int, heads: int
+) -> tuple[IntArray, IntArray, IntArray]:
+    """Rows that this head learns from, the stage they teach it, and the head itself."""
+    if heads == 1:
+        rows = np.flatnonzero((stage > 0) & is_known)
+        return rows, stage[rows], np.zeros_like(rows)
+    rows = np.flatnonzero((stage > head) & is_known)
+    return rows, np.full_like(rows, head + 1), np.full_like(rows, head)
+
+
+def _shown(stage: IntArray, config: TrainConfig, *, positives: int) -> IntArray:
+    """Rows shown and not clicked that are taken as weak positives."""
+    rows = np.flatnonzero(stage == 0)
+    size = min(len(rows), round(config.shown_per_positive * positives))
+    return np.random.default_rng(config.seed).choice(rows, size=size, replace=False)
+
+
+def _journeys(rows: pa.Table) -> IntArray:
+    """Journey of each row: all searches of a guest in a market, or the search alone."""
+    searches = Vocabulary.of([rows["id_search"]])
+    journey = searches.index(rows["id_search"])
+    if "id_user" not in rows.column_names:
+        return journey
+    guest = Vocabulary.of([rows["id_user"]]).index(rows["id_user"])
+    market = np.zeros_like(guest)
+    if "market" in rows.column_names:
+        market = Vocabulary.of([rows["market"]]).index(rows["market"])
+    shared = searches.size + guest * (int(market.max(initial=0)) + 1) + market
+    return np.where(guest > 0, shared, journey)
+
+
+@dataclass(frozen=True)
+class _Journeys:
+    """Known listings of all journeys, each journey's from the least far to the furthest.
+
+    Attributes:
+        listing: listing index of each pair of journey and listing.
+        key: ``journey * reach + stage`` of the pair, ascending.
+        row_key: ``journey * reach`` of each row of the log.
+    """
+
+    listing: IntArray
+    key: IntArray
+    row_key: IntArray
+
+    @classmethod
+    def of(cls, rows: pa.Table, listing: IntArray, stage: IntArray) -> Self:
+        journey = _journeys(rows)
+        order = np.lexsort((-stage, listing, journey))
+        pair_journey, pair_listing = journey[order], listing[order]
+        first = np.ones(len(order), dtype=bool)
+        first[1:] = (np.diff(pair_journey) != 0) | (np.diff(pair_listing) != 0)
+        # the furthest stage of a pair stands first: how far the guest went with the listing
+        kept = order[first & (pair_listing > 0)]
+        kept = kept[np.lexsort((listing[kept], stage[kept], journey[kept]))]
+        reach = int(stage.max(initial=0)) + 1
+        return cls(listing[kept], journey[kept] * reach + stage[kept], journey * reach)
+
+    def below(self, row: IntArray, stage: IntArray) -> tuple[IntArray, IntArray]:
+        """Start and number of the listings of each row's journey that stayed below a stage.
+
+        Below a click those are the shown and never clicked, below a booking also the
+        clicked and the contacted that were never booked.
+        """
+        start = np.searchsorted(self.key, self.row_key[row], side="left")
+        end = np.searchsorted(self.key, self.row_key[row] + stage, side="left")
+        return start, end - start

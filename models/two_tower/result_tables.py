@@ -1,0 +1,56 @@
+"""Rows in, rows out: tables of candidates and of what was retrieved."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+from torch import Tensor
+
+from models.ranking_order import rank_within, tie_keys
+from models.two_tower.inputs.arrays import IntArray
+from models.two_tower.inputs.encoder import one_per
+from models.two_tower.inputs.vocabulary import Vocabulary, as_text
+
+__all__ = ["by_search", "market_only", "ranked_rows"]
+
+
+def by_search(rows: pa.Table) -> tuple[IntArray, IntArray, pa.Table]:
+    """Rows in an order of their own, so that the given order cannot change a bit.
+
+    Returns that order, the place of each ordered row's search, and one row per search.
+    """
+    words = Vocabulary.of([rows["id_search"]])
+    search = words.index(rows["id_search"]) - 1
+    listing = Vocabulary.of([rows["id_listing"]]).index(rows["id_listing"])
+    order = np.lexsort((listing, search))
+    return order, search[order], one_per(rows.take(pa.array(order)), "id_search")
+
+
+def market_only(table: pa.Table) -> pa.Table:
+    """The market alone: what retrieval without bounds is restricted by."""
+    return table.select(
+        [n for n in ("id_search", "id_listing", "market") if n in table.column_names]
+    )
+
+
+def ranked_rows(
+    searches: pa.Array | pa.ChunkedArray,
+    listings: pa.Array | pa.ChunkedArray,
+    score_QK: Tensor,
+    place_QK: Tensor,
+) -> pa.Table:
+    """Found listings as rows; the empty ends of short results are left out."""
+    place = place_QK.cpu().numpy()
+    row, column = np.nonzero(place >= 0)
+    found = place[row, column]
+    table = pa.table(
+        {
+            "id_search": as_text(searches).take(pa.array(row)),
+            "id_listing": as_text(listings).take(pa.array(found)),
+            "score": pa.array(score_QK.cpu().numpy().astype(np.float64)[row, column]),
+        }
+    )
+    ranks = rank_within(row, table["score"].to_numpy(), tie_keys(table))
+    order = pa.array(np.lexsort((ranks, row)))
+    table = table.append_column("rank", pa.array(ranks.astype(np.int32)))
+    return table.select(["id_search", "id_listing", "rank", "score"]).take(order)

@@ -1,0 +1,143 @@
+"""Listings that a guest has met before: shown in an earlier search, or clicked.
+
+A guest who searches again sees many of the same listings and often takes one of them. The
+towers compare kinds of listings; that this very one was met is a fact about a pair, added
+to its score. What is added is never negative, so the k best without it and the listings met
+hold the k best with it: the search stays exact.
+
+Shapes: Q searches, K results, M listings met, padded; E pairs of guest and listing met.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import pyarrow as pa
+import torch
+from torch import Tensor
+
+from models.two_tower.inputs.arrays import FloatArray, IntArray
+from models.two_tower.inputs.vocabulary import Vocabulary
+
+__all__ = ["Familiar", "Met", "merged"]
+
+_NEVER = np.iinfo(np.int64).max
+
+
+@dataclass(frozen=True, kw_only=True)
+class Met:
+    """Listings met, per search.
+
+    Attributes:
+        place_QM: row of the catalogue; -1 = none.
+        bonus_QM: what meeting it adds to its score; 0 where there is none.
+    """
+
+    place_QM: Tensor
+    bonus_QM: Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class Familiar:
+    """When each guest first met each listing, sorted by guest.
+
+    Attributes:
+        guests: their vocabulary.
+        guest_E, place_E: guest index, and row of the catalogue.
+        shown_E, clicked_E: second of the first search that showed it, of the first click.
+    """
+
+    guests: Vocabulary
+    guest_E: IntArray
+    place_E: IntArray
+    shown_E: IntArray
+    clicked_E: IntArray
+
+    @classmethod
+    def of(cls, impressions: pa.Table, catalogue: pa.Table) -> Self:
+        """From rows of ``id_user``, ``id_listing``, ``search_s`` and ``stage``.
+
+        Rows without a guest, and listings that the catalogue lacks, are left out.
+        """
+        guests = Vocabulary.of([impressions["id_user"]])
+        words = Vocabulary.of([catalogue["id_listing"]])
+        row_of = np.full(words.size, -1, dtype=np.int64)
+        row_of[words.index(catalogue["id_listing"])] = np.arange(catalogue.num_rows)
+        guest = guests.index(impressions["id_user"])
+        place = row_of[words.index(impressions["id_listing"])]
+        second = np.asarray(impressions["search_s"].to_numpy(), dtype=np.int64)
+        clicked = np.where(impressions["stage"].to_numpy() > 0, second, _NEVER)
+        known = np.flatnonzero((guest > 0) & (place >= 0))
+        order = known[np.lexsort((second[known], place[known], guest[known]))]
+        first = _starts(guest[order], place[order])
+        return cls(
+            guests=guests,
+            guest_E=guest[order][first],
+            place_E=place[order][first],
+            shown_E=second[order][first],
+            clicked_E=np.minimum.reduceat(clicked[order], first) if len(first) else first,
+        )
+
+    def before(
+        self, guest: pa.ChunkedArray, search_s: IntArray, *, shown: float, clicked: float
+    ) -> Met:
+        """What each guest met strictly before each search, and what that adds.
+
+        Args:
+            guest: id of the guest of each search; null has met nothing.
+            search_s: second of each search.
+            shown, clicked: added for having been shown, and more for having been clicked.
+        """
+        code = self.guests.index(guest)
+        start = np.searchsorted(self.guest_E, code, side="left")
+        count = np.searchsorted(self.guest_E, code, side="right") - start
+        count[code == 0] = 0
+        slot_M = np.arange(count.max(initial=0))
+        filled = slot_M < count[:, None]
+        at = np.where(filled, start[:, None] + slot_M, 0)
+        if not len(self.guest_E):
+            nothing = torch.zeros((len(code), 0))
+            return Met(place_QM=nothing.long(), bonus_QM=nothing)
+        second = np.asarray(search_s)[:, None]
+        filled &= self.shown_E[at] < second
+        bonus: FloatArray = np.float32(shown) + np.where(
+            self.clicked_E[at] < second, np.float32(clicked), np.float32(0)
+        )
+        return Met(
+            place_QM=torch.from_numpy(np.where(filled, self.place_E[at], -1)),
+            bonus_QM=torch.from_numpy(np.where(filled, bonus, np.float32(0))),
+        )
+
+
+def merged(found: tuple[Tensor, Tensor], met_QM: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+    """The k best of the results and the listings met, each listing once, best first.
+
+    Args:
+        found: scores and places ``(Q, K)``; -1 = none.
+        met_QM: scores, the addition included, and places ``(Q, M)``; ``-inf`` and -1 = none.
+    """
+    score_QK, place_QK = found
+    plain_QK = score_QK.masked_fill(_is_among(place_QK, met_QM[1]), float("-inf"))
+    scores = torch.cat([plain_QK, met_QM[0]], dim=1)
+    best_QK, chosen_QK = torch.topk(scores, score_QK.shape[1], dim=1)
+    places = torch.cat([place_QK, met_QM[1]], dim=1).gather(1, chosen_QK)
+    return best_QK, torch.where(torch.isinf(best_QK), -1, places)
+
+
+def _is_among(place_QK: Tensor, met_QM: Tensor) -> Tensor:
+    """Whether each place is one of its row's other places."""
+    if not met_QM.shape[1]:
+        return torch.zeros_like(place_QK, dtype=torch.bool)
+    sorted_QM, _ = torch.sort(met_QM, dim=1)
+    at_QK = torch.searchsorted(sorted_QM, place_QK.contiguous()).clamp(max=met_QM.shape[1] - 1)
+    return (sorted_QM.gather(1, at_QK) == place_QK) & (place_QK >= 0)
+
+
+def _starts(guest: IntArray, place: IntArray) -> IntArray:
+    """Where a new pair begins in sorted pairs."""
+    if not len(guest):
+        return np.zeros(0, dtype=np.int64)
+    changed = (np.diff(guest) != 0) | (np.diff(place) != 0)
+    return np.concatenate([[0], np.flatnonzero(changed) + 1])

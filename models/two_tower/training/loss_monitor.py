@@ -1,0 +1,117 @@
+"""Watching the loss: progress for people, and a stop that says what went wrong."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from models.two_tower.config import TrainConfig
+from models.two_tower.model import TwoTowerNet
+from models.two_tower.training.checkpoint import Progress
+from models.two_tower.training.distributed import part_of_this_process
+from models.two_tower.training.minibatches import Batch, Batches
+
+__all__ = ["LossWatch", "StepReport", "TrainingStoppedError"]
+
+
+class TrainingStoppedError(RuntimeError):
+    """The loss was no number; the message names step, batch and feature."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepReport:
+    """Progress of training: steps done of all, samples per second, seconds left."""
+
+    step: int
+    steps: int
+    loss: float
+    samples_per_s: float
+    seconds_left: float
+
+
+class LossWatch:
+    """Collects the losses; looks at them each step on a CPU, every so often on a GPU.
+
+    Looking makes the host wait for the device, so on a GPU the losses of some steps wait
+    together. The first that is no number stops the run.
+    """
+
+    def __init__(
+        self,
+        net: TwoTowerNet,
+        batches: Batches,
+        config: TrainConfig,
+        progress: Progress,
+        report: Callable[[StepReport], None] | None,
+    ) -> None:
+        self.net, self.batches, self.progress, self.report = net, batches, progress, report
+        self.steps = config.epochs * batches.steps_per_epoch
+        self.check_every = config.check_every if batches.device.type == "cuda" else 1
+        self.unseen: list[Tensor] = []
+        self.started = time.perf_counter()
+        self.resumed_at = len(progress.losses)
+
+    def see(self, loss: Tensor) -> None:
+        """Take in the loss of one step, before the weights change.
+
+        Raises :class:`TrainingStoppedError` when a loss looked at is no number.
+        """
+        self.unseen.append(loss.detach())
+        if len(self.unseen) >= self.check_every:
+            self.look()
+
+    def look(self) -> None:
+        """Look at the losses that wait."""
+        if not self.unseen:
+            return
+        values = torch.stack(self.unseen).tolist()
+        self.unseen.clear()
+        for value in values:
+            if not math.isfinite(value):
+                raise TrainingStoppedError(self._diagnosis(value))
+            self.progress.losses.append(value)
+        if self.report:
+            self.report(self._step_report())
+
+    def _step_report(self) -> StepReport:
+        done = len(self.progress.losses)
+        seconds = time.perf_counter() - self.started
+        rate = (done - self.resumed_at) / seconds
+        return StepReport(
+            step=done,
+            steps=self.steps,
+            loss=self.progress.losses[-1],
+            samples_per_s=rate * self.batches.batch_size,
+            seconds_left=(self.steps - done) / rate,
+        )
+
+    def _diagnosis(self, value: float) -> str:
+        step = len(self.progress.losses)
+        epoch, place = divmod(step, self.batches.steps_per_epoch)
+        # a step is a function of its number, so the one at fault can be drawn again
+        order_P = self.batches.order(epoch)
+        batch = self.batches.draw(order_P, epoch, place, part_of_this_process())
+        where = f"loss {value} at step {step} (epoch {epoch}, batch {place})"
+        return f"{where}: {_culprit(self.net, self.batches, batch)}"
+
+
+def _culprit(net: TwoTowerNet, batches: Batches, batch: Batch) -> str:
+    for side, values in (("search", batch.queries["dense"]), ("listing", batch.listings["dense"])):
+        names = batches.query_inputs if side == "search" else batches.listing_inputs
+        bad = (~torch.isfinite(values)).any(dim=0).nonzero().flatten().tolist()
+        if bad:
+            named = ", ".join(names[place] if names else str(place) for place in bad)
+            return f"{side} feature not finite: {named}"
+    if not bool(torch.isfinite(batch.positives["weight"]).all()):
+        return "a weight of a positive is not finite"
+    for name, parameter in net.named_parameters():
+        if not bool(torch.isfinite(parameter).all()):
+            return f"weights not finite: {name}; a lower learning_rate may help"
+    return (
+        "all inputs and weights are finite; a lower learning_rate or a higher temperature may help"
+    )

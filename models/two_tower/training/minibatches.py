@@ -1,0 +1,283 @@
+"""Steps of training, drawn on the device: who is asked, and which listings are encoded.
+
+Every draw is a function of (seed, epoch, step) alone. A resumed run therefore repeats an
+uninterrupted one without any generator being saved, and all processes of a distributed
+run draw the same step and take their own part of it.
+
+Shapes: B positives of this process, U listings encoded, C candidates, H slots.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from models.two_tower.config import TrainConfig
+from models.two_tower.inputs.training_set import TrainData
+from models.two_tower.training.losses import expected_log_count
+from models.two_tower.training.query_loader import query_feed, tensors_of
+
+__all__ = ["Batch", "Batches", "Part"]
+
+# Large odd constants keep the seeds of different epochs and steps apart.
+_EPOCH_STRIDE = 1_000_003
+_STEP_STRIDE = 7_919
+_SEED_LIMIT = 2**62
+# Bounds are evaluated once for all steps while the mask takes at most this much memory.
+_MASK_BYTES = 400_000_000
+_MASK_ROWS = 1024
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """This process's share of each step: number ``rank`` of ``world``."""
+
+    rank: int = 0
+    world: int = 1
+
+    def of(self, values: Tensor) -> Tensor:
+        """The ``rank``-th of ``world`` equal slices."""
+        size = len(values) // self.world
+        return values[self.rank * size : (self.rank + 1) * size]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """One step.
+
+    Attributes:
+        queries: ``dense``, ``market``, ``guest``, ``history_stage`` per search.
+        listings: ``id``, ``dense``, ``category``, ``market`` per encoded listing; ids
+            hidden by the id dropout are 0.
+        history_place_BH, positive_place_B, hard_place_BH, candidate_place_C: rows of
+            ``listings``.
+        is_hard_BH: which journey negatives exist.
+        positives: ``id``, ``market``, ``head``, ``weight`` per positive; the weights of the step,
+            over all processes, sum to 1.
+        candidate_id_C, candidate_market_C: of this process's candidates.
+        log_count_C: log of each candidate's expected draws, over all processes.
+        search_B: row of ``TrainData.queries`` of each positive.
+        is_full: the candidates are every listing.
+    """
+
+    queries: dict[str, Tensor]
+    listings: dict[str, Tensor]
+    history_place_BH: Tensor
+    positive_place_B: Tensor
+    hard_place_BH: Tensor
+    is_hard_BH: Tensor
+    candidate_place_C: Tensor
+    positives: dict[str, Tensor]
+    candidate_id_C: Tensor
+    candidate_market_C: Tensor
+    log_count_C: Tensor
+    search_B: Tensor
+    is_full: bool
+
+
+class Batches:
+    """Draws the steps of a :class:`TrainData` that lies on ``device``."""
+
+    def __init__(
+        self, data: TrainData, config: TrainConfig, *, id_dropout: float, device: torch.device
+    ) -> None:
+        self.config = config
+        self.id_dropout = id_dropout
+        self.device = device
+        self.hides_positive = data.hides_positive
+        self.query_inputs, self.listing_inputs = data.query_inputs, data.listing_inputs
+        self.catalogue = tensors_of(data.catalogue, device)
+        self.positives = tensors_of(data.positives, device)
+        is_bound = config.eligible_only and data.bounds.binds
+        self.bounds = data.bounds.on(device) if is_bound else None
+        self.allowed_SL = self._allowed_everywhere(len(data.queries))
+        self.hard = torch.from_numpy(data.hard).to(device)
+        self.is_full = _takes_full_softmax(config, len(data.catalogue) - 1)
+        self.batch_size = min(config.batch_size, len(data.positives))
+        self.steps_per_epoch = max(1, len(data.positives) // self.batch_size)
+        self.feed = query_feed(data.queries, config, self.steps_per_epoch, device)
+        self._count_draws()
+
+    def _count_draws(self) -> None:
+        """Shares and expected uniform draws per listing, for logQ."""
+        listings = len(self.catalogue["id"])
+        chosen = torch.bincount(self.positives["listing"], minlength=listings)
+        self.share_L = chosen / len(self.positives["listing"])
+        market = self.catalogue["market"]
+        market_share_L = torch.zeros(int(market.max()) + 1, device=self.device)
+        market_share_L.index_add_(0, market, self.share_L)
+        order = torch.argsort(market[1:], stable=True) + 1
+        self.by_market_L = order
+        size = torch.bincount(market[1:], minlength=len(market_share_L))
+        self.market_size, self.market_start = size, torch.cumsum(size, 0) - size
+        draws = self.config.uniform_negatives
+        self.uniform_L = draws * market_share_L[market] / size.clamp(min=1)[market]
+
+    def _allowed_everywhere(self, searches: int) -> Tensor | None:
+        """The mask of all searches and listings, where a byte each is affordable."""
+        listings = len(self.catalogue["id"])
+        if self.bounds is None or searches * listings > _MASK_BYTES:
+            return None
+        blocks = range(0, searches, _MASK_ROWS)
+        everything = slice(None)
+        return torch.cat(
+            [self.bounds(slice(start, start + _MASK_ROWS), everything) for start in blocks]
+        )
+
+    def allowed(self, search_B: Tensor, listing_C: Tensor) -> Callable[[slice], Tensor] | None:
+        """Mask of the candidates that some of these searches allow; ``None`` = no bounds."""
+        if self.allowed_SL is not None:
+            mask_SL = self.allowed_SL
+            if self.is_full:
+                return lambda part: mask_SL[search_B[part]][:, 1:]
+            return lambda part: mask_SL[search_B[part]][:, listing_C]
+        if self.bounds is None:
+            return None
+        bounds = self.bounds
+        return lambda part: bounds(search_B[part], listing_C)
+
+    def generator(self, epoch: int, step: int) -> torch.Generator:
+        """The source of chance of one step; step -1 is the epoch's own order."""
+        seed = self.config.seed + _EPOCH_STRIDE * (epoch + 1) + _STEP_STRIDE * (step + 1)
+        return torch.Generator(self.device).manual_seed(seed % _SEED_LIMIT)
+
+    def order(self, epoch: int) -> Tensor:
+        """The order of the positives in this epoch."""
+        chance = self.generator(epoch, -1)
+        count = len(self.positives["listing"])
+        return torch.randperm(count, generator=chance, device=self.device)
+
+    def draw(self, order_P: Tensor, epoch: int, step: int, part: Part) -> Batch:
+        """Step ``step`` of the epoch: the part of this process."""
+        chance = self.generator(epoch, step)
+        chosen_B = self._chosen(order_P, step, part)
+        uniform_M = self._uniform(chance)
+        hard_BH, is_hard_BH = self._hard(chosen_B, chance)
+        kept_L = self._kept(chance)
+        total_weight = self.positives["weight"][chosen_B].sum()
+        mine_B = part.of(chosen_B)
+        queries, history_BH = self._asked(order_P, epoch, step, part)
+        listing_B = self.positives["listing"][mine_B]
+        positives = {
+            "id": listing_B,
+            "market": self.catalogue["market"][listing_B],
+            "head": self.positives["head"][mine_B],
+            "weight": self.positives["weight"][mine_B] / total_weight,
+        }
+        if self.is_full:
+            places = self._full_layout(listing_B, part.of(hard_BH), history_BH)
+        else:
+            touched = (listing_B, part.of(uniform_M), part.of(hard_BH), history_BH)
+            places = _sampled_layout(*touched)
+        id_U = places.pop("listing_U")
+        candidate_C = id_U[places["candidate_place_C"]]
+        return Batch(
+            queries=queries,
+            listings=self._listing_inputs(id_U, kept_L),
+            is_hard_BH=part.of(is_hard_BH),
+            positives=positives,
+            candidate_id_C=candidate_C,
+            candidate_market_C=self.catalogue["market"][candidate_C],
+            log_count_C=self._log_count(candidate_C, len(chosen_B)),
+            search_B=self.positives["search"][mine_B],
+            is_full=self.is_full,
+            **places,
+        )
+
+    def _log_count(self, candidate_C: Tensor, size: int) -> Tensor:
+        if self.is_full:
+            return torch.zeros(len(candidate_C), device=self.device)
+        return expected_log_count(candidate_C, self.share_L, size, self.uniform_L)
+
+    def _listing_inputs(self, id_U: Tensor, kept_L: Tensor) -> dict[str, Tensor]:
+        return {
+            "id": id_U * kept_L[id_U],
+            "dense": self.catalogue["dense"][id_U],
+            "category": self.catalogue["category"][id_U],
+            "market": self.catalogue["market"][id_U],
+        }
+
+    def _chosen(self, order_P: Tensor, step: int, part: Part) -> Tensor:
+        """The positives of a step, of all processes together."""
+        size = self.batch_size // part.world * part.world
+        return order_P[step * self.batch_size :][:size]
+
+    def _asked(
+        self, order_P: Tensor, epoch: int, step: int, part: Part
+    ) -> tuple[dict[str, Tensor], Tensor]:
+        def searches(at: int) -> Tensor:
+            return self.positives["search"][part.of(self._chosen(order_P, at, part))]
+
+        queries = self.feed.rows(epoch, step, searches)
+        history_BH = queries.pop("history")
+        if self.hides_positive:
+            mine_B = part.of(self._chosen(order_P, step, part))
+            hidden_BH = history_BH == self.positives["listing"][mine_B, None]
+            queries["history_stage"] = queries["history_stage"].masked_fill(hidden_BH, 0)
+        return queries, history_BH
+
+    def _kept(self, chance: torch.Generator) -> Tensor:
+        draws = torch.rand(len(self.catalogue["id"]), generator=chance, device=self.device)
+        return (draws >= self.id_dropout).long()
+
+    def _uniform(self, chance: torch.Generator) -> Tensor:
+        """Listings drawn uniformly within the markets of random positives."""
+        draws = 0 if self.is_full else self.config.uniform_negatives
+        count = len(self.positives["listing"])
+        asker = torch.randint(count, (draws,), generator=chance, device=self.device)
+        market = self.catalogue["market"][self.positives["listing"][asker]]
+        place = torch.rand(draws, generator=chance, device=self.device)
+        size = self.market_size[market]
+        offset = torch.minimum((place * size).long(), size - 1)
+        return self.by_market_L[self.market_start[market] + offset]
+
+    def _hard(self, chosen_B: Tensor, chance: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Journey negatives of each positive, drawn with replacement; 0 = none."""
+        slots = self.config.hard_negatives if len(self.hard) else 0
+        start_B1 = self.positives["hard_start"][chosen_B, None]
+        count_B1 = self.positives["hard_count"][chosen_B, None]
+        draws = torch.rand((len(chosen_B), slots), generator=chance, device=self.device)
+        offset = torch.minimum((draws * count_B1).long(), (count_B1 - 1).clamp(min=0))
+        is_hard_BH = (count_B1 > 0).expand(-1, slots)
+        if not slots:
+            return start_B1.expand(-1, 0), is_hard_BH
+        place_BH = (start_B1 + offset).clamp(max=len(self.hard) - 1)
+        return torch.where(is_hard_BH, self.hard[place_BH], 0), is_hard_BH
+
+    def _full_layout(
+        self, listing_B: Tensor, hard_BH: Tensor, history_BH: Tensor
+    ) -> dict[str, Tensor]:
+        """Every listing is encoded once; a listing's place is its index."""
+        everything = torch.arange(len(self.catalogue["id"]), device=self.device)
+        return {
+            "listing_U": everything,
+            "positive_place_B": listing_B,
+            "hard_place_BH": hard_BH,
+            "history_place_BH": history_BH,
+            "candidate_place_C": everything[1:],
+        }
+
+
+def _sampled_layout(
+    listing_B: Tensor, uniform_M: Tensor, hard_BH: Tensor, history_BH: Tensor
+) -> dict[str, Tensor]:
+    """Only what this step touches is encoded, each listing once."""
+    touched = (listing_B, uniform_M, hard_BH.flatten(), history_BH.flatten())
+    listing_U, place = torch.unique(torch.cat(touched), return_inverse=True)
+    positive, uniform, hard, history = place.split([len(part) for part in touched])
+    return {
+        "listing_U": listing_U,
+        "positive_place_B": positive,
+        "hard_place_BH": hard.view(hard_BH.shape),
+        "history_place_BH": history.view(history_BH.shape),
+        "candidate_place_C": torch.cat([positive, uniform]),
+    }
+
+
+def _takes_full_softmax(config: TrainConfig, listings: int) -> bool:
+    if config.loss == "auto":
+        return listings <= config.full_softmax_limit
+    return config.loss == "full"

@@ -1,0 +1,198 @@
+"""The training loop, to be read from top to bottom."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from models.two_tower.config import TrainConfig
+from models.two_tower.inputs.training_set import TrainData
+from models.two_tower.model import TwoTowerNet
+from models.two_tower.training.checkpoint import Progress, load_checkpoint, save_checkpoint
+from models.two_tower.training.distributed import gathered, part_of_this_process
+from models.two_tower.training.loss_monitor import LossWatch, StepReport
+from models.two_tower.training.losses import Candidates, contrast, journey_loss
+from models.two_tower.training.minibatches import Batch, Batches, Part
+
+__all__ = ["batch_loss", "borrowed_threads", "device_of", "learning_rate", "train"]
+
+# The learning rate ends at this share of its peak.
+_FINAL_RATE = 0.05
+
+
+@contextmanager
+def borrowed_threads(threads: int | None) -> Iterator[None]:
+    """Give torch this many threads for a while; ``None`` changes nothing."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def device_of(config: TrainConfig) -> torch.device:
+    """The device that the config asks for; ``auto`` is CUDA where there is one."""
+    if config.device != "auto":
+        return torch.device(config.device)
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def learning_rate(step: int, steps: int, config: TrainConfig) -> float:
+    """Linear warm-up, then a half cosine down to a twentieth."""
+    warm = max(1, round(steps * config.warmup_share))
+    if step < warm:
+        return config.learning_rate * (step + 1) / warm
+    share = (step - warm) / max(1, steps - warm)
+    wave = 0.5 * (1 + math.cos(math.pi * share))
+    return config.learning_rate * (_FINAL_RATE + (1 - _FINAL_RATE) * wave)
+
+
+def batch_loss(
+    net: nn.Module,
+    batch: Batch,
+    batches: Batches,
+    config: TrainConfig,
+    temperature: float,
+) -> Tensor:
+    """Loss of one step's part of the positives; parts add up to the step's loss."""
+    query_BD, vector_UD = net(
+        batch.queries, batch.listings, batch.history_place_BH, batch.positives["head"]
+    )
+    positive_BD = vector_UD[batch.positive_place_B]
+    mine = (
+        vector_UD[batch.candidate_place_C],
+        batch.candidate_id_C,
+        batch.candidate_market_C,
+        batch.log_count_C,
+    )
+    # with the whole market at hand each process has every candidate already
+    vector_CD, id_C, market_C, count_C = mine if batch.is_full else map(gathered, mine)
+    candidates = Candidates(
+        vector_CD=vector_CD,
+        id_C=id_C,
+        market_C=market_C,
+        log_count_C=count_C,
+        allowed=batches.allowed(batch.search_B, id_C),
+    )
+    shared = {"temperature": temperature}
+    loss = contrast(
+        query_BD, positive_BD, candidates, batch.positives, chunk_rows=config.chunk_rows, **shared
+    )
+    if config.hard_weight and batch.is_hard_BH.shape[1]:
+        hard_BHD = vector_UD[batch.hard_place_BH]
+        weight_B = batch.positives["weight"]
+        loss = loss + config.hard_weight * journey_loss(
+            query_BD, positive_BD, hard_BHD, batch.is_hard_BH, weight_B, **shared
+        )
+    return loss
+
+
+def train(
+    net: TwoTowerNet,
+    data: TrainData,
+    config: TrainConfig,
+    *,
+    validate: Callable[[], float] | None = None,
+    checkpoint: Path | None = None,
+    report: Callable[[StepReport], None] | None = None,
+) -> Progress:
+    """Train ``net`` in place and leave in it the weights of the best epoch.
+
+    Args:
+        net: both towers, on the device to train on.
+        data: the encoded log.
+        config: how to train.
+        validate: recall of the net as it stands, asked after each epoch; without it all
+            epochs run and the last weights stay.
+        checkpoint: folder to resume from and to write to.
+        report: told about the steps each time their loss has been looked at.
+
+    Raises ``TrainingStoppedError`` when the loss is not a finite number.
+    """
+    device = next(net.parameters()).device
+    part = part_of_this_process()
+    batches = Batches(data, config, id_dropout=net.config.id_dropout, device=device)
+    optimiser = _optimiser(net, config, device)
+    progress, best = Progress(), dict[str, Tensor]()
+    if checkpoint and (found := load_checkpoint(checkpoint, net, optimiser)):
+        progress, best = found
+    keep = checkpoint if part.rank == 0 else None
+    runner = _runner(net, config, part)
+    steps = config.epochs * batches.steps_per_epoch
+    watch = LossWatch(net, batches, config, progress, report)
+
+    while progress.epoch < config.epochs and not _has_stalled(progress, config):
+        order_P = batches.order(progress.epoch)
+        while progress.step < batches.steps_per_epoch:
+            done = progress.epoch * batches.steps_per_epoch + progress.step
+            for group in optimiser.param_groups:
+                group["lr"] = learning_rate(done, steps, config)
+
+            batch = batches.draw(order_P, progress.epoch, progress.step, part)
+            with torch.autocast(device.type, torch.bfloat16, enabled=_casts(config, device)):
+                loss = batch_loss(runner, batch, batches, config, net.config.temperature)
+            # DDP averages gradients over the processes; the parts of a loss add up
+            (loss * part.world).backward()  # type: ignore[no-untyped-call]
+            watch.see(loss)
+            optimiser.step()
+            optimiser.zero_grad(set_to_none=True)
+
+            progress.step += 1
+            if keep and config.checkpoint_every and (done + 1) % config.checkpoint_every == 0:
+                watch.look()
+                save_checkpoint(keep, net, optimiser, best, progress)
+
+        watch.look()
+        progress.epoch, progress.step = progress.epoch + 1, 0
+        if validate is not None and _is_better(validate(), progress):
+            best = {name: value.clone() for name, value in net.state_dict().items()}
+        if keep and config.checkpoint_every:
+            save_checkpoint(keep, net, optimiser, best, progress)
+
+    if best:
+        net.load_state_dict(best)
+    return progress
+
+
+def _optimiser(
+    net: TwoTowerNet, config: TrainConfig, device: torch.device
+) -> torch.optim.Optimizer:
+    return torch.optim.AdamW(
+        net.parameters(),
+        lr=config.learning_rate,
+        weight_decay=config.weight_decay,
+        fused=True if device.type == "cuda" else None,
+    )
+
+
+def _runner(net: TwoTowerNet, config: TrainConfig, part: Part) -> nn.Module:
+    """The net as it is called in a step: compiled and distributed where asked for."""
+    runner: nn.Module = net
+    if config.compile_towers:
+        runner = cast("nn.Module", torch.compile(net, dynamic=True))
+    return DistributedDataParallel(runner) if part.world > 1 else runner
+
+
+def _casts(config: TrainConfig, device: torch.device) -> bool:
+    return config.autocast and device.type == "cuda"
+
+
+def _is_better(recall: float, progress: Progress) -> bool:
+    """Note the recall of the epoch that ended; say whether it is the best so far."""
+    progress.recalls.append(recall)
+    if recall <= progress.best_recall:
+        return False
+    progress.best_recall, progress.best_epoch = recall, progress.epoch
+    return True
+
+
+def _has_stalled(progress: Progress, config: TrainConfig) -> bool:
+    return bool(progress.recalls) and progress.epoch - progress.best_epoch >= config.patience

@@ -1,0 +1,92 @@
+"""Run the notebooks on a home, and keep what they show as pages."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from data.errors import DataError
+from pipelines.config.home import write_whole
+from pipelines.run_context import RunContext
+from pipelines.training.run_record import read_record
+
+__all__ = ["NOTEBOOKS", "execute_notebooks", "notebooks_here"]
+
+NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
+SECONDS_PER_CELL = 600
+FETCHED = re.compile(r'<script[^>]*\ssrc="https?://[^"]*"[^>]*>\s*</script>')
+
+
+def notebooks_here() -> list[Path]:
+    """The notebooks in order; raises ``DataError`` where they are not beside the code."""
+    found = sorted(NOTEBOOKS.glob("[0-9]*.ipynb"))
+    if not found:
+        raise DataError(f"{NOTEBOOKS} holds no notebooks; they come with a checkout of stayrank")
+    return found
+
+
+def execute_notebooks(context: RunContext, run: str) -> list[Path]:
+    """Run each notebook top to bottom on the home, in a kernel of its own.
+
+    Writes ``reports/latest/notebooks/*.html``, logs them to the run, returns their paths.
+    The notebooks themselves stay without outputs. Raises ``DataError`` naming the notebook
+    and the error of the first cell that fails.
+    """
+    notebooks, folder = notebooks_here(), context.home.report / "notebooks"
+    pages = []
+    with context.console.step("running the notebooks") as moved, _looking_at(context):
+        for done, notebook in enumerate(notebooks, start=1):
+            page = folder / f"{notebook.stem}.html"
+            write_whole(page, _page_of(notebook))
+            pages.append(page)
+            moved(done, len(notebooks))
+    context.tracking.log_artifacts(read_record(context.home, run).parent, folder, "notebooks")
+    return pages
+
+
+def _page_of(path: Path) -> str:
+    import nbformat
+    from nbclient import NotebookClient
+    from nbclient.exceptions import CellExecutionError
+    from nbconvert import HTMLExporter
+
+    notebook = nbformat.read(path, as_version=4)
+    client = NotebookClient(
+        notebook,
+        timeout=SECONDS_PER_CELL,
+        kernel_name="python3",
+        resources={"metadata": {"path": str(NOTEBOOKS.parent)}},
+    )
+    try:
+        client.execute()
+    except CellExecutionError as error:
+        raise DataError(f"notebook {path.name} stopped: {error.ename}: {error.evalue}") from error
+    page, _ = HTMLExporter().from_notebook_node(notebook)
+    # The exporter's page fetches scripts for formulas and widgets; there are none here.
+    return FETCHED.sub("", str(page))
+
+
+@contextmanager
+def _looking_at(context: RunContext) -> Iterator[None]:
+    """The kernels' environment: this home, and this checkout to import from."""
+    given = {
+        "STAYRANK_HOME": str(context.home.root.resolve()),
+        "PYTHONPATH": os.pathsep.join(
+            [str(NOTEBOOKS.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
+        ),
+        # The kernel's own files go where nothing of the person's is.
+        "IPYTHONDIR": str((context.home.root / "ipython").resolve()),
+    }
+    before = {name: os.environ.get(name) for name in given}
+    os.environ.update(given)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value

@@ -1,0 +1,82 @@
+"""What a batch leaves for people: its figures as Markdown, and one run in MLflow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pipelines.batch.journal import Batch
+from pipelines.tracking.tracking import Tracking
+
+__all__ = ["as_markdown", "log_batch", "warnings_of"]
+
+BATCH_TAG = "stayrank.batch"
+
+
+def log_batch(batch: Batch) -> Mapping[str, Any]:
+    """Log the batch as one MLflow run, however often it is started.
+
+    Where MLflow is away the results wait in the outbox and are logged by a later batch.
+    """
+    tracking = batch.context.tracking
+    tracking.deliver()
+    found = tracking.run_with_tag(BATCH_TAG, batch.name)
+    run_id = found or tracking.start_run(batch.name, tags={BATCH_TAG: batch.name})
+    with tracking.closing(run_id):
+        _log(batch, tracking, run_id)
+    left = tracking.deliver()
+    if left:
+        batch.context.console.say(
+            f"MLflow is away: {left} results wait in {batch.context.home.outbox} and will be "
+            "logged once when it is back"
+        )
+    return {"mlflow_run": run_id, "waiting": left}
+
+
+def as_markdown(batch: Batch) -> str:
+    """The batch's figures, a table, with what to worry about first."""
+    journal = batch.journal()
+    lines = [f"# {batch.name}", ""]
+    if journal.get("reason"):
+        lines += [f"**{journal['status']}**: {journal['reason']}", ""]
+    lines += [f"- {warning}" for warning in warnings_of(batch)]
+    lines += ["", "| stage | what | value |", "|---|---|---|"]
+    for stage, result in batch.results.items():
+        lines += [f"| {stage} | {name} | {value} |" for name, value in _plain(result)]
+    return "\n".join(lines) + "\n"
+
+
+def warnings_of(batch: Batch) -> list[str]:
+    """What the stages warned of, in their order."""
+    found: list[str] = []
+    for result in batch.results.values():
+        found += [result["warning"]] if result.get("warning") else []
+        found += result.get("warnings", ())
+    return found
+
+
+def _log(batch: Batch, tracking: Tracking, run_id: str) -> None:
+    figures = dict(_figures(batch))
+    tracking.log_metrics(run_id, [(name, value, 0) for name, value in figures.items()])
+    words = {"day": batch.day.isoformat(), "kind": batch.kind, "batch": batch.id}
+    tracking.set_tags(run_id, {f"{BATCH_TAG}.{name}": value for name, value in words.items()})
+    tracking.describe(run_id, as_markdown(batch))
+    tracking.log_artifacts(run_id, batch.folder / "journal.json")
+    page = batch.context.home.report_of(batch.day.isoformat()) / "index.html"
+    if batch.kind == "daily" and page.is_file():
+        tracking.log_artifacts(run_id, page)
+
+
+def _figures(batch: Batch) -> Iterator[tuple[str, float]]:
+    for stage, result in batch.results.items():
+        for name, value in result.items():
+            if isinstance(value, int | float) and not isinstance(value, bool):
+                yield f"{stage}.{name}".replace(" ", "_"), float(value)
+
+
+def _plain(result: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for name, value in result.items():
+        text = ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else value
+        if isinstance(text, list):
+            text = ", ".join(map(str, text))
+        yield name, str(text).replace("|", "/").replace("\n", " ")[:500]

@@ -1,0 +1,185 @@
+"""The daily batch: what is new, features, scores and recommendations, publication, report."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import UTC, date, datetime
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+
+from data.errors import DataError
+from data.schema.tables import QUALITY, RECOMMENDATIONS, SCORES
+from models.recommender import Recommender
+from pipelines.batch.batch_log import as_markdown, log_batch
+from pipelines.batch.inbox import arrive
+from pipelines.batch.journal import Batch, Stage, day_number
+from pipelines.batch.table_maintenance import check_tables, keep_tables
+from pipelines.config.home import write_whole
+from pipelines.evaluation.evaluate_run import evaluate
+from pipelines.feature_table.arrow_conversion import frame_of
+from pipelines.feature_table.build_table import build_features_table
+from pipelines.feature_table.training_rows import load_rows
+from pipelines.monitoring.monitor import monitor
+from pipelines.promotion.select_champion import Choice, choose
+from pipelines.recommendation.published_pointer import Published, read_published, write_published
+from pipelines.recommendation.recommend import recommend
+from pipelines.reporting.write_report import write_report
+from pipelines.run_context import RunContext
+from pipelines.training.run_record import load_one, read_record
+from pipelines.training.train import train
+
+__all__ = ["DAILY", "choose_models", "prepare", "publish", "recommend_day", "watch"]
+
+# Scored each day beside each other, so that a page shows whether the ranker still leads.
+SCORED_DAILY = ("popularity", "ranker")
+SPLIT = "day"
+# In the folder of a run that the gate has decided on.
+DECISION = "promotion.json"
+
+
+def prepare(batch: Batch) -> Mapping[str, Any]:
+    """Bring the features up to date."""
+    return {"features": build_features_table(batch.context)}
+
+
+def choose_models(batch: Batch) -> Mapping[str, Any]:
+    """The champion's run; the first is trained and judged here where there is none."""
+    context = batch.context
+    chosen = choose(context)
+    if chosen is None:
+        context.console.say("no trained models yet: training the first")
+        chosen = Choice(run=train(context), standing="latest")
+    if not (context.home.runs / chosen.run / DECISION).exists():
+        # Trained by a start that was cut off before it had judged, or never judged at all.
+        context.tracking.end_abandoned()
+        evaluate(context, chosen.run)
+        chosen = choose(context) or chosen
+    for warning in chosen.warnings:
+        context.console.say(f"warning: {warning}")
+    return asdict(chosen)
+
+
+def score(batch: Batch) -> Mapping[str, Any]:
+    """Score the newest day's impressions with the champion, beside what is scored already."""
+    context, run = batch.context, batch.results["models"]["run"]
+    newest = day_number(batch.day) - 1
+    rows = load_rows(context, (newest, newest))
+    if not rows.num_rows:
+        return {"rows": 0, "models": []}
+    record = read_record(context.home, run)
+    names = [name for name in SCORED_DAILY if name in record.models]
+    models = {name: load_one(context, record, name) for name in names}
+    _write_scores(context, models, rows)
+    return {"rows": rows.num_rows, "models": names}
+
+
+def recommend_day(batch: Batch) -> Mapping[str, Any]:
+    """Recommend for the day; the table changes, what is published does not."""
+    context, run = batch.context, batch.results["models"]["run"]
+    rows = recommend(context, run, day=day_number(batch.day))
+    return {"rows": rows, "version": context.version(RECOMMENDATIONS.name)}
+
+
+def publish(batch: Batch) -> Mapping[str, Any]:
+    """Put the day's recommendations into force, if they are whole.
+
+    Raises ``DataError``, with the last ones still in force, when they are not; an older
+    day never takes the place of a newer one.
+    """
+    context, made = batch.context, batch.results["recommend"]
+    rows = _whole_rows(context, batch.day, int(made["version"]))
+    before = read_published(context.home)
+    if before is not None and before.ds > batch.day.isoformat():
+        context.console.say(f"the recommendations of {before.ds} are newer and stay published")
+        return {"published": False, **asdict(before)}
+    published = Published(
+        ds=batch.day.isoformat(),
+        version=int(made["version"]),
+        rows=rows.height,
+        run=batch.results["models"]["run"],
+        ranker_version=str(rows["ranker_version"][0]),
+        published_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        batch=batch.id,
+    )
+    write_published(context.home, published)
+    context.console.say(f"published {rows.height:,} recommendations for {published.ds}")
+    return {"published": True, **asdict(published)}
+
+
+def watch(batch: Batch) -> Mapping[str, Any]:
+    """Measure data quality and drift against what the models in force were trained on."""
+    run = batch.results.get("train", batch.results.get("models", {})).get("run")
+    flagged = monitor(batch.context, run)
+    # Only what is new today is worth a notice; the report shows all of it.
+    newest = pl.lit(day_number(batch.day) - 1, pl.Int32).cast(pl.Date)
+    odd = batch.context.lake.scan(QUALITY.name).filter(pl.col("is_flagged"), pl.col("ds") == newest)
+    rows = odd.select(pl.len()).collect().item()
+    warning = f"{rows} measures of the newest day are out of their limits" if rows else ""
+    return {"flagged": flagged, "warning": warning}
+
+
+def report_day(batch: Batch) -> Mapping[str, Any]:
+    """Write the day's report: the HTML page, and the batch's own figures as Markdown."""
+    context = batch.context
+    folder = context.home.report_of(batch.day.isoformat())
+    page = write_report(context, batch.results["models"]["run"])
+    write_whole(folder / "batch.md", as_markdown(batch))
+    shutil.copyfile(page, folder / ".index.html")
+    (folder / ".index.html").replace(folder / "index.html")
+    return {"report": str(folder / "index.html")}
+
+
+DAILY: tuple[Stage, ...] = (
+    Stage(name="check tables", work=check_tables),
+    Stage(name="arrive", work=arrive),
+    Stage(name="features", work=prepare),
+    Stage(name="models", work=choose_models),
+    Stage(name="score", work=score),
+    Stage(name="recommend", work=recommend_day),
+    Stage(name="publish", work=publish),
+    Stage(name="monitor", work=watch),
+    Stage(name="report", work=report_day),
+    Stage(name="keep tables", work=keep_tables),
+    # The only stage that talks to a server and nothing else: another try can help.
+    Stage(name="log", work=log_batch, retries=3),
+)
+
+
+def _write_scores(context: RunContext, models: Mapping[str, Recommender], rows: pa.Table) -> None:
+    """One commit: the day's own scores anew, those of the windows as they were."""
+    own = frame_of(rows.select(["id_search", "id_listing", "market", "ds_search"]))
+    found = [
+        own.with_columns(
+            pl.lit(SPLIT).alias("split"),
+            pl.lit(name).alias("model"),
+            pl.Series("score", model.score(rows), dtype=pl.Float64),
+        )
+        for name, model in models.items()
+    ]
+    if context.lake.exists(SCORES.name):
+        held = context.lake.scan(SCORES.name).filter(
+            (pl.col("ds_search") == own["ds_search"][0]) & (pl.col("split") != SPLIT)
+        )
+        found.append(held.select(found[0].columns).collect())
+    context.lake.replace_partitions(SCORES.name, pl.concat(found))
+
+
+def _whole_rows(context: RunContext, day: date, version: int) -> pl.DataFrame:
+    """The day's recommendations, checked: some for every guest, ranked without a gap."""
+    rows = (
+        context.lake.scan(RECOMMENDATIONS.name, version=version)
+        .filter(pl.col("ds") == day)
+        .select("id_search", "rank", "score", "ranker_version")
+        .collect()
+    )
+    gaps = rows.group_by("id_search").agg(is_gapless=pl.col("rank").max() == pl.len())
+    if rows.is_empty() or not gaps["is_gapless"].all() or not rows["score"].is_finite().all():
+        raise DataError(
+            f"the recommendations of {day} are not whole ({rows.height:,} rows); the last ones "
+            "stay published. Run the day again"
+        )
+    return rows

@@ -1,0 +1,62 @@
+"""The tables before and after a batch: damage found, old versions dropped."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from typing import Any
+
+from data.errors import DataError
+from data.lake.checksums import damaged_files, remember_files
+from data.lake.lock import lake_lock
+from data.lake.retention import drop_old_versions
+from data.schema.tables import FEATURES, IMPRESSIONS, INGESTS, QUARANTINE, RECOMMENDATIONS, TABLES
+from pipelines.batch.journal import Batch
+from pipelines.recommendation.published_pointer import read_published
+
+__all__ = ["check_tables", "keep_tables"]
+
+# What cannot be made again from anything else under the home.
+SOURCES = (IMPRESSIONS.name, QUARANTINE.name, INGESTS.name)
+
+
+def check_tables(batch: Batch) -> Mapping[str, Any]:
+    """Look for damaged files; a damaged ``features`` table is removed, to be built again.
+
+    Raises ``DataError`` naming the file when one is damaged that cannot be made again.
+    """
+    context, warnings = batch.context, []
+    for table in TABLES:
+        damaged = damaged_files(context.lake, table.name)
+        if damaged and table.name in SOURCES:
+            raise DataError(
+                f"{damaged[0]}. The table {table.name} cannot be trusted; restore the lake from "
+                "a back-up (docs/operations.md). The last recommendations stay published"
+            )
+        if damaged and table.name == FEATURES.name:
+            shutil.rmtree(context.lake.path(table.name))
+            context.home.features_record.unlink(missing_ok=True)
+        warnings += damaged
+    for warning in warnings:
+        context.console.say(f"warning: {warning}")
+    return {"warnings": warnings}
+
+
+def keep_tables(batch: Batch) -> Mapping[str, Any]:
+    """Drop versions older than the settings keep, and remember the checksums of new files.
+
+    The version that is published stays, however old.
+    """
+    context, dropped = batch.context, {}
+    published = read_published(context.home)
+    with lake_lock(context.home.root, wait_s=context.settings.batch.wait_s):
+        for table in TABLES:
+            is_published = published is not None and table.name == RECOMMENDATIONS.name
+            dropped[table.name] = drop_old_versions(
+                context.lake,
+                table.name,
+                keep_days=context.settings.batch.keep_days,
+                keep_versions=(published.version,) if published and is_published else (),
+            )
+            remember_files(context.lake, table.name)
+    return {"dropped": dropped}

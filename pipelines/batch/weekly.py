@@ -1,0 +1,77 @@
+"""The weekly batch: tune, train, evaluate, decide on the champion, report, notebooks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pipelines.batch.batch_log import log_batch
+from pipelines.batch.daily import prepare, watch
+from pipelines.batch.journal import Batch, Stage
+from pipelines.batch.table_maintenance import check_tables, keep_tables
+from pipelines.evaluation.evaluate_run import evaluate
+from pipelines.promotion.select_champion import choose
+from pipelines.reporting.write_report import write_report
+from pipelines.training.train import train
+
+__all__ = ["WEEKLY"]
+
+
+def tune(batch: Batch) -> Mapping[str, Any]:
+    """Search the ranker's settings for as long as ``batch.tune_s`` allows; 0 leaves them."""
+    budget_s = batch.context.settings.batch.tune_s
+    if not budget_s:
+        return {"trials": 0}
+    from pipelines.training.tune_ranker import tune as search
+
+    return {"found": str(search(batch.context, budget_s=budget_s))}
+
+
+def train_week(batch: Batch) -> Mapping[str, Any]:
+    """Train every model, unless a start that was cut off had just finished doing so."""
+    context, newest = batch.context, batch.context.home.newest_run()
+    before = batch.journal().get("newest_before_training", "")
+    if batch.journal().get("is_training") and newest != before:
+        # All of it is on disk; what may be missing is the pointer and MLflow's last word.
+        context.home.set_latest_run(newest)
+        context.tracking.end_abandoned()
+        return {"run": newest}
+    batch.note(is_training=True, newest_before_training=newest)
+    return {"run": train(context)}
+
+
+def judge(batch: Batch) -> Mapping[str, Any]:
+    """Evaluate the run and let the gate decide; says who is champion now."""
+    run = batch.results["train"]["run"]
+    evaluate(batch.context, run)
+    chosen = choose(batch.context)
+    champion = chosen.run if chosen is not None and chosen.standing == "champion" else None
+    return {"run": run, "champion": champion, "is_promoted": champion == run}
+
+
+def report_week(batch: Batch) -> Mapping[str, Any]:
+    """Write the report of the new run."""
+    return {"report": str(write_report(batch.context, batch.results["train"]["run"]))}
+
+
+def notebooks(batch: Batch) -> Mapping[str, Any]:
+    """Execute the notebooks on this home, unless the settings say not to."""
+    if not batch.context.settings.batch.notebooks:
+        return {"executed": 0}
+    from pipelines.analysis.execute_notebooks import execute_notebooks
+
+    return {"executed": len(execute_notebooks(batch.context, batch.results["train"]["run"]))}
+
+
+WEEKLY: tuple[Stage, ...] = (
+    Stage(name="check tables", work=check_tables),
+    Stage(name="features", work=prepare),
+    Stage(name="tune", work=tune),
+    Stage(name="train", work=train_week),
+    Stage(name="judge", work=judge),
+    Stage(name="monitor", work=watch),
+    Stage(name="report", work=report_week),
+    Stage(name="notebooks", work=notebooks),
+    Stage(name="keep tables", work=keep_tables),
+    Stage(name="log", work=log_batch, retries=3),
+)

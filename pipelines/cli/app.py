@@ -1,0 +1,126 @@
+"""The application, the options that several commands share, and what they turn into."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from pipelines.config.console import Console
+from pipelines.config.home import home_for
+from pipelines.config.settings import load_settings
+
+if TYPE_CHECKING:
+    from pipelines.config.settings import Settings
+    from pipelines.run_context import RunContext
+
+__all__ = [
+    "CARE",
+    "GATE",
+    "LOOKING",
+    "SCHEDULED",
+    "STEPS",
+    "THE_JOB",
+    "EncodingOption",
+    "HomeOption",
+    "LogArgument",
+    "SeedOption",
+    "SettingsOption",
+    "SourceOption",
+    "app",
+    "context_of",
+    "origin_of",
+]
+
+THE_JOB = "The main job"
+STEPS = "Its steps, one by one"
+LOOKING = "Look at what was made"
+GATE = "The champion"
+SCHEDULED = "Scheduled runs"
+CARE = "Guests' rights"
+
+ORDER = (
+    *("run", "simulate", "ingest", "features", "train", "tune", "evaluate", "recommend", "report"),
+    *("dashboards", "notebooks", "published", "promote", "rollback"),
+    *("schedule", "daily", "weekly", "backfill", "forget-user"),
+)
+
+
+class InOrderOfUse(TyperGroup):
+    """Lists the commands as a newcomer meets them, not as their files are imported."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Names in the order of :data:`ORDER`."""
+        return sorted(super().list_commands(ctx), key=ORDER.index)
+
+
+app = typer.Typer(
+    cls=InOrderOfUse,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    help="Turns a stays marketplace's search log into ranked stays.\n\n"
+    "Start with [bold]stayrank run[/bold]: it simulates a week of Rio de Janeiro and São "
+    "Paulo, trains every model, and says how good each is.",
+)
+
+
+HomeOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--home",
+        envvar="STAYRANK_HOME",
+        help="Folder that holds everything a run makes. "
+        "Default: data/home, or data/home_SOURCE for the log of another source.",
+        show_default=False,
+    ),
+]
+SettingsOption = Annotated[
+    Path | None,
+    typer.Option("--settings", help="TOML file with settings. Default: stayrank.toml, if there."),
+]
+SeedOption = Annotated[
+    int | None, typer.Option("--seed", min=0, max=2**31 - 1, help="Seed of everything random.")
+]
+SourceOption = Annotated[
+    str,
+    typer.Option(
+        "--source",
+        help="The log's columns: airbnb, expedia_2013, or your own mapping, such as my_log.toml.",
+    ),
+]
+EncodingOption = Annotated[
+    str | None,
+    typer.Option("--encoding", help="Encoding of the text files, where it is not UTF-8."),
+]
+LogArgument = Annotated[
+    list[str],
+    typer.Argument(help="Log files, folders or globs (CSV, CSV.GZ, Parquet).", metavar="LOG..."),
+]
+
+
+def context_of(
+    home: Path | None, settings_file: Path | None, seed: int | None, origin: str = "simulated"
+) -> RunContext:
+    from pipelines.run_context import RunContext
+
+    settings = load_settings(settings_file, seed=seed)
+    _limit_threads(settings)
+    return RunContext(home=home_for(home, origin), settings=settings, console=Console())
+
+
+def _limit_threads(settings: Settings) -> None:
+    """Tell the libraries how many threads they may use, before they are imported."""
+    # Idle OpenMP threads spin by default; beside another program that costs minutes.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    if settings.threads:
+        for name in ("POLARS_MAX_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+            os.environ.setdefault(name, str(settings.threads))
+
+
+def origin_of(source: str) -> str:
+    return Path(source).stem

@@ -1,0 +1,54 @@
+"""The entry point: errors that people can mend become one message and an exit code."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from types import FrameType
+
+from data.errors import DataError
+from pipelines.cli.app import app
+from pipelines.config.console import Console
+from pipelines.config.settings import SettingsError
+
+__all__ = ["main"]
+
+
+class _Interruption:
+    """Remembers Ctrl-C: what it tears down on the way raises errors of its own."""
+
+    def __init__(self) -> None:
+        self.happened = False
+        signal.signal(signal.SIGINT, self)
+
+    def __call__(self, signum: int, frame: FrameType | None) -> None:
+        del signum, frame
+        self.happened = True
+        raise KeyboardInterrupt
+
+
+def main() -> None:
+    """Entry point: turns the errors that people can mend into one message and an exit code."""
+    interruption = _Interruption()
+    try:
+        app(standalone_mode=True)
+    except BaseException as error:
+        told = _in_words(error, interruption)
+        if told is None:
+            raise
+        message, code = told
+        Console().err.print(f"stayrank: {message}", markup=False)
+        sys.exit(code)
+
+
+def _in_words(error: BaseException, interruption: _Interruption) -> tuple[str, int] | None:
+    """The message and exit code of an error; ``None`` for one that is a fault of ours."""
+    if interruption.happened:
+        return "interrupted; the lake is whole, run the same command again to go on", 1
+    if isinstance(error, SettingsError):
+        return str(error), 2
+    if isinstance(error, DataError):
+        return str(error), 1
+    if isinstance(error, OSError):
+        return f"{error}. Nothing half-written remains; mend it and run again", 1
+    return None

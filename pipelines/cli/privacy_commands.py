@@ -1,0 +1,38 @@
+"""``forget-user``: the guest's right to erasure."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from pipelines.cli.app import CARE, HomeOption, SettingsOption, app, context_of
+
+__all__ = ["forget_user"]
+
+
+@app.command("forget-user", rich_help_panel=CARE)
+def forget_user(
+    guest: Annotated[
+        str, typer.Argument(help="The guest's id, as the logs have it.", metavar="ID")
+    ],
+    home: HomeOption = None,
+    settings: SettingsOption = None,
+) -> None:
+    """Erase a guest from every table, version, model input, report and file of the home.
+
+    Says what was removed, which models were trained on the guest, and when they are next;
+    where there is no trace of the id it says so, and changes nothing.
+    Logs outside the home are not touched: a log that names the guest brings them back.
+
+    Example: stayrank forget-user U1234567 --home data/home
+    """
+    from data.errors import DataError
+    from pipelines.privacy import forget_guest
+
+    context = context_of(home, settings, None)
+    erasure = forget_guest(context, guest)
+    for line in erasure.lines(guest):
+        context.console.say(line)
+    if erasure.left:
+        raise DataError(f"{len(erasure.left)} files still hold the id; they are named above")

@@ -1,0 +1,65 @@
+"""``report``, ``dashboards`` and ``notebooks``: what people look at."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from pipelines.cli.app import LOOKING, STEPS, HomeOption, app, context_of
+from pipelines.config.console import Console
+from pipelines.config.home import home_for
+
+__all__ = ["dashboards", "notebooks", "report"]
+
+
+@app.command(rich_help_panel=STEPS)
+def report(home: HomeOption = None) -> None:
+    """Write the HTML report of the latest run.
+
+    Example: stayrank report --home data/home
+    """
+    from pipelines.reporting.write_report import write_report
+
+    context = context_of(home, None, None)
+    context.console.say(str(write_report(context, context.home.latest_run().name)))
+
+
+@app.command(rich_help_panel=LOOKING)
+def dashboards(
+    home: HomeOption = None,
+    mlflow_port: Annotated[int, typer.Option(min=1, max=65_535)] = 5_000,
+    prefect_port: Annotated[int, typer.Option(min=1, max=65_535)] = 4_200,
+) -> None:
+    """Open the MLflow and Prefect pages on this machine, until Ctrl-C.
+
+    Example: stayrank dashboards --mlflow-port 5055
+    """
+    from pipelines.flows.dashboards import serve_dashboards
+
+    serve_dashboards(home_for(home, "simulated"), Console(), mlflow_port, prefect_port)
+
+
+@app.command(rich_help_panel=LOOKING)
+def notebooks(
+    home: HomeOption = None,
+    execute: Annotated[
+        bool, typer.Option("--execute", help="Run them all and write them as pages instead.")
+    ] = False,
+    browser: Annotated[bool, typer.Option(help="Open a browser, where there is one.")] = True,
+    port: Annotated[int, typer.Option(min=1, max=65_535)] = 8_888,
+) -> None:
+    """Open JupyterLab on the notebooks, with this environment and this home.
+
+    Example: stayrank notebooks --home data/home
+    """
+    if execute:
+        from pipelines.analysis.execute_notebooks import execute_notebooks
+
+        context = context_of(home, None, None)
+        for page in execute_notebooks(context, context.home.latest_run().name):
+            context.console.say(str(page))
+        return
+    from pipelines.analysis.jupyter import open_notebooks
+
+    open_notebooks(home_for(home, "simulated"), Console(), port=port, opens_browser=browser)

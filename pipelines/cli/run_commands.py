@@ -1,0 +1,118 @@
+"""``run``, ``simulate`` and ``ingest``: logs, and the whole job on them."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipelines.cli.app import (
+    STEPS,
+    THE_JOB,
+    EncodingOption,
+    HomeOption,
+    LogArgument,
+    SeedOption,
+    SettingsOption,
+    SourceOption,
+    app,
+    context_of,
+    origin_of,
+)
+from pipelines.config.console import Console
+from pipelines.config.settings import load_settings
+
+__all__ = ["ingest", "run", "simulate"]
+
+
+class FileFormat(StrEnum):
+    """Formats that a simulated log can be written in."""
+
+    CSV = "csv"
+    PARQUET = "parquet"
+
+
+@app.command(rich_help_panel=THE_JOB)
+def run(  # a command's options are its arguments
+    logs: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Log files, folders or globs; none: a simulated week.", metavar="[LOG...]"
+        ),
+    ] = None,
+    source: SourceOption = "airbnb",
+    home: HomeOption = None,
+    encoding: EncodingOption = None,
+    seed: SeedOption = None,
+    settings: SettingsOption = None,
+) -> None:
+    """The main job, end to end: log, features, models, scorecard, recommendations, report.
+
+    Example: stayrank run my_log.csv --home /data/stayrank
+    """
+    from pipelines.flows.prefect_environment import prepare_prefect
+    from pipelines.training.model_factory import check_settings
+
+    context = context_of(home, settings, seed, origin_of(source) if logs else "simulated")
+    check_settings(context.settings, for_recommending=True)
+    prepare_prefect(context.home.prepare())
+    from pipelines.config.disk_space import room_under
+    from pipelines.flows.run import main_job
+    from pipelines.reporting.terminal_summary import print_summary
+
+    with room_under(context.home):
+        main_job(str(context.home.root), [*(logs or [])], source, encoding, context.settings)
+    print_summary(context)
+
+
+@app.command(rich_help_panel=STEPS)
+def simulate(
+    out: Annotated[Path, typer.Option("--out", help="Folder to write log/ and truth/ into.")],
+    searches: Annotated[int, typer.Option("--searches", help="Searches in the week.")] = 60_000,
+    scenario: Annotated[
+        str,
+        typer.Option(help="default, bookers_oversampled, cold_market, drift or carnival."),
+    ] = "default",
+    file_format: Annotated[
+        FileFormat, typer.Option("--format", help="Format of the log's files.")
+    ] = FileFormat.PARQUET,
+    with_position: Annotated[
+        bool,
+        typer.Option("--with-position", help="Add position, is_random_order and propensity."),
+    ] = False,
+    seed: SeedOption = None,
+) -> None:
+    """Write a simulated week of searches, and its truth apart.
+
+    Example: stayrank simulate --out week --searches 100_000 --seed 7 --format csv
+    """
+    from pipelines.ingestion.simulate_log import simulate_to
+
+    simulate_to(
+        Console(),
+        out,
+        searches=searches,
+        seed=load_settings(seed=seed).seed,
+        scenario=scenario,
+        file_format=file_format.value,
+        with_position=with_position,
+    )
+
+
+@app.command(rich_help_panel=STEPS)
+def ingest(
+    logs: LogArgument,
+    source: SourceOption = "airbnb",
+    home: HomeOption = None,
+    encoding: EncodingOption = None,
+) -> None:
+    """Read a log into the lake: every row accepted, or quarantined with a reason.
+
+    Example: stayrank ingest searches_2018-02-*.csv.gz --source airbnb
+    """
+    from pipelines.ingestion.ingest_logs import ingest_logs
+
+    context = context_of(home, None, None, origin_of(source))
+    ingest_logs(context, [Path(log) for log in logs], source, encoding)

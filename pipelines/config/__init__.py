@@ -1,0 +1,1 @@
+"""Settings, the home and its paths, the console, and the check of free disk space."""

@@ -1,0 +1,269 @@
+"""Settings: one TOML file and the environment, checked at the edge.
+
+``stayrank.toml`` in the current folder (or the file named by ``--settings``), then
+environment variables such as ``STAYRANK_SEED`` or ``STAYRANK_RANKER__LEARNING_RATE``,
+then the command line; the later wins. The hyper-parameters live in the frozen
+dataclasses beside the models; here they are only read and checked.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from cronsim import CronSim, CronSimError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+__all__ = [
+    "BatchSettings",
+    "Behaviour",
+    "Settings",
+    "SettingsError",
+    "SimulationSettings",
+    "SplitSettings",
+    "in_words",
+    "load_settings",
+]
+
+SETTINGS_FILE = Path("stayrank.toml")
+PREFIX = "STAYRANK_"
+# Read by the command line and by the containers.
+NOT_SETTINGS = ("HOME", "BIND", "CHECKOUT", "IMAGE", "INBOX", "SECRETS")
+# What MLflow can keep runs and registered models in.
+STORES = ("http", "https", "postgresql", "mysql", "mssql", "sqlite")
+
+
+class SettingsError(ValueError):
+    """A setting is unknown or out of its range; the message names it (exit code 2)."""
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SimulationSettings(Section):
+    """The embedded default: the log that is simulated when none is given."""
+
+    searches: int = Field(default=60_000, ge=1, description="searches in the simulated week")
+    scenario: str = Field(default="default", description="name of a scenario of data.simulator")
+
+
+class SplitSettings(Section):
+    """Where the log's timeline is cut.
+
+    ``auto`` cuts by days when the log spans at most 14 days, by shares of the searches
+    when it is longer.
+    """
+
+    by: Literal["auto", "days", "shares"] = "auto"
+    valid_days: int = Field(default=1, ge=1)
+    test_days: int = Field(default=1, ge=1)
+    valid_share: float = Field(default=0.15, gt=0, lt=0.5)
+    test_share: float = Field(default=0.15, gt=0, lt=0.5)
+
+
+class RecommendationSettings(Section):
+    """How many listings each guest is given, out of how many candidates."""
+
+    top: int = Field(default=20, ge=1, le=1_000)
+    candidates: int = Field(
+        default=100, ge=1, le=10_000, description="retrieved per search, then ranked"
+    )
+    exposure: bool = Field(
+        default=True, description="help new listings by the policy chosen on validation"
+    )
+    most_loss: float = Field(
+        default=0.003, ge=0, lt=1, description="NDCG that this help may cost, as a share"
+    )
+    diversity: float = Field(
+        default=0.0, ge=0, le=10, description="weight of unlikeness in the first places; 0: none"
+    )
+
+
+class EvaluationSettings(Section):
+    """How the scorecard's intervals are made."""
+
+    replicates: int = Field(
+        default=1_000, ge=100, description="bootstrap replicates, clustered by guest"
+    )
+
+
+Behaviour = Literal["fail", "warn", "hold"]
+
+
+class BatchSettings(Section):
+    """The scheduled batches: where logs arrive, when, and what a bad day does.
+
+    ``fail`` ends the run with an error; ``warn`` goes on with what there is and says so;
+    ``hold`` ends it quietly with the last recommendations still published. Each of the
+    three sends a notice, and none ever unpublishes anything.
+    """
+
+    inbox: Path = Field(
+        default=Path("inbox"), description="folder of arriving logs, under the home unless absolute"
+    )
+    source: str = Field(default="airbnb", description="column mapping of the arriving logs")
+    when_missing: Behaviour = Field(default="hold", description="no file brought the day's log")
+    when_empty: Behaviour = Field(default="hold", description="its file has not one row")
+    when_small: Behaviour = Field(default="warn", description="far fewer rows than usual")
+    when_rejected: Behaviour = Field(default="fail", description="all rows rejected, or no log")
+    small_share: float = Field(
+        default=0.5, gt=0, lt=1, description="of the usual rows, at which a day is small"
+    )
+    usual_days: int = Field(default=7, ge=1, description="days whose median is the usual size")
+    when_busy: Literal["wait", "refuse"] = Field(
+        default="wait", description="what a second start of the same day does"
+    )
+    wait_s: float = Field(default=7_200.0, ge=0, description="longest wait for another batch")
+    time_zone: str = Field(default="America/Sao_Paulo", description="of the clock and the cron")
+    daily_cron: str = Field(default="0 4 * * *", description="when the daily starts")
+    weekly_cron: str = Field(default="0 22 * * 0", description="when the weekly starts")
+    tune_s: float = Field(default=0.0, ge=0, description="seconds of tuning a week; 0: none")
+    notebooks: bool = Field(default=True, description="the weekly executes the notebooks")
+    keep_days: int = Field(default=30, ge=1, description="days that old table versions stay")
+    stage_limit_s: float = Field(default=14_400.0, gt=0, description="longest time of a stage")
+
+    @field_validator("time_zone")
+    @classmethod
+    def _is_time_zone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (ValueError, OSError, ZoneInfoNotFoundError) as error:
+            raise ValueError("no time zone has this name; write one like Europe/Lisbon") from error
+        return name
+
+    @field_validator("daily_cron", "weekly_cron")
+    @classmethod
+    def _is_cron(cls, line: str) -> str:
+        try:
+            CronSim(line, datetime(2026, 1, 1, tzinfo=UTC))
+        except CronSimError as error:
+            raise ValueError(
+                f"not a cron line ({error}); write one like 0 4 * * * (every day at 4)"
+            ) from error
+        return line
+
+
+class Settings(BaseSettings):
+    """All settings of a run, with defaults that need no file at all."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True
+    )
+
+    seed: int = Field(default=0, ge=0, lt=2**31)
+    threads: int = Field(default=0, ge=0, description="0 means every core the process may use")
+    simulation: SimulationSettings = SimulationSettings()
+    split: SplitSettings = SplitSettings()
+    evaluation: EvaluationSettings = EvaluationSettings()
+    recommendation: RecommendationSettings = RecommendationSettings()
+    batch: BatchSettings = BatchSettings()
+    tracking_uri: str = Field(
+        default="", description="an MLflow server's address; empty: SQLite under the home"
+    )
+    pseudonym_key: SecretStr = Field(
+        default=SecretStr(""), description="key that pseudonymises guests at ingest; empty: none"
+    )
+    webhook: SecretStr = Field(
+        default=SecretStr(""), description="address that notices are posted to; empty: none"
+    )
+    models: tuple[str, ...] = (
+        "random",
+        "cheapest",
+        "best_rated",
+        "popularity",
+        "als",
+        "two_tower",
+        "ranker",
+    )
+    als: dict[str, Any] = Field(default_factory=dict, description="models.baselines.implicit_als")
+    two_tower: dict[str, Any] = Field(default_factory=dict, description="models.two_tower")
+    retrieval: dict[str, Any] = Field(
+        default_factory=dict,
+        description="models.two_tower.retrieval.retriever: what finds the candidates",
+    )
+    funnel: dict[str, Any] = Field(default_factory=dict, description="models.funnel.funnel_model")
+    ranker: dict[str, Any] = Field(default_factory=dict, description="models.ranker")
+
+    @field_validator("tracking_uri")
+    @classmethod
+    def _is_store(cls, uri: str) -> str:
+        if uri and uri.partition("://")[0] not in STORES:
+            raise ValueError(f"must begin with one of {', '.join(f'{s}://' for s in STORES)}")
+        return uri
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Command line first, then the environment, then the file."""
+        del dotenv_settings, file_secret_settings
+        toml = TomlConfigSettingsSource(settings_cls, settings_cls.model_config.get("toml_file"))
+        return init_settings, env_settings, toml
+
+
+def load_settings(file: Path | None = None, **overrides: Any) -> Settings:
+    """Read the settings; ``overrides`` that are ``None`` are left to file and environment.
+
+    Raises :class:`SettingsError` naming each unknown or unsound setting.
+    """
+    if file is not None and not file.is_file():
+        raise SettingsError(f"the settings file {file} does not exist")
+
+    _refuse_misspelt_names()
+
+    class FromFile(Settings):
+        model_config = SettingsConfigDict(toml_file=file or SETTINGS_FILE)
+
+    given = {name: value for name, value in overrides.items() if value is not None}
+    try:
+        return FromFile(**given)
+    except ValidationError as error:
+        raise SettingsError(in_words(error)) from error
+    except ValueError as error:  # TOML syntax
+        raise SettingsError(f"{file or SETTINGS_FILE}: {error}") from error
+
+
+def _refuse_misspelt_names() -> None:
+    """Not every unknown name: a cluster may set ``STAYRANK_SERVICE_HOST`` and the like."""
+    known = [name.upper() for name in Settings.model_fields]
+    for variable in sorted(os.environ):
+        name = variable.removeprefix(PREFIX).partition("__")[0]
+        if not variable.startswith(PREFIX) or name in (*known, *NOT_SETTINGS):
+            continue
+        meant = get_close_matches(name, known, n=1, cutoff=0.8)
+        if meant and not name.endswith("_FILE"):
+            raise SettingsError(
+                f"{variable} in the environment is no setting; {PREFIX}{meant[0]} is. "
+                "Rename it, or take it out"
+            )
+
+
+def in_words(error: ValidationError, section: str = "") -> str:
+    """Each problem in a line, with the setting's whole name and what was given."""
+    lines = []
+    for problem in error.errors():
+        name = ".".join(str(part) for part in (*section.split(), *problem["loc"]))
+        told = problem["msg"].removeprefix("Value error, ")
+        if problem["type"] == "extra_forbidden":
+            lines.append(f"setting {name} is not known")
+        elif problem["loc"]:
+            lines.append(f"setting {name} = {problem['input']!r}: {told}")
+        else:  # of several settings together
+            lines.append(f"settings of {name}: {told}")
+    return "\n".join(lines)

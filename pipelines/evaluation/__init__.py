@@ -1,0 +1,1 @@
+"""The scorecard of a run: scores, metrics with intervals, diagnostics."""

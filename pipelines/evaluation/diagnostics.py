@@ -1,0 +1,172 @@
+"""What the pictures, the report and the notebooks show beside the scorecard, kept per run.
+
+Gathered once, while rows and models are in memory, into ``runs/<run>/evidence/``: small
+Parquet files, so that a report can be written again without loading a model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+
+from data.errors import DataError
+from data.schema.tables import CLICKED
+from models.funnel.funnel_model import FunnelModel
+from models.ranking_order import group_codes, rank_within, tie_keys
+from models.reranking.new_listing_exposure import ExposurePolicy, exposure_curve
+from pipelines.config.home import Home
+from pipelines.evaluation.evaluated_run import JudgedRun
+from pipelines.evaluation.ranker_diagnostics import ablation, contributions, examples
+from pipelines.evaluation.retrieval_recall import retrieval_of
+from pipelines.feature_table.arrow_conversion import frame_of
+from pipelines.run_context import RunContext
+
+__all__ = ["gather_evidence", "read_evidence"]
+
+BONUSES = (0.0, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0)
+TOP = 10
+DECILES = 10
+
+
+def gather_evidence(context: RunContext, judged: JudgedRun) -> None:
+    """Write every piece of evidence that the run's models allow."""
+    folder = _folder(context.home, judged.record.name)
+    folder.mkdir(parents=True, exist_ok=True)
+    makers: dict[str, Callable[[RunContext, JudgedRun], pl.DataFrame | None]] = {
+        "ablation": ablation,
+        "shap": contributions,
+        "trade_off": _trade_off,
+        "calibration": _calibration,
+        "retrieval": _retrieval,
+        "exposure": _exposure,
+        "examples": examples,
+    }
+    for name, make in makers.items():
+        frame = make(context, judged)
+        if frame is not None:
+            frame.write_parquet(folder / f"{name}.parquet")
+
+
+def read_evidence(home: Home, run: str, name: str) -> pl.DataFrame | None:
+    """A piece of evidence; ``None`` where the run has none of it.
+
+    Raises ``DataError`` where the file is damaged.
+    """
+    path = _folder(home, run) / f"{name}.parquet"
+    if not path.is_file():
+        return None
+    try:
+        return pl.read_parquet(path)
+    except pl.exceptions.ComputeError as error:
+        raise DataError(f"{path}: damaged ({error}); evaluate the run again") from error
+
+
+def _folder(home: Home, run: str) -> Path:
+    return home.runs / run / "evidence"
+
+
+def _trade_off(context: RunContext, judged: JudgedRun) -> pl.DataFrame | None:
+    """What each exposure policy for new listings costs and brings."""
+    del context
+    rows = judged.rows.test
+    if judged.ranker is None or "listing_is_new" not in rows.column_names:
+        return None
+    policies = [ExposurePolicy(bonus=bonus, k=TOP) for bonus in BONUSES]
+    return frame_of(exposure_curve(rows, judged.scores["ranker"], policies))
+
+
+def _calibration(context: RunContext, judged: JudgedRun) -> pl.DataFrame | None:
+    """Predicted and actual share of each stage by decile of the prediction and market."""
+    del context
+    funnel = judged.models.get("funnel")
+    if not isinstance(funnel, FunnelModel):
+        return None
+    test = judged.rows.test
+    frame = frame_of(test.select(["market", "stage"]))
+    frames = []
+    for reached, (stage, values) in enumerate(funnel.probabilities(test).items(), start=1):
+        told = frame.with_columns(
+            predicted=pl.Series(values), actual=(pl.col("stage") >= reached).cast(pl.Float64)
+        )
+        decile = (pl.col("predicted").rank("ordinal") - 1) * DECILES // pl.len()
+        frames.append(
+            told.with_columns(decile.over("market").alias("decile"))
+            .group_by("market", "decile")
+            .agg(pl.col("predicted").mean(), pl.col("actual").mean(), rows=pl.len())
+            .with_columns(stage=pl.lit(stage))
+        )
+    return pl.concat(frames).sort("stage", "market", "decile")
+
+
+def _retrieval(context: RunContext, judged: JudgedRun) -> pl.DataFrame | None:
+    """Rank at which each taken listing was retrieved, by model; null below the first 100.
+
+    ``decile`` is of the listing's popularity (clicks before the test window) among the
+    market's catalogue, 10 the most popular.
+    """
+    found = retrieval_of(context, judged.models, judged.rows)
+    if found is None:
+        return None
+    earlier = pl.concat(
+        [
+            frame_of(part.select(["market", "id_listing", "stage"]))
+            for part in (judged.rows.train, judged.rows.valid)
+        ],
+        how="vertical_relaxed",
+    )
+    clicks = earlier.group_by("market", "id_listing").agg(
+        clicks=(pl.col("stage") >= int(CLICKED)).sum()
+    )
+    popular = (
+        found.catalogue.select("market", "id_listing")
+        .join(clicks, on=["market", "id_listing"], how="left")
+        .with_columns(pl.col("clicks").fill_null(0))
+        .with_columns(
+            decile=(
+                (pl.col("clicks").rank("ordinal").over("market") - 1)
+                * DECILES
+                // pl.len().over("market")
+                + 1
+            )
+        )
+    )
+    taken = found.taken.select("id_search", "id_listing", "market", "stage").join(
+        popular.select("market", "id_listing", "decile"), on=["market", "id_listing"], how="left"
+    )
+    key = ["id_search", "id_listing"]
+    return pl.concat(
+        [
+            taken.join(frame_of(table).select(*key, "rank"), on=key, how="left").with_columns(
+                model=pl.lit(model)
+            )
+            for model, table in found.found.items()
+        ]
+    )
+
+
+def _exposure(context: RunContext, judged: JudgedRun) -> pl.DataFrame | None:
+    """Per listing: places in the top 10, as shown by chance and under the ranker.
+
+    ``expected`` is what a random order of the same results would have given it.
+    """
+    del context
+    test = judged.rows.test
+    needed = ("market", "id_listing", "listing_lat", "listing_lng")
+    if judged.ranker is None or not set(needed) <= set(test.column_names):
+        return None
+    ranks = rank_within(group_codes(test["id_search"]), judged.scores["ranker"], tie_keys(test))
+    frame = frame_of(test.select([*needed, "id_search"])).with_columns(
+        rank=pl.Series(ranks), results=pl.len().over("id_search")
+    )
+    chance = pl.min_horizontal(pl.lit(TOP) / pl.col("results"), pl.lit(1.0))
+    return (
+        frame.group_by("market", "id_listing")
+        .agg(
+            pl.col("listing_lat", "listing_lng").first(),
+            ranked=(pl.col("rank") <= TOP).sum(),
+            expected=chance.sum(),
+        )
+        .sort("market", "id_listing")
+    )

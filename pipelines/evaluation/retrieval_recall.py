@@ -1,0 +1,182 @@
+"""How much of what guests took is retrieved from the whole catalogue, and by which model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import torch
+
+from data.schema.tables import BOOKED, CLICKED
+from models.baselines.heuristics import Popularity
+from models.baselines.implicit_als import Collaborative
+from models.evaluation.catalogue_recall import RetrievalSettings, catalogue_recall
+from models.evaluation.scorecard import Score
+from models.ranking_order import hashed_ids
+from models.recommender import Recommender
+from models.two_tower.exact_search import exact_top_k
+from models.two_tower.inputs.eligibility import Eligibility
+from models.two_tower.recommender import TwoTower
+from models.two_tower.retrieval.retriever import Retriever
+from pipelines.feature_table.arrow_conversion import arrow, frame_of
+from pipelines.feature_table.training_rows import SplitRows
+from pipelines.recommendation.candidate_retrieval import MET_COLUMNS, candidate_finder, met_by
+from pipelines.run_context import RunContext
+
+__all__ = ["CANDIDATES", "RETRIEVED", "Retrieval", "retrieval_of", "retrieval_scores"]
+
+RETRIEVED = 100
+REFERENCE = "popularity"
+# What ``recommend`` ranks: the two-tower with all that retrieval knows beside it.
+CANDIDATES = "candidates"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Retrieval:
+    """What each model retrieves for the test window's searches in which something was taken.
+
+    Attributes:
+        taken: the rows that were clicked, contacted or booked.
+        queries: one row per search of them.
+        catalogue: one row per listing, as known before the test window.
+        found: model → ``id_search, id_listing, rank``.
+    """
+
+    taken: pl.DataFrame
+    queries: pl.DataFrame
+    catalogue: pl.DataFrame
+    found: dict[str, pa.Table]
+
+
+def retrieval_scores(
+    context: RunContext,
+    models: Mapping[str, Recommender],
+    rows: SplitRows,
+    *,
+    reference: str = REFERENCE,
+    prior: pl.DataFrame | None = None,
+) -> list[Score]:
+    """Recall@100 of the test window's clicked, contacted or booked listings.
+
+    ``reference`` is the model that the others are compared with; without it there are no
+    scores. With a ``prior`` the candidates that ``recommend`` ranks are judged too.
+    """
+    retrieval = retrieval_of(context, models, rows, prior=prior)
+    if retrieval is None or reference not in models:
+        return []
+    settings = RetrievalSettings(
+        k=RETRIEVED,
+        split="test",
+        reference=reference,
+        replicates=context.settings.evaluation.replicates,
+        seed=context.settings.seed,
+    )
+    taken = retrieval.taken
+    return catalogue_recall(arrow(taken), retrieval.found, _segments(taken), settings)
+
+
+def retrieval_of(
+    context: RunContext,
+    models: Mapping[str, Recommender],
+    rows: SplitRows,
+    *,
+    prior: pl.DataFrame | None = None,
+) -> Retrieval | None:
+    """What each model retrieves; ``None`` where nothing was taken.
+
+    Every model retrieves from the same catalogue under the same eligibility (capacity,
+    nights, price filter, radius), exactly.
+    """
+    test = frame_of(rows.test).sort("search_s", "id_search", "id_listing")
+    taken = test.filter(pl.col("stage") >= int(CLICKED))
+    if taken.is_empty():
+        return None
+    queries = taken.unique("id_search", keep="first", maintain_order=True)
+    catalogue = _catalogue(rows, test)
+    found = {
+        name: _retrieve(model, arrow(queries), arrow(catalogue), rows.test)
+        for name, model in models.items()
+        if isinstance(model, Popularity | Collaborative | TwoTower)
+    }
+    tower = models.get("two_tower")
+    if prior is not None and isinstance(tower, TwoTower):
+        finder = candidate_finder(context, tower.remembering(rows.test), catalogue, queries, prior)
+        found[CANDIDATES] = _found(finder, queries, rows)
+    return Retrieval(taken=taken, queries=queries, catalogue=catalogue, found=found)
+
+
+def _found(finder: Retriever, queries: pl.DataFrame, rows: SplitRows) -> pa.Table:
+    """The candidates, each guest's past taken from all windows, as of each search."""
+    parts = [part.select(MET_COLUMNS) for part in (rows.train, rows.valid, rows.test)]
+    impressions = pa.concat_tables(parts, promote_options="permissive")
+    asked = arrow(queries)
+    return finder.retrieve(asked, RETRIEVED, familiar=met_by(asked, impressions, finder.catalogue))
+
+
+def _catalogue(rows: SplitRows, test: pl.DataFrame) -> pl.DataFrame:
+    """Every listing once: its last row before the test window, or its first one in it.
+
+    Later rows of the test window would carry booking counts that did not exist yet. In the
+    order of a hash of the id, so that ties between listings are broken by a fair coin.
+    """
+    # The training rows have their attributes only, which is what retrieval reads.
+    names = rows.train.column_names
+    parts = [frame_of(rows.train), frame_of(rows.valid.select(names))]
+    before = pl.concat(parts, how="vertical_relaxed")
+    test = test.select(names)
+    # Only the keys are sorted: the rows have all features, and sorting them copies them.
+    keys = before.select("id_listing", "search_s", "id_search").with_row_index("_at")
+    latest_at = keys.sort("search_s", "id_search").unique("id_listing", keep="last")["_at"]
+    latest = before[latest_at]
+    new = test.unique("id_listing", keep="first").join(latest, on="id_listing", how="anti")
+    every = pl.concat([latest, new], how="vertical_relaxed")
+    coin = hashed_ids(pa.chunked_array([every["id_listing"].to_arrow()]))
+    return every.with_columns(pl.Series("_coin", coin)).sort("_coin").drop("_coin")
+
+
+def _retrieve(
+    model: Recommender, queries: pa.Table, catalogue: pa.Table, outcomes: pa.Table
+) -> pa.Table:
+    eligible = Eligibility.of(queries, catalogue)
+    if isinstance(model, TwoTower):
+        return model.remembering(outcomes).retrieve(
+            queries, catalogue, RETRIEVED, eligible=eligible
+        )
+    if isinstance(model, Collaborative):
+        vectors: tuple[Any, Any] = model.encode_queries(queries), model.encode_listings(catalogue)
+    else:  # popularity is the same for every query
+        vectors = np.ones((queries.num_rows, 1)), model.score(catalogue)[:, None]
+    query_QD, listing_LD = (torch.from_numpy(v.astype(np.float64)) for v in vectors)
+    scores, places = exact_top_k(
+        query_QD,
+        listing_LD,
+        RETRIEVED,
+        allowed=eligible,
+    )
+    return _pairs(queries, catalogue, scores.numpy(), places.numpy())
+
+
+def _pairs(queries: pa.Table, catalogue: pa.Table, scores: Any, places: Any) -> pa.Table:
+    query, column = np.nonzero(np.isfinite(scores))
+    return pa.table(
+        {
+            "id_search": queries["id_search"].take(pa.array(query)),
+            "id_listing": catalogue["id_listing"].take(pa.array(places[query, column])),
+            "rank": pa.array((column + 1).astype(np.int32)),
+        }
+    )
+
+
+def _segments(taken: pl.DataFrame) -> dict[str, np.ndarray[Any, np.dtype[np.bool_]]]:
+    segments = {f"market={m}": taken["market"] == m for m in sorted(taken["market"].unique())}
+    segments["stage=booked"] = taken["stage"] == int(BOOKED)
+    if "guest_past_clicks" in taken.columns:
+        # What collaborative filtering lives on: a guest who has clicked before.
+        segments["guest=clicked_before"] = taken["guest_past_clicks"].fill_null(0) > 0
+    if "listing_is_new" in taken.columns:
+        segments["listing=new"] = taken["listing_is_new"].fill_null(value=False)
+    return {name: mask.to_numpy() for name, mask in segments.items()}

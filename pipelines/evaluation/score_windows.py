@@ -1,0 +1,54 @@
+"""Every model's score of every impression of the validation and test windows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from data.schema.tables import SCORES
+from models.recommender import Recommender, Scores
+from models.two_tower.recommender import TwoTower
+from pipelines.feature_table.training_rows import SplitRows
+from pipelines.run_context import RunContext
+
+__all__ = ["score_of_window", "score_windows"]
+
+
+def score_windows(
+    context: RunContext, models: Mapping[str, Recommender], rows: SplitRows
+) -> dict[str, dict[str, Scores]]:
+    """Write the ``scores`` table; returns split → model → one score per row of the window."""
+    windows = {"valid": rows.valid, "test": rows.test}
+    scores = {
+        split: {name: score_of_window(model, rows, split) for name, model in models.items()}
+        for split in windows
+    }
+    frames = [
+        _scores_frame(window, split, name, scores[split][name])
+        for split, window in windows.items()
+        for name in models
+    ]
+    context.lake.replace_all(SCORES.name, pl.concat(frames).lazy())
+    return scores
+
+
+def score_of_window(model: Recommender, rows: SplitRows, split: str) -> Scores:
+    """Scores of a window; the tower also remembers what happened earlier in that window."""
+    judged = rows.valid if split == "valid" else rows.test
+    if isinstance(model, TwoTower) and split == "test":
+        model = model.remembering(judged)
+    return model.score(judged)
+
+
+def _scores_frame(rows: pa.Table, split: str, model: str, scores: Scores) -> pl.DataFrame:
+    keys = pl.DataFrame(
+        pl.from_arrow(rows.select(["id_search", "id_listing", "market", "ds_search"]))
+    )
+    return keys.with_columns(
+        pl.lit(split).alias("split"),
+        pl.lit(model).alias("model"),
+        pl.Series("score", np.asarray(scores, dtype=np.float64)),
+    )

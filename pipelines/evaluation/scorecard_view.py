@@ -1,0 +1,132 @@
+"""What of a scorecard is shown to people: which metrics, which markets, and in which words."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from models.evaluation.provenance import Honesty, Provenance
+from models.evaluation.scorecard import Score, Scorecard
+from pipelines.config.home import Home
+
+__all__ = [
+    "counted",
+    "figure",
+    "g_shown",
+    "headline",
+    "metrics_shown",
+    "read_scorecard",
+    "segments_shown",
+    "table_rows",
+]
+
+METRICS = {
+    "ndcg_at_5": "NDCG@5",
+    "ndcg_at_10": "NDCG@10",
+    "mrr": "MRR",
+    "recall_at_10": "recall@10",
+}
+
+
+# Where the test window has no booking, the clicks and contacts are looked at.
+METRICS_WITHOUT_BOOKINGS = {
+    "graded_ndcg_at_5": "graded NDCG@5",
+    "graded_ndcg_at_10": "graded NDCG@10",
+    "search_auc_click": "click AUC in a search",
+}
+
+
+# Share of what the best possible order could win that a model's order wins.
+CEILINGS = {
+    "g_taste_at_10": "G@10, knowing the taste",
+    "g_observables_at_10": "G@10, knowing the observables",
+}
+
+
+# Of a log with many markets only the largest are printed; all are in the scorecard.
+MARKETS_PRINTED = 4
+
+
+FEWEST_SEARCHES_PRINTED = 10
+
+
+ORACLES = "oracle_"
+
+
+def read_scorecard(home: Home) -> Scorecard:
+    """The latest scorecard as it was written."""
+    folder = home.report
+    panel: dict[str, Any] = json.loads((folder / "honesty.json").read_text())
+    for name in ("segments_left_out", "warnings"):
+        panel[name] = tuple(panel[name])
+    given: dict[str, Any] = {
+        k: tuple(v) if isinstance(v, list) else v for k, v in panel["provenance"].items()
+    }
+    honesty = Honesty(**{**panel, "provenance": Provenance(**given)})
+    return Scorecard(scores=Scorecard.read_json(folder / "scorecard.json"), honesty=honesty)
+
+
+def segments_shown(scorecard: Scorecard) -> list[str]:
+    """The whole, and every market; of many the largest, if they have enough to look at."""
+    primary = list(metrics_shown(scorecard))[1]
+    markets: dict[str, int] = {}
+    for score in scorecard.scores:
+        if score.segment.startswith("market=") and score.metric == primary:
+            markets[score.segment] = score.searches
+    if len(markets) > MARKETS_PRINTED:
+        markets = {m: n for m, n in markets.items() if n >= FEWEST_SEARCHES_PRINTED}
+    largest = sorted(markets, key=lambda m: (-markets[m], m))[:MARKETS_PRINTED]
+    return ["all", *sorted(largest)]
+
+
+def metrics_shown(scorecard: Scorecard) -> dict[str, str]:
+    """Metric → heading: those of bookings, or of clicks where the test has no booking."""
+    has_bookings = any(score.metric == "ndcg_at_10" for score in scorecard.scores)
+    return METRICS if has_bookings else METRICS_WITHOUT_BOOKINGS
+
+
+def g_shown(scorecard: Scorecard) -> dict[str, str]:
+    """Metric → heading of G under each ceiling; empty where the truth is not known."""
+    known = {score.metric for score in scorecard.scores}
+    return {metric: heading for metric, heading in CEILINGS.items() if metric in known}
+
+
+def headline(scorecard: Scorecard, model: str = "ranker") -> str:
+    """One sentence: how much better the ranker is than popularity, and how sure."""
+    metric, heading = list(metrics_shown(scorecard).items())[1]
+    try:
+        score = scorecard.find(model, metric)
+    except KeyError:
+        return f"no {heading} of {model}: nothing in the test window can be scored"
+    if score.difference is None:
+        return f"{model}: {heading} {figure(score)}"
+    reference = score.value - score.difference
+    share = f" ({score.difference / reference:+.0%})" if reference > 0 else ""
+    return (
+        f"{model} against {score.versus}: {heading} {score.difference:+.4f}{share}, "
+        f"95% interval {score.difference_low:+.4f} to {score.difference_high:+.4f}, "
+        f"{score.searches:,} searches with {counted(metric)}"
+    )
+
+
+def counted(metric: str) -> str:
+    return "a booking" if metric in METRICS else "an action"
+
+
+def figure(score: Score | None) -> str:
+    """``0.432 (0.410–0.450)``, or a dash."""
+    if score is None:
+        return "–"
+    if score.low is None or score.high is None:
+        return f"{score.value:.3f}"
+    dash = "–" if score.low >= 0 else " to "
+    return f"{score.value:.3f} ({score.low:.3f}{dash}{score.high:.3f})"
+
+
+def table_rows(scorecard: Scorecard, segment: str) -> list[tuple[str, Sequence[Score | None]]]:
+    """Model and figures, best model last."""
+    metrics = tuple(metrics_shown(scorecard))
+    rows = scorecard.table(metrics, segments=[segment])
+    rows.sort(key=lambda row: row[metrics[1]].value if row[metrics[1]] else -1.0)
+    return [(row["model"], [row[metric] for metric in metrics]) for row in rows]

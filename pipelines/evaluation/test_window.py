@@ -1,0 +1,98 @@
+"""The test window judged: ranking metrics, G where the truth is known, label maturity."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pyarrow as pa
+
+from data.schema.tables import IMPRESSIONS, INGESTS, TRUTH
+from models.evaluation.config import EvaluationConfig
+from models.evaluation.evaluate import evaluate
+from models.evaluation.evaluation_inputs import Context
+from models.evaluation.label_maturity import (
+    DayMaturity,
+    label_maturity,
+    maturity_warning,
+    window_maturity,
+)
+from models.evaluation.oracle import CEILINGS
+from models.evaluation.provenance import Provenance
+from models.evaluation.scorecard import Scorecard
+from models.evaluation.segments import SegmentColumns
+from models.recommender import Scores
+from pipelines.feature_table.arrow_conversion import arrow, frame_of
+from pipelines.run_context import RunContext
+from pipelines.training.run_record import RunRecord
+
+__all__ = ["REFERENCE", "judge_test_window"]
+
+REFERENCE = "popularity"
+
+
+def judge_test_window(
+    context: RunContext, record: RunRecord, rows: pa.Table, scores: Mapping[str, Scores]
+) -> Scorecard:
+    """Every metric of every model over all listings that each search of the test showed."""
+    config = EvaluationConfig(replicates=context.settings.evaluation.replicates, seed=record.seed)
+    accompanying = Context(
+        provenance=_provenance(context, record),
+        columns=SegmentColumns(returning="guest_past_searches"),
+    )
+    return evaluate(
+        _with_position(context, rows),
+        scores,
+        split="test",
+        reference=REFERENCE,
+        config=config,
+        truth=_truth(context, rows),
+        context=accompanying,
+    )
+
+
+def _with_position(context: RunContext, rows: pa.Table) -> pa.Table:
+    """The rows with ``position`` where the log has one: to judge by, never to score with."""
+    if "position" not in context.lake.columns(IMPRESSIONS.name):
+        return rows
+    keys = frame_of(rows.select(["id_search", "id_listing"])).lazy()
+    shown = context.lake.scan(IMPRESSIONS.name).select("id_search", "id_listing", "position")
+    joined = keys.join(shown, on=["id_search", "id_listing"], how="left", maintain_order="left")
+    found = arrow(joined.collect(engine="streaming"))
+    return rows.append_column("position", found["position"])
+
+
+def _truth(context: RunContext, rows: pa.Table) -> dict[str, Scores] | None:
+    """The simulator's probabilities of these rows, where the log is a simulated one."""
+    if not context.lake.exists(TRUTH.name):
+        return None
+    keys = frame_of(rows.select(["id_search", "id_listing"]))
+    names = list(CEILINGS.values())
+    truth = context.lake.scan(TRUTH.name).select("id_search", "id_listing", *names)
+    joined = keys.lazy().join(
+        truth, on=["id_search", "id_listing"], how="left", maintain_order="left"
+    )
+    found = joined.collect(engine="streaming")
+    if found.height != rows.num_rows or any(found[name].null_count() for name in names):
+        return None
+    return {name: found[name].to_numpy() for name in names}
+
+
+def _provenance(context: RunContext, record: RunRecord) -> Provenance:
+    ledger = context.lake.scan(INGESTS.name).select("source", "is_simulated").collect()
+    maturity = _maturity(context)
+    warning = maturity_warning(maturity, record.windows["test"])
+    return Provenance(
+        source=", ".join(sorted(set(ledger["source"]))),
+        is_simulated=bool(ledger["is_simulated"].any()),
+        tuned=record.tuned,
+        label_maturity=window_maturity(maturity, record.windows["test"], outcome="book"),
+        warnings=(warning,) if warning else (),
+    )
+
+
+def _maturity(context: RunContext) -> list[DayMaturity]:
+    """How complete each day's outcomes are, estimated from the delays in the log itself."""
+    impressions = context.lake.scan(IMPRESSIONS.name)
+    present = impressions.collect_schema().names()
+    days = [c for c in ("search_day", "contact_day", "book_day") if c in present]
+    return label_maturity(arrow(impressions.select(days).collect(engine="streaming")))

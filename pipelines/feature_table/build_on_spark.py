@@ -1,0 +1,169 @@
+"""The features built on Spark: the lake's files read there, the result back as one commit.
+
+Spark needs no Delta jar: it reads the Parquet files that the table names, writes plain
+Parquet into a folder beside the lake, and that becomes one commit of the features table.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import narwhals as nw
+import polars as pl
+import pyarrow as pa
+import pyarrow.dataset as ds
+
+from data.errors import DataError
+from data.lake.store import streamed
+from data.schema.feature_set import FeatureSet
+from data.schema.tables import FEATURES, IMPRESSIONS
+from features.build import build_features
+from pipelines.feature_table.rebuild_plan import Plan
+from pipelines.run_context import RunContext
+
+__all__ = ["SparkOptions", "build_on_spark", "spark_session", "with_tasks_for"]
+
+_BATCH_ROWS = 1 << 16
+
+
+@dataclass(frozen=True, kw_only=True)
+class SparkOptions:
+    """Where Spark runs.
+
+    Attributes:
+        master: as Spark knows it: ``local[*]``, ``spark://host:7077``, ``yarn``.
+        staging: folder that driver and executors both reach; the home by default.
+    """
+
+    master: str = "local[*]"
+    staging: Path | None = None
+
+
+def build_on_spark(context: RunContext, plan: Plan, options: SparkOptions) -> None:
+    """Build what the plan asks for on Spark, and make it one commit of the features table.
+
+    Raises ``DataError`` where PySpark or Java is missing.
+    """
+    lake = context.lake
+    staging = options.staging or context.home.root
+    with (
+        spark_session(options.master) as session,
+        tempfile.TemporaryDirectory(dir=staging, prefix=".features-") as folder,
+    ):
+        if plan.days:
+            with_tasks_for(session, lake.rows(IMPRESSIONS.name))
+            rows = _impressions(session, lake.path(IMPRESSIONS.name), lake.files(IMPRESSIONS.name))
+            since = None if plan.is_whole else min(plan.days)
+            built = build_features(rows, rows, features=plan.features, since_day=since)
+            built.to_native().write.mode("overwrite").parquet(str(Path(folder) / "built"))
+        stream = _read_back(Path(folder) / "built", _expected(context, plan.features))
+        if plan.is_whole:
+            lake.replace_all(FEATURES.name, stream)
+        else:
+            lake.replace_partitions(FEATURES.name, stream, plan.partitions)
+
+
+@contextmanager
+def spark_session(master: str) -> Iterator[Any]:
+    """A Spark session on this master, stopped afterwards unless somebody else had begun it."""
+    _refuse_without_spark(master)
+    from pyspark.errors import PySparkException
+    from pyspark.sql import SparkSession
+
+    running = SparkSession.getActiveSession()
+    builder = SparkSession.builder.master(master).appName("stayrank features")
+    for name, value in _SETTINGS.items():
+        builder = builder.config(name, value)
+    if master.startswith("local"):
+        # A machine alone need not be found by others, nor show a page.
+        for name, value in _SETTINGS_ALONE.items():
+            builder = builder.config(name, value)
+    try:
+        session = running or builder.getOrCreate()
+    except (PySparkException, RuntimeError) as error:
+        raise DataError(f"Spark could not be started on {master}: {error}") from error
+    try:
+        yield session
+    finally:
+        if running is None:
+            session.stop()
+
+
+_SETTINGS = {
+    # Times are local clocks; a zone would shift them.
+    "spark.sql.session.timeZone": "UTC",
+    # One plan for all ledgers is longer than Spark likes to print or to compile at once.
+    "spark.sql.debug.maxToStringFields": "25",
+}
+
+
+_SETTINGS_ALONE = {
+    "spark.driver.host": "127.0.0.1",
+    "spark.ui.enabled": "false",
+    "spark.driver.memory": "6g",
+    # Measured: writing, compiling and re-planning some hundred wide stages takes several times
+    # as long as running them, so each is run as first planned, operator by operator.
+    "spark.sql.codegen.wholeStage": "false",
+    "spark.sql.adaptive.enabled": "false",
+    # That compiler alone would get 48 MB for its code, too little for plans like these.
+    "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m",
+}
+_ROWS_PER_TASK = 125_000
+
+
+def with_tasks_for(session: Any, rows: int) -> None:
+    """On one machine, a task per core or more where there are many rows: not 200 a shuffle."""
+    context = session.sparkContext
+    if context.master.startswith("local"):
+        tasks = max(context.defaultParallelism, -(-rows // _ROWS_PER_TASK))
+        session.conf.set("spark.sql.shuffle.partitions", str(tasks))
+
+
+def _refuse_without_spark(master: str) -> None:
+    if find_spec("pyspark") is None:
+        raise DataError(
+            "--engine spark needs PySpark, which is not installed: pip install 'stayrank[spark]'"
+        )
+    if not _has_java():
+        raise DataError(
+            f"--engine spark (master {master}) needs Java 17 or later, and there is no java on "
+            "the PATH: install a JRE, such as openjdk-17-jre-headless, or set JAVA_HOME"
+        )
+
+
+def _has_java() -> bool:
+    home = os.environ.get("JAVA_HOME")
+    return bool(shutil.which("java") or (home and Path(home, "bin", "java").exists()))
+
+
+def _impressions(session: Any, table: Path, addresses: list[str]) -> Any:
+    """The table's rows, partition columns included, as its latest version names them."""
+    reader = session.read.option("basePath", str(table)).option("mergeSchema", "true")
+    return nw.from_native(reader.parquet(*addresses))
+
+
+def _expected(context: RunContext, features: FeatureSet) -> pa.Schema:
+    """The types that a build without Spark gives: the table has one schema, whoever writes."""
+    none = context.lake.scan(IMPRESSIONS.name).head(0)
+    built: pl.DataFrame = build_features(none, none, features=features).to_native().collect()
+    return streamed([built]).schema
+
+
+def _read_back(folder: Path, schema: pa.Schema) -> pa.RecordBatchReader:
+    if not folder.exists():
+        return pa.Table.from_pylist([], schema=schema).to_reader()
+    scanner = ds.dataset(folder, format="parquet").scanner(batch_size=_BATCH_ROWS)
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        for batch in scanner.to_batches():
+            yield from pa.Table.from_batches([batch]).select(schema.names).cast(schema).to_batches()
+
+    return pa.RecordBatchReader.from_batches(schema, batches())

@@ -1,0 +1,87 @@
+"""Build the features table from the impressions: the days that need it, and no others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import polars as pl
+
+from data.errors import DataError
+from data.lake.store import streamed
+from data.schema.feature_set import FeatureSet
+from data.schema.tables import FEATURES, IMPRESSIONS
+from features.build import available_features, build_features
+from features.build_in_blocks import build_by_day
+from pipelines.config.console import ProgressCall
+from pipelines.config.home import write_json
+from pipelines.feature_table.build_on_spark import SparkOptions, build_on_spark
+from pipelines.feature_table.rebuild_plan import Plan, plan_of
+from pipelines.run_context import RunContext
+
+__all__ = ["build_features_table", "feature_set_of"]
+
+
+def build_features_table(context: RunContext, spark: SparkOptions | None = None) -> int:
+    """Bring every feature of every impression up to date; returns the table's version.
+
+    Only days that the changed impressions can affect are built, and nothing when neither
+    the impressions nor the feature code has changed. With ``spark`` the same columns are
+    built there. The table changes in one commit. Raises ``DataError`` when there are no
+    impressions.
+    """
+    if not context.lake.exists(IMPRESSIONS.name):
+        raise DataError(
+            f"{context.home.root} holds no impressions. Ingest a log first: "
+            f"stayrank ingest LOG --home {context.home.root}"
+        )
+    plan = plan_of(context)
+    if not plan.is_needed:
+        context.console.say("features: up to date")
+        return context.version(FEATURES.name)
+    context.console.say(plan.describe())
+    _say_left_out(context, plan.features)
+    with context.console.step(f"building {len(plan.features)} features") as moved:
+        if spark is None:
+            _build(context, plan, moved)
+        else:
+            build_on_spark(context, plan, spark)
+    plan.features.save(context.home.root / "feature_set.json")
+    write_json(context.home.features_record, plan.made_from)
+    return context.version(FEATURES.name)
+
+
+def feature_set_of(context: RunContext) -> FeatureSet:
+    """The features that the table holds."""
+    return FeatureSet.load(context.home.root / "feature_set.json")
+
+
+def _build(context: RunContext, plan: Plan, moved: ProgressCall) -> None:
+    """A block in memory at a time; the table changes once, when every day is there."""
+    stream = streamed(_frames(context.lake.scan(IMPRESSIONS.name), plan, moved))
+    if plan.is_whole:
+        context.lake.replace_all(FEATURES.name, stream)
+    else:
+        context.lake.replace_partitions(FEATURES.name, stream, plan.partitions)
+
+
+def _frames(impressions: pl.LazyFrame, plan: Plan, moved: ProgressCall) -> Iterator[pl.DataFrame]:
+    """The rows to write, block by block; one frame without rows where no day has any."""
+    if not plan.days:
+        none = impressions.head(0)
+        yield build_features(none, none, features=plan.features).to_native().collect()
+    for block in build_by_day(impressions, plan.days, features=plan.features):
+        yield block.rows
+        moved(sum(day <= block.last_day for day in plan.days), len(plan.days))
+
+
+def _say_left_out(context: RunContext, built: FeatureSet) -> None:
+    """Name what cannot be built, and for want of which columns."""
+    columns = context.lake.columns(IMPRESSIONS.name)
+    every = available_features(IMPRESSIONS.names)
+    left_out = [f for f in every if f.name not in built.names]
+    if left_out:
+        wanting = sorted({name for f in left_out for name in f.needs if name not in columns})
+        context.console.say(
+            f"features: {len(left_out)} of {len(every)} left out; "
+            f"the log lacks {', '.join(wanting)}"
+        )

@@ -1,0 +1,72 @@
+"""What the ranker's settings ask for beyond the features: journey labels, places shown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import polars as pl
+import pyarrow as pa
+
+from data.errors import DataError
+from data.schema.tables import IMPRESSIONS
+from features.labels import credit_journeys
+from models.ranker.config import RankerConfig
+from pipelines.feature_table.arrow_conversion import arrow, frame_of
+from pipelines.run_context import RunContext
+
+__all__ = ["with_shown_columns", "with_training_columns"]
+
+_KEY = ["id_search", "id_listing"]
+
+
+def with_training_columns(
+    context: RunContext, config: RankerConfig, train: pa.Table, valid: pa.Table
+) -> tuple[pa.Table, pa.Table]:
+    """Training and validation rows with every column that ``config`` learns from.
+
+    ``journey_stage`` credits an impression with what the guest did later in the two
+    windows, so far as it was known when training. ``position`` and ``is_random_order``
+    come from the impressions. Raises ``DataError`` where the log lacks them.
+    """
+    if config.labels == "journey":
+        train, valid = _credited(train, valid)
+    shown = [name for name in ("position", "is_random_order") if name in config.needs]
+    return with_shown_columns(context, shown, train, valid)
+
+
+def with_shown_columns(
+    context: RunContext, names: Sequence[str], train: pa.Table, valid: pa.Table
+) -> tuple[pa.Table, pa.Table]:
+    """Both windows with these columns of the impressions; as they are where none is asked for.
+
+    Raises ``DataError`` naming a column that the log lacks.
+    """
+    present = context.lake.columns(IMPRESSIONS.name) if names else ()
+    absent = [name for name in names if name not in present]
+    if absent:
+        raise DataError(f"debiasing needs column(s) that the log lacks: {', '.join(absent)}")
+    if not names:
+        return train, valid
+    return _with_places(context, train, names), _with_places(context, valid, names)
+
+
+def _credited(train: pa.Table, valid: pa.Table) -> tuple[pa.Table, pa.Table]:
+    names = [*_KEY, "id_user", "search_s", "stage"]
+    both = pa.concat_tables([train.select(names), valid.select(names)])
+    credited = credit_journeys(frame_of(both)).select(*_KEY, "journey_stage")
+    return _joined(train, credited), _joined(valid, credited)
+
+
+def _with_places(context: RunContext, rows: pa.Table, names: Sequence[str]) -> pa.Table:
+    shown = context.lake.scan(IMPRESSIONS.name).select(*_KEY, *names)
+    wanted = frame_of(rows.select(_KEY)).lazy().join(shown, on=_KEY, how="inner")
+    return _joined(rows, wanted.collect(engine="streaming"))
+
+
+def _joined(rows: pa.Table, columns: pl.DataFrame) -> pa.Table:
+    """The rows in their order, with the columns appended."""
+    keys = frame_of(rows.select(_KEY))
+    found = keys.join(columns, on=_KEY, how="left", validate="1:1", maintain_order="left")
+    for name in columns.columns[len(_KEY) :]:
+        rows = rows.append_column(name, arrow(found.select(name))[name])
+    return rows

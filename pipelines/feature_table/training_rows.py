@@ -1,0 +1,123 @@
+"""Rows for the models: the features table cut into windows, labels as known when training."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import polars as pl
+import pyarrow as pa
+
+from data.errors import DataError
+from data.schema.feature_set import FeatureSet
+from data.schema.tables import CARRIED, FEATURES
+from data.time_split import SplitError, Windows, windows_by_days, windows_by_shares
+from features.labels import lower_labels
+from pipelines.config.settings import SplitSettings
+from pipelines.feature_table.arrow_conversion import arrow
+from pipelines.run_context import RunContext
+
+__all__ = [
+    "SplitRows",
+    "attribute_columns",
+    "cut",
+    "judged_rows",
+    "load_rows",
+    "training_rows",
+    "windows_of",
+]
+
+ATTRIBUTE_GROUPS = ("query", "listing", "extra")
+
+# A log of at most two weeks is cut by days, a longer one by shares of its searches.
+LONGEST_CUT_BY_DAYS = 14
+
+
+@dataclass(frozen=True)
+class SplitRows:
+    """The rows of the windows; see :func:`training_rows` and :func:`judged_rows`."""
+
+    windows: Windows
+    train: pa.Table
+    valid: pa.Table
+    test: pa.Table
+
+
+def windows_of(context: RunContext) -> Windows:
+    """The split windows of the features table, on the log's own timeline.
+
+    Raises ``DataError`` when the log is too short to train, validate and test on
+    different days.
+    """
+    per_day = (
+        context.lake.scan(FEATURES.name)
+        .group_by("search_day")
+        .agg(searches=pl.col("id_search").n_unique())
+        .collect()
+    )
+    searches = {int(day): int(count) for day, count in per_day.iter_rows()}
+    try:
+        return cut(searches, context.settings.split)
+    except SplitError as error:
+        raise DataError(str(error)) from error
+
+
+def cut(searches: dict[int, int], settings: SplitSettings) -> Windows:
+    """Windows from searches per day, by days or by shares as the settings say."""
+    span = max(searches) - min(searches) + 1 if searches else 0
+    by_days = settings.by == "days" or (settings.by == "auto" and span <= LONGEST_CUT_BY_DAYS)
+    if by_days:
+        return windows_by_days(
+            list(searches), valid_days=settings.valid_days, test_days=settings.test_days
+        )
+    return windows_by_shares(
+        searches, valid_share=settings.valid_share, test_share=settings.test_share
+    )
+
+
+def load_rows(
+    context: RunContext, days: tuple[int, int], columns: Sequence[str] | None = None
+) -> pa.Table:
+    """The features table's rows of these days, first and last included, as Arrow.
+
+    A log that names no guests gets a null ``id_user``; of ``columns`` those that the
+    table lacks are left out.
+    """
+    chosen = context.lake.scan(FEATURES.name).filter(pl.col("search_day").is_between(*days))
+    present = chosen.collect_schema().names()
+    if "id_user" not in present:
+        chosen = chosen.with_columns(pl.lit(None, pl.String).alias("id_user"))
+    if columns is not None:
+        chosen = chosen.select(c for c in columns if c in present or c == "id_user")
+    return arrow(chosen.collect(engine="streaming"))
+
+
+def attribute_columns(features: FeatureSet) -> list[str]:
+    """Identity, outcome, and what describes a search or a listing by itself.
+
+    All that a retriever reads: it learns the past from the rows themselves.
+    """
+    own = [f.name for f in features if f.group in ATTRIBUTE_GROUPS and not f.is_history]
+    return [*CARRIED, *own]
+
+
+def training_rows(context: RunContext, windows: Windows) -> tuple[pa.Table, pa.Table]:
+    """Training and validation rows, with the stages known on the first test day."""
+    cutoff = windows.label_cutoff_day
+    train, valid = (load_rows(context, days) for days in (windows.train, windows.valid))
+    return lower_labels(train, cutoff), lower_labels(valid, cutoff)
+
+
+def judged_rows(context: RunContext, windows: Windows, features: FeatureSet) -> SplitRows:
+    """Validation and test rows with every feature, training rows with their attributes.
+
+    Validation labels are those known on the first test day, as in training; test labels
+    are all that the log knows.
+    """
+    cutoff = windows.label_cutoff_day
+    return SplitRows(
+        windows=windows,
+        train=lower_labels(load_rows(context, windows.train, attribute_columns(features)), cutoff),
+        valid=lower_labels(load_rows(context, windows.valid), cutoff),
+        test=load_rows(context, windows.test),
+    )

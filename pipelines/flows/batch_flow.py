@@ -1,0 +1,113 @@
+"""A batch as a Prefect flow: each stage a task, the log on its page, artifacts at the end."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from prefect import get_run_logger, task
+from prefect.artifacts import (
+    create_link_artifact,
+    create_markdown_artifact,
+    create_table_artifact,
+)
+from prefect.cache_policies import NO_CACHE
+from prefect.runtime import flow_run
+
+from data.schema.tables import QUARANTINE
+from pipelines.batch.batch_log import as_markdown
+from pipelines.batch.journal import Batch, Kind, Stage, perform
+from pipelines.batch.run_batch import new_id, run_batch, today, unfinished_day
+from pipelines.config.console import Console
+from pipelines.config.home import Home, home_for
+from pipelines.config.settings import load_settings
+from pipelines.flows.liveness import living, reconcile
+from pipelines.run_context import RunContext
+
+__all__ = ["batch_of", "context_at", "run_as_flow", "show"]
+
+# Longer with every try, for a server that is being restarted.
+SECONDS_BEFORE_RETRIES = (5, 30, 120)
+SCORECARD_COLUMNS = ("model", "segment", "metric", "value", "low", "high", "searches")
+
+
+def context_at(home: Path | None, settings_file: Path | None) -> RunContext:
+    """The context of a flow run: Prefect hands on plain values only."""
+    settings = load_settings(settings_file)
+    return RunContext(home=home_for(home, "simulated"), settings=settings, console=Console())
+
+
+def batch_of(context: RunContext, kind: Kind, day: date | None) -> Batch:
+    """The batch of a day; today's, or the weekly one that was cut off this week."""
+    if day is None:
+        day = today(context.settings)
+        day = unfinished_day(context, kind, day) if kind == "weekly" else day
+    return Batch(context=context, kind=kind, day=day, id=str(flow_run.id or new_id())[-12:])
+
+
+def run_as_flow(batch: Batch, stages: Sequence[Stage], *, again: bool) -> Batch:
+    """Run the batch's stages as tasks of the flow run that this is called in."""
+    home, logger = batch.context.home, get_run_logger()
+    home.prepare()
+    for name in reconcile(home):
+        batch.context.console.say(f"flow run {name} had ended without a word: marked as crashed")
+    with living(home, str(flow_run.id)):
+        done = run_batch(batch, stages, again=again, doing=_as_task, told=logger.info)
+        show(done)
+    return done
+
+
+def _as_task(batch: Batch, stage: Stage) -> Mapping[str, Any]:
+    """One stage as a task; what it needs stays in this process."""
+
+    def work() -> Mapping[str, Any]:
+        return perform(batch, stage)
+
+    return task(
+        name=stage.name,
+        cache_policy=NO_CACHE,
+        retries=stage.retries,
+        retry_delay_seconds=[*SECONDS_BEFORE_RETRIES[: stage.retries]] or None,
+        timeout_seconds=batch.context.settings.batch.stage_limit_s,
+    )(work)()
+
+
+def show(batch: Batch) -> None:
+    """The run's artifacts: its figures, the scorecard, the quarantine, where MLflow is."""
+    home, kind = batch.context.home, batch.kind
+    create_markdown_artifact(as_markdown(batch), key=f"{kind}-figures", description=batch.name)
+    if rows := _scorecard(home):
+        create_table_artifact(rows, key=f"{kind}-scorecard", description="the latest scorecard")
+    if rows := _quarantine(batch.context):
+        create_table_artifact(rows, key=f"{kind}-quarantine", description="rows by reason")
+    link = batch.context.settings.tracking_uri or "http://127.0.0.1:5000"
+    run_id = batch.results.get("log", {}).get("mlflow_run", "")
+    page = f"{link}/#/experiments/{batch.context.tracking.experiment_id}"
+    create_link_artifact(
+        f"{page}/runs/{run_id}" if run_id else page,
+        link_text="MLflow (stayrank dashboards)",
+        key=f"{kind}-mlflow",
+        description=f"the batch's run in MLflow; its log file is {batch.journal().get('log', '')}",
+    )
+
+
+def _scorecard(home: Home) -> list[dict[str, Any]]:
+    path = home.report / "scorecard.json"
+    if not path.is_file():
+        return []
+    return [
+        {name: score.get(name) for name in SCORECARD_COLUMNS}
+        for score in json.loads(path.read_text())
+        if score["metric"] == "ndcg_at_10" and score["segment"] == "all"
+    ]
+
+
+def _quarantine(context: RunContext) -> list[dict[str, Any]]:
+    if not context.lake.exists(QUARANTINE.name):
+        return []
+    counted = context.lake.scan(QUARANTINE.name).group_by("reasons").agg(rows=pl.len())
+    return counted.sort("rows", descending=True).collect().to_dicts()

@@ -1,0 +1,57 @@
+"""Which flow runs live: each holds a lock of its own, which dies with its process.
+
+A killed process cannot tell Prefect that it ended, so its run stays "Running" for ever.
+Whoever starts next finds the lock free and marks the run as crashed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from data.lake.lock import file_lock, is_held
+from pipelines.config.home import Home
+
+__all__ = ["living", "reconcile"]
+
+CRASHED = "its process ended without a word; the next start went on with its work"
+
+
+@contextmanager
+def living(home: Home, flow_run_id: str) -> Iterator[None]:
+    """Show that this flow run lives, as long as the block and its process do."""
+    path = _lock(home, flow_run_id)
+    with file_lock(path, f"flow run {flow_run_id} runs already", wait_s=0.0):
+        yield
+    path.unlink(missing_ok=True)
+
+
+def reconcile(home: Home) -> list[str]:
+    """Mark flow runs of this home as crashed whose process is gone; returns their names.
+
+    Only runs that once held a lock here are judged: another home's are not ours to end.
+    """
+    dead = [path for path in home.prefect.glob("running/*") if not is_held(path)]
+    if not dead:
+        return []
+    from prefect.client.orchestration import get_client
+    from prefect.exceptions import ObjectNotFound
+    from prefect.states import Crashed
+
+    names = []
+    with get_client(sync_client=True) as client:
+        for path in dead:
+            try:
+                run = client.read_flow_run(path.name)  # type: ignore[arg-type]
+            except ObjectNotFound:
+                run = None
+            if run is not None and run.state is not None and not run.state.is_final():
+                client.set_flow_run_state(run.id, Crashed(message=CRASHED), force=True)
+                names.append(run.name)
+            path.unlink(missing_ok=True)
+    return names
+
+
+def _lock(home: Home, flow_run_id: str) -> Path:
+    return home.prefect / "running" / flow_run_id

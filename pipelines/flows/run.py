@@ -1,0 +1,33 @@
+"""The main job as one Prefect flow: log → impressions → features → models → recommendations.
+
+Import it only after :func:`pipelines.flows.prefect_environment.prepare_prefect`.
+"""
+
+from __future__ import annotations
+
+from prefect import flow
+
+from pipelines.config.settings import Settings
+from pipelines.flows import tasks
+
+__all__ = ["main_job"]
+
+
+@flow(name="stayrank-run", validate_parameters=False)
+def main_job(
+    home: str, logs: list[str], source: str, encoding: str | None, settings: Settings
+) -> str:
+    """Run the whole job on these logs, or on a simulated week when there are none.
+
+    Returns the name of the training run. Every step reads and writes named tables under
+    ``home``; a run that was killed is continued by the next one.
+    """
+    logs = logs or [tasks.simulate(home, settings)]
+    tasks.ingest(home, settings, logs, source, encoding)
+    tasks.build(home, settings)
+    run = tasks.train(home, settings)
+    tasks.judge(home, settings, run)
+    tasks.monitor(home, settings, run)
+    tasks.recommend(home, settings, run)
+    tasks.publish(home, settings, run)
+    return run

@@ -1,0 +1,1 @@
+"""Logs into the lake: simulated, or given as files."""

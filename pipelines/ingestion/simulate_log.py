@@ -1,0 +1,56 @@
+"""The embedded default: a simulated week, written once per seed and size."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from data.simulator import SimulationConfig, write_simulation
+from data.simulator.write import FileFormat
+from pipelines.config.console import Console
+from pipelines.config.settings import SettingsError
+from pipelines.run_context import RunContext
+
+__all__ = ["simulate_log", "simulate_to"]
+
+
+def simulate_log(context: RunContext) -> Path:
+    """The simulated log of the settings, under the home; written unless it is there whole.
+
+    The simulator renames its folder into place at the end, so one that exists is whole.
+    """
+    simulation = context.settings.simulation
+    name = f"{simulation.scenario}_{simulation.searches}_seed{context.settings.seed}"
+    folder = context.home.prepare().simulated_log / name
+    if not folder.is_dir():
+        simulate_to(
+            context.console,
+            folder,
+            searches=simulation.searches,
+            seed=context.settings.seed,
+            scenario=simulation.scenario,
+        )
+    return folder / "log"
+
+
+def simulate_to(  # the options of `stayrank simulate`
+    console: Console,
+    out: Path,
+    *,
+    searches: int,
+    seed: int,
+    scenario: str,
+    file_format: FileFormat = "parquet",
+    with_position: bool = False,
+) -> None:
+    """Simulate into ``out``; raises ``SettingsError`` for unsound options."""
+    try:
+        config = SimulationConfig(
+            searches=searches, seed=seed, scenario=scenario, with_position=with_position
+        )
+    except ValueError as error:
+        raise SettingsError(str(error)) from error
+    with console.step(f"simulating {searches:,} searches ({scenario}, seed {seed})") as moved:
+        summary = write_simulation(config, out, file_format=file_format, progress=moved)
+    labels = ", ".join(f"{count:,} {label}" for label, count in summary.labels.items())
+    console.say(f"simulated, not real guests: {summary.searches:,} searches, {labels}")
+    console.say(f"  log {summary.log}, truth {summary.truth}")

@@ -1,0 +1,83 @@
+"""What is measured of a market's day: the rows of the ``quality`` table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from datetime import date
+from typing import Any
+
+import polars as pl
+
+from data.schema.tables import QUALITY
+from pipelines.monitoring.config import MonitoringConfig
+
+__all__ = ["MarketDays", "Measured", "as_frame"]
+
+_SCHEMA = {
+    "market": pl.String,
+    "ds": pl.Date,
+    "kind": pl.String,
+    "name": pl.String,
+    "value": pl.Float64,
+    "reference": pl.Float64,
+    "low": pl.Float64,
+    "high": pl.Float64,
+    "is_flagged": pl.Boolean,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """One measure of one market on one day; a row of the ``quality`` table.
+
+    ``is_flagged`` is ``None`` where nothing was judged: no earlier day, or a measure that
+    cannot be compared.
+    """
+
+    market: str
+    ds: date
+    kind: str
+    name: str
+    value: float
+    reference: float | None = None
+    low: float | None = None
+    high: float | None = None
+    is_flagged: bool | None = None
+
+
+def as_frame(measures: Iterable[Measured]) -> pl.DataFrame:
+    """The measures as rows of the table, in its order."""
+    rows = [asdict(measure) for measure in measures]
+    frame = pl.DataFrame(rows, schema=_SCHEMA, orient="row")
+    return frame.sort(list(QUALITY.key))
+
+
+@dataclass(frozen=True, kw_only=True)
+class MarketDays:
+    """The days of one market, in order, and what they are judged by."""
+
+    market: str
+    days: Sequence[date]
+    last_training: date
+    config: MonitoringConfig
+
+    def judged(
+        self, judge: Callable[[int, list[int]], bool | None]
+    ) -> Iterator[tuple[int, bool | None]]:
+        """Each day's position and whether it is flagged.
+
+        ``judge(day, earlier)`` is handed positions: a day, and the training days before it
+        that were not flagged; it returns ``None`` where it cannot tell. Without an earlier
+        day it is not asked.
+        """
+        earlier: list[int] = []
+        for place, day in enumerate(self.days):
+            flagged = judge(place, earlier) if earlier else None
+            if not flagged and day <= self.last_training:
+                earlier.append(place)
+            yield place, flagged
+
+    def measured(self, place: int, **values: Any) -> Measured:
+        """A measure of one of the days."""
+        return Measured(market=self.market, ds=self.days[place], **values)

@@ -1,0 +1,121 @@
+"""Which trained models the daily batch recommends with: the champion, kept on disk too.
+
+MLflow's alias decides, through the same look-up as the gate's, and what it says goes first.
+What it said before is kept in ``champion.json``, newest first, so that a day goes out while
+MLflow is away, and with the champion before when the files of the newest are damaged. The
+gate's look-up alone could do neither: it checks the registered copies, which lie with
+MLflow, and recommendations are made from those in the home's ``runs``.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from data.errors import DataError
+from pipelines.config.home import Home, write_json
+from pipelines.promotion.champion_registry import find_champion
+from pipelines.recommendation.published_pointer import read_published
+from pipelines.recommendation.serving_models import latest_with
+from pipelines.run_context import RunContext
+from pipelines.tracking.model_checksums import check_manifest
+from pipelines.training.model_factory import ADVISERS
+
+__all__ = ["Choice", "choose"]
+
+KEPT = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """The run to recommend with, and why not a better one.
+
+    Attributes:
+        run: name of the training run.
+        standing: ``champion``, ``previous champion``; where no champion is ``in force``
+            (what the published recommendations were made with) or ``latest``.
+        warnings: what people should know, a sentence each.
+    """
+
+    run: str
+    standing: str
+    warnings: tuple[str, ...] = ()
+
+
+def choose(context: RunContext) -> Choice | None:
+    """The champion, else the one before it; ``None`` without any trained run.
+
+    Only where there never was a champion the run in force goes on, else the latest. Raises
+    ``DataError`` when there are runs and none of these is whole: what is published stays.
+    """
+    home, found = context.home, find_champion(context.tracking)
+    warnings = list(found.notes)
+    if found.champion is not None and found.champion.run:
+        _remember(home, found.champion.run)
+    candidates = _candidates(home)
+    if not candidates:
+        return None
+    for place, (run, standing) in enumerate(candidates.items()):
+        try:
+            check_whole(home, run)
+        except DataError as error:
+            warnings.append(f"{standing} {run} cannot be used: {error}")
+        else:
+            told = f"previous {standing}" if standing == "champion" and place else standing
+            return Choice(run=run, standing=told, warnings=tuple(warnings))
+    raise DataError("no trained models are whole. " + ". ".join(warnings))
+
+
+def _candidates(home: Home) -> dict[str, str]:
+    """Runs and their standing, the best first."""
+    champions = dict.fromkeys(_history(home), "champion")
+    if champions:
+        # All other runs were refused by the gate, rolled back, or never judged.
+        return champions
+    candidates = {}
+    published = read_published(home)
+    if published is not None:
+        # A later run may have been refused.
+        candidates[published.run] = "in force"
+    for run in _runs(home):
+        candidates.setdefault(run, "latest")
+    return candidates
+
+
+def check_whole(home: Home, run: str) -> None:
+    """Check that the models to recommend with are as they were saved.
+
+    The ranker is the run's own, the retriever that of an earlier run where it was trained
+    without one, as ``recommend`` takes it. Raises ``DataError`` naming what is missing or
+    altered.
+    """
+    if latest_with(home, run, "ranker").name != run:
+        raise DataError(f"run {run} has no ranker")
+    for model in ADVISERS:
+        folder = latest_with(home, run, model).folder_of(home, model)
+        if not folder.is_dir():
+            raise DataError(f"{folder}: is missing")
+        check_manifest(folder)
+
+
+def _history(home: Home) -> list[str]:
+    path = home.root / "champion.json"
+    try:
+        return [str(run) for run in json.loads(path.read_text())["runs"]]
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{path}: cannot be read ({error}); remove it and run again") from error
+
+
+def _remember(home: Home, run: str) -> None:
+    """Put the champion first. Those that were put before it since were rolled back."""
+    history = _history(home)
+    earlier = history[history.index(run) + 1 :] if run in history else history
+    if history[:1] != [run]:
+        write_json(home.root / "champion.json", {"runs": [run, *earlier][:KEPT]})
+
+
+def _runs(home: Home) -> list[str]:
+    """Every training run with a record, newest first; their names begin with their time."""
+    return sorted((p.parent.name for p in home.runs.glob("*/run.json")), reverse=True)

@@ -1,0 +1,1 @@
+"""Candidates, scores, order and reasons: the recommendations table."""

@@ -1,0 +1,135 @@
+"""Candidates for searches: the two-tower over one catalogue, with all that retrieval knows.
+
+Beside the towers' inner product: what the ranker makes of each listing in general (the
+listing prior), what the guest has met before, and that a listing is new
+(:class:`models.two_tower.retrieval.retriever.RetrieverConfig`).
+"""
+
+from __future__ import annotations
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from data.errors import DataError
+from models.recommender import Scores
+from models.two_tower.recommender import TwoTower
+from models.two_tower.retrieval.ann_search import IndexRecallError
+from models.two_tower.retrieval.previously_seen import Familiar
+from models.two_tower.retrieval.retriever import Retriever, RetrieverConfig
+from pipelines.config.home import Home
+from pipelines.feature_table.arrow_conversion import arrow, frame_of
+from pipelines.run_context import RunContext, config_of
+from pipelines.training.run_record import RunRecord
+
+__all__ = [
+    "MET_COLUMNS",
+    "candidate_finder",
+    "listing_prior",
+    "log_indexes",
+    "met_by",
+    "read_prior",
+    "retriever_config",
+    "write_prior",
+]
+
+PRIOR_FILE = "listing_prior.parquet"
+MET_COLUMNS = ("id_user", "id_listing", "search_s", "stage")
+# Searches on which the recall of an index is measured, per market.
+PROBES = 500
+
+
+def listing_prior(rows: pa.Table, scores: Scores) -> pl.DataFrame:
+    """The ranker's mean score of each listing over these impressions of it.
+
+    A row is a listing: ``id_listing``, ``prior``, ``impressions``. Ranked over a whole
+    market, a search's first places are nearly the same listings whatever is searched, so
+    this mean finds most of what the ranker would put first.
+    """
+    frame = frame_of(rows.select(["id_listing"])).with_columns(pl.Series("score", scores))
+    grouped = frame.group_by("id_listing").agg(
+        prior=pl.col("score").mean(), impressions=pl.len().cast(pl.Int64)
+    )
+    return grouped.sort("id_listing")
+
+
+def write_prior(home: Home, run: str, prior: pl.DataFrame) -> None:
+    """Keep a run's listing prior beside its models."""
+    prior.write_parquet(home.runs / run / PRIOR_FILE)
+
+
+def read_prior(home: Home, run: str) -> pl.DataFrame | None:
+    """A run's listing prior; ``None`` where the run has not been evaluated yet."""
+    path = home.runs / run / PRIOR_FILE
+    return pl.read_parquet(path) if path.is_file() else None
+
+
+def retriever_config(context: RunContext) -> RetrieverConfig:
+    """Of the settings' section ``retrieval``; unknown keys raise ``SettingsError``."""
+    return config_of(RetrieverConfig, "retrieval", dict(context.settings.retrieval))
+
+
+def candidate_finder(
+    context: RunContext,
+    model: TwoTower,
+    catalogue: pl.DataFrame,
+    queries: pl.DataFrame,
+    prior: pl.DataFrame | None,
+) -> Retriever:
+    """A retriever over the catalogue; ``queries`` are what an index is measured on.
+
+    Raises ``DataError`` when an index finds too little to be used.
+    """
+    speaks = None
+    if prior is not None:
+        known = catalogue.select("id_listing").join(
+            prior.select("id_listing", "prior"),
+            on="id_listing",
+            how="left",
+            maintain_order="left",
+            validate="m:1",
+        )
+        speaks = arrow(known)["prior"]
+    try:
+        return Retriever(
+            model,
+            arrow(catalogue),
+            retriever_config(context),
+            probes=arrow(_probes(queries, context.settings.seed)),
+            prior=speaks,
+        )
+    except IndexRecallError as error:
+        raise DataError(str(error)) from error
+
+
+def met_by(queries: pa.Table, impressions: pa.Table, catalogue: pa.Table) -> Familiar | None:
+    """What the guests of these searches were shown and clicked; ``None`` without guests."""
+    if not {"id_user", "search_s"} <= set(queries.column_names):
+        return None
+    guests = pc.unique(queries["id_user"])
+    theirs = impressions.select(MET_COLUMNS)
+    theirs = theirs.filter(pc.is_in(theirs["id_user"], value_set=guests, skip_nulls=True))
+    return Familiar.of(theirs, catalogue)
+
+
+def log_indexes(context: RunContext, record: RunRecord, finder: Retriever) -> None:
+    """Each index and its measured recall: said, and logged with the two-tower's run."""
+    for market in finder.markets.values():
+        if market.index is None:
+            continue
+        name = market.market or "all"
+        context.console.say(
+            f"index of {name}: {market.kind}, {len(market.rows):,} listings, "
+            f"recall@{finder.config.index.k} {market.recall:.4f} against exact search"
+        )
+        metrics = [
+            (f"index.recall_at_{finder.config.index.k}.{name}", market.recall, 0),
+            (f"index.seconds_to_build.{name}", market.seconds, 0),
+        ]
+        context.tracking.log_metrics(record.children["two_tower"], metrics)
+
+
+def _probes(queries: pl.DataFrame, seed: int) -> pl.DataFrame:
+    """Up to ``PROBES`` searches of each market, drawn with the seed."""
+    shuffled = queries.sort("id_search").sample(fraction=1.0, shuffle=True, seed=seed)
+    return shuffled.group_by("market", maintain_order=True).head(PROBES)

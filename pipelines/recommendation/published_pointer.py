@@ -1,0 +1,74 @@
+"""Which recommendations guests are shown: one small file, replaced whole.
+
+The table ``recommendations`` changes when a day's batch writes it; what is published
+changes only when the pointer does, after the new rows are whole and counted. Whoever
+serves guests reads the pointer, then that version of the table.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from datetime import date
+
+import polars as pl
+
+from data.errors import DataError
+from data.lake.store import Lake
+from data.schema.tables import RECOMMENDATIONS
+from pipelines.config.home import Home, write_json
+
+__all__ = ["Published", "published_rows", "read_published", "write_published"]
+
+POINTER = "published.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Published:
+    """The recommendations in force.
+
+    Attributes:
+        ds: the day they were made for, ``YYYY-MM-DD``.
+        version: of the table ``recommendations``.
+        rows: how many there are.
+        run: the training run whose models made them.
+        ranker_version: registered version of the ranker.
+        published_at: when, UTC, ISO.
+        batch: id of the batch that published them.
+    """
+
+    ds: str
+    version: int
+    rows: int
+    run: str
+    ranker_version: str
+    published_at: str
+    batch: str
+
+
+def read_published(home: Home) -> Published | None:
+    """What is published; ``None`` before the first time.
+
+    Raises ``DataError`` when the pointer is damaged.
+    """
+    path = home.root / POINTER
+    try:
+        return Published(**json.loads(path.read_text()))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError) as error:
+        raise DataError(f"{path}: cannot be read ({error}); run stayrank daily again") from error
+
+
+def write_published(home: Home, published: Published) -> None:
+    """Put these recommendations into force, in one step."""
+    write_json(home.root / POINTER, asdict(published))
+
+
+def published_rows(home: Home) -> pl.LazyFrame:
+    """The rows of ``recommendations`` in force; raises ``DataError`` before the first time."""
+    published = read_published(home)
+    if published is None:
+        raise DataError(f"{home.root} has published nothing yet. Run: stayrank daily")
+    rows = Lake(home.root).scan(RECOMMENDATIONS.name, version=published.version)
+    return rows.filter(pl.col("ds") == date.fromisoformat(published.ds))

@@ -1,0 +1,26 @@
+"""What is done to the ranker's order before it is recommended: exposure, then diversity."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+from models.recommender import Scores
+from models.reranking.diversity import DiversityConfig, diversified
+from models.reranking.new_listing_exposure import ExposurePolicy, with_exposure
+from pipelines.config.settings import RecommendationSettings
+
+__all__ = ["reordered"]
+
+_IS_NEW = "listing_is_new"
+
+
+def reordered(
+    rows: pa.Table, scores: Scores, policy: ExposurePolicy, settings: RecommendationSettings
+) -> Scores:
+    """The order to recommend in, as scores; ``scores`` themselves where nothing is to be done."""
+    if settings.exposure and _IS_NEW in rows.column_names and (policy.bonus or policy.floor):
+        scores = with_exposure(rows, scores, policy)
+    if settings.diversity:
+        config = DiversityConfig(weight=settings.diversity, k=min(settings.top, 20))
+        scores = diversified(rows, scores, config)
+    return scores

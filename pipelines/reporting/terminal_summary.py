@@ -1,0 +1,100 @@
+"""The end of a run on the terminal: how good, how sure, and where to look next."""
+
+from __future__ import annotations
+
+from rich import box
+from rich.table import Table
+
+from data.schema.tables import RECOMMENDATIONS
+from models.evaluation.scorecard import Scorecard
+from pipelines.config.console import program
+from pipelines.evaluation.scorecard_view import (
+    ORACLES,
+    counted,
+    figure,
+    g_shown,
+    headline,
+    metrics_shown,
+    read_scorecard,
+    segments_shown,
+    table_rows,
+)
+from pipelines.run_context import RunContext
+
+__all__ = [
+    "print_scorecard",
+    "print_summary",
+]
+
+# Characters that a row takes with its intervals beside the values.
+WIDE_ENOUGH = 106
+
+
+def print_summary(context: RunContext) -> None:
+    """The scorecard, then where everything is."""
+    print_scorecard(context)
+    home, say = context.home, context.console.say
+    say()
+    say("Where to look next")
+    say(f"  report           {(home.report / 'index.html').resolve()}")
+    rows = context.lake.rows(RECOMMENDATIONS.name)
+    table = home.root / "lake" / RECOMMENDATIONS.name
+    say(f"  recommendations  {table} ({rows:,} rows, a Delta table)")
+    say(f"  scorecard        {home.report / 'scorecard.json'}")
+    say(f"  MLflow, Prefect  {program()} dashboards --home {home.root}")
+    say(f"  notebooks        {program()} notebooks --home {home.root}")
+    say(f"  why promoted?    {program()} promote --why --home {home.root}")
+
+
+def print_scorecard(context: RunContext) -> None:
+    """Per market and model: booking NDCG, MRR and recall with their intervals."""
+    scorecard = read_scorecard(context.home)
+    console = context.console
+    console.say()
+    for segment in segments_shown(scorecard):
+        console.out.print(_table(scorecard, segment, narrow=console.out.width < WIDE_ENOUGH))
+    console.say(headline(scorecard))
+    if g_shown(scorecard):
+        console.out.print(_g_table(scorecard))
+    console.say()
+    for line in scorecard.honesty.lines():
+        console.say(line)
+
+
+def _table(scorecard: Scorecard, segment: str, *, narrow: bool) -> Table:
+    metrics = metrics_shown(scorecard)
+    first = next(iter(metrics))
+    searches = [s.searches for s in scorecard.scores if (s.segment, s.metric) == (segment, first)]
+    name = "all markets" if segment == "all" else segment.removeprefix("market=")
+    note = " · SIMULATED DATA" if scorecard.honesty.provenance.is_simulated else ""
+    count = f"{searches[0]:,}" if searches else "no"
+    table = Table(
+        title=f"{name}: {count} test searches with {counted(first)}{note}",
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+    )
+    table.add_column("model", no_wrap=True)
+    for heading in metrics.values():
+        table.add_column(heading, justify="right", no_wrap=True)
+    for model, scores in table_rows(scorecard, segment):
+        style = "dim" if model.startswith(ORACLES) else None
+        cells = [figure(score).replace(" (", "\n(" if narrow else " (") for score in scores]
+        table.add_row(model, *cells, style=style)
+    return table
+
+
+def _g_table(scorecard: Scorecard) -> Table:
+    metrics = g_shown(scorecard)
+    table = Table(
+        title="all searches: (model - random) / (oracle - random) of expected DCG",
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+    )
+    table.add_column("model", no_wrap=True)
+    for heading in metrics.values():
+        table.add_column(heading, justify="right", no_wrap=True)
+    rows = scorecard.table(tuple(metrics), segments=["all"])
+    first = next(iter(metrics))
+    for row in sorted(rows, key=lambda row: row[first].value):
+        table.add_row(row["model"], *(figure(row[metric]) for metric in metrics))
+    return table

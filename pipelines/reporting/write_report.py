@@ -1,0 +1,144 @@
+"""Gather what the report shows, and write the page."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from data.schema.tables import QUARANTINE, RECOMMENDATIONS
+from models.evaluation.scorecard import Scorecard
+from pipelines.config.home import write_whole
+from pipelines.evaluation.scorecard_view import (
+    figure,
+    headline,
+    metrics_shown,
+    read_scorecard,
+    segments_shown,
+    table_rows,
+)
+from pipelines.promotion.decision import Decision
+from pipelines.promotion.promote import read_decision
+from pipelines.reporting.charts.canvas import Picture
+from pipelines.reporting.data_section import (
+    data_section,
+    days_of,
+    flagged_measures,
+    funnel_of,
+    worries_of,
+)
+from pipelines.reporting.draw_charts import draw, log_pictures
+from pipelines.reporting.html.render import render_report
+from pipelines.reporting.run_section import (
+    changes_of,
+    decision_of,
+    recommended_of,
+    searches_of,
+    training_lines,
+)
+from pipelines.run_context import RunContext
+from pipelines.training.run_record import RunRecord, read_record
+
+__all__ = ["write_report"]
+
+
+def write_report(context: RunContext, run: str) -> Path:
+    """Write ``reports/latest/index.html`` for a run, log it to MLflow, return its path.
+
+    The pictures lie beside the run and in MLflow too, each as a PNG.
+    """
+    record = read_record(context.home, run)
+    page = context.home.report / "index.html"
+    with context.console.step("writing the report"):
+        scorecard, funnel = read_scorecard(context.home), funnel_of(context)
+        drawn = draw(context, record, scorecard, funnel)
+        write_whole(page, render_report(_content(context, record, scorecard, funnel, drawn)))
+        context.tracking.log_artifacts(record.parent, page)
+        log_pictures(context, record, drawn)
+    return page
+
+
+def _content(
+    context: RunContext,
+    record: RunRecord,
+    scorecard: Scorecard,
+    funnel: list[dict[str, Any]],
+    drawn: dict[str, Picture | None],
+) -> dict[str, Any]:
+    decision = read_decision(context.home, record.name)
+    quarantined = context.lake.rows(QUARANTINE.name)
+    return {
+        "run": record.name,
+        "made_at": f"{datetime.now(UTC):%Y-%m-%d %H:%M}",
+        "markets": [market["market"] for market in funnel][:8],
+        "days": days_of(context),
+        "is_simulated": scorecard.honesty.provenance.is_simulated,
+        "cards": _cards(context, scorecard, decision),
+        "headline": headline(scorecard),
+        "scores": _scores(scorecard),
+        "pictures": {name: _shown(picture) for name, picture in drawn.items()},
+        "decision": decision_of(decision),
+        "changed": changes_of(context, record, scorecard),
+        "worries": worries_of(context, scorecard, quarantined),
+        **data_section(context),
+        "searches": searches_of(context, record),
+        "recommended": recommended_of(context),
+        "training_lines": training_lines(record),
+        "honesty": [f"{heading}: {text}" for heading, text in scorecard.honesty.facts()],
+    }
+
+
+def _shown(picture: Picture | None) -> dict[str, str] | None:
+    if picture is None:
+        return None
+    return {"title": picture.title, "note": picture.note, "svg": picture.svg()}
+
+
+def _scores(scorecard: Scorecard) -> dict[str, Any]:
+    rows = [
+        [segment.removeprefix("market="), model, *map(figure, scores)]
+        for segment in segments_shown(scorecard)
+        for model, scores in table_rows(scorecard, segment)
+    ]
+    return {
+        "header": ["searches", "model", *metrics_shown(scorecard).values()],
+        "words": ["searches", "model"],
+        "rows": rows,
+        "classes": None,
+    }
+
+
+def _cards(
+    context: RunContext, scorecard: Scorecard, decision: Decision | None
+) -> list[dict[str, str]]:
+    """The minute's reading: how good, promoted or not, what is odd, what was published."""
+    metric, heading = list(metrics_shown(scorecard).items())[1]
+    cards = []
+    try:
+        score = scorecard.find("ranker", metric)
+        cards.append(_card(f"ranker, {heading}", f"{score.value:.3f}", figure(score), ""))
+        if score.difference is not None and score.difference_low is not None:
+            mood = "good" if score.difference_low > 0 else "bad"
+            note = f"95% interval {score.difference_low:+.3f} to {score.difference_high:+.3f}"
+            cards.append(_card(f"against {score.versus}", f"{score.difference:+.3f}", note, mood))
+    except KeyError:
+        cards.append(_card(f"ranker, {heading}", "–", "nothing that can be scored", "bad"))
+    if decision is not None:
+        verdict = "champion" if decision.is_promoted else "challenger"
+        mood = "good" if decision.is_promoted else ""
+        cards.append(_card("the gate", verdict, f"against {decision.against}", mood))
+    odd = flagged_measures(context).height
+    cards.append(
+        _card("odd measures", f"{odd}", "market, day and measure", "bad" if odd else "good")
+    )
+    maturity = scorecard.honesty.provenance.label_maturity
+    if maturity is not None:
+        mood = "good" if maturity >= 0.9 else "bad"
+        cards.append(_card("outcomes in the log", f"{maturity:.0%}", "of the test window's", mood))
+    rows = context.lake.rows(RECOMMENDATIONS.name)
+    cards.append(_card("recommendations", f"{rows:,}", "rows in the lake", ""))
+    return cards
+
+
+def _card(name: str, value: str, note: str, mood: str) -> dict[str, str]:
+    return {"name": name, "value": value, "note": note, "mood": mood}

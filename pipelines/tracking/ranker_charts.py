@@ -1,0 +1,87 @@
+"""Pictures of what moves the ranker, as artifacts of its MLflow run."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from models.ranker import Ranker
+from models.ranker.shap_dependence import dependences, global_importance
+from models.ranking_order import group_codes
+from pipelines.tracking.tracking import Tracking
+
+__all__ = ["log_ranker_pictures"]
+
+# SHAP values of so many rows take a second or two, and more change no picture.
+SAMPLED_ROWS = 4_000
+SHOWN_FEATURES = 20
+
+
+def log_ranker_pictures(
+    tracking: Tracking, run_id: str, ranker: Ranker, rows: pa.Table, *, top: int = 8
+) -> None:
+    """Log ``explained/importance`` and ``explained/dependence_*``, as pictures and tables.
+
+    From the first searches of ``rows``; nothing is logged where there are none.
+    """
+    sample = _whole_searches(rows)
+    if not sample.num_rows:
+        return
+    importance = global_importance(ranker, sample)
+    tracking.log_table(run_id, importance.to_pandas(), "explained/importance.json")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        _importance_picture(importance, folder / "importance.png")
+        for feature, table in dependences(ranker, sample, top=top).items():
+            tracking.log_table(run_id, table.to_pandas(), f"explained/dependence_{feature}.json")
+            _dependence_picture(feature, table, folder / f"dependence_{feature}.png")
+        tracking.log_artifacts(run_id, folder, "explained")
+
+
+def _whole_searches(rows: pa.Table) -> pa.Table:
+    codes = group_codes(rows["id_search"])
+    if len(codes) <= SAMPLED_ROWS:
+        return rows
+    last = int(np.sort(codes)[SAMPLED_ROWS])
+    return rows.filter(pa.array(codes < max(last, 1)))
+
+
+def _importance_picture(importance: pa.Table, path: Path) -> None:
+    best = importance.slice(0, SHOWN_FEATURES)
+    figure, axes = _figure(0.6 + 0.28 * best.num_rows)
+    places = np.arange(best.num_rows)[::-1]
+    axes.barh(places, best["share"].to_numpy(), color="#0072B2")
+    axes.set_yticks(places, best["feature"].to_pylist())
+    axes.set_xlabel("share of all movement within a search (mean absolute SHAP value)")
+    figure.savefig(path)
+
+
+def _dependence_picture(feature: str, table: pa.Table, path: Path) -> None:
+    figure, axes = _figure(3.2)
+    words = table["word"].to_pylist()
+    if all(word is not None for word in words):
+        places: Any = np.arange(table.num_rows)
+        axes.set_xticks(places, words, rotation=30, ha="right")
+    else:
+        # What is unknown has no place on the axis of values; the table has its mean.
+        table = table.filter(pa.array([word is None for word in words]))
+        places = table["value"].to_numpy()
+    mean, low, high = (table[name].to_numpy() for name in ("mean", "low", "high"))
+    axes.errorbar(places, mean, yerr=[mean - low, high - mean], fmt="o-", capsize=2)
+    axes.set_xlabel(feature)
+    axes.set_ylabel("score over the search's mean")
+    figure.savefig(path)
+
+
+def _figure(height: float) -> tuple[Figure, Any]:
+    figure = Figure(figsize=(7.5, height), layout="constrained", dpi=110)
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure, axes

@@ -1,0 +1,1 @@
+"""The models of a run: made from the settings, tuned, fitted and recorded."""

@@ -1,0 +1,54 @@
+"""What is done to the ranker's order before it is recommended: exposure, then diversity.
+
+The exposure policy is chosen when the ranker is trained, on the validation window: the most
+exposure of new listings for a loss of NDCG that is allowed. It is kept with the run, with
+the curve that it was chosen from. Two separate steps, in this order.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import pyarrow as pa
+
+from models.ranker import Ranker
+from models.reranking.new_listing_exposure import (
+    ExposurePolicy,
+    chosen_policy,
+    exposure_curve,
+)
+from pipelines.config.home import write_json
+
+__all__ = ["POLICIES", "choose_exposure", "read_exposure"]
+
+_FILE = "exposure.json"
+_IS_NEW = "listing_is_new"
+
+POLICIES = (
+    *(ExposurePolicy(bonus=bonus) for bonus in (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6, 0.8)),
+    *(ExposurePolicy(floor=floor) for floor in (0.1, 0.2)),
+)
+"""What is chosen from: bonuses in standard deviations of a search, floors of the first ten."""
+
+
+def choose_exposure(ranker: Ranker, valid: pa.Table, run: Path, *, most_loss: float) -> pa.Table:
+    """Choose a policy on the validation rows; writes it and its curve into the run's folder.
+
+    Returns the curve, a row per policy; empty where the log does not say which listings are new.
+    """
+    policy, curve = ExposurePolicy(), exposure_curve(valid, ranker.score(valid), ())
+    if valid.num_rows and _IS_NEW in valid.column_names:
+        curve = exposure_curve(valid, ranker.score(valid), POLICIES)
+        policy = chosen_policy(curve, most_loss=most_loss)
+    write_json(run / _FILE, {"policy": asdict(policy), "curve": curve.to_pylist()})
+    return curve
+
+
+def read_exposure(run: Path) -> ExposurePolicy:
+    """The policy of a run; no help at all where none was chosen."""
+    try:
+        return ExposurePolicy(**json.loads((run / _FILE).read_text())["policy"])
+    except FileNotFoundError:
+        return ExposurePolicy()

@@ -1,0 +1,153 @@
+"""Which class stands behind each model's name, and how the settings configure it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from data.schema.feature_set import FeatureSet
+from models.baselines.heuristics import BestRated, Cheapest, Popularity, Random
+from models.baselines.implicit_als import ALS_VARIANTS, Collaborative, CollaborativeConfig
+from models.funnel.funnel_model import FunnelConfig, FunnelModel
+from models.ranker import Ranker, RankerConfig
+from models.recommender import Recommender
+from models.stacking import Stacked
+from models.two_tower.config import TowerConfig, TrainConfig
+from models.two_tower.recommender import TwoTower
+from models.two_tower.retrieval.retriever import RetrieverConfig
+from pipelines.config.settings import Settings, SettingsError
+from pipelines.run_context import config_of
+
+__all__ = [
+    "ADVISERS",
+    "BASELINES",
+    "MODEL_NAMES",
+    "check_settings",
+    "load_recommender",
+    "make_recommender",
+    "names_of",
+    "tuned_names",
+]
+
+BASELINES = ("random", "cheapest", "best_rated", "popularity")
+# The models that a recommendation is made with.
+ADVISERS = ("two_tower", "ranker")
+MODEL_NAMES = (*BASELINES, "als", "two_tower", "funnel", "stacked", "ranker")
+
+_STACKED: dict[str, Callable[[Path], Recommender]] = {
+    "als": Collaborative.load,
+    "two_tower": TwoTower.load,
+}
+_LOADERS: dict[str, Callable[[Path], Recommender]] = {
+    "random": Random.load,
+    "cheapest": Cheapest.load,
+    "best_rated": BestRated.load,
+    "popularity": Popularity.load,
+    "als": Collaborative.load,
+    "two_tower": TwoTower.load,
+    "funnel": FunnelModel.load,
+    "stacked": lambda folder: Stacked.load(folder, _STACKED),
+    "ranker": Ranker.load,
+}
+
+
+def make_recommender(name: str, features: FeatureSet, settings: Settings) -> Recommender:
+    """An unfitted model with the settings' configuration and seed."""
+    makers: dict[str, Callable[[], Recommender]] = {
+        "random": lambda: Random(seed=settings.seed),
+        "cheapest": Cheapest,
+        "best_rated": BestRated,
+        "popularity": Popularity,
+        "als": lambda: _als(settings),
+        "two_tower": lambda: _two_tower(settings),
+        "funnel": lambda: FunnelModel(features, _funnel_config(settings)),
+        "stacked": lambda: _stacked(features, settings),
+        "ranker": lambda: Ranker(features, _ranker_config(settings)),
+    }
+    return makers[name]()
+
+
+def load_recommender(name: str, folder: Path) -> Recommender:
+    """A model as it was saved; raises ``ValueError`` where the folder is not whole."""
+    return _LOADERS[name](folder)
+
+
+def names_of(words: Sequence[str], settings: Settings) -> tuple[str, ...]:
+    """Model names from the words of the command line, in the order of training.
+
+    Random and popularity are always among them: nothing is judged without them.
+    Raises :class:`SettingsError` for a word that names no model.
+    """
+    chosen: set[str] = {"random", "popularity"}
+    for word in words:
+        name = word.replace("-", "_")
+        if name == "all":
+            chosen.update(_known(model, "models") for model in settings.models)
+        elif name == "baselines":
+            chosen.update(BASELINES)
+        else:
+            chosen.add(_known(word))
+    return tuple(name for name in MODEL_NAMES if name in chosen)
+
+
+def check_settings(settings: Settings, *, for_recommending: bool = False) -> None:
+    """Raise :class:`SettingsError` for what would otherwise be refused after minutes of work:
+    the settings of a model or of retrieval, the name of a model.
+
+    ``for_recommending`` asks too that the models that a recommendation is made with are
+    trained.
+    """
+    names = names_of(["all"], settings)
+    absent = [name for name in ADVISERS if for_recommending and name not in names]
+    if absent:
+        raise SettingsError(
+            f"setting models = {settings.models}: recommending needs {' and '.join(ADVISERS)}; "
+            f"add {', '.join(absent)}"
+        )
+    _als(settings)
+    _two_tower(settings)
+    _funnel_config(settings)
+    _ranker_config(settings)
+    config_of(RetrieverConfig, "retrieval", dict(settings.retrieval))
+
+
+def _known(word: str, setting: str = "") -> str:
+    name = word.replace("-", "_")
+    if name not in MODEL_NAMES:
+        known = ", ".join((*MODEL_NAMES, "baselines", "all") if not setting else MODEL_NAMES)
+        where = f"setting {setting}: " if setting else ""
+        raise SettingsError(f"{where}no model is called {word!r}; there are {known}")
+    return name
+
+
+def tuned_names(names: Sequence[str], settings: Settings) -> tuple[str, ...]:
+    """Those of the models that search their own settings on the validation window."""
+    searching = {"best_rated", "popularity"} | (set() if settings.als else {"als"})
+    return tuple(name for name in names if name in searching)
+
+
+def _als(settings: Settings) -> Collaborative:
+    if settings.als:
+        return Collaborative((config_of(CollaborativeConfig, "als", settings.als),))
+    return Collaborative(ALS_VARIANTS)
+
+
+def _two_tower(settings: Settings) -> TwoTower:
+    given = {"seed": settings.seed, **settings.two_tower}
+    shape = {name: given.pop(name) for name in TowerConfig.__dataclass_fields__ if name in given}
+    return TwoTower(
+        config_of(TowerConfig, "two_tower", shape), config_of(TrainConfig, "two_tower", given)
+    )
+
+
+def _funnel_config(settings: Settings) -> FunnelConfig:
+    return config_of(FunnelConfig, "funnel", {"seed": settings.seed, **settings.funnel})
+
+
+def _ranker_config(settings: Settings) -> RankerConfig:
+    return config_of(RankerConfig, "ranker", {"seed": settings.seed, **settings.ranker})
+
+
+def _stacked(features: FeatureSet, settings: Settings) -> Stacked:
+    components: dict[str, Recommender] = {"als": _als(settings), "two_tower": _two_tower(settings)}
+    return Stacked(features, components, _ranker_config(settings))

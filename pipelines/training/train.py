@@ -1,0 +1,208 @@
+"""Train the models, each saved whole and logged as a child of one MLflow run."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from data.errors import DataError
+from data.schema.feature_set import FeatureSet
+from data.schema.tables import FEATURES, IMPRESSIONS
+from data.time_split import Windows
+from models.funnel.funnel_model import FunnelModel
+from models.lightgbm_core.dask_trainer import DaskTrainer
+from models.ranker import Ranker
+from models.recommender import Recommender
+from models.two_tower.recommender import TwoTower
+from pipelines.config.console import ProgressCall
+from pipelines.config.home import write_json
+from pipelines.feature_table.build_table import feature_set_of
+from pipelines.feature_table.ranker_rows import with_shown_columns, with_training_columns
+from pipelines.feature_table.training_rows import attribute_columns, training_rows, windows_of
+from pipelines.run_context import RunContext
+from pipelines.tracking.model_checksums import write_manifest
+from pipelines.tracking.model_logging import Curve, log_trained
+from pipelines.tracking.run_environment import facts_of_this_program
+from pipelines.tracking.tracking import InputTable
+from pipelines.training.exposure_policy import choose_exposure
+from pipelines.training.model_factory import (
+    check_settings,
+    make_recommender,
+    names_of,
+    tuned_names,
+)
+from pipelines.training.run_record import RunRecord
+
+__all__ = ["train"]
+
+NEEDED_COLUMN = {"cheapest": "listing_total_price", "best_rated": "listing_review_rating"}
+
+
+@dataclass(frozen=True)
+class TrainingRows:
+    """What the models learn from: the features' description, training and validation rows."""
+
+    features: FeatureSet
+    train: pa.Table
+    valid: pa.Table
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Place:
+    """Where a model belongs and is made: the run, its MLflow parent, a cluster or none."""
+
+    run: str
+    parent: str
+    dask: str | None
+
+
+def train(
+    context: RunContext, names: Sequence[str] | None = None, *, dask: str | None = None
+) -> str:
+    """Train these models (default: those of the settings); returns the run's name.
+
+    ``dask`` is the address of a scheduler on whose workers the ranker is trained.
+    Models learn from the training window, tune on the validation window, and never see
+    the test window. The run becomes the home's latest only when all of it is on disk.
+    """
+    check_settings(context.settings)
+    windows = _windows(context)
+    with context.console.step("loading the training rows"):
+        rows = TrainingRows(feature_set_of(context), *training_rows(context, windows))
+    chosen, left_out = _trainable(names or names_of(["all"], context.settings), rows.train)
+    tables = {t.name: context.version(t.name) for t in (IMPRESSIONS, FEATURES)}
+    name = f"{datetime.now(UTC):%Y-%m-%dT%H-%M-%S}-{os.getpid()}"
+    parent = _start_parent(context, rows, windows, name, tables)
+    watching = context.tracking.watching_the_machine(parent)
+    with context.tracking.closing(parent), watching:
+        place = _Place(run=name, parent=parent, dask=dask)
+        children = {m: _train_one(context, m, rows, place) for m in chosen}
+        record = RunRecord(
+            name=name,
+            parent=parent,
+            children=children,
+            models=tuple(chosen),
+            left_out=left_out,
+            windows={"train": windows.train, "valid": windows.valid, "test": windows.test},
+            tables=tables,
+            seed=context.settings.seed,
+            tuned=tuned_names(chosen, context.settings),
+        )
+        # Before MLflow calls it finished: with its record on disk a run is whole, and whoever
+        # comes after a kill closes it in MLflow. The other way round it would be trained
+        # again beside a finished run that nobody has.
+        write_json(context.home.record_of(name), asdict(record))
+        context.home.set_latest_run(name)
+    return name
+
+
+def _windows(context: RunContext) -> Windows:
+    if not context.lake.exists(FEATURES.name):
+        raise DataError(
+            f"{context.home.root} holds no features. Build them first: "
+            f"stayrank features --home {context.home.root}"
+        )
+    return windows_of(context)
+
+
+def _start_parent(
+    context: RunContext, rows: TrainingRows, windows: Windows, name: str, tables: dict[str, int]
+) -> str:
+    """The MLflow run of the whole pipeline run, with what it read and what made it."""
+    tracking = context.tracking
+    tracking.end_abandoned()
+    facts = facts_of_this_program(Path(__file__).parents[2]) | {"stayrank.run": name}
+    parent = tracking.start_run(_title(rows.train, windows), tags=facts)
+    described = {
+        "windows": windows.describe(),
+        "tables": tables,
+        "settings": context.settings.model_dump(),
+        "rows": {"train": rows.train.num_rows, "valid": rows.valid.num_rows},
+    }
+    tracking.log_params(parent, described)
+    tracking.log_inputs(parent, [_input(context, *table) for table in tables.items()])
+    return parent
+
+
+def _input(context: RunContext, name: str, version: int) -> InputTable:
+    lake = context.lake
+    rows = lake.rows(name, version=version)
+    return InputTable(name=name, path=lake.path(name).resolve(), version=version, rows=rows)
+
+
+def _trainable(names: Sequence[str], train: pa.Table) -> tuple[tuple[str, ...], dict[str, str]]:
+    """The models that this log can train, and why the others are left out."""
+    guests = train["id_user"]
+    lacking = {"als": "guests"} if guests.null_count == len(guests) else {}
+    lacking |= {n: c for n, c in NEEDED_COLUMN.items() if c not in train.column_names}
+    left_out = {name: f"the log names no {lacking[name]}" for name in names if name in lacking}
+    return tuple(name for name in names if name not in left_out), left_out
+
+
+def _train_one(context: RunContext, model_name: str, rows: TrainingRows, place: _Place) -> str:
+    """Fit, save and log one model; returns the id of its MLflow run."""
+    folder = context.home.runs / place.run / "models" / model_name
+    model = make_recommender(model_name, rows.features, context.settings)
+    if isinstance(model, Ranker) and place.dask:
+        model.trainer = DaskTrainer(place.dask)
+    tags = {"stayrank.run": place.run}
+    child = context.tracking.start_run(model_name, parent=place.parent, tags=tags)
+    with context.tracking.closing(child), context.console.step(f"training {model_name}") as moved:
+        try:
+            curves = _fit(context, model, rows, moved)
+        except (ValueError, OSError) as error:
+            raise DataError(f"model {model_name} cannot be trained: {error}") from error
+        shutil.rmtree(folder, ignore_errors=True)
+        model.save(folder)
+        write_manifest(folder)
+        log_trained(context.tracking, child, model, folder, rows.valid, curves)
+        if isinstance(model, Ranker):
+            _choose_exposure(context, model, rows.valid, place.run, child)
+    return child
+
+
+def _choose_exposure(
+    context: RunContext, ranker: Ranker, valid: pa.Table, run: str, child: str
+) -> None:
+    most_loss = context.settings.recommendation.most_loss
+    curve = choose_exposure(ranker, valid, context.home.runs / run, most_loss=most_loss)
+    if curve.num_rows:
+        context.tracking.log_table(child, curve.to_pandas(), "exposure_curve.json")
+
+
+def _fit(
+    context: RunContext, model: Recommender, rows: TrainingRows, moved: ProgressCall
+) -> tuple[Curve, ...]:
+    """Fit; returns the curves that the model itself does not keep."""
+    if isinstance(model, TwoTower):
+        # It sorts and copies what it is given, so it is given what it reads.
+        read = [c for c in attribute_columns(rows.features) if c in rows.train.column_names]
+        losses: list[float] = []
+        model.fit(
+            rows.train.select(read),
+            rows.valid.select(read),
+            progress=moved,
+            report=lambda step: losses.append(step.loss),
+        )
+        return (Curve(name="curve.train_loss", values=losses),)
+    if isinstance(model, Ranker):
+        train, valid = with_training_columns(context, model.config, rows.train, rows.valid)
+        model.fit(train, valid, progress=moved)
+    elif isinstance(model, FunnelModel) and model.config.debiasing == "position":
+        shown = ("position", "is_random_order")
+        model.fit(*with_shown_columns(context, shown, rows.train, rows.valid))
+    else:
+        model.fit(rows.train, rows.valid)
+    return ()
+
+
+def _title(train: pa.Table, windows: Windows) -> str:
+    markets = "+".join(sorted(pc.unique(train["market"]).to_pylist())[:3])
+    return f"{markets} {windows.describe()['test'].split('..')[-1]}"

@@ -1,0 +1,235 @@
+"""Search the ranker's settings: a resumable Optuna study, each trial a run in MLflow.
+
+Validation respects time: each fold trains on the days before a day and is judged on that
+day, with the labels that were known on it; the test window is never read. What is judged is
+NDCG@10 with every search weighing what it led to, the figure that training aims at.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+import optuna
+import pyarrow as pa
+
+from data.errors import DataError
+from data.schema.tables import FEATURES
+from data.time_split import Windows
+from features.labels import lower_labels
+from models.evaluation.validation_metric import worth_weighted_ndcg
+from models.ranker import Ranker
+from models.ranker.config import RankerConfig
+from pipelines.config.home import write_whole
+from pipelines.feature_table.build_table import feature_set_of
+from pipelines.feature_table.ranker_rows import with_training_columns
+from pipelines.feature_table.training_rows import load_rows, windows_of
+from pipelines.run_context import RunContext, config_of
+
+__all__ = ["SEARCHED", "Tuned", "tune"]
+
+FOLDS = 2
+K = 10
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """What a study found.
+
+    Attributes:
+        study: its name; another log or other features start another study.
+        best: the settings of the best trial that differ from ``start``.
+        value, start_value: the best trial's figure, and that of the settings as they were.
+        trials, pruned: finished ones, and those given up after a fold.
+        table: one row per trial, best first: number, value, state, settings.
+    """
+
+    study: str
+    best: dict[str, Any]
+    value: float
+    start_value: float
+    trials: int
+    pruned: int
+    table: list[dict[str, Any]]
+
+
+def _searched(trial: optuna.Trial) -> dict[str, Any]:
+    return {
+        "learning_rate": trial.suggest_float("learning_rate", 0.03, 0.2, log=True),
+        "num_leaves": trial.suggest_int("num_leaves", 4, 63, log=True),
+        "min_rows_per_leaf": trial.suggest_int("min_rows_per_leaf", 50, 3_000, log=True),
+        "lambda_l2": trial.suggest_float("lambda_l2", 0.5, 200, log=True),
+        "feature_share": trial.suggest_float("feature_share", 0.2, 1.0),
+        "row_share": trial.suggest_float("row_share", 0.5, 1.0),
+        "truncation": trial.suggest_int("truncation", K, 20),
+        "extra_trees": trial.suggest_categorical("extra_trees", [True, False]),
+        "objective": trial.suggest_categorical("objective", ["lambdarank", "rank_xendcg"]),
+        "labels": trial.suggest_categorical("labels", ["stage", "journey"]),
+        "search_weights": trial.suggest_categorical("search_weights", ["utility", "equal"]),
+    }
+
+
+SEARCHED = (
+    "learning_rate",
+    "num_leaves",
+    "min_rows_per_leaf",
+    "lambda_l2",
+    "feature_share",
+    "row_share",
+    "truncation",
+    "extra_trees",
+    "objective",
+    "labels",
+    "search_weights",
+)
+
+
+def tune(context: RunContext, *, budget_s: float, most_trials: int | None = None) -> Tuned:
+    """Search until the budget is spent; the next call goes on where this one stopped.
+
+    The settings as they are make the first trial. Writes ``tuned.toml`` into the home, to
+    be given as ``--settings``. Raises ``DataError`` where the log has too few days or no
+    features, or no search of a fold has an action.
+    """
+    deadline = time.monotonic() + budget_s
+    start = config_of(
+        RankerConfig, "ranker", {"seed": context.settings.seed, **context.settings.ranker}
+    )
+    with context.console.step("loading the folds"):
+        folds = list(_folds(context))
+    study = _study(context)
+    with _parent(context, study.study_name, budget_s) as parent:
+        objective = _Objective(context, start, folds, parent)
+        with context.console.step(f"tuning for {budget_s:,.0f} s") as moved:
+            while time.monotonic() < deadline and _goes_on(study, most_trials):
+                study.optimize(objective, n_trials=1, catch=(ValueError,))
+                moved(int(budget_s - max(deadline - time.monotonic(), 0)), int(budget_s))
+        found = _outcome(study, start)
+        context.tracking.log_metrics(parent, [("best", found.value, 0)])
+    _write(context, found)
+    return found
+
+
+class _Objective:
+    """The mean figure over the folds of a ranker with a trial's settings."""
+
+    def __init__(
+        self, context: RunContext, start: RankerConfig, folds: list[_Fold], parent: str
+    ) -> None:
+        self.context, self.start, self.folds, self.parent = context, start, folds, parent
+        self.features = feature_set_of(context)
+
+    def __call__(self, trial: optuna.Trial) -> float:
+        config = replace(self.start, **_searched(trial))
+        tags = {"stayrank.study": trial.study.study_name}
+        child = self.context.tracking.start_run(
+            f"trial {trial.number}", parent=self.parent, tags=tags
+        )
+        with self.context.tracking.closing(child):
+            self.context.tracking.log_params(child, {"config": asdict(config)})
+            return self._judged(trial, config, child)
+
+    def _judged(self, trial: optuna.Trial, config: RankerConfig, child: str) -> float:
+        values: list[float] = []
+        for step, fold in enumerate(self.folds):
+            train, valid = with_training_columns(self.context, config, fold.train, fold.valid)
+            ranker = Ranker(self.features, config).fit(train, valid)
+            # Judged by what came of the impression itself, whatever it learnt from.
+            scores = ranker.score(valid)
+            values.append(worth_weighted_ndcg(valid, scores, utilities=config.utilities, k=K))
+            self.context.tracking.log_metrics(
+                child, [("worth_ndcg_at_10", values[-1], step), ("rounds", ranker.rounds[0], step)]
+            )
+            trial.report(float(np.mean(values)), step)
+            if step + 1 < len(self.folds) and trial.should_prune():
+                self.context.tracking.set_tags(child, {"stayrank.pruned": "true"})
+                raise optuna.TrialPruned
+        return float(np.mean(values))
+
+
+@dataclass(frozen=True)
+class _Fold:
+    train: pa.Table
+    valid: pa.Table
+
+
+def _folds(context: RunContext) -> Iterator[_Fold]:
+    """Expanding windows: each of the last days before the test, and all days before it."""
+    if not context.lake.exists(FEATURES.name):
+        raise DataError(f"{context.home.root} holds no features. Build them: stayrank features")
+    windows: Windows = windows_of(context)
+    first, last = windows.train[0], windows.valid[1]
+    days = [day for day in range(last - FOLDS + 1, last + 1) if day > first]
+    for day in days:
+        train = lower_labels(load_rows(context, (first, day - 1)), day)
+        valid = lower_labels(load_rows(context, (day, day)), windows.label_cutoff_day)
+        if train.num_rows and valid.num_rows:
+            yield _Fold(train, valid)
+
+
+def _study(context: RunContext) -> optuna.Study:
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    name = f"ranker-{feature_set_of(context).fingerprint}-{context.version(FEATURES.name)}"
+    storage = f"sqlite:///{(context.home.root / 'tuning.db').resolve()}"
+    study = optuna.create_study(
+        study_name=name,
+        storage=storage,
+        direction="maximize",
+        load_if_exists=True,
+        pruner=optuna.pruners.MedianPruner(n_startup_trials=5),
+    )
+    # Another seed after each resumption: the same one would draw the same trials again.
+    study.sampler = optuna.samplers.TPESampler(seed=context.settings.seed + len(study.trials))
+    return study
+
+
+def _goes_on(study: optuna.Study, most_trials: int | None) -> bool:
+    if not study.trials:
+        defaults = asdict(RankerConfig())
+        study.enqueue_trial({name: defaults[name] for name in SEARCHED})
+        return True
+    ended = sum(trial.state.is_finished() for trial in study.trials)
+    return most_trials is None or ended < most_trials
+
+
+@contextmanager
+def _parent(context: RunContext, study: str, budget_s: float) -> Iterator[str]:
+    run = context.tracking.start_run("tuning", tags={"stayrank.study": study})
+    with context.tracking.closing(run):
+        context.tracking.log_params(run, {"budget_s": budget_s, "folds": FOLDS})
+        yield run
+
+
+def _outcome(study: optuna.Study, start: RankerConfig) -> Tuned:
+    states = optuna.trial.TrialState
+    done = [t for t in study.trials if t.state == states.COMPLETE and t.value is not None]
+    if not done:
+        raise DataError("no trial was finished: give a larger budget, or a log with more actions")
+    done.sort(key=lambda trial: -float(trial.value or 0.0))
+    before = asdict(start)
+    return Tuned(
+        study=study.study_name,
+        best={n: v for n, v in done[0].params.items() if before[n] != v},
+        value=float(done[0].value or 0.0),
+        start_value=next(
+            float(t.value or 0.0) for t in done if t.number == min(d.number for d in done)
+        ),
+        trials=len(done),
+        pruned=sum(t.state == states.PRUNED for t in study.trials),
+        table=[{"trial": t.number, "value": t.value, **t.params} for t in done],
+    )
+
+
+def _write(context: RunContext, found: Tuned) -> None:
+    lines = [f"{name} = {_toml(value)}" for name, value in sorted(found.best.items())]
+    write_whole(context.home.root / "tuned.toml", "\n".join(["[ranker]", *lines, ""]))
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f'"{value}"' if isinstance(value, str) else f"{value:.6g}"

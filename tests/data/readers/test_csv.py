@@ -1,0 +1,126 @@
+"""The reader against Python's own csv module, against noise, and over block boundaries."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from data.errors import LogError
+from data.readers import csv as csv_reader
+from data.readers.files import identify
+from data.readers.open_log import open_log
+
+HEADER = ("a", "b", "c")
+ANY_CASE = settings(
+    max_examples=150,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+PIECE = st.sampled_from([*'ab1 .é"\n,;', "\r\n"]) | st.characters(
+    codec="utf-8", exclude_characters="\x00\r"
+)
+FIELD = st.lists(PIECE, max_size=8).map("".join)
+
+
+def _read(content: bytes, folder: Path) -> tuple[list[tuple[int, tuple]], list[tuple[int, str]]]:
+    path = folder / "log.csv"
+    path.write_bytes(content)
+    rows, broken = [], []
+    for block in open_log(identify(path)).blocks():
+        rows += zip(block.lines.to_list(), block.rows.rows(), strict=True)
+        broken += block.broken.select("source_line", "reasons").rows()
+    return sorted(rows), sorted(broken)
+
+
+@pytest.fixture(params=[1 << 24, 7, 64], ids=["one block", "7 bytes", "64 bytes"])
+def block_bytes(request, monkeypatch):
+    monkeypatch.setattr(csv_reader, "BLOCK_BYTES", request.param)
+
+
+@ANY_CASE
+@given(rows=st.lists(st.tuples(FIELD, FIELD, FIELD.filter(str.strip)), max_size=12))
+def test_sound_text_is_read_as_the_csv_module_reads_it(tmp_path, block_bytes, rows):
+    rows = [row for row in rows if row != HEADER]
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerows([HEADER, *rows])
+    found, broken = _read(text.getvalue().encode(), tmp_path)
+    assert broken == []
+    assert [tuple(value or "" for value in row) for _, row in found] == rows
+
+
+@ANY_CASE
+@given(noise=st.binary(max_size=80) | st.text('ab,"\n', max_size=60).map(str.encode))
+def test_noise_never_raises_and_every_line_is_accounted_for(tmp_path, noise):
+    content = b"a,b,c\n1,2,3\n" + noise + b"\n4,5,6\n"
+    rows, broken = _read(content, tmp_path)
+    numbers = [line for line, _ in rows] + [line for line, _ in broken]
+    assert len(numbers) == len(set(numbers))
+    taken = set(numbers)
+    lines = content.split(b"\n")[1:-1]
+    spanned = [line for number, line in enumerate(lines, start=2) if number not in taken]
+    # a line that is no row of its own is blank, or inside a quoted field
+    assert all(not line.strip() or b'"' in content for line in spanned)
+    assert (2, ("1", "2", "3")) in rows
+
+
+@ANY_CASE
+@given(noise=st.text('ab,"\n', max_size=60))
+def test_block_boundaries_change_nothing(tmp_path, noise):
+    content = f'a,b,c\n1,2,3\n{noise}\n4,"5\n5",6\n7,8,9\n'.encode()
+    whole = _read(content, tmp_path)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(csv_reader, "BLOCK_BYTES", 16)
+        assert _read(content, tmp_path) == whole
+
+
+def test_stray_quote_costs_one_line_and_not_the_rest(tmp_path):
+    lines = [f"{n},x,y" for n in range(1000)]
+    lines[500] = '500,"x,y'
+    rows, broken = _read("\n".join(["a,b,c", *lines]).encode(), tmp_path)
+    assert len(rows) == 999
+    assert broken == [(502, "wrong_field_count")]
+
+
+def test_many_stray_quotes_cost_their_own_lines_only(tmp_path):
+    lines = [f'{n},"x,y' if n % 2 else f'{n},"x",y' for n in range(200)]
+    rows, broken = _read("\n".join(["a,b,c", *lines]).encode(), tmp_path)
+    assert len(broken) == 100
+    assert {row[1] for _, row in rows} == {"x"}
+
+
+def test_quoted_line_end_keeps_the_number_of_its_first_line(tmp_path):
+    rows, _ = _read(b'a,b,c\n1,"x\ny",2\n3,4,5\n', tmp_path)
+    assert [line for line, _ in rows] == [2, 4]
+    assert rows[0][1][1] == "x\ny"
+
+
+def test_quote_that_never_closes_does_not_gather_the_file(tmp_path, monkeypatch):
+    monkeypatch.setattr("data.readers.csv_records.MAX_RECORD_BYTES", 200)
+    monkeypatch.setattr(csv_reader, "BLOCK_BYTES", 256)
+    content = 'a,b,c\n0,"x,y\n' + "".join(f"{n},x,y\n" for n in range(1, 200))
+    rows, broken = _read(content.encode(), tmp_path)
+    assert len(rows) == 199
+    assert broken == [(2, "wrong_field_count")]
+
+
+def test_file_that_grows_while_it_is_read_is_refused(tmp_path):
+    path = tmp_path / "log.csv"
+    path.write_text("a,b\n1,2\n")
+    file = identify(path)
+    path.write_text("a,b\n1,2\n3,4\n")
+    with pytest.raises(LogError, match="changed while it was read"):
+        file.check_unchanged()
+
+
+def test_record_that_the_parser_sees_otherwise_is_read_alone(tmp_path, monkeypatch):
+    monkeypatch.setattr(csv_reader.pl, "read_csv", lambda *_, **__: csv_reader.pl.DataFrame())
+    rows, broken = _read(b'a,b,c\n1,"x\ny",2\n3,4,5\n6,7\n', tmp_path)
+    assert rows == [(2, ("1", "x\ny", "2")), (4, ("3", "4", "5"))]
+    assert broken == [(5, "wrong_field_count")]

@@ -1,0 +1,252 @@
+"""The funnel: probabilities that are ordered, multiply up, and come true."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from scipy.special import expit
+
+from data.schema.feature_set import Feature, FeatureSet
+from models.funnel.funnel_model import FunnelConfig, FunnelModel
+from models.lightgbm_core.calibration import ALL_MARKETS, CalibrationConfig, calibrate
+
+FEATURES = FeatureSet(
+    tuple(Feature(name=n, kind="number", meaning=n, null="never") for n in ("x_a", "x_b"))
+)
+CONFIG = FunnelConfig(max_rounds=60, patience=10, num_leaves=7)
+MARKETS = ("rio_de_janeiro", "sao_paulo")
+
+
+def _log(n_rows: int, *, seed: int) -> tuple[pa.Table, np.ndarray]:
+    """Rows whose true P(click), P(contact | click), P(book | contact) are known; and P(book)."""
+    rng = np.random.default_rng(seed)
+    a, b, market = rng.normal(size=n_rows), rng.normal(size=n_rows), rng.integers(2, size=n_rows)
+    given = np.stack([expit(-1.5 + a + 0.5 * market), expit(-1 + b), expit(0.3 * a)])
+    stage = np.cumprod(rng.random((3, n_rows)) < given, axis=0).sum(axis=0)
+    columns = {
+        "id_search": pa.array([f"s{i // 10}" for i in range(n_rows)]),
+        "id_listing": pa.array([f"l{i}" for i in range(n_rows)]),
+        "market": pa.array([MARKETS[m] for m in market]),
+        "stage": pa.array(stage.astype(np.int8)),
+        "x_a": pa.array(a),
+        "x_b": pa.array(b),
+    }
+    return pa.table(columns), given.prod(axis=0)
+
+
+@pytest.fixture(scope="module")
+def model() -> FunnelModel:
+    return FunnelModel(FEATURES, CONFIG).fit(_log(20_000, seed=1)[0], _log(20_000, seed=2)[0])
+
+
+def test_predicted_over_actual_is_near_one_per_stage_and_market(model) -> None:
+    rows, _ = _log(40_000, seed=3)
+    stage, market = rows["stage"].to_numpy(), np.asarray(rows["market"].to_pylist())
+    predicted = model.probabilities(rows)
+
+    for reached, name in enumerate(("click", "contact", "book"), start=1):
+        for one in MARKETS:
+            at = market == one
+            ratio = predicted[name][at].sum() / (stage[at] >= reached).sum()
+            assert 0.9 < ratio < 1.1, (name, one)
+
+
+def test_probability_of_booking_is_near_the_truth(model) -> None:
+    rows, truth = _log(10_000, seed=4)
+    booked = model.score(rows)
+
+    assert np.corrcoef(booked, truth)[0, 1] > 0.9
+    assert np.abs(booked - truth).mean() < 0.02
+
+
+def test_a_later_stage_is_never_likelier(model) -> None:
+    predicted = model.probabilities(_log(2_000, seed=5)[0])
+
+    assert (predicted["click"] >= predicted["contact"]).all()
+    assert (predicted["contact"] >= predicted["book"]).all()
+    assert predicted["book"].min() > 0
+    assert predicted["click"].max() < 1
+
+
+def test_product_of_the_conditionals_is_the_probability_of_booking(model) -> None:
+    rows = _log(500, seed=6)[0]
+    given = model.conditional(rows)
+
+    np.testing.assert_allclose(
+        given["click"] * given["contact"] * given["book"], model.score(rows), rtol=1e-12
+    )
+
+
+def test_stage_that_nobody_reached_is_rare_and_finite() -> None:
+    rows, _ = _log(2_000, seed=7)
+    clicks = pa.array(np.minimum(rows["stage"].to_numpy(), 1))
+    rows = rows.set_column(rows.column_names.index("stage"), "stage", clicks)
+    booked = FunnelModel(FEATURES, CONFIG).fit(rows, rows).score(rows)
+
+    assert np.isfinite(booked).all()
+    assert booked.max() < 0.01
+
+
+def test_curve_maps_to_the_observed_rates() -> None:
+    log_odds = np.repeat([-2.0, 0.0, 2.0], 1000)
+    happened = np.concatenate([np.arange(1000) < n for n in (100, 400, 900)]).astype(float)
+    markets = np.full(3000, "rio_de_janeiro")
+    calibrator = calibrate(log_odds, happened, markets, CalibrationConfig())
+
+    np.testing.assert_allclose(
+        calibrator.of(np.array([-2.0, 0.0, 2.0]), markets[:3]), [0.1, 0.4, 0.9]
+    )
+
+
+def test_market_with_few_outcomes_takes_the_line_of_all() -> None:
+    rng = np.random.default_rng(1)
+    log_odds = rng.normal(size=2000)
+    happened = (rng.random(2000) < expit(log_odds - 1)).astype(float)
+    markets = np.where(np.arange(2000) < 5, "tiny", "large")
+    calibrator = calibrate(log_odds, happened, markets, CalibrationConfig())
+    line = calibrator.maps[ALL_MARKETS]
+
+    assert "tiny" not in calibrator.maps
+    assert line["intercept"] == pytest.approx(-1, abs=0.2)
+    assert line["slope"] == pytest.approx(1, abs=0.2)
+    np.testing.assert_array_equal(
+        calibrator.of(log_odds, np.full(2000, "tiny")),
+        calibrator.of(log_odds, np.full(2000, "never seen")),
+    )
+
+
+def test_no_calibration_rows_leave_the_model_as_it_is() -> None:
+    none = np.zeros(0)
+    calibrator = calibrate(none, none, none.astype(str), CalibrationConfig())
+    log_odds = np.array([-1.0, 2.0])
+
+    np.testing.assert_allclose(calibrator.of(log_odds, np.array(["a", "b"])), expit(log_odds))
+
+
+def test_config_out_of_range_is_refused() -> None:
+    with pytest.raises(ValueError, match="num_leaves"):
+        FunnelConfig(num_leaves=1)
+    with pytest.raises(ValueError, match="CalibrationConfig"):
+        CalibrationConfig(platt_outcomes=0)
+
+
+def _dated(rows: pa.Table, *, day: int, seed: int) -> pa.Table:
+    """The rows as searches of one day, half of the bookings a day late."""
+    rng = np.random.default_rng(seed)
+    n, stage = rows.num_rows, rows["stage"].to_numpy()
+    late = (rng.random(n) < 0.5).astype(np.int32)
+    return (
+        rows.append_column("search_day", pa.array(np.full(n, day, np.int32)))
+        .append_column("contact_day", pa.array(np.full(n, day, np.int32), mask=stage < 2))
+        .append_column("book_day", pa.array(day + late, pa.int32(), mask=stage < 3))
+    )
+
+
+def test_bookings_still_to_come_are_counted_in() -> None:
+    days = [_dated(_log(15_000, seed=10 + d)[0], day=d, seed=d) for d in (1, 2, 3)]
+    known = [_lowered(rows, cutoff=4) for rows in days]
+    train = pa.concat_tables(known[:2])
+    in_the_end = (days[2]["stage"].to_numpy() == 3).sum()
+
+    ratios = {
+        corrects: FunnelModel(FEATURES, replace(CONFIG, corrects_maturity=corrects))
+        .fit(train, known[2])
+        .score(days[2])
+        .sum()
+        / in_the_end
+        for corrects in (True, False)
+    }
+    assert 0.93 < ratios[True] < 1.07
+    assert ratios[False] < 0.6
+
+
+def _lowered(rows: pa.Table, *, cutoff: int) -> pa.Table:
+    stage, book = rows["stage"].to_numpy(), rows["book_day"].to_numpy()
+    lowered = np.where((stage == 3) & ~(book < cutoff), 2, stage).astype(np.int8)
+    return rows.set_column(rows.column_names.index("stage"), "stage", pa.array(lowered))
+
+
+def test_order_by_value_is_the_chance_of_a_booking_times_the_price(model) -> None:
+    rows = _log(100, seed=8)[0]
+    price = np.r_[np.full(50, 200.0), np.full(49, 50.0)]
+    rows = rows.append_column("listing_total_price", pa.array([*price, None]))
+    by_value = FunnelModel(FEATURES, replace(CONFIG, order_by="value"))
+    by_value.matrix, by_value.steps = model.matrix, model.steps
+
+    np.testing.assert_allclose(by_value.score(rows)[:99], model.score(rows)[:99] * price)
+    assert by_value.score(rows)[99] == 0
+
+
+def test_clicks_debiased_by_position_follow_what_is_clicked_where_looked_at() -> None:
+    train, valid = (_biased(60_000, seed=s) for s in (1, 2))
+    test = _biased(20_000, seed=3)
+    truth = expit(-2 + test["x_b"].to_numpy())
+
+    gaps = {}
+    for debiasing in ("none", "position"):
+        model = FunnelModel(FEATURES, replace(CONFIG, debiasing=debiasing)).fit(train, valid)
+        found = model.conditional(test.drop(["position", "is_random_order"]))["click"]
+        gaps[debiasing] = 1 - np.corrcoef(np.log(found), np.log(truth))[0, 1]
+    assert gaps["position"] < gaps["none"] / 2
+
+
+def _biased(n_rows: int, *, seed: int) -> pa.Table:
+    """``x_b`` makes clicks, ``x_a`` only the place; a fifth of the searches in random order."""
+    rng = np.random.default_rng(seed)
+    a, b = rng.normal(size=(2, n_rows))
+    search = np.arange(n_rows) // 10
+    is_random = search % 5 == 0
+    key = np.where(is_random, rng.random(n_rows), a)
+    position = np.argsort(np.argsort(-key.reshape(-1, 10), axis=1), axis=1).ravel() + 1
+    clicked = rng.random(n_rows) < expit(-2 + b) / position
+    return pa.table(
+        {
+            "id_search": pa.array([f"s{seed}-{i}" for i in search]),
+            "id_listing": pa.array([f"l{i}" for i in range(n_rows)]),
+            "market": pa.array(["rio_de_janeiro"] * n_rows),
+            "stage": pa.array(clicked.astype(np.int8)),
+            "position": pa.array(position.astype(np.int32)),
+            "is_random_order": pa.array(is_random),
+            "x_a": pa.array(a),
+            "x_b": pa.array(b),
+        }
+    )
+
+
+def test_curve_ties_no_rows_between_its_levels() -> None:
+    rng = np.random.default_rng(3)
+    log_odds = rng.normal(size=20_000)
+    happened = (rng.random(20_000) < expit(log_odds)).astype(float)
+    markets = np.full(20_000, "rio_de_janeiro")
+    curve = calibrate(log_odds, happened, markets, CalibrationConfig())
+    middle = np.linspace(-1, 1, 50)
+
+    assert (np.diff(curve.of(middle, markets[:50])) > 0).all()
+
+
+@pytest.mark.parametrize("later_stages", ["linear", "trees"])
+def test_what_was_saved_says_the_same_whatever_learns_the_later_stages(
+    tmp_path, later_stages
+) -> None:
+    train, _ = _log(6_000, seed=11)
+    config = replace(CONFIG, later_stages=later_stages)
+    model = FunnelModel(FEATURES, config).fit(train, _log(3_000, seed=12)[0])
+    model.save(tmp_path)
+    rows = _log(500, seed=13)[0]
+
+    np.testing.assert_array_equal(FunnelModel.load(tmp_path).score(rows), model.score(rows))
+
+
+def test_later_stages_of_few_outcomes_are_ordered_better_by_the_regression() -> None:
+    train, valid = _log(3_000, seed=14)[0], _log(3_000, seed=15)[0]
+    rows, truth = _log(20_000, seed=16)
+
+    found = {}
+    for later_stages in ("linear", "trees"):
+        config = replace(CONFIG, later_stages=later_stages, penalty=10.0)
+        booked = FunnelModel(FEATURES, config).fit(train, valid).score(rows)
+        found[later_stages] = np.corrcoef(np.log(booked), np.log(truth))[0, 1]
+    assert found["linear"] > found["trees"]

@@ -1,0 +1,260 @@
+"""The ranker on what breaks rankers: lone rows, blanks, strangers, and LightGBM's limits."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from data.schema.feature_set import Feature, FeatureSet
+from models.lightgbm_core.boosting import Labelled
+from models.lightgbm_core.feature_matrix import FeatureMatrix
+from models.lightgbm_core.search_groups import searches_to_learn_from
+from models.ranker import Ranker, RankerConfig
+from tests.models.worlds import FEATURES, replaced, windows, world
+
+CONFIG = RankerConfig(max_rounds=15, patience=5, min_rows_per_leaf=5, num_leaves=7)
+
+
+@pytest.fixture(scope="module")
+def rows() -> tuple[pa.Table, pa.Table, pa.Table]:
+    return windows(world())
+
+
+@pytest.fixture(scope="module")
+def ranker(rows) -> Ranker:
+    return Ranker(FEATURES, CONFIG).fit(rows[0], rows[1])
+
+
+def _nothing_happened(rows: pa.Table) -> pa.Table:
+    return replaced(rows, stage=pa.array(np.zeros(rows.num_rows, dtype=np.int8)))
+
+
+def test_searches_without_action_are_left_out_and_counted(ranker, rows) -> None:
+    stage = rows[0]["stage"].to_numpy().reshape(-1, 10)
+    silent = int((stage == 0).all(axis=1).sum())
+
+    assert silent > 0
+    assert ranker.counts["train"].without_action == silent
+    assert ranker.counts["train"].searches == len(stage) - silent
+    assert ranker.counts["train"].rows == 10 * (len(stage) - silent)
+
+
+def test_training_without_any_action_is_refused(rows) -> None:
+    with pytest.raises(ValueError, match="no search of the training window"):
+        Ranker(FEATURES, CONFIG).fit(_nothing_happened(rows[0]), rows[1])
+
+
+def test_validation_without_any_action_trains_the_configured_rounds(rows) -> None:
+    config = RankerConfig(rounds_without_validation=4, min_rows_per_leaf=5)
+    ranker = Ranker(FEATURES, config).fit(rows[0], _nothing_happened(rows[1]))
+
+    assert ranker.rounds == (4,)
+    assert ranker.valid_ndcg == (None,)
+
+
+def test_threads_do_not_change_the_scores(ranker, rows) -> None:
+    one = RankerConfig(max_rounds=15, patience=5, min_rows_per_leaf=5, num_leaves=7, threads=1)
+
+    np.testing.assert_array_equal(
+        Ranker(FEATURES, one).fit(rows[0], rows[1]).score(rows[2]), ranker.score(rows[2])
+    )
+
+
+def test_searches_of_one_row_train_and_score(rows) -> None:
+    alone = [
+        replaced(part, id_search=pa.array([f"{i:05d}" for i in range(part.num_rows)]))
+        for part in rows
+    ]
+    ranker = Ranker(FEATURES, CONFIG).fit(alone[0], alone[1])
+
+    assert np.isfinite(ranker.score(alone[2])).all()
+
+
+@pytest.mark.parametrize("blank", [pa.null(), pa.float64()])
+def test_column_without_a_value_trains_and_scores(rows, blank) -> None:
+    parts = [replaced(part, listing_review_rating=pa.nulls(part.num_rows, blank)) for part in rows]
+    ranker = Ranker(FEATURES, CONFIG).fit(parts[0], parts[1])
+
+    assert np.isfinite(ranker.score(parts[2])).all()
+    assert np.isfinite(ranker.score(rows[2])).all()
+
+
+def test_unseen_category_scores_as_a_missing_one(ranker, rows) -> None:
+    n = rows[2].num_rows
+    unseen = replaced(rows[2], listing_room_type=pa.array(["igloo"] * n))
+    missing = replaced(rows[2], listing_room_type=pa.nulls(n, pa.string()))
+
+    np.testing.assert_array_equal(ranker.score(unseen), ranker.score(missing))
+
+
+def test_dictionary_typed_category_is_encoded(ranker, rows) -> None:
+    coded = replaced(rows[2], listing_room_type=rows[2]["listing_room_type"].dictionary_encode())
+
+    np.testing.assert_array_equal(ranker.score(coded), ranker.score(rows[2]))
+
+
+def test_search_of_five_thousand_rows_is_scored(ranker, rows) -> None:
+    many = pa.concat_tables([rows[2]] * (5000 // rows[2].num_rows + 1)).slice(0, 5000)
+    one_search = replaced(many, id_search=pa.array(["huge"] * 5000))
+
+    assert np.isfinite(ranker.score(one_search)).all()
+
+
+def test_search_above_lightgbms_limit_is_cut_without_losing_an_outcome() -> None:
+    n = 10_050
+    rows = pa.table(
+        {
+            "id_search": ["s"] * n,
+            "id_listing": [f"l{i}" for i in range(n)],
+            "stage": pa.array([3 if i == n - 1 else 0 for i in range(n)], pa.int8()),
+        }
+    )
+    kept = searches_to_learn_from(rows)
+
+    assert kept.groups.tolist() == [10_000]
+    assert kept.count.rows_cut == 50
+    assert kept.stages.max() == 3
+
+
+def test_dictionary_typed_matrix_is_refused_before_lightgbm_aborts() -> None:
+    coded = pa.table({"room": pa.array(["a", "b"]).dictionary_encode()})
+
+    with pytest.raises(ValueError, match="dictionary-typed columns abort LightGBM: room"):
+        Labelled(matrix=coded, labels=np.zeros(2, dtype=np.int64))
+
+
+def test_empty_group_is_refused_before_lightgbm_crashes() -> None:
+    with pytest.raises(ValueError, match="1 to 10000 rows"):
+        Labelled(
+            matrix=pa.table({"x": [1.0]}),
+            labels=np.zeros(1, dtype=np.int64),
+            groups=np.array([0, 1]),
+        )
+
+
+def test_text_in_a_numeric_feature_is_named(rows) -> None:
+    text = replaced(rows[2], x_signal=rows[2]["id_listing"])
+
+    with pytest.raises(ValueError, match="feature x_signal is of type string"):
+        FeatureMatrix(FEATURES.only(["x_signal"])).of(text, model="ranker")
+
+
+def test_empty_feature_set_is_refused() -> None:
+    with pytest.raises(ValueError, match="at least one feature"):
+        Ranker(FeatureSet(()))
+
+
+def test_scoring_before_fitting_is_refused(rows) -> None:
+    with pytest.raises(ValueError, match="not been fitted"):
+        Ranker(FEATURES).score(rows[2])
+
+
+@pytest.mark.parametrize(
+    ("wrong", "named"),
+    [
+        ({"truncation": 5}, "truncation"),
+        ({"row_share": 0.0}, "row_share"),
+        ({"bags": 0}, "bags"),
+        ({"objective": "regression"}, "objective"),
+    ],
+)
+def test_config_out_of_range_is_refused(wrong, named) -> None:
+    with pytest.raises(ValueError, match=named):
+        RankerConfig(**wrong)
+
+
+def _with_places(rows: pa.Table, *, seed: int = 5) -> pa.Table:
+    """Each search with its places; every third in random order."""
+    rng = np.random.default_rng(seed)
+    place = np.concatenate([rng.permutation(10) + 1 for _ in range(rows.num_rows // 10)])
+    is_random = np.repeat(np.arange(rows.num_rows // 10) % 3 == 0, 10)
+    return rows.append_column("position", pa.array(place.astype(np.int32))).append_column(
+        "is_random_order", pa.array(is_random)
+    )
+
+
+@pytest.mark.parametrize("debiasing", ["position", "ips"])
+def test_position_is_never_an_input_when_scoring(rows, debiasing) -> None:
+    config = replace(CONFIG, debiasing=debiasing)
+    ranker = Ranker(FEATURES, config).fit(*(_with_places(part) for part in rows[:2]))
+    one, other = (_with_places(rows[2], seed=seed) for seed in (1, 2))
+
+    np.testing.assert_array_equal(ranker.score(one), ranker.score(other))
+    np.testing.assert_array_equal(ranker.score(one), ranker.score(rows[2]))
+
+
+@pytest.mark.parametrize("debiasing", ["position", "ips"])
+def test_debiasing_without_places_names_the_column(rows, debiasing) -> None:
+    with pytest.raises(ValueError, match="position"):
+        Ranker(FEATURES, replace(CONFIG, debiasing=debiasing)).fit(rows[0], rows[1])
+
+
+def test_position_in_the_feature_set_is_refused() -> None:
+    place = Feature(name="position", kind="number", meaning="place", null="unknown")
+
+    with pytest.raises(ValueError, match="never an input of a model: position"):
+        Ranker(FeatureSet((*FEATURES, place)))
+
+
+def test_ips_gives_back_what_a_biased_order_hid() -> None:
+    train, valid, test = (_examined_by_place(seed) for seed in (1, 2, 3))
+    found = {}
+    for debiasing in ("none", "ips"):
+        config = replace(
+            CONFIG, debiasing=debiasing, search_weights="equal", max_rounds=60, patience=60
+        )
+        scores = Ranker(_TWO, config).fit(train, valid).score(test)
+        found[debiasing] = np.corrcoef(scores, test["x_b"].to_numpy())[0, 1]
+    assert found["ips"] > found["none"] + 0.02
+
+
+_TWO = FeatureSet(
+    tuple(Feature(name=n, kind="number", meaning=n, null="never") for n in ("x_a", "x_b"))
+)
+
+
+def _examined_by_place(seed: int) -> pa.Table:
+    """``x_b`` makes clicks, ``x_a`` the place; a click needs a look, rarer further down."""
+    rng = np.random.default_rng(seed)
+    n = 3_000
+    a, b = rng.normal(size=(2, n, 10))
+    is_random = np.arange(n) % 4 == 0
+    key = np.where(is_random[:, None], rng.random((n, 10)), a)
+    place = np.argsort(np.argsort(-key, axis=1), axis=1) + 1
+    clicked = rng.random((n, 10)) < 1 / (1 + np.exp(1 - b)) / place
+    return pa.table(
+        {
+            "id_search": pa.array(np.repeat([f"s{seed}-{i}" for i in range(n)], 10)),
+            "id_listing": pa.array([f"l{i}" for i in range(n * 10)]),
+            "stage": pa.array(clicked.ravel().astype(np.int8)),
+            "position": pa.array(place.ravel().astype(np.int32)),
+            "is_random_order": pa.array(np.repeat(is_random, 10)),
+            "x_a": pa.array(a.ravel()),
+            "x_b": pa.array(b.ravel()),
+        }
+    )
+
+
+def test_journey_labels_are_learnt_from_their_own_column(rows) -> None:
+    swapped = [
+        part.append_column("journey_stage", pa.array(part["stage"].to_numpy()[::-1]))
+        for part in rows
+    ]
+    config = replace(CONFIG, labels="journey")
+    by_journey = Ranker(FEATURES, config).fit(swapped[0], swapped[1])
+    by_stage = Ranker(FEATURES, CONFIG).fit(swapped[0], swapped[1])
+
+    assert by_journey.valid_ndcg[0] < by_stage.valid_ndcg[0] - 0.1
+    with pytest.raises(ValueError, match="journey_stage"):
+        Ranker(FEATURES, config).fit(rows[0], rows[1])
+
+
+def test_search_of_one_result_and_an_unseen_market_are_scored(ranker, rows) -> None:
+    alone = rows[2].slice(0, 1)
+    elsewhere = replaced(rows[2], market=pa.array(["atlantis"] * rows[2].num_rows))
+
+    assert np.isfinite(ranker.score(alone)).all()
+    np.testing.assert_array_equal(ranker.score(elsewhere), ranker.score(rows[2]))

@@ -1,0 +1,64 @@
+"""What a guest has met: strictly before the search, and merged without a listing twice."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import torch
+
+from models.two_tower.retrieval.previously_seen import Familiar, merged
+
+CATALOGUE = pa.table({"id_listing": ["c", "a", "b"]})
+IMPRESSIONS = pa.table(
+    {
+        "id_user": ["g", "g", "g", "h", None, "g"],
+        "id_listing": ["a", "a", "b", "b", "c", "gone"],
+        "search_s": [10, 20, 20, 5, 1, 1],
+        "stage": [0, 1, 0, 3, 1, 1],
+    }
+)
+
+
+def met(guest: str | None, second: int) -> dict[int, float]:
+    found = Familiar.of(IMPRESSIONS, CATALOGUE).before(
+        pa.chunked_array([pa.array([guest], pa.string())]),
+        np.array([second]),
+        shown=1.0,
+        clicked=0.5,
+    )
+    pairs = zip(found.place_QM[0].tolist(), found.bonus_QM[0].tolist(), strict=True)
+    return {place: bonus for place, bonus in pairs if place >= 0}
+
+
+def test_a_listing_is_met_strictly_after_it_was_shown() -> None:
+    assert met("g", 10) == {}
+    assert met("g", 11) == {1: 1.0}
+    assert met("g", 20) == {1: 1.0}
+    assert met("g", 21) == {1: 1.5, 2: 1.0}
+
+
+def test_guests_know_their_own_listings_only() -> None:
+    assert met("h", 6) == {2: 1.5}
+    assert met(None, 100) == {}
+    assert met("stranger", 100) == {}
+
+
+def test_an_empty_log_knows_nothing() -> None:
+    found = Familiar.of(IMPRESSIONS.slice(0, 0), CATALOGUE).before(
+        pa.chunked_array([["g"]]), np.array([9]), shown=1.0, clicked=1.0
+    )
+    assert found.place_QM.shape == (1, 0)
+
+
+def test_merging_keeps_each_listing_once_and_the_best_first() -> None:
+    found = torch.tensor([[0.9, 0.8, 0.7]]), torch.tensor([[4, 5, 6]])
+    known = torch.tensor([[0.95, 0.75, float("-inf")]]), torch.tensor([[5, 8, -1]])
+    scores, places = merged(found, known)
+    assert places.tolist() == [[5, 4, 8]]
+    torch.testing.assert_close(scores, torch.tensor([[0.95, 0.9, 0.75]]))
+
+
+def test_merging_nothing_changes_nothing() -> None:
+    found = torch.tensor([[0.9, float("-inf")]]), torch.tensor([[4, -1]])
+    nothing = torch.zeros((1, 0)), torch.zeros((1, 0), dtype=torch.int64)
+    torch.testing.assert_close(merged(found, nothing), found)

@@ -1,0 +1,88 @@
+"""A log of ids alone: where its training starts, and when it stops."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+import torch
+from torch.nn import functional
+
+from models.two_tower.config import TowerConfig, TrainConfig
+from models.two_tower.inputs.id_interactions import interaction_rows
+from models.two_tower.inputs.vocabulary import Vocabulary
+from models.two_tower.recommender import TwoTower
+from models.two_tower.training.spectral_init import spectral_vectors
+from models.two_tower.training.validation_recall import HeldOut
+
+SHAPE = TowerConfig(dimension=8, id_dropout=0.0)
+TRAINING = TrainConfig(epochs=2, batch_size=64, learning_rate=0.005, threads=1, valid_k=3)
+
+
+def blocks(guests: int = 30, items: int = 30, groups: int = 3) -> tuple[pa.Array, pa.Array]:
+    """Guest and item numbers; a guest takes half of the items of the own group."""
+    chance = np.random.default_rng(0)
+    pairs = [
+        (guest, item)
+        for guest in range(guests)
+        for item in range(items)
+        if guest % groups == item % groups and chance.random() < 0.5
+    ]
+    users, taken = zip(*pairs, strict=True)
+    return pa.array([f"u{u}" for u in users]), pa.array([f"i{i:02d}" for i in taken])
+
+
+def test_the_start_puts_together_what_is_taken_together() -> None:
+    guest_E = torch.tensor([0, 0, 1, 1, 2, 2, 3, 3])
+    item_E = torch.tensor([0, 1, 0, 1, 2, 3, 2, 3])
+    guest_GD, item_ND = spectral_vectors(guest_E, item_E, (4, 5), 2)
+    unit_ND = functional.normalize(item_ND[:4], dim=1)
+    torch.testing.assert_close(
+        (unit_ND @ unit_ND.T).round(decimals=3),
+        torch.block_diag(torch.ones(2, 2), torch.ones(2, 2)),
+    )
+    assert float((guest_GD[0] * item_ND[0]).sum()) > 0.5
+    assert not item_ND[4].any()  # nobody took it
+
+
+def test_a_log_smaller_than_the_dimension_is_filled_with_zeros() -> None:
+    guest_GD, item_ND = spectral_vectors(torch.tensor([0, 1]), torch.tensor([0, 1]), (2, 2), 5)
+    assert guest_GD.shape == item_ND.shape == (2, 5)
+    assert torch.isfinite(item_ND).all()
+
+
+def test_training_from_the_graph_starts_nearer_than_from_noise() -> None:
+    users, items = blocks()
+
+    def first_loss(start: bool) -> float:
+        shape = replace(SHAPE, spectral_start=start)
+        return TwoTower(shape, TRAINING).fit_interactions(users, items).trained.losses[0]
+
+    assert first_loss(True) < first_loss(False)
+
+
+def test_pairs_kept_apart_stop_the_training_early() -> None:
+    users, items = blocks()
+    kept = np.random.default_rng(1).random(len(users)) < 0.1
+    train, valid = (
+        [part.filter(pa.array(mask)) for part in (users, items)] for mask in (~kept, kept)
+    )
+    long = replace(TRAINING, epochs=60, patience=2, learning_rate=0.05)
+    trained = TwoTower(SHAPE, long).fit_interactions(*train, valid=tuple(valid)).trained
+    assert len(trained.recalls) < 60
+    assert trained.best_recall == max(trained.recalls) > 0
+
+
+def test_recall_counts_the_kept_items_among_the_first_unseen() -> None:
+    """Two guests; a has taken x, so y and z are left for it; what was kept: a y, a w, b x."""
+    users, items = pa.array(["a", "b"]), pa.array(["x", "y"])
+    listings = Vocabulary.of([pa.array(["x", "y", "z"])])
+    _, events = interaction_rows(users, items, None, seed=0)
+    kept = pa.array(["a", "a", "b"]), pa.array(["y", "w", "x"])
+    held = HeldOut.of(*kept, events, listings, seed=0)
+    assert held.users.to_pylist() == ["a", "b"]
+    item_ND = torch.eye(3)
+    likes_all = torch.tensor([[3.0, 2.0, 1.0], [1.0, 2.0, 3.0]])
+    assert held.recall(likes_all, item_ND, 1) == (1 / 2 + 0 / 1) / 2
+    assert held.recall(likes_all, item_ND, 2) == (1 / 2 + 1 / 1) / 2

@@ -1,0 +1,71 @@
+"""``stayrank run`` as a person runs it: through Prefect, killed, and started again."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from data.lake.store import Lake
+
+pytestmark = pytest.mark.slow
+
+SMALL = {
+    "STAYRANK_SIMULATION__SEARCHES": "3000",
+    "STAYRANK_EVALUATION__REPLICATES": "100",
+    "STAYRANK_TWO_TOWER__EPOCHS": "1",
+    "STAYRANK_RANKER__MAX_ROUNDS": "20",
+}
+MOMENTS_S = (3.0, 7.0, 11.0, 15.0)
+
+
+def _start(home: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "pipelines.cli", "run", "--home", str(home)],
+        env={**os.environ, **SMALL},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def _figures(home: Path) -> dict[tuple[str, str, str], float]:
+    scores = json.loads((home / "reports" / "latest" / "scorecard.json").read_text())
+    return {(s["model"], s["segment"], s["metric"]): s["value"] for s in scores}
+
+
+def test_killed_run_is_finished_by_the_next_one(tmp_path: Path) -> None:
+    for moment in MOMENTS_S:
+        run = _start(tmp_path / "killed")
+        time.sleep(moment)
+        os.killpg(run.pid, signal.SIGKILL)
+        run.communicate()
+    last, undisturbed = _start(tmp_path / "killed"), _start(tmp_path / "whole")
+    for run in (last, undisturbed):
+        told, complaints = run.communicate(timeout=400)
+        assert run.returncode == 0, complaints
+        assert "Where to look next" in told
+        assert "Traceback" not in complaints
+    lake, whole = Lake(tmp_path / "killed"), Lake(tmp_path / "whole")
+    for table in ("impressions", "quarantine", "features", "scores", "recommendations"):
+        assert lake.rows(table) == whole.rows(table)
+    found, expected = _figures(tmp_path / "killed"), _figures(tmp_path / "whole")
+    assert found.keys() == expected.keys()
+    assert found == pytest.approx(expected, abs=1e-6)
+
+
+def test_interrupted_run_ends_with_one_message(tmp_path: Path) -> None:
+    run = _start(tmp_path)
+    time.sleep(8)
+    os.kill(run.pid, signal.SIGINT)
+    _, complaints = run.communicate(timeout=60)
+    assert run.returncode == 1
+    assert "interrupted" in complaints
+    assert "Traceback" not in complaints

@@ -1,0 +1,213 @@
+"""The main job on a small simulated week, step by step as plain functions."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import polars.selectors as cs
+import pytest
+
+from data.schema.tables import FEATURES, IMPRESSIONS, INGESTS, QUARANTINE, RECOMMENDATIONS, SCORES
+from pipelines.config.console import Console
+from pipelines.config.settings import Settings
+from pipelines.feature_table.build_table import build_features_table
+from pipelines.ingestion.ingest_logs import ingest_logs
+from pipelines.ingestion.simulate_log import simulate_log
+from pipelines.recommendation.recommend import recommend
+from pipelines.reporting.terminal_summary import print_summary
+from pipelines.run_context import RunContext
+from pipelines.tracking.model_registry import RANKER_MODEL
+from pipelines.tracking.tracking import Tracking
+from pipelines.training.run_record import read_record
+
+Finished = tuple[RunContext, str]
+DEFAULT_MODELS = Settings().models
+
+
+def test_every_row_is_an_impression_or_in_quarantine(finished: Finished) -> None:
+    lake = finished[0].lake
+    ledger = lake.scan(INGESTS.name).collect()
+    assert ledger["rows_in"].sum() == lake.rows(IMPRESSIONS.name) + lake.rows(QUARANTINE.name)
+    assert lake.rows(FEATURES.name) == lake.rows(IMPRESSIONS.name)
+
+
+def test_the_same_log_again_changes_nothing(finished: Finished) -> None:
+    context, _ = finished
+    versions = [context.lake.version(t.name) for t in (IMPRESSIONS, FEATURES)]
+    ingest_logs(context, [simulate_log(context)])
+    build_features_table(context)
+    assert [context.lake.version(t.name) for t in (IMPRESSIONS, FEATURES)] == versions
+
+
+def test_scorecard_holds_every_model_with_an_interval(finished: Finished) -> None:
+    scorecard = json.loads((finished[0].home.report / "scorecard.json").read_text())
+    assert {"model", "split", "segment", "metric", "k", "value", "low", "high", "searches"} <= set(
+        scorecard[0]
+    )
+    for model in DEFAULT_MODELS:
+        (score,) = [
+            s
+            for s in scorecard
+            if (s["model"], s["segment"], s["metric"]) == (model, "all", "ndcg_at_10")
+        ]
+        assert score["low"] <= score["value"] <= score["high"]
+        assert score["split"] == "test"
+    segments = {s["segment"] for s in scorecard}
+    assert {"market=rio_de_janeiro", "market=sao_paulo"} <= segments
+
+
+def test_scores_table_has_every_model_on_validation_and_test(finished: Finished) -> None:
+    context, run = finished
+    scores = context.lake.scan(SCORES.name).collect()
+    windows = read_record(context.home, run).windows
+    days = pl.col("ds_search").cast(pl.Int32)
+    for split in ("valid", "test"):
+        of_split = scores.filter(pl.col("split") == split)
+        assert set(of_split["model"]) == set(DEFAULT_MODELS)
+        assert of_split.filter(~days.is_between(*windows[split])).is_empty()
+    assert scores["score"].is_finite().all()
+
+
+def test_recommendations_are_eligible_ranked_and_unique(finished: Finished) -> None:
+    context, _ = finished
+    lake = context.lake
+    found = lake.scan(RECOMMENDATIONS.name).collect()
+    guests = lake.scan(IMPRESSIONS.name).select("id_user").unique().collect()
+    assert found["id_user"].n_unique() >= 0.9 * guests.height
+    per_search = found.group_by("id_search").agg(
+        pl.col("rank").sort(), pl.col("id_listing").n_unique().alias("listings"), pl.len()
+    )
+    for ranks, listings, rows in per_search.select("rank", "listings", "len").iter_rows():
+        assert list(ranks) == list(range(1, rows + 1))
+        assert listings == rows <= 10
+    queries = lake.scan(IMPRESSIONS.name).select("id_search", "query_num_guests").unique()
+    capacity = (
+        lake.scan(IMPRESSIONS.name)
+        .group_by("id_listing")
+        .agg(pl.col("listing_person_capacity").max())
+    )
+    checked = found.lazy().join(queries, on="id_search").join(capacity, on="id_listing").collect()
+    assert (checked["listing_person_capacity"] >= checked["query_num_guests"]).all()
+
+
+def test_recommendations_come_from_beyond_the_shown_listings(finished: Finished) -> None:
+    found = finished[0].lake.scan(RECOMMENDATIONS.name).collect()
+    assert 0 < found["was_shown"].mean() < 1
+    assert (found["estimated_total_price"].drop_nulls() > 0).all()
+
+
+def test_recommending_a_day_again_replaces_it(finished: Finished) -> None:
+    context, run = finished
+    before = context.lake.scan(RECOMMENDATIONS.name).sort("id_search", "rank").collect()
+    recommend(context, run)
+    after = context.lake.scan(RECOMMENDATIONS.name).sort("id_search", "rank").collect()
+    assert before.equals(after)
+
+
+def test_mlflow_holds_a_parent_and_a_child_per_model(finished: Finished) -> None:
+    context, run = finished
+    record = read_record(context.home, run)
+    client = context.tracking.client
+    parent = client.get_run(record.parent)
+    assert parent.data.params["tables.impressions"] == str(record.tables["impressions"])
+    assert "windows.test" in parent.data.params
+    assert "machine.cores" in parent.data.tags
+    for model in DEFAULT_MODELS:
+        child = client.get_run(record.children[model])
+        assert child.data.tags["mlflow.parentRunId"] == record.parent
+        metrics = child.data.metrics
+        assert metrics["test.ndcg_at_10_low"] <= metrics["test.ndcg_at_10"]
+        assert "test.ndcg_at_10.market.sao_paulo" in metrics
+
+
+def test_run_whose_process_is_gone_is_marked_as_killed(finished: Finished) -> None:
+    tracking = finished[0].tracking
+    kept = tracking.start_run("alive", tags={})
+    gone = tracking.start_run("gone", tags={})
+    tracking.set_tags(gone, {"stayrank.process": "-1"})
+    assert tracking.end_abandoned() == 1
+    status = {run: tracking.client.get_run(run).info.status for run in (kept, gone)}
+    assert status == {kept: "RUNNING", gone: "KILLED"}
+    tracking.client.delete_run(kept)
+    tracking.client.delete_run(gone)
+
+
+def test_registered_ranker_serves_the_scores_that_were_judged(finished: Finished) -> None:
+    import mlflow
+
+    context, run = finished
+    # MLflow's own loader asks the store that was opened last.
+    tracking = Tracking.open(context.home)
+    record = read_record(context.home, run)
+    version = tracking.versions.of_run(RANKER_MODEL, record.children["ranker"])
+    aliases = [tracking.versions.at(RANKER_MODEL, alias) for alias in ("champion", "challenger")]
+    assert version in aliases
+    served = mlflow.pyfunc.load_model(f"models:/{RANKER_MODEL}/{version}")
+    columns = [c["name"] for c in served.metadata.get_input_schema().to_dict()]
+    rows = (
+        context.lake.scan(FEATURES.name)
+        .filter(pl.col("search_day") == record.windows["test"][0])
+        .select(columns)
+        .sort("id_search", "id_listing")
+        .head(40)
+        .collect()
+    )
+    frame = rows.with_columns(cs.integer().cast(pl.Float64)).to_pandas()
+    ranked = pl.from_pandas(served.predict(frame))
+    judged = (
+        context.lake.scan(SCORES.name)
+        .filter(pl.col("model") == "ranker")
+        .select("id_search", "id_listing", judged="score")
+        .collect()
+    )
+    both = ranked.join(judged, on=["id_search", "id_listing"])
+    assert both.height == 40
+    np.testing.assert_allclose(both["score"], both["judged"])
+
+
+def test_no_pickle_is_written(finished: Finished) -> None:
+    found = [
+        path
+        for path in finished[0].home.root.rglob("*")
+        if path.suffix in {".pkl", ".pickle", ".joblib", ".pt"}
+    ]
+    assert found == []
+
+
+def test_terminal_shows_every_market_with_intervals_and_g(
+    finished: Finished, capsys: pytest.CaptureFixture[str]
+) -> None:
+    print_summary(RunContext(finished[0].home, finished[0].settings, Console()))
+    shown = capsys.readouterr().out
+    for part in ("all markets", "rio_de_janeiro", "sao_paulo", "SIMULATED", "G@10", "dashboards"):
+        assert part in shown
+    assert re.search(r"ranker +\d\.\d{3} \(\d\.\d{3}–\d\.\d{3}\)", shown)
+
+
+def test_report_is_one_page_that_fetches_nothing(finished: Finished) -> None:
+    page = (finished[0].home.report / "index.html").read_text()
+    assert "Simulated data" in page
+    assert page.count("<svg") >= 2
+    for fetched in ("<script src", 'rel="stylesheet"', 'src="http', 'href="http', "url(http"):
+        assert fetched not in page
+
+
+@pytest.mark.parametrize("model", ["random", "popularity", "als", "two_tower", "ranker"])
+def test_damaged_model_is_named_not_traced(finished: Finished, model: str, tmp_path: Path) -> None:
+    from data.errors import DataError
+    from pipelines.training.run_record import load_one
+
+    context, run = finished
+    record = read_record(context.home, run)
+    folder = record.folder_of(context.home, model)
+    moved = tmp_path / model
+    folder.rename(moved)
+    try:
+        with pytest.raises(DataError, match=model):
+            load_one(context, record, model)
+    finally:
+        moved.rename(folder)

@@ -1,0 +1,165 @@
+"""Which run the daily batch recommends with: the gate's champion, and never one it refused."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import pipelines.promotion.select_champion
+from data.errors import DataError
+from pipelines.config.console import Console
+from pipelines.config.home import Home
+from pipelines.config.settings import load_settings
+from pipelines.promotion.champion_registry import Champion, ChampionSearch
+from pipelines.promotion.select_champion import choose
+from pipelines.recommendation.published_pointer import Published, write_published
+from pipelines.run_context import RunContext
+from pipelines.tracking.model_checksums import write_manifest
+
+BOTH = ("two_tower", "ranker")
+
+
+@pytest.fixture
+def context(tmp_path: Path) -> RunContext:
+    return RunContext(home=Home(tmp_path / "home"), settings=load_settings(), console=Console())
+
+
+@pytest.fixture
+def gate_says(monkeypatch: pytest.MonkeyPatch) -> Callable[[str | None], None]:
+    """Make the registry name this run's ranker champion, or be away."""
+
+    def say(run: str | None) -> None:
+        champion = Champion(version="1", run=run, folder=Path()) if run else None
+        found = ChampionSearch(champion=champion)
+        monkeypatch.setattr(pipelines.promotion.select_champion, "find_champion", lambda _: found)
+
+    return say
+
+
+def train(context: RunContext, run: str, models: tuple[str, ...] = BOTH) -> None:
+    """What a training leaves behind, with models of one line."""
+    for model in models:
+        folder = context.home.runs / run / "models" / model
+        folder.mkdir(parents=True)
+        (folder / "model.txt").write_text(f"{model} of {run}")
+        write_manifest(folder)
+    record = {
+        "name": run,
+        "parent": "p",
+        "children": dict.fromkeys(models, "c"),
+        "models": models,
+        "left_out": {},
+        "windows": {"train": (1, 2), "valid": (3, 3), "test": (4, 4)},
+        "tables": {},
+        "seed": 0,
+        "tuned": (),
+    }
+    context.home.record_of(run).write_text(json.dumps(record))
+
+
+def damage(context: RunContext, run: str, model: str = "ranker") -> None:
+    (context.home.runs / run / "models" / model / "model.txt").write_text("other bytes")
+
+
+def publish(context: RunContext, run: str) -> None:
+    facts = {"published_at": "2026-01-01T00:00:00", "batch": "b", "ranker_version": "1"}
+    write_published(context.home, Published(ds="2026-01-01", version=0, rows=1, run=run, **facts))
+
+
+GateSays = Callable[[str | None], None]
+
+
+def test_the_gates_champion_is_used_though_a_later_run_was_refused(
+    context: RunContext, gate_says: GateSays
+) -> None:
+    train(context, "1")
+    train(context, "2-refused")
+    gate_says("1")
+    chosen = choose(context)
+    assert chosen is not None
+    assert (chosen.run, chosen.standing, chosen.warnings) == ("1", "champion", ())
+
+
+def test_while_the_registry_is_away_the_last_champion_goes_on(
+    context: RunContext, gate_says: GateSays
+) -> None:
+    train(context, "1")
+    train(context, "2-refused")
+    gate_says("1")
+    choose(context)
+    gate_says(None)
+    chosen = choose(context)
+    assert chosen is not None
+    assert (chosen.run, chosen.standing) == ("1", "champion")
+
+
+def test_a_champion_that_was_rolled_back_is_not_fallen_back_to(
+    context: RunContext, gate_says: GateSays
+) -> None:
+    for run in ("1", "2", "3-rolled-back", "2"):
+        if not (context.home.runs / run).exists():
+            train(context, run)
+        gate_says(run)
+        choose(context)
+    damage(context, "2")
+    chosen = choose(context)
+    assert chosen is not None
+    assert (chosen.run, chosen.standing) == ("1", "previous champion")
+    assert "champion 2 cannot be used" in chosen.warnings[0]
+
+
+def test_where_there_was_a_champion_no_refused_run_takes_its_place(
+    context: RunContext, gate_says: GateSays
+) -> None:
+    train(context, "1")
+    train(context, "2-refused")
+    gate_says("1")
+    choose(context)
+    publish(context, "2-refused")
+    damage(context, "1")
+    with pytest.raises(DataError, match="no trained models are whole"):
+        choose(context)
+
+
+def test_a_champion_trained_without_a_tower_recommends_with_the_one_before(
+    context: RunContext, gate_says: GateSays
+) -> None:
+    train(context, "1")
+    train(context, "2", ("ranker",))
+    gate_says("2")
+    chosen = choose(context)
+    assert chosen is not None
+    assert (chosen.run, chosen.standing) == ("2", "champion")
+    damage(context, "1", "two_tower")
+    with pytest.raises(DataError, match=r"model\.txt"):
+        choose(context)
+
+
+def test_a_run_of_baselines_alone_recommends_nothing(
+    context: RunContext, gate_says: GateSays
+) -> None:
+    gate_says(None)
+    train(context, "1")
+    train(context, "2", ("popularity",))
+    chosen = choose(context)
+    assert chosen is not None
+    assert chosen.run == "1"
+
+
+def test_without_a_champion_the_run_in_force_goes_before_a_later_one(
+    context: RunContext, gate_says: GateSays
+) -> None:
+    gate_says(None)
+    assert choose(context) is None
+    train(context, "1")
+    train(context, "2")
+    latest = choose(context)
+    publish(context, "1")
+    in_force = choose(context)
+    assert latest is not None
+    assert in_force is not None
+    assert (latest.run, latest.standing) == ("2", "latest")
+    assert (in_force.run, in_force.standing) == ("1", "in force")

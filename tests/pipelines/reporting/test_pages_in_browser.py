@@ -1,0 +1,201 @@
+"""The report and the MLflow page in headless Chromium."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipelines.run_context import RunContext
+from pipelines.training.run_record import read_record
+from tests.pipelines.browser import chromium, console_errors, resized
+
+Finished = tuple[RunContext, str]
+
+LARGEST = 2 * 1024 * 1024
+DRAWN = """
+return [...document.querySelectorAll('figure svg')].map((svg) => {
+  const box = svg.getBoundingClientRect();
+  const marks = svg.querySelectorAll('use, path').length;
+  return [svg.id, box.width > 100 && box.height > 60 && marks > 3];
+});
+"""
+COLOURS = """
+const body = getComputedStyle(document.body);
+const text = getComputedStyle(document.querySelector('figure svg text'));
+return [body.color, body.backgroundColor, text.fill];
+"""
+EXPECTED = {
+    "models_ndcg_at_10",
+    "by_cutoff_ndcg",
+    "g_bars",
+    "funnel",
+    "prices",
+    "exposure_map",
+    "drift",
+    "rates_by_day",
+    "trade_off",
+    "recall",
+    "importance",
+    "ablation",
+    "beeswarm",
+}
+
+
+def page_of(finished: Finished) -> Path:
+    return finished[0].home.report / "index.html"
+
+
+def luminance(colour: str) -> float:
+    """0 for black, 255 for white, of ``rgb(r, g, b)``."""
+    numbers = colour[colour.index("(") + 1 : colour.index(")")].split(",")
+    return sum(float(n) for n in numbers[:3]) / 3
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_report_draws_every_picture_without_an_error(
+    finished: Finished, tmp_path: Path, theme: str
+) -> None:
+    page = page_of(finished)
+    assert page.stat().st_size <= LARGEST
+    with chromium(tmp_path, theme=theme) as browser:
+        browser.get(page.as_uri())
+        drawn: dict[str, bool] = dict(browser.execute_script(DRAWN))
+        assert set(drawn) >= EXPECTED
+        assert [name for name, is_drawn in drawn.items() if not is_drawn] == []
+        ink, paper, text = map(luminance, browser.execute_script(COLOURS))
+        assert (ink < paper) is (theme == "light")
+        assert abs(text - paper) > 100
+        fetched = "return performance.getEntriesByType('resource').map((e) => e.name)"
+        assert [
+            name for name in browser.execute_script(fetched) if not name.startswith("data:")
+        ] == []
+        assert console_errors(browser) == []
+
+
+def test_report_fits_a_phone(finished: Finished, tmp_path: Path) -> None:
+    with chromium(tmp_path) as browser:
+        resized(browser, 390)
+        browser.get(page_of(finished).as_uri())
+        wide = "return [document.documentElement.scrollWidth, window.innerWidth]"
+        needed, there = browser.execute_script(wide)
+        assert needed <= there == 390
+
+
+def test_report_tells_marks_sorts_tables_and_changes_its_theme(
+    finished: Finished, tmp_path: Path
+) -> None:
+    with chromium(tmp_path) as browser:
+        browser.get(page_of(finished).as_uri())
+        told = browser.execute_script("""
+            const mark = document.querySelector('#models_ndcg_at_10 [data-tip]');
+            mark.dispatchEvent(new PointerEvent('pointerover', {bubbles: true}));
+            const tip = document.getElementById('tip');
+            return [tip.hidden, tip.textContent];
+        """)
+        assert told[0] is False
+        assert "searches" in told[1]
+        column = browser.execute_script("""
+            const table = document.querySelector('table[data-sortable]');
+            table.tHead.rows[0].cells[3].click();
+            return [...table.tBodies[0].rows].map((row) => parseFloat(row.cells[3].textContent));
+        """)
+        assert column == sorted(column, reverse=True)
+        before, _, _ = browser.execute_script(COLOURS)
+        browser.execute_script("document.getElementById('theme').click()")
+        after, _, _ = browser.execute_script(COLOURS)
+        assert luminance(after) > luminance(before)
+        assert console_errors(browser) == []
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+@contextmanager
+def dashboards(home: Path) -> Iterator[dict[str, str]]:
+    """``stayrank dashboards`` as a person would start it; page → the link it printed."""
+    ports = [str(free_port()) for _ in range(2)]
+    words = [
+        "dashboards",
+        "--home",
+        str(home),
+        "--mlflow-port",
+        ports[0],
+        "--prefect-port",
+        ports[1],
+    ]
+    server = subprocess.Popen(
+        [sys.executable, "-m", "pipelines.cli", *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )
+    try:
+        links: dict[str, str] = {}
+        assert server.stdout is not None
+        for line in server.stdout:
+            name, _, link = line.strip().partition(" ")
+            if link.strip().startswith("http"):
+                links[name] = link.strip()
+            if "Ctrl-C" in line:
+                break
+        yield links
+    finally:
+        if server.poll() is None:
+            os.kill(server.pid, signal.SIGTERM)
+        server.wait(60)
+    assert server.returncode == 0
+    for port in ports:
+        with socket.socket() as probe:
+            assert probe.connect_ex(("127.0.0.1", int(port))) != 0
+
+
+def waited(browser: Any, script: str, seconds: float = 60.0) -> Any:
+    """The script's first true answer."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        found = browser.execute_script(script)
+        if found:
+            return found
+        time.sleep(0.25)
+    raise AssertionError(f"nothing in {seconds} s: {script}; the page: {browser.page_source[:500]}")
+
+
+@pytest.mark.slow
+def test_dashboards_open_at_the_runs_and_show_a_runs_pictures(
+    finished: Finished, tmp_path: Path
+) -> None:
+    context, run = finished
+    parent = read_record(context.home, run).parent
+    with dashboards(context.home.root) as links:
+        assert set(links) == {"MLflow", "Prefect"}
+        with chromium(tmp_path) as browser:
+            browser.get(links["Prefect"])
+            # This home was filled without Prefect: its page has to know that no flow ran.
+            waited(browser, "return document.body.innerText.includes('Run a task or flow')")
+            browser.get(links["MLflow"])
+            text = "return document.body.innerText"
+            waited(browser, f"{text}.includes('rio_de_janeiro')")
+            base = links["MLflow"].split("#")[0]
+            experiment = context.tracking.experiment_id
+            browser.get(f"{base}#/experiments/{experiment}/runs/{parent}/artifacts/pictures")
+            waited(browser, f"{text}.includes('funnel.png')")
+            browser.get(f"{base}#/experiments/{experiment}/runs/{parent}")
+            waited(browser, f"{text}.includes('two_tower')")
+            told = waited(browser, text)
+            assert "SIMULATED" in told
+            assert "impressions (v" in told
