@@ -38,7 +38,7 @@ import polars as pl
 
 from data.ingest import ingest
 from data.lake.store import Lake
-from data.prefetch import made_ahead
+from data.prefetch import prefetched
 from data.simulator import SimulationConfig, write_simulation
 from features.build import available_features, build_features
 from features.build_in_blocks import build_by_day
@@ -205,7 +205,7 @@ def _built(
     days = frame.select(pl.col("search_day").unique().sort()).collect().to_series().to_list()
     chosen = days[-1:] if last_day_only else days
     out.mkdir()
-    with made_ahead(build_by_day(frame, chosen, features=features), ahead=1) as blocks:
+    with prefetched(build_by_day(frame, chosen, features=features), ahead=1) as blocks:
         for number, block in enumerate(blocks):
             rows = block.rows if written is None else block.rows.select(written)
             rows.lazy().sink_parquet(out / f"{number:04d}.parquet")

@@ -23,8 +23,8 @@ from models.baselines.exact_retrieval import recall_at_k
 from models.baselines.implicit_als import (
     ALS_VARIANTS,
     BPR_VARIANTS,
-    Collaborative,
-    CollaborativeConfig,
+    ImplicitALS,
+    ImplicitALSConfig,
 )
 from pipelines.config.console import Console
 from pipelines.config.home import Home
@@ -97,18 +97,18 @@ def _rows(asked: argparse.Namespace, folder: Path) -> Any:
 
 def _draw(
     algorithm: Literal["als", "bpr"], space: dict[str, tuple[Any, ...]], chance: np.random.Generator
-) -> CollaborativeConfig:
+) -> ImplicitALSConfig:
     values = {name: choices[chance.integers(len(choices))] for name, choices in space.items()}
-    return CollaborativeConfig(algorithm=algorithm, **values)
+    return ImplicitALSConfig(algorithm=algorithm, **values)
 
 
-def _print_trials(trials: list[CollaborativeConfig], shipped: int, train: Any, valid: Any) -> None:
+def _print_trials(trials: list[ImplicitALSConfig], shipped: int, train: Any, valid: Any) -> None:
     lines = []
     guests = pc.unique(train["id_user"])
     known = valid.filter(pc.is_in(valid["id_user"], value_set=guests, skip_nulls=True))
     for place, config in enumerate(trials):
         started = time.perf_counter()
-        fitted = Collaborative((config,)).fit(train, valid)
+        fitted = ImplicitALS((config,)).fit(train, valid)
         seconds = time.perf_counter() - started
         recall = recall_at_k(fitted.retrieve, known, RETRIEVED)
         lines.append((recall, _described(config), seconds, place < shipped))
@@ -117,7 +117,7 @@ def _print_trials(trials: list[CollaborativeConfig], shipped: int, train: Any, v
         print(f"  {recall:.4f}  {words}  {seconds:.1f} s{' *' if is_shipped else ''}")
 
 
-def _described(config: CollaborativeConfig) -> str:
+def _described(config: ImplicitALSConfig) -> str:
     scale = (
         f"alpha {config.alpha:g}" if config.algorithm == "als" else f"rate {config.learning_rate:g}"
     )

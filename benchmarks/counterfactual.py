@@ -23,7 +23,7 @@ import pyarrow.compute as pc
 
 from data.simulator import SimulationConfig, simulate
 from data.simulator.choices import examination
-from models.evaluation.arranged_rows import Judged, judge
+from models.evaluation.arranged_rows import ArrangedRows, judge
 from models.evaluation.arrays import Floats, Integers
 from models.evaluation.metrics import ndcg
 from models.evaluation.off_policy.counterfactual import (
@@ -79,13 +79,13 @@ def simulated(searches: int, parts: int, seed: int) -> World:
     )
 
 
-def true_value(judged: Judged, ranks: Integers, chance: Floats) -> float:
+def true_value(judged: ArrangedRows, ranks: Integers, chance: Floats) -> float:
     """Expected outcomes per search from the first K places of an order."""
     seen = np.where(ranks <= K, examination(ranks), 0.0)
     return float((seen * judged.arrange(chance)).sum() / judged.searches)
 
 
-def logged_ndcg(judged: Judged, ranks: Integers, stage: int) -> float:
+def logged_ndcg(judged: ArrangedRows, ranks: Integers, stage: int) -> float:
     """Mean NDCG@K of what the log's guests did, whatever order they saw."""
     return float(np.nanmean(ndcg(hits_of(judged, judged.reached(stage), ranks), K)))
 
@@ -125,7 +125,7 @@ def part_figures(world: World, number: int, rng: np.random.Generator) -> dict[st
 
 
 def _interleaved(
-    judged: Judged, ranks: tuple[Integers, Integers], click: Floats, rng: np.random.Generator
+    judged: ArrangedRows, ranks: tuple[Integers, Integers], click: Floats, rng: np.random.Generator
 ) -> float:
     seen = examination(np.arange(1, K + 1))
 

@@ -17,8 +17,8 @@ import pyarrow as pa
 from models.evaluation.arranged_rows import judge
 from models.evaluation.config import EvaluationConfig
 from models.evaluation.evaluate import evaluate
-from models.evaluation.evaluation_inputs import Context
-from models.evaluation.model_metrics import measure_model, set_desk
+from models.evaluation.evaluation_inputs import EvaluationInputs
+from models.evaluation.model_metrics import measure_model, metric_inputs
 from models.recommender import Scores
 
 SEARCH_SIZE = 25
@@ -111,7 +111,7 @@ def main() -> None:
 
     with timed("rows arranged"):
         judged = judge(rows)
-        desk = set_desk(rows, judged, config, Context(), {})
+        desk = metric_inputs(rows, judged, config, EvaluationInputs(), {})
     with timed(f"metrics of {asked.models} models"), ThreadPoolExecutor(config.threads) as pool:
         sheets = list(pool.map(lambda item: measure_model(desk, *item), scores.items()))
     count = len(sheets[0].measures) + len(sheets[0].figures)

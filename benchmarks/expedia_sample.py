@@ -35,7 +35,7 @@ from models.baselines.heuristics import Cheapest, Random
 from models.evaluation.significance import draw_weights
 from models.evaluation.validation_metric import ndcg_per_search
 from models.linear.blend import Blend, BlendConfig
-from models.linear.linear_ranker import ListwiseConfig
+from models.linear.linear_ranker import LinearRankerConfig
 from models.ranker import Ranker, RankerConfig
 from models.ranking_order import group_codes
 from models.recommender import Scores
@@ -56,7 +56,7 @@ PLAIN = RankerConfig(
 )  # fmt: skip
 # For some hundred searches: shallow trees, few features each, and a linear part beside.
 SMALL_LOG = BlendConfig(
-    linear=ListwiseConfig(utilities=UTILITIES),
+    linear=LinearRankerConfig(utilities=UTILITIES),
     trees=RankerConfig(
         objective="rank_xendcg", learning_rate=0.02, num_leaves=5, min_rows_per_leaf=100,
         lambda_l2=10.0, feature_share=0.3, row_share=0.7, max_rounds=300, patience=60,

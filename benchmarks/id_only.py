@@ -26,7 +26,7 @@ import pyarrow as pa
 import torch
 from scipy.sparse import csr_matrix
 
-from models.baselines.implicit_als import CollaborativeConfig, factorise
+from models.baselines.implicit_als import ImplicitALSConfig, factorise
 from models.two_tower.config import TowerConfig, TrainConfig
 from models.two_tower.exact_search import exact_top_k
 from models.two_tower.recommender import TwoTower
@@ -39,12 +39,12 @@ HELD_OUT = 0.1
 TEST_SHARE = 0.2
 
 ALS_TRIALS = tuple(
-    CollaborativeConfig(factors=factors, alpha=alpha, regularization=reg, iterations=15)
+    ImplicitALSConfig(factors=factors, alpha=alpha, regularization=reg, iterations=15)
     for factors in (32, 64, 128)
     for alpha, reg in ((1.0, 1.0), (1.0, 10.0), (1.0, 30.0), (10.0, 10.0))
 )
 BPR_TRIALS = tuple(
-    CollaborativeConfig(
+    ImplicitALSConfig(
         algorithm="bpr",
         factors=factors,
         learning_rate=rate,
@@ -170,7 +170,7 @@ def popularity(train: Pairs, users: int, items: int, k: int) -> Finder:
     return finder(np.ones((users, 1), np.float32), counts, train.matrix(users, items), k)
 
 
-def als(train: Pairs, users: int, items: int, k: int, config: CollaborativeConfig) -> Finder:
+def als(train: Pairs, users: int, items: int, k: int, config: ImplicitALSConfig) -> Finder:
     seen = train.matrix(users, items)
     user_UD, item_ND = factorise(seen, config)
     return finder(user_UD[:users], item_ND[:items], seen, k)
@@ -242,7 +242,7 @@ def best_of(trials: Sequence[Any], judge: Callable[[Any], tuple[float, float]]) 
     return trials[int(np.argmax(recalls))]
 
 
-def _short(trial: CollaborativeConfig | TowerConfig) -> str:
+def _short(trial: ImplicitALSConfig | TowerConfig) -> str:
     if isinstance(trial, TowerConfig):
         return f"temperature {trial.temperature}, history {trial.history_length}"
     if trial.algorithm == "bpr":

@@ -39,7 +39,7 @@ from pipelines.config.settings import load_settings
 from pipelines.evaluation.retrieval_recall import CANDIDATES, RETRIEVED, retrieval_of
 from pipelines.feature_table.arrow_conversion import arrow, frame_of
 from pipelines.feature_table.build_table import build_features_table, feature_set_of
-from pipelines.feature_table.training_rows import SplitRows, judged_rows
+from pipelines.feature_table.training_rows import SplitRows, evaluation_rows
 from pipelines.ingestion.ingest_logs import ingest_logs
 from pipelines.ingestion.simulate_log import simulate_log
 from pipelines.recommendation.candidate_retrieval import (
@@ -49,7 +49,7 @@ from pipelines.recommendation.candidate_retrieval import (
 )
 from pipelines.recommendation.candidates import CandidateSource, candidate_rows, candidate_source
 from pipelines.recommendation.recommend import rows_to_rank
-from pipelines.recommendation.serving_models import advisers_of, met_before
+from pipelines.recommendation.serving_models import met_before, serving_models_of
 from pipelines.run_context import RunContext
 from pipelines.training.run_record import RunRecord, load_models, read_record
 from pipelines.training.train import train
@@ -109,7 +109,7 @@ def _judged(seed: int, asked: argparse.Namespace) -> Figures:
         build_features_table(context)
         record = read_record(context.home, train(context))
         models = load_models(context, record)
-        rows = judged_rows(context, Windows(**record.windows), feature_set_of(context))
+        rows = evaluation_rows(context, Windows(**record.windows), feature_set_of(context))
         prior = listing_prior(rows.valid, models["ranker"].score(rows.valid))
         figures = _recalls(context, models, rows, prior)
         write_prior(context.home, record.name, prior)
@@ -181,7 +181,7 @@ def _agreement(
     )
     shares = {}
     for name, added in STEPS.items():
-        finder = advisers_of(_with(context, added), record.name, before, source).finder
+        finder = serving_models_of(_with(context, added), record.name, before, source).finder
         familiar = met_before(before, drawn, finder)
         found = frame_of(finder.retrieve(arrow(drawn), RETRIEVED, familiar=familiar))
         hit = found.select("id_search", "id_listing", hit=pl.lit(1.0))

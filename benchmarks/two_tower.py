@@ -28,10 +28,10 @@ from models.two_tower.config import TowerConfig, TrainConfig
 from models.two_tower.exact_search import exact_top_k
 from models.two_tower.inputs.arrays import ListingArrays, Positives, QueryArrays
 from models.two_tower.inputs.eligibility import Eligibility
-from models.two_tower.inputs.training_set import TrainData
+from models.two_tower.inputs.training_set import TrainingSet
 from models.two_tower.model import InputShape, TwoTowerNet
 from models.two_tower.training.losses import Candidates, contrast
-from models.two_tower.training.minibatches import Batches, Part
+from models.two_tower.training.minibatches import Minibatches, Part
 from models.two_tower.training.train import batch_loss, device_of, train
 
 DENSE_QUERY, DENSE_LISTING, CATEGORIES, MARKETS = 40, 90, (20, 5), 3
@@ -44,13 +44,13 @@ GPU_SOFTMAX_BATCHES = (8_192, 16_384, 32_768, 65_536)
 SMALL = {"positives": 2_000, "listings": 500, "batch": 256, "queries": 500}
 
 
-def made_up(positives: int, listings: int, history: int, seed: int) -> TrainData:
+def made_up(positives: int, listings: int, history: int, seed: int) -> TrainingSet:
     """A random log as flat arrays; one search per positive."""
     chance = np.random.default_rng(seed)
     market_L = chance.integers(1, MARKETS, listings + 1)
     listing_P = chance.integers(1, listings + 1, positives)
     none = pa.table({"id_search": pa.nulls(positives, pa.string())})
-    return TrainData(
+    return TrainingSet(
         queries=QueryArrays(
             dense_SF=chance.standard_normal((positives, DENSE_QUERY), dtype=np.float32),
             category_SK=np.zeros((positives, 0), dtype=np.int64),
@@ -101,7 +101,7 @@ def seconds(work: Callable[[], Any], device: torch.device) -> float:
     return time.perf_counter() - started
 
 
-def per_phase(batches: Batches, net: TwoTowerNet, config: TrainConfig) -> dict[str, float]:
+def per_phase(batches: Minibatches, net: TwoTowerNet, config: TrainConfig) -> dict[str, float]:
     """Seconds per step in each phase, after one step to warm up."""
     device = batches.device
     optimiser = torch.optim.AdamW(net.parameters(), fused=True if device.type == "cuda" else None)
@@ -173,7 +173,7 @@ def softmax_share(batch: int, width: int, chunk_rows: int, device: torch.device)
 class OneRow(Dataset[dict[str, Tensor]]):
     """The plain way: one positive at a time."""
 
-    def __init__(self, data: TrainData) -> None:
+    def __init__(self, data: TrainingSet) -> None:
         self.data = data
 
     def __len__(self) -> int:
@@ -208,7 +208,7 @@ def plain_step(net: TwoTowerNet, row: dict[str, Tensor], temperature: float) -> 
     return functional.cross_entropy(logit_BB, torch.arange(len(logit_BB), device=first.device))
 
 
-def plain_rows_per_second(data: TrainData, net: TwoTowerNet, batch: int, workers: int) -> float:
+def plain_rows_per_second(data: TrainingSet, net: TwoTowerNet, batch: int, workers: int) -> float:
     device = next(net.parameters()).device
     optimiser = torch.optim.Adam(net.parameters())
     loader = DataLoader(OneRow(data), batch_size=batch, shuffle=True, num_workers=workers)
@@ -295,7 +295,7 @@ def main() -> None:
     wall = seconds(lambda: train(net, data, config), device)
     ours = given.epochs * given.positives / wall
     print(f"training, end to end     {ours:12,.0f} rows/s  (arrays to trained weights)")
-    batches = Batches(data, config, id_dropout=shape.id_dropout, device=device)
+    batches = Minibatches(data, config, id_dropout=shape.id_dropout, device=device)
     for phase, spent in per_phase(batches, net, config).items():
         print(f"  {phase:<22} {batches.batch_size / spent:12,.0f} rows/s  {1e3 * spent:8.2f} ms")
     print(f"  GPU busy               {busy_share(lambda: train(net, data, config), device):>12}")

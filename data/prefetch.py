@@ -15,7 +15,7 @@ from typing import Generic, TypeVar
 
 import pyarrow as pa
 
-__all__ = ["made_ahead", "pumped"]
+__all__ = ["prefetched", "prefetched_batches"]
 
 _POLL_S = 0.1
 
@@ -23,20 +23,20 @@ T = TypeVar("T")
 
 
 @contextmanager
-def pumped(stream: pa.RecordBatchReader) -> Iterator[pa.RecordBatchReader]:
+def prefetched_batches(stream: pa.RecordBatchReader) -> Iterator[pa.RecordBatchReader]:
     """The same batches, made on another thread, a few ahead of the reader."""
-    with made_ahead(stream, ahead=4) as batches:
+    with prefetched(stream, ahead=4) as batches:
         yield pa.RecordBatchReader.from_batches(stream.schema, batches)
 
 
 @contextmanager
-def made_ahead(items: Iterable[T], *, ahead: int) -> Iterator[Iterator[T]]:
+def prefetched(items: Iterable[T], *, ahead: int) -> Iterator[Iterator[T]]:
     """The same items, made on another thread, at most ``ahead`` waiting.
 
     What making them raises leaves the ``with`` block, even where the reader of the items
     reports it as something else.
     """
-    pump = _Pump(items, ahead)
+    pump = _Prefetcher(items, ahead)
     pump.thread.start()
     try:
         yield pump.items()
@@ -49,7 +49,7 @@ def made_ahead(items: Iterable[T], *, ahead: int) -> Iterator[Iterator[T]]:
         pump.thread.join()
 
 
-class _Pump(Generic[T]):
+class _Prefetcher(Generic[T]):
     """One stream, its thread, and the short queue between it and the reader."""
 
     def __init__(self, made: Iterable[T], ahead: int) -> None:

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+
+from data.schema.time import date_of
 
 __all__ = ["SplitError", "Windows", "windows_by_days", "windows_by_shares"]
-
-EPOCH = date(1970, 1, 1)
 
 
 class SplitError(ValueError):
@@ -55,9 +54,7 @@ class Windows:
     def describe(self) -> dict[str, str]:
         """The windows as ISO dates, ``first..last``, for people and for MLflow."""
         return {
-            name: "..".join(
-                (EPOCH + timedelta(days=day)).isoformat() for day in getattr(self, name)
-            )
+            name: "..".join(date_of(day).isoformat() for day in getattr(self, name))
             for name in ("train", "valid", "test")
         }
 

@@ -16,8 +16,9 @@ import polars as pl
 from data.errors import DataError
 from data.schema.feature_set import Feature, FeatureSet
 from data.schema.tables import CARRIED, EXTRA_PREFIX, IMPRESSIONS, Kind
-from features.engine import settled_on_spark, taken
-from features.formulas.history_inputs import narrowed, with_measures
+from data.schema.time import DAY_S
+from features.engine import collected_in_order, materialized_on_spark
+from features.formulas.history_inputs import history_inputs_of, with_history_inputs
 from features.formulas.pricing import PRICE_PARTS
 from features.groups import (
     co_engagement,
@@ -30,9 +31,8 @@ from features.groups import (
     query_listing_match,
     within_search,
 )
-from features.history.event_times import DAY_S
-from features.history.point_in_time import Past
-from features.history.streaming_aggregates import Books
+from features.history.point_in_time import EventHistory
+from features.history.streaming_aggregates import StreamingAggregates
 
 __all__ = [
     "ALL_FEATURES",
@@ -96,9 +96,9 @@ def build_features(
     chosen = checked_features(left, before, features)
     if since_day is not None:
         left = left.filter(nw.col("search_day") >= since_day)
-    described = settled_on_spark(_described(left, set(chosen.names)))
-    known = Past(
-        settled_on_spark(narrowed(before)),
+    described = materialized_on_spark(_described(left, set(chosen.names)))
+    known = EventHistory(
+        materialized_on_spark(history_inputs_of(before)),
         asked=described,
         is_asked_by_itself=rows is past,
         since_s=(since_day or 0) * DAY_S,
@@ -120,7 +120,7 @@ def checked_features(
 
 
 def build_block(
-    rows: pl.DataFrame, books: Books, features: FeatureSet, log: nw.LazyFrame[Any]
+    rows: pl.DataFrame, streaming: StreamingAggregates, features: FeatureSet, log: nw.LazyFrame[Any]
 ) -> pl.DataFrame:
     """The features of some whole searches, and their events into the books.
 
@@ -130,8 +130,10 @@ def build_block(
     """
     left = nw.from_native(rows.lazy())
     wanted = set(features.names)
-    described = taken(_described(left, wanted, measures=books.columns or None))
-    known = Past(described, asked=described, is_asked_by_itself=True, books=books, log=log)
+    described = collected_in_order(_described(left, wanted, measures=streaming.columns or None))
+    known = EventHistory(
+        described, asked=described, is_asked_by_itself=True, streaming=streaming, log=log
+    )
     built = _assembled(described, known, wanted)
     native: pl.LazyFrame = built.select(*_carried(left), *features.names).to_native()
     return native.collect(engine="in-memory")
@@ -142,8 +144,10 @@ def _described(
 ) -> nw.LazyFrame[Any]:
     """The rows with their measures, all or some, and what they say by themselves."""
     read = columns_read(rows.collect_schema(), wanted)
-    measured = with_measures(rows.select(*read), measures)
-    return query_listing_match.fit_features(listing.listing_features(measured, wanted), wanted)
+    measured = with_history_inputs(rows.select(*read), measures)
+    return query_listing_match.query_listing_match_features(
+        listing.listing_features(measured, wanted), wanted
+    )
 
 
 def _carried(rows: nw.LazyFrame[Any]) -> list[str]:
@@ -151,22 +155,22 @@ def _carried(rows: nw.LazyFrame[Any]) -> list[str]:
     return [name for name in CARRIED if name in present]
 
 
-def _assembled(shown: nw.LazyFrame[Any], past: Past, wanted: set[str]) -> nw.LazyFrame[Any]:
-    # Each join copies every column of its left side, and there is one per ledger: so
-    # the ledgers are joined to a narrow frame, and that to the wide one, once.
+def _assembled(shown: nw.LazyFrame[Any], past: EventHistory, wanted: set[str]) -> nw.LazyFrame[Any]:
+    # Each join copies every column of its left side, and there is one per aggregation: so
+    # the aggregations are joined to a narrow frame, and that to the wide one, once.
     searches = _searches(shown, past, wanted)
     present = shown.collect_schema().names()
     narrow = [name for name in present if name in _NARROW or name.startswith(("_", EXTRA_PREFIX))]
     sums = _kept(searches, lambda name: name.startswith(_SUMS) or name in _LATER)
-    compared = past.beside(shown.select(*narrow), searches.select(*sums), on=["id_search"])
+    compared = past.hstack(shown.select(*narrow), searches.select(*sums), on=["id_search"])
     of_rows = _row_features(compared, past, wanted)
     results = _kept(of_rows, lambda name: name in wanted and name not in {*present, *sums})
     of_searches = _kept(searches, lambda name: name in wanted and name not in present)
-    widened = past.beside(shown, searches.select(*of_searches), on=["id_search"])
-    return past.beside_itself(widened, of_rows.select("id_listing", *results), on=list(_KEY))
+    widened = past.hstack(shown, searches.select(*of_searches), on=["id_search"])
+    return past.hstack_itself(widened, of_rows.select("id_listing", *results), on=list(_KEY))
 
 
-def _searches(rows: nw.LazyFrame[Any], past: Past, wanted: set[str]) -> nw.LazyFrame[Any]:
+def _searches(rows: nw.LazyFrame[Any], past: EventHistory, wanted: set[str]) -> nw.LazyFrame[Any]:
     """What is the same for all rows of a search: one row per search."""
     present = rows.collect_schema().names()
     constant = [nw.col(name).max() for name in _SEARCH_COLUMNS if name in present]
@@ -175,11 +179,13 @@ def _searches(rows: nw.LazyFrame[Any], past: Past, wanted: set[str]) -> nw.LazyF
     # Joins with the calendar come last: what is put beside the searches needs their order.
     known = guest_history.guest_search_features(searches, by_search, wanted)
     known = market.market_search_features(known, by_search, wanted)
-    return past.settled(query.query_features(known, wanted))
+    return past.materialized(query.query_features(known, wanted))
 
 
-def _row_features(rows: nw.LazyFrame[Any], past: Past, wanted: set[str]) -> nw.LazyFrame[Any]:
-    described = within_search.in_search_features(rows, wanted)
+def _row_features(
+    rows: nw.LazyFrame[Any], past: EventHistory, wanted: set[str]
+) -> nw.LazyFrame[Any]:
+    described = within_search.within_search_features(rows, wanted)
     described = extra_columns.extra_features(described, wanted)
     described = listing_engagement.engagement_features(described, past, wanted)
     described = guest_history.guest_features(described, past, wanted)

@@ -10,22 +10,22 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
 
 import narwhals as nw
 import numpy as np
 import polars as pl
 
-from data.prefetch import made_ahead
+from data.prefetch import prefetched
 from data.schema.feature_set import FeatureSet
+from data.schema.time import date_of
 from features.build import build_block, checked_features, columns_read
-from features.formulas.history_inputs import narrowed
-from features.history.aggregation import Ledger
+from features.formulas.history_inputs import history_inputs_of
+from features.history.aggregation import HistoryAggregation
 from features.history.id_codes import ID_COLUMNS, coded
 from features.history.packed_keys import Array, Rows, sorted_once
-from features.history.streaming_aggregates import Books
+from features.history.streaming_aggregates import StreamingAggregates
 
-__all__ = ["BLOCK_ROWS", "Block", "affected_days", "build_by_day"]
+__all__ = ["BLOCK_ROWS", "FeatureBlock", "affected_days", "build_by_day"]
 
 BLOCK_ROWS = 500_000
 """More rows are built in several blocks, cut by time."""
@@ -41,11 +41,10 @@ _POSTED_BLOCKS = 4
 _POSTED = frozenset(
     {"id_search", "id_user", "search_s", "search_day", "stage", "contact_day", "book_day"}
 )
-_EPOCH = date(1970, 1, 1)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Block:
+class FeatureBlock:
     """Some whole searches, with their features.
 
     Attributes:
@@ -75,7 +74,7 @@ def build_by_day(
     *,
     features: FeatureSet | None = None,
     block_rows: int = BLOCK_ROWS,
-) -> Iterator[Block]:
+) -> Iterator[FeatureBlock]:
     """The features of the impressions of each of ``days``, block by block.
 
     Days count from 1970 and are built in order. Write each block before asking for the
@@ -86,19 +85,19 @@ def build_by_day(
     chosen = checked_features(frame, frame, features)
     spans = _spans(impressions, days, block_rows)
     schema = impressions.collect_schema()
-    books = Books()
-    log = narrowed(nw.from_native(coded(impressions)))
+    streaming = StreamingAggregates()
+    log = history_inputs_of(nw.from_native(coded(impressions)))
     none = _coded(impressions.select(columns_read(schema, chosen.names)).head(0).collect())[1]
-    build_block(none, books, chosen, log)  # nobody asks: this opens the ledgers
-    _expect(books, impressions, spans)
-    with made_ahead(_read(impressions, spans, chosen, books.columns), ahead=1) as blocks:
+    build_block(none, streaming, chosen, log)  # nobody asks: this opens the aggregations
+    _expect(streaming, impressions, spans)
+    with prefetched(_read(impressions, spans, chosen, streaming.columns), ahead=1) as blocks:
         for span, rows in blocks:
             if not span.is_built:
-                books.post(rows, _next_built_s(spans, span))
+                streaming.post(rows, _next_built_s(spans, span))
                 continue
             text, block = _coded(rows)
-            built = build_block(block, books, chosen, log)
-            yield Block(last_day=span.last_day, rows=built.with_columns(text))
+            built = build_block(block, streaming, chosen, log)
+            yield FeatureBlock(last_day=span.last_day, rows=built.with_columns(text))
 
 
 def affected_days(changed: Collection[int], days: Collection[int]) -> tuple[int, ...]:
@@ -143,17 +142,17 @@ def _read(
     impressions: pl.LazyFrame,
     spans: list[_Span],
     features: FeatureSet,
-    posted: Collection[str],
+    event_rows: Collection[str],
 ) -> Iterator[tuple[_Span, pl.DataFrame]]:
-    """Rows of each span: all that a block reads, or what the books alone need (``posted``)."""
+    """Rows of each span: all that a block reads, or what the books alone need (``event_rows``)."""
     read = columns_read(impressions.collect_schema(), features.names)
     for span in spans:
         rows = _within(impressions, span)
         if span.is_built:
             yield span, rows.select(read).collect()
         else:
-            narrow = narrowed(nw.from_native(coded(rows.select(read))))
-            names = [n for n in narrow.collect_schema().names() if n in {*posted, *_POSTED}]
+            narrow = history_inputs_of(nw.from_native(coded(rows.select(read))))
+            names = [n for n in narrow.collect_schema().names() if n in {*event_rows, *_POSTED}]
             yield span, narrow.select(names).to_native().collect()
 
 
@@ -166,7 +165,7 @@ def _of_days(impressions: pl.LazyFrame, first: int, last: int) -> pl.LazyFrame:
     rows = impressions.filter(pl.col("search_day").is_between(first, last))
     if "ds_search" in impressions.collect_schema().names():
         # The same rows, said in the words of the partitions: others are not opened.
-        begin, end = (_EPOCH + timedelta(days=day) for day in (first, last))
+        begin, end = (date_of(day) for day in (first, last))
         return rows.filter(pl.col("ds_search").is_between(begin, end))
     return rows
 
@@ -175,36 +174,43 @@ def _next_built_s(spans: list[_Span], after: _Span) -> int:
     return min(s.first_s for s in spans if s.is_built and s.first_s > after.last_s)
 
 
-def _expect(books: Books, impressions: pl.LazyFrame, spans: list[_Span]) -> None:
-    """Tell the books which keys of sparse ledgers come more than once: few of very many."""
-    for ledger in books.ledgers:
-        if ledger.is_sparse and spans:
+def _expect(streaming: StreamingAggregates, impressions: pl.LazyFrame, spans: list[_Span]) -> None:
+    """Tell the books which keys of sparse aggregations come more than once: few of very many."""
+    for aggregation in streaming.aggregations:
+        if aggregation.is_sparse and spans:
             keys = _repeated if all(span.is_built for span in spans) else _of_built
-            books.expect(ledger, keys(impressions, spans, ledger))
+            streaming.expect(aggregation, keys(impressions, spans, aggregation))
 
 
-def _repeated(impressions: pl.LazyFrame, spans: list[_Span], ledger: Ledger) -> Array:
+def _repeated(
+    impressions: pl.LazyFrame, spans: list[_Span], aggregation: HistoryAggregation
+) -> Array:
     """Packed keys with more than one row, sorted; some of all keys at a time, if they are many."""
     days = range(spans[0].first_day, spans[-1].last_day + 1)
     parts = -(-sum(span.rows for span in spans) // _KEYS_AT_ONCE)
-    found = [_again(_keys_of(impressions, days, ledger, (n, parts))) for n in range(parts)]
+    found = [_again(_keys_of(impressions, days, aggregation, (n, parts))) for n in range(parts)]
     return np.sort(np.concatenate(found))
 
 
-def _of_built(impressions: pl.LazyFrame, spans: list[_Span], ledger: Ledger) -> Array:
+def _of_built(
+    impressions: pl.LazyFrame, spans: list[_Span], aggregation: HistoryAggregation
+) -> Array:
     """Packed keys of the rows that are built, sorted: nobody asks for others."""
     days = sorted({d for s in spans if s.is_built for d in range(s.first_day, s.last_day + 1)})
-    return sorted_once(_keys_of(impressions, days, ledger, (0, 1)))
+    return sorted_once(_keys_of(impressions, days, aggregation, (0, 1)))
 
 
 def _keys_of(
-    impressions: pl.LazyFrame, days: Sequence[int], ledger: Ledger, part: tuple[int, int]
+    impressions: pl.LazyFrame,
+    days: Sequence[int],
+    aggregation: HistoryAggregation,
+    part: tuple[int, int],
 ) -> Array:
     number, parts = (np.uint64(n) for n in part)
     keys = []
     for day in days:
-        rows = _of_days(impressions, day, day).select(*ledger.key).drop_nulls()
-        packed = Rows(coded(rows).collect()).packed(ledger.key)
+        rows = _of_days(impressions, day, day).select(*aggregation.key).drop_nulls()
+        packed = Rows(coded(rows).collect()).packed(aggregation.key)
         keys.append(packed[(packed * _SCATTER >> _HIGH) % parts == number])
     return np.concatenate(keys)
 

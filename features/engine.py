@@ -10,19 +10,19 @@ import polars as pl
 import pyarrow as pa
 
 __all__ = [
-    "beside",
-    "brought_to",
-    "found_in_order",
-    "settled",
-    "settled_on_spark",
-    "several",
-    "taken",
+    "collected_in_order",
+    "hstack",
+    "joined_in_order",
+    "materialized",
+    "materialized_on_spark",
+    "pad_single_row",
+    "to_engine_of",
 ]
 
 Frame = nw.LazyFrame[Any]
 
 
-def brought_to(frame: Frame, table: pa.Table) -> Frame:
+def to_engine_of(frame: Frame, table: pa.Table) -> Frame:
     """``table`` as a lazy frame of the engine of ``frame``, so that the two can be joined."""
     eager: nw.DataFrame[Any] = nw.from_native(table, eager_only=True)
     if frame.implementation.is_polars():
@@ -30,11 +30,11 @@ def brought_to(frame: Frame, table: pa.Table) -> Frame:
     return eager.lazy(backend="pyspark", session=frame.to_native().sparkSession)
 
 
-def settled(frame: Frame) -> Frame:
+def materialized(frame: Frame) -> Frame:
     """The frame computed once, where many plans read it; streamed, so that inputs are not held.
 
     On Spark it is kept by the executors (a local checkpoint). That cuts the plan as well:
-    planning takes longer than computing where one plan holds every ledger.
+    planning takes longer than computing where one plan holds every aggregation.
     """
     if not frame.implementation.is_polars():
         kept: Frame = nw.from_native(frame.to_native().localCheckpoint(eager=True))
@@ -43,13 +43,13 @@ def settled(frame: Frame) -> Frame:
     return nw.from_native(native.collect(engine="streaming").lazy())
 
 
-def taken(frame: Frame) -> Frame:
+def collected_in_order(frame: Frame) -> Frame:
     """The frame computed once, its rows in the order in which the plan gives them. Polars only."""
     native: pl.LazyFrame = frame.to_native()
     return nw.from_native(native.collect(engine="in-memory").lazy())
 
 
-def several(frame: Frame) -> Frame:
+def pad_single_row(frame: Frame) -> Frame:
     """The frame with a row of nulls more where it has but one. Polars only.
 
     Columns that are joined to a single row become constants, and Polars multiplies by the
@@ -59,19 +59,19 @@ def several(frame: Frame) -> Frame:
     return frame if rows.height != 1 else nw.from_native(pl.concat([rows, rows.clear(1)]).lazy())
 
 
-def settled_on_spark(frame: Frame) -> Frame:
-    """:func:`settled` on Spark; elsewhere the frame as it is, since one plan is best there."""
-    return frame if frame.implementation.is_polars() else settled(frame)
+def materialized_on_spark(frame: Frame) -> Frame:
+    """:func:`materialized` on Spark; elsewhere the frame as it is, since one plan is best there."""
+    return frame if frame.implementation.is_polars() else materialized(frame)
 
 
-def found_in_order(asked: Frame, known: Frame, on: Sequence[str]) -> Frame:
+def joined_in_order(asked: Frame, known: Frame, on: Sequence[str]) -> Frame:
     """``asked`` left-joined to ``known``, its rows in their order. Polars only."""
     left, right = asked.to_native(), known.to_native()
     found: Frame = nw.from_native(left.join(right, on=list(on), how="left", maintain_order="left"))
     return found
 
 
-def beside(left: Frame, right: Frame) -> Frame:
+def hstack(left: Frame, right: Frame) -> Frame:
     """Two frames of the same rows in the same order, side by side. Polars only.
 
     Where a join would copy every column of its left side, this copies nothing.

@@ -45,7 +45,7 @@ def erase_from_lake(
         tables = sorted(TABLES, key=lambda table: table.name == IMPRESSIONS.name)
         tables = [table for table in tables if lake.exists(table.name)]
         rows = {table.name: _erase(lake, table, guests, searches) for table in tables}
-        _settle_ledger(lake, token_of(guests))
+        _settle_ingests(lake, token_of(guests))
         for table in tables:
             _forget_history(lake.path(table.name))
             remember_files(lake, table.name)
@@ -84,7 +84,7 @@ def _names(lake: Lake, guests: Collection[str]) -> pl.Expr:
     return pl.col("row").is_in([text for text in texts if token.search(text)])
 
 
-def _settle_ledger(lake: Lake, token: re.Pattern[str]) -> None:
+def _settle_ingests(lake: Lake, token: re.Pattern[str]) -> None:
     """Make the ledger count what is left, and say nothing of the guest."""
     if not lake.exists(INGESTS.name):
         return

@@ -13,7 +13,7 @@ import polars as pl
 import pyarrow as pa
 
 from data.errors import DataError, HomeError
-from data.ingest.staging import Plan, Staging, abandoned
+from data.ingest.staging import IngestPlan, Staging, abandoned
 from data.lake.store import Lake
 from data.schema.tables import IMPRESSIONS, INGESTS, QUARANTINE
 
@@ -46,7 +46,7 @@ def recover(lake: Lake) -> int:
     return finished
 
 
-def commit(staging: Staging, plan: Plan, lake: Lake) -> None:
+def commit(staging: Staging, plan: IngestPlan, lake: Lake) -> None:
     """Write the plan into the tables that do not hold it yet, then remove the folder."""
     if lake.last_job("impressions") < plan.job:
         _write_impressions(staging, plan, lake)
@@ -54,17 +54,17 @@ def commit(staging: Staging, plan: Plan, lake: Lake) -> None:
         parts = [*staging.parts("rejected"), *staging.parts("lost")]
         lake.append("quarantine", _reader(parts, QUARANTINE.schema), job=plan.job)
     if lake.last_job("ingests") < plan.job:
-        ledger = pa.Table.from_pylist([_ledger_row(row) for row in plan.ledger], INGESTS.schema)
+        ledger = pa.Table.from_pylist([_ingest_record(row) for row in plan.ledger], INGESTS.schema)
         lake.append("ingests", ledger, job=plan.job)
     staging.remove()
 
 
-def _ledger_row(row: dict[str, object]) -> dict[str, object]:
+def _ingest_record(row: dict[str, object]) -> dict[str, object]:
     at = pl.Series([row["ingested_at"]]).str.to_datetime("%Y-%m-%d %H:%M:%S%.f", time_unit="us")
     return {**row, "ingested_at": at[0]}
 
 
-def _write_impressions(staging: Staging, plan: Plan, lake: Lake) -> None:
+def _write_impressions(staging: Staging, plan: IngestPlan, lake: Lake) -> None:
     parts = staging.parts("accepted")
     schema = _schema(parts, lake if plan.rewrites else None)
     new = _winners(staging, parts, schema)
@@ -137,7 +137,9 @@ def _winners(staging: Staging, parts: list[Path], schema: pa.Schema) -> Iterator
         yield from _conformed(frame, schema)
 
 
-def _kept(staging: Staging, plan: Plan, lake: Lake, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+def _kept(
+    staging: Staging, plan: IngestPlan, lake: Lake, schema: pa.Schema
+) -> Iterator[pa.RecordBatch]:
     """What the rewritten market-days hold already, without the rows that leave."""
     lost = pl.scan_parquet(staging.folder / LOST_HELD)
     for market, day in plan.market_days:

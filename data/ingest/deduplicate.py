@@ -14,7 +14,7 @@ from data.ingest.staging import Staging
 from data.lake.store import Lake
 from data.schema.reason_codes import Reason
 
-__all__ = ["Losers", "resolve"]
+__all__ = ["DuplicateRows", "resolve"]
 
 ROWS_PER_BUCKET = 1_000_000
 
@@ -36,7 +36,7 @@ _CONTRADICTIONS = (Reason.SEARCH_TWO_USERS, Reason.SEARCH_TWO_TIMES)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Losers:
+class DuplicateRows:
     """Rows that pass every row rule and are quarantined all the same, with reason codes.
 
     ``new`` are rows of this ingest, ``held`` rows that leave the lake. Columns:
@@ -47,7 +47,7 @@ class Losers:
     held: pl.DataFrame
 
 
-def resolve(staging: Staging, lake: Lake, order: list[str], rows: int) -> Losers:
+def resolve(staging: Staging, lake: Lake, order: list[str], rows: int) -> DuplicateRows:
     """Decide between the ``rows`` staged rows, and between them and the lake's.
 
     ``order`` lists the ``source_id`` of the files as they were given: of equal rows the
@@ -57,7 +57,7 @@ def resolve(staging: Staging, lake: Lake, order: list[str], rows: int) -> Losers
     if not parts:
         nothing = _keys_of(pl.DataFrame(schema=_KEYS).lazy()).with_columns(reasons=pl.lit(""))
         empty = nothing.select(_LOSER).collect().clear()
-        return Losers(new=empty, held=empty)
+        return DuplicateRows(new=empty, held=empty)
     staged = pl.scan_parquet(
         parts, schema=_KEYS, missing_columns="insert", extra_columns="ignore", glob=False
     )
@@ -68,7 +68,7 @@ def resolve(staging: Staging, lake: Lake, order: list[str], rows: int) -> Losers
         is_in_bucket = pl.col("id_search").hash(seed=0) % buckets == bucket
         new = staged.filter(is_in_bucket).collect(engine="streaming")
         decided.append(_resolve_bucket(new, _held(lake, new), order, known_bad))
-    return Losers(
+    return DuplicateRows(
         new=pl.concat(new for new, _ in decided), held=pl.concat(held for _, held in decided)
     )
 

@@ -23,7 +23,7 @@ from data.lake.store import Lake
 from data.readers.files import SourceFile, find_files, identify
 from data.readers.open_log import Log, open_log
 from data.sources.mapping import Mapping, load_mapping
-from data.validation.warnings import find_oddities
+from data.validation.warnings import find_warnings
 
 __all__ = ["IngestOptions", "ingest"]
 
@@ -121,7 +121,7 @@ def _take_in(
                         staging.drop(file.source_id)
                 staged = [file for file in staged if file.source_id not in known]
                 if staged:
-                    findings = find_oddities(staging.parts("accepted"))
+                    findings = find_warnings(staging.parts("accepted"))
                     decision = decide(staged, mapping, staging, lake)
                     reports, superseded = decision.reports, decision.superseded
                     commit(staging, decision.plan, lake)

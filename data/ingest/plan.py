@@ -11,30 +11,32 @@ import polars as pl
 
 from data.errors import HomeError
 from data.ingest.commit import LOST_HELD, LOST_NEW, check_types
-from data.ingest.deduplicate import Losers, resolve
+from data.ingest.deduplicate import DuplicateRows, resolve
 from data.ingest.report import DayRows, FileReport, NulledValues
 from data.ingest.stage_file import StagedFile, as_quarantine, count_reasons
-from data.ingest.staging import Plan, Staging
+from data.ingest.staging import IngestPlan, Staging
 from data.lake.store import Lake
 from data.sources.mapping import Mapping
 from data.validation.validate_chunk import rows_as_json
 
-__all__ = ["Decision", "decide"]
+__all__ = ["IngestDecision", "decide"]
 
 _TABLES = ("impressions", "quarantine", "ingests")
 _LINEAGE = ["source_id", "source_line"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Decision:
+class IngestDecision:
     """The plan, now on disk; the report on each file; how many older rows leave the lake."""
 
-    plan: Plan
+    plan: IngestPlan
     reports: dict[str, FileReport]
     superseded: int
 
 
-def decide(staged: list[StagedFile], mapping: Mapping, staging: Staging, lake: Lake) -> Decision:
+def decide(
+    staged: list[StagedFile], mapping: Mapping, staging: Staging, lake: Lake
+) -> IngestDecision:
     """Apply the rules over several rows, then declare the staging folder ready.
 
     Raises :class:`HomeError` when the home holds another origin, or an extra column of
@@ -50,14 +52,14 @@ def decide(staged: list[StagedFile], mapping: Mapping, staging: Staging, lake: L
     _store_lost(losers, staged, staging, lake)
     days = _market_days(staging, losers)
     reports = {file.source_id: _report(file, losers, days) for file in staged}
-    plan = Plan(
+    plan = IngestPlan(
         job=1 + max(lake.last_job(table) for table in _TABLES),
-        ledger=[_ledger_row(reports[f.source_id], mapping, bool(f.simulated)) for f in staged],
+        ledger=[_ingest_record(reports[f.source_id], mapping, bool(f.simulated)) for f in staged],
         market_days=_touched(days, losers),
         rewrites=losers.held.height > 0,
     )
     staging.declare_ready(plan)
-    return Decision(plan=plan, reports=reports, superseded=losers.held.height)
+    return IngestDecision(plan=plan, reports=reports, superseded=losers.held.height)
 
 
 def _check_origin(lake: Lake, mapping: Mapping, is_simulated: bool, *, has_rows: bool) -> None:
@@ -80,7 +82,9 @@ def _origin(source: str, is_simulated: bool) -> str:
     return "simulated" if is_simulated else source
 
 
-def _store_lost(losers: Losers, staged: list[StagedFile], staging: Staging, lake: Lake) -> None:
+def _store_lost(
+    losers: DuplicateRows, staged: list[StagedFile], staging: Staging, lake: Lake
+) -> None:
     """Quarantine rows of the losers: the typed row as JSON, with its own lineage."""
     names = {file.source_id: file.name for file in staged}
     reasons = losers.new.select(*_LINEAGE, "reasons")
@@ -112,7 +116,7 @@ def _store_part(
     staging.write(folder, "lost", number, quarantined)
 
 
-def _market_days(staging: Staging, losers: Losers) -> pl.DataFrame:
+def _market_days(staging: Staging, losers: DuplicateRows) -> pl.DataFrame:
     """``source_id``, ``market``, ``ds_search``, ``rows`` of what will be accepted."""
     by = ["source_id", "market", "ds_search"]
     schema = {"source_id": pl.String, "market": pl.String, "ds_search": pl.Date}
@@ -130,12 +134,12 @@ def _market_days(staging: Staging, losers: Losers) -> pl.DataFrame:
     )
 
 
-def _touched(days: pl.DataFrame, losers: Losers) -> list[tuple[str, date]]:
+def _touched(days: pl.DataFrame, losers: DuplicateRows) -> list[tuple[str, date]]:
     both = pl.concat([frame.select("market", "ds_search") for frame in (days, losers.held)])
     return both.unique().sort("market", "ds_search").rows()
 
 
-def _report(file: StagedFile, losers: Losers, days: pl.DataFrame) -> FileReport:
+def _report(file: StagedFile, losers: DuplicateRows, days: pl.DataFrame) -> FileReport:
     lost = losers.new.filter(pl.col("source_id") == file.source_id)
     reasons: Counter[str] = file.reasons + count_reasons(lost["reasons"])
     own_days = days.filter(pl.col("source_id") == file.source_id)
@@ -170,7 +174,7 @@ def _nulled(file: StagedFile) -> list[NulledValues]:
     ]
 
 
-def _ledger_row(report: FileReport, mapping: Mapping, is_simulated: bool) -> dict[str, object]:
+def _ingest_record(report: FileReport, mapping: Mapping, is_simulated: bool) -> dict[str, object]:
     return {
         "source_id": report.source_id,
         "source_file": report.file,

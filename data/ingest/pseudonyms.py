@@ -17,7 +17,7 @@ from pathlib import Path
 import polars as pl
 
 from data.errors import HomeError, MappingError
-from data.readers.chunk import Block, as_json
+from data.readers.chunk import Chunk, as_json
 from data.readers.values import null_spelled, read_text
 from data.sources.column_rules import Rule
 
@@ -36,7 +36,7 @@ def pseudonym(key: str, guest: str) -> str:
     return PREFIX + digest.hexdigest()
 
 
-def pseudonymised(block: Block, rules: dict[str, Rule], key: str) -> Block:
+def pseudonymised(block: Chunk, rules: dict[str, Rule], key: str) -> Chunk:
     """The block with pseudonyms for guests, without the columns that no rule reads.
 
     Lines that could not be divided into columns keep their number and reason, not their

@@ -12,13 +12,13 @@ import polars as pl
 from data.errors import LogError
 from data.ingest.pseudonyms import pseudonymised
 from data.ingest.staging import Staging
-from data.prefetch import made_ahead
-from data.readers.chunk import Block
+from data.prefetch import prefetched
+from data.readers.chunk import Chunk
 from data.readers.open_log import Log
 from data.schema.reason_codes import MEANINGS, Nulled, Reason
 from data.sources.mapping import TARGETS, Mapping
 from data.validation.row_results import Example
-from data.validation.validate_chunk import Judged, judge_block
+from data.validation.validate_chunk import ValidatedChunk, validate_chunk
 
 __all__ = ["SIMULATED_PREFIX", "StagedFile", "stage_file"]
 
@@ -50,7 +50,7 @@ class StagedFile:
     absent: tuple[str, ...] = ()
     ignored: tuple[str, ...] = ()
 
-    def add(self, judged: Judged, rows: int) -> None:
+    def add(self, judged: ValidatedChunk, rows: int) -> None:
         """Count one block in."""
         self.rows_in += rows
         self.rows_accepted += judged.accepted.height
@@ -95,12 +95,12 @@ def stage_file(
     # an empty first part: a log without rows still says which columns it has
     nothing = pl.DataFrame(schema=dict.fromkeys(log.columns, pl.String))
     no_lines = pl.Series("source_line", [], dtype=pl.Int64)
-    empty = judge_block(Block(rows=nothing, lines=no_lines), rules, mapping, file.source_id)
+    empty = validate_chunk(Chunk(rows=nothing, lines=no_lines), rules, mapping, file.source_id)
     staging.write(file.source_id, "accepted", 0, empty.accepted)
-    with made_ahead(log.blocks(), ahead=1) as blocks:
+    with prefetched(log.blocks(), ahead=1) as blocks:
         for number, read in enumerate(blocks, start=1):
             block = pseudonymised(read, rules, pseudonym_key) if pseudonym_key else read
-            judged = judge_block(block, rules, mapping, file.source_id)
+            judged = validate_chunk(block, rules, mapping, file.source_id)
             staged.add(judged, block.row_count)
             _store(judged, number, staged, staging)
             progress(block.bytes_read)
@@ -109,7 +109,7 @@ def stage_file(
     return staged
 
 
-def _store(judged: Judged, number: int, staged: StagedFile, staging: Staging) -> None:
+def _store(judged: ValidatedChunk, number: int, staged: StagedFile, staging: Staging) -> None:
     if judged.accepted.height:
         staging.write(staged.source_id, "accepted", number, judged.accepted)
     if judged.rejected.height:

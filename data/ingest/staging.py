@@ -22,14 +22,14 @@ import polars as pl
 
 from data.errors import HomeError
 
-__all__ = ["Plan", "Staging", "abandoned", "abandoned_exist"]
+__all__ = ["IngestPlan", "Staging", "abandoned", "abandoned_exist"]
 
 _PLAN = "plan.json"
 _OWNER = "owner.lock"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class IngestPlan:
     """What is to be committed.
 
     Attributes:
@@ -86,7 +86,7 @@ class Staging:
         """Forget one file: another process ingested it meanwhile."""
         shutil.rmtree(self.folder / source_id, ignore_errors=True)
 
-    def declare_ready(self, plan: Plan) -> None:
+    def declare_ready(self, plan: IngestPlan) -> None:
         """The point of no return: the plan, flushed to disk, in one rename."""
         draft = self.folder / "plan.draft"
         with draft.open("w", encoding="utf-8") as file:
@@ -95,14 +95,14 @@ class Staging:
             os.fsync(file.fileno())
         draft.replace(self.folder / _PLAN)
 
-    def plan(self) -> Plan | None:
+    def plan(self) -> IngestPlan | None:
         """The plan, or ``None`` while nothing is decided."""
         path = self.folder / _PLAN
         if not path.exists():
             return None
         entries = json.loads(path.read_text(encoding="utf-8"))
         days = [(market, date.fromisoformat(day)) for market, day in entries.pop("market_days")]
-        return Plan(**entries, market_days=days)
+        return IngestPlan(**entries, market_days=days)
 
     def remove(self) -> None:
         """Delete the folder, the plan first: a half-removed folder has no plan."""

@@ -21,7 +21,7 @@ from deltalake import CommitProperties, DeltaTable, Transaction, WriterPropertie
 from deltalake.exceptions import DeltaError
 
 from data.errors import HomeError
-from data.prefetch import pumped
+from data.prefetch import prefetched_batches
 from data.schema.tables import TABLES, Table
 
 __all__ = ["Frame", "Lake", "Partition", "streamed"]
@@ -185,7 +185,7 @@ class Lake:
             how = {"mode": "overwrite", "schema_mode": "merge", "predicate": predicate}
         try:
             path.mkdir(parents=True, exist_ok=True)
-            with pumped(_stream(frame)) as stream:
+            with prefetched_batches(_stream(frame)) as stream:
                 write_deltalake(
                     path,
                     stream,

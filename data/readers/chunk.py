@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-__all__ = ["BROKEN_SCHEMA", "Block", "as_json", "broken_rows"]
+__all__ = ["BROKEN_SCHEMA", "Chunk", "as_json", "broken_rows"]
 
 # Rows that could not even be divided into columns.
 BROKEN_SCHEMA = pl.Schema({"source_line": pl.Int64, "reasons": pl.String, "row": pl.String})
 
 
 @dataclass(frozen=True, kw_only=True)
-class Block:
+class Chunk:
     """Consecutive rows of one log.
 
     Attributes:

@@ -18,12 +18,12 @@ import numpy as np
 import polars as pl
 
 from data.errors import LogError
-from data.readers.chunk import Block, broken_rows
+from data.readers.chunk import Chunk, broken_rows
 from data.readers.csv_records import GOOD, LITERAL, NOT_TEXT, WRONG_FIELDS, Records, split_records
 from data.readers.files import SourceFile, open_text
 from data.schema.reason_codes import Reason
 
-__all__ = ["SEPARATORS", "Header", "read_delimited", "read_header"]
+__all__ = ["SEPARATORS", "Header", "read_csv", "read_header"]
 
 SEPARATORS = (",", ";", "\t", "|")
 BLOCK_BYTES = 16 << 20
@@ -98,7 +98,7 @@ def _fields(text: str, separator: str) -> list[str]:
         return [text]
 
 
-def read_delimited(file: SourceFile, header: Header, encoding: str | None) -> Iterator[Block]:
+def read_csv(file: SourceFile, header: Header, encoding: str | None) -> Iterator[Chunk]:
     """The rows of the file in blocks of about ``BLOCK_BYTES``; the header is line 1.
 
     Raises :class:`LogError` when the header stands in the file a second time, or the
@@ -136,7 +136,7 @@ def _read_up_to(stream: BinaryIO, size: int) -> bytes:
 
 def _block(
     file: SourceFile, header: Header, data: bytes, records: Records, at: tuple[int, bool]
-) -> Block:
+) -> Chunk:
     first_line, is_transcoded = at
     lines = records.lines + first_line
     good = records.state == GOOD
@@ -156,7 +156,7 @@ def _block(
         )
     rows, numbers, broken = _without_replaced(rows, numbers, broken, is_transcoded)
     _refuse_second_header(file, rows, numbers)
-    return Block(rows=rows, lines=numbers, broken=broken_rows(broken))
+    return Chunk(rows=rows, lines=numbers, broken=broken_rows(broken))
 
 
 def _parse(header: Header, good: tuple[bytes, int]) -> pl.DataFrame | None:

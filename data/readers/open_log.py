@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from data.readers.chunk import Block
-from data.readers.csv import read_delimited, read_header
+from data.readers.chunk import Chunk
+from data.readers.csv import read_csv, read_header
 from data.readers.files import SourceFile
 from data.readers.parquet import read_parquet, read_parquet_columns
 
@@ -19,7 +19,7 @@ class Log:
 
     file: SourceFile
     columns: tuple[str, ...]
-    blocks: Callable[[], Iterator[Block]]
+    blocks: Callable[[], Iterator[Chunk]]
 
 
 def open_log(file: SourceFile, *, encoding: str | None = None) -> Log:
@@ -34,5 +34,5 @@ def open_log(file: SourceFile, *, encoding: str | None = None) -> Log:
     return Log(
         file=file,
         columns=header.columns,
-        blocks=lambda: read_delimited(file, header, encoding),
+        blocks=lambda: read_csv(file, header, encoding),
     )

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from data.errors import LogError
-from data.readers.chunk import Block
+from data.readers.chunk import Chunk
 from data.readers.files import SourceFile
 
 __all__ = ["read_parquet", "read_parquet_columns"]
@@ -34,7 +34,7 @@ def read_parquet_columns(file: SourceFile) -> tuple[str, ...]:
     return tuple(names)
 
 
-def read_parquet(file: SourceFile, columns: tuple[str, ...]) -> Iterator[Block]:
+def read_parquet(file: SourceFile, columns: tuple[str, ...]) -> Iterator[Chunk]:
     """The rows in blocks; ``lines`` are row numbers from 1. Dictionaries become text."""
     parquet = _open(file)
     first = 1
@@ -51,7 +51,7 @@ def read_parquet(file: SourceFile, columns: tuple[str, ...]) -> Iterator[Block]:
             lines = pl.int_range(first, first + rows.height, eager=True).alias("source_line")
             first += rows.height
             share = (first - 1) / max(parquet.metadata.num_rows, 1)
-            yield Block(rows=rows, lines=lines, bytes_read=int(share * file.stamp[0]))
+            yield Chunk(rows=rows, lines=lines, bytes_read=int(share * file.stamp[0]))
     except _DAMAGED as error:
         raise LogError(
             file.name, f"the Parquet file is corrupt after row {first - 1} ({_short(error)})"

@@ -15,7 +15,7 @@ import polars as pl
 
 __all__ = [
     "NULL_SPELLINGS",
-    "Read",
+    "ParsedColumn",
     "null_spelled",
     "read_booleans",
     "read_dates",
@@ -41,17 +41,17 @@ _PARTS = ("year", "month", "day", "hour", "minute", "second", "half", "offset")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Read:
+class ParsedColumn:
     """A column as read: the values, and the cells that were given but unreadable."""
 
     values: pl.Series
     is_unreadable: pl.Series
 
-    def with_unreadable(self, more: pl.Series | None) -> Read:
+    def with_unreadable(self, more: pl.Series | None) -> ParsedColumn:
         """The same, with further cells known to be unreadable."""
         if more is None:
             return self
-        return Read(values=self.values, is_unreadable=self.is_unreadable | more)
+        return ParsedColumn(values=self.values, is_unreadable=self.is_unreadable | more)
 
 
 def read_text(raw: pl.Series) -> pl.Series:
@@ -66,30 +66,34 @@ def read_text(raw: pl.Series) -> pl.Series:
     return text
 
 
-def read_numbers(raw: pl.Series) -> Read:
+def read_numbers(raw: pl.Series) -> ParsedColumn:
     """The cells as float64. ``NaN`` stays NaN: what it means is the caller's to say."""
     if raw.dtype != pl.String:
         values = raw.cast(pl.Float64, strict=False)
-        return Read(values=values, is_unreadable=values.is_null() & raw.is_not_null())
+        return ParsedColumn(values=values, is_unreadable=values.is_null() & raw.is_not_null())
     values = raw.cast(pl.Float64, strict=False)
     failed = values.is_null() & raw.is_not_null()
     if not failed.any():
-        return Read(values=values, is_unreadable=failed)
+        return ParsedColumn(values=values, is_unreadable=failed)
     cleaned = raw.str.strip_chars()
     values = cleaned.cast(pl.Float64, strict=False)
     is_given = raw.is_not_null() & ~cleaned.is_in(NULL_SPELLINGS)
-    return Read(values=values, is_unreadable=(values.is_null() & is_given).fill_null(value=False))
+    return ParsedColumn(
+        values=values, is_unreadable=(values.is_null() & is_given).fill_null(value=False)
+    )
 
 
-def read_booleans(raw: pl.Series) -> Read:
+def read_booleans(raw: pl.Series) -> ParsedColumn:
     """The cells as booleans: 0/1, true/false, t/f, yes/no in any case."""
     if raw.dtype == pl.Boolean:
-        return Read(values=raw, is_unreadable=_none(raw))
+        return ParsedColumn(values=raw, is_unreadable=_none(raw))
     known = dict.fromkeys(_TRUE, True) | dict.fromkeys(_FALSE, False)
     return read_words(raw, known.get, pl.Boolean())
 
 
-def read_words(raw: pl.Series, meaning: Callable[[str], object | None], dtype: pl.DataType) -> Read:
+def read_words(
+    raw: pl.Series, meaning: Callable[[str], object | None], dtype: pl.DataType
+) -> ParsedColumn:
     """Each distinct cell, trimmed and in lower case, through ``meaning`` (``None``: unknown)."""
     text = raw if raw.dtype == pl.String else raw.cast(pl.String)
     distinct = text.unique().drop_nulls()
@@ -111,24 +115,26 @@ def read_words(raw: pl.Series, meaning: Callable[[str], object | None], dtype: p
     return _looked_up(text, lookup)
 
 
-def read_dates(raw: pl.Series, time_format: str) -> Read:
+def read_dates(raw: pl.Series, time_format: str) -> ParsedColumn:
     """The cells as dates; a time of day after the date is ignored."""
     if raw.dtype == pl.Date:
         return _bounded(raw, _none(raw))
     read, _ = read_times(raw, time_format, is_date=True)
-    return Read(values=read.values.cast(pl.Date), is_unreadable=read.is_unreadable)
+    return ParsedColumn(values=read.values.cast(pl.Date), is_unreadable=read.is_unreadable)
 
 
 def read_times(
     raw: pl.Series, time_format: str, *, is_date: bool = False
-) -> tuple[Read, pl.Series]:
+) -> tuple[ParsedColumn, pl.Series]:
     """The cells as wall-clock times, and each one's offset from UTC in minutes.
 
     The offset is null for a time without one. ``is_date`` also takes a date without time.
     """
     no_offset = pl.Series("offset", [None] * len(raw), dtype=pl.Int32)
     if raw.dtype == pl.Date and not is_date:
-        return Read(values=raw.cast(pl.Datetime("us")), is_unreadable=raw.is_not_null()), no_offset
+        return ParsedColumn(
+            values=raw.cast(pl.Datetime("us")), is_unreadable=raw.is_not_null()
+        ), no_offset
     if isinstance(raw.dtype, pl.Datetime):
         if raw.dtype.time_zone is not None:
             utc = raw.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
@@ -225,11 +231,11 @@ def _offset_minutes(offset: pl.Expr) -> pl.Expr:
     )
 
 
-def _bounded(values: pl.Series, is_unreadable: pl.Series) -> Read:
+def _bounded(values: pl.Series, is_unreadable: pl.Series) -> ParsedColumn:
     """Times before 1990 or from 2100 on are typing errors, not times."""
     outside = ~values.dt.year().is_between(1990, 2099)
     outside = outside.fill_null(value=False)
-    return Read(values=values.set(outside, None), is_unreadable=is_unreadable | outside)
+    return ParsedColumn(values=values.set(outside, None), is_unreadable=is_unreadable | outside)
 
 
 def _none(raw: pl.Series) -> pl.Series:
@@ -240,9 +246,11 @@ def _joined(text: pl.Series, lookup: pl.DataFrame) -> pl.DataFrame:
     return pl.DataFrame({"raw": text}).join(lookup, on="raw", how="left", maintain_order="left")
 
 
-def _looked_up(text: pl.Series, lookup: pl.DataFrame) -> Read:
+def _looked_up(text: pl.Series, lookup: pl.DataFrame) -> ParsedColumn:
     joined = _joined(text, lookup)
-    return Read(values=joined["values"], is_unreadable=joined["unreadable"].fill_null(value=False))
+    return ParsedColumn(
+        values=joined["values"], is_unreadable=joined["unreadable"].fill_null(value=False)
+    )
 
 
 def null_spelled(raw: pl.Series, spellings: tuple[str, ...]) -> pl.Series:

@@ -9,6 +9,8 @@ from data.simulator.parameters import MARKETS, load_world
 
 __all__ = ["KM_PER_DEGREE", "longitude_scale", "to_km"]
 
+# Part of the world that is drawn: another digit would change every simulated log. What
+# measures real distances takes data.schema.geo.
 KM_PER_DEGREE = 111.19
 
 

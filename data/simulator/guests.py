@@ -7,9 +7,10 @@ from datetime import timedelta
 
 import numpy as np
 
+from data.schema.time import day_number
 from data.simulator.draws import Array, Draw, choose, generator
 from data.simulator.parameters import MARKETS, Areas, Demand, GuestParameters, load_world
-from data.simulator.scenario import DAYS, SimulationConfig, carnival_day, day_number
+from data.simulator.scenario import DAYS, SimulationConfig, carnival_day
 
 __all__ = ["TASTES", "Guests", "draw_guests"]
 

@@ -7,10 +7,11 @@ from datetime import timedelta
 
 import numpy as np
 
+from data.schema.time import day_number
 from data.simulator.draws import Array, Draw, generator
 from data.simulator.listings import Catalogue
 from data.simulator.parameters import load_world
-from data.simulator.scenario import DAYS, SimulationConfig, carnival_day, day_number
+from data.simulator.scenario import DAYS, SimulationConfig, carnival_day
 from data.simulator.searches import Queries
 
 __all__ = ["HORIZON_DAYS", "PriceList", "Quote", "draw_prices", "quote"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+from data.schema.time import day_number
 from data.simulator.parameters import load_world
 
 __all__ = [
@@ -13,11 +14,9 @@ __all__ = [
     "Scenario",
     "SimulationConfig",
     "carnival_day",
-    "day_number",
 ]
 
 DAYS = 7
-EPOCH = date(1970, 1, 1)
 MOST_SEARCHES = 50_000_000
 LISTINGS_PER_SEARCH = 0.2
 FEWEST_LISTINGS = 600
@@ -78,11 +77,6 @@ SCENARIOS: dict[str, Scenario] = {
         carnival_price_factor=1.3,
     ),
 }
-
-
-def day_number(day: date) -> int:
-    """Days since 1970-01-01."""
-    return (day - EPOCH).days
 
 
 def carnival_day(after: date) -> date:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from data.schema.time import DAY_S
 from data.simulator.draws import Array, Draw, generator
 from data.simulator.geography import KM_PER_DEGREE, longitude_scale
 from data.simulator.guests import Guests
@@ -145,7 +146,7 @@ def queries_of(
         ordinal=ordinal,
         market=market,
         day=day,
-        second=config.first_day * 86_400 + minute * 60,
+        second=config.first_day * DAY_S + minute * 60,
         party=guests.party[guest],
         knows_area=knows_area,
         **_dates(guests, guest, ordinal, day),

@@ -10,7 +10,6 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal
 from uuid import uuid4
@@ -21,7 +20,8 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from data.errors import DataError
-from data.simulator.scenario import EPOCH, SimulationConfig
+from data.schema.time import date_of
+from data.simulator.scenario import SimulationConfig
 from data.simulator.tables import LABELS
 from data.simulator.week import Progress, SimulatedChunk, simulate
 
@@ -70,7 +70,7 @@ class _DayFiles:
 
     def path_of(self, day: int) -> Path:
         """The file of a day, since 1970."""
-        return self._folder / f"{EPOCH + timedelta(days=day)}.{self._format}"
+        return self._folder / f"{date_of(day)}.{self._format}"
 
     def _open(self, day: int, schema: pa.Schema) -> Any:
         path = str(self.path_of(day))

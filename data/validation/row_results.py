@@ -8,7 +8,7 @@ import polars as pl
 
 from data.schema.reason_codes import Nulled, Reason
 
-__all__ = ["Example", "Found", "Masked"]
+__all__ = ["Example", "Masked", "RowResults"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +30,7 @@ class Masked:
 
 
 @dataclass
-class Found:
+class RowResults:
     """Filled rule by rule; every series has one value per row of the block.
 
     Attributes:

@@ -22,7 +22,7 @@ from data.schema.reason_codes import Nulled, Reason
 from data.schema.tables import IMPRESSIONS, Column, Kind, Stage
 from data.sources.apply_mapping import Cell
 from data.sources.mapping import Mapping, slug
-from data.validation.row_results import Found
+from data.validation.row_results import RowResults
 
 __all__ = ["apply_row_rules"]
 
@@ -52,12 +52,12 @@ _BY_RULE = frozenset(
 )
 
 
-def apply_row_rules(cells: Cells, mapping: Mapping, height: int) -> Found:
+def apply_row_rules(cells: Cells, mapping: Mapping, height: int) -> RowResults:
     """Type every cell and judge every row by itself.
 
     ``cells`` holds the target columns that the log supports; the required ones are there.
     """
-    found = Found(height=height)
+    found = RowResults(height=height)
     _identity(cells, found)
     _market(cells["query_market"].raw, mapping, found)
     _time(cells, mapping, found)
@@ -71,7 +71,7 @@ def apply_row_rules(cells: Cells, mapping: Mapping, height: int) -> Found:
     return found
 
 
-def _identity(cells: Cells, found: Found) -> None:
+def _identity(cells: Cells, found: RowResults) -> None:
     for name in ("id_search", "id_listing", "id_user"):
         if name not in cells:
             continue
@@ -85,7 +85,7 @@ def _identity(cells: Cells, found: Found) -> None:
         found.reject(Reason.IDENTITY_UNREADABLE, unreadable)
 
 
-def _market(raw: pl.Series, mapping: Mapping, found: Found) -> None:
+def _market(raw: pl.Series, mapping: Mapping, found: RowResults) -> None:
     def market_of(word: str) -> str | None:
         return mapping.market_of(word.removesuffix(".0"))
 
@@ -95,7 +95,7 @@ def _market(raw: pl.Series, mapping: Mapping, found: Found) -> None:
     found.reject(Reason.MARKET_UNKNOWN, read.is_unreadable)
 
 
-def _time(cells: Cells, mapping: Mapping, found: Found) -> None:
+def _time(cells: Cells, mapping: Mapping, found: RowResults) -> None:
     read, offset = read_times(cells["ts_search"].raw, mapping.time_format)
     local = _on_local_clock(read.values, offset, mapping, found.columns["market"])
     found.reject(Reason.TIME_MISSING, read.values.is_null() & ~read.is_unreadable)
@@ -131,7 +131,7 @@ def _on_local_clock(
     return local
 
 
-def _outcome(cells: Cells, mapping: Mapping, found: Found) -> None:
+def _outcome(cells: Cells, mapping: Mapping, found: RowResults) -> None:
     label = read_words(cells["label"].raw, lambda word: mapping.stage_of.get(slug(word)), pl.Int8())
     stage = label.values
     found.columns["stage"] = stage
@@ -147,7 +147,7 @@ def _outcome(cells: Cells, mapping: Mapping, found: Found) -> None:
 
 
 def _action_date(
-    name: str, stage: Stage, cells: Cells, mapping: Mapping, found: Found
+    name: str, stage: Stage, cells: Cells, mapping: Mapping, found: RowResults
 ) -> pl.Series:
     """The date of an action, null where the label does not reach it."""
     if name not in cells:
@@ -165,7 +165,7 @@ def _action_date(
     return values
 
 
-def _attribute(column: Column, cell: Cell, mapping: Mapping, found: Found) -> None:
+def _attribute(column: Column, cell: Cell, mapping: Mapping, found: RowResults) -> None:
     """Type one optional attribute by its kind; what cannot be kept is nulled and counted."""
     name, raw = column.name, cell.raw
     if column.kind in (Kind.NUMBER, Kind.COUNT):
@@ -188,7 +188,7 @@ def _attribute(column: Column, cell: Cell, mapping: Mapping, found: Found) -> No
         found.columns[name] = read_text(raw)
 
 
-def _number(column: Column, cell: Cell, found: Found) -> None:
+def _number(column: Column, cell: Cell, found: RowResults) -> None:
     name = column.name
     read = read_numbers(cell.raw).with_unreadable(cell.is_unreadable)
     values, is_nan = read.values, read.values.is_nan().fill_null(value=False)
@@ -221,7 +221,7 @@ def _outside(values: pl.Series, column: Column) -> pl.Series:
     return outside.fill_null(value=False)
 
 
-def _across_columns(found: Found) -> None:
+def _across_columns(found: RowResults) -> None:
     checkin = found.columns.get("query_checkin")
     checkout = found.columns.get("query_checkout")
     if checkin is not None and checkout is not None:

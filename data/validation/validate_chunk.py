@@ -7,20 +7,20 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from data.readers.chunk import BROKEN_SCHEMA, Block
+from data.readers.chunk import BROKEN_SCHEMA, Chunk
 from data.schema.reason_codes import Nulled
 from data.schema.tables import IMPRESSIONS
 from data.sources.apply_mapping import apply_rule
 from data.sources.column_rules import Rule
 from data.sources.mapping import Mapping
-from data.validation.row_results import Example, Found
+from data.validation.row_results import Example, RowResults
 from data.validation.row_rules import apply_row_rules
 
-__all__ = ["Judged", "judge_block", "rows_as_json"]
+__all__ = ["ValidatedChunk", "rows_as_json", "validate_chunk"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Judged:
+class ValidatedChunk:
     """One block, judged.
 
     Attributes:
@@ -36,7 +36,9 @@ class Judged:
     examples: dict[tuple[str, Nulled], Example]
 
 
-def judge_block(block: Block, rules: dict[str, Rule], mapping: Mapping, source_id: str) -> Judged:
+def validate_chunk(
+    block: Chunk, rules: dict[str, Rule], mapping: Mapping, source_id: str
+) -> ValidatedChunk:
     """Apply the mapping and the row rules; every row of the block ends on one side."""
     cells = {
         target: apply_rule(rule, block.rows, mapping.time_format) for target, rule in rules.items()
@@ -46,11 +48,11 @@ def judge_block(block: Block, rules: dict[str, Rule], mapping: Mapping, source_i
     accepted = _accepted(found, block.lines, is_rejected, source_id)
     nulled, examples = _nulled(found, block.lines, is_rejected)
     rejected = pl.concat([block.broken, _rejected(found, block, is_rejected)])
-    return Judged(accepted=accepted, rejected=rejected, nulled=nulled, examples=examples)
+    return ValidatedChunk(accepted=accepted, rejected=rejected, nulled=nulled, examples=examples)
 
 
 def _accepted(
-    found: Found, lines: pl.Series, is_rejected: pl.Series, source_id: str
+    found: RowResults, lines: pl.Series, is_rejected: pl.Series, source_id: str
 ) -> pl.DataFrame:
     columns = {
         **found.columns,
@@ -63,7 +65,7 @@ def _accepted(
     return frame.filter(~is_rejected) if is_rejected.any() else frame
 
 
-def _rejected(found: Found, block: Block, is_rejected: pl.Series) -> pl.DataFrame:
+def _rejected(found: RowResults, block: Chunk, is_rejected: pl.Series) -> pl.DataFrame:
     if not is_rejected.any():
         return pl.DataFrame(schema=BROKEN_SCHEMA)
     return pl.DataFrame(
@@ -82,7 +84,7 @@ def rows_as_json(rows: pl.DataFrame) -> pl.Series:
 
 
 def _nulled(
-    found: Found, lines: pl.Series, is_rejected: pl.Series
+    found: RowResults, lines: pl.Series, is_rejected: pl.Series
 ) -> tuple[Counter[tuple[str, Nulled]], dict[tuple[str, Nulled], Example]]:
     counts: Counter[tuple[str, Nulled]] = Counter()
     examples: dict[tuple[str, Nulled], Example] = {}

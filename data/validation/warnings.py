@@ -7,15 +7,14 @@ from pathlib import Path
 
 import polars as pl
 
+from data.schema.geo import KM_PER_DEGREE
 from data.schema.tables import Stage
 
-__all__ = ["OddityLimits", "find_oddities"]
-
-_KM_PER_DEGREE = 111.32
+__all__ = ["WarningLimits", "find_warnings"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class OddityLimits:
+class WarningLimits:
     """From where on a value is odd.
 
     Attributes:
@@ -31,9 +30,9 @@ class OddityLimits:
     usual_rows: int = 200
 
 
-def find_oddities(parts: list[Path], limits: OddityLimits | None = None) -> list[str]:
+def find_warnings(parts: list[Path], limits: WarningLimits | None = None) -> list[str]:
     """One sentence per kind of oddity in the accepted rows of these parts."""
-    limits = limits or OddityLimits()
+    limits = limits or WarningLimits()
     if not parts:
         return []
     schemas = [pl.read_parquet_schema(part) for part in {p.parent: p for p in parts}.values()]
@@ -56,7 +55,7 @@ def find_oddities(parts: list[Path], limits: OddityLimits | None = None) -> list
     return found
 
 
-def _short_days(rows: pl.LazyFrame, limits: OddityLimits) -> list[str]:
+def _short_days(rows: pl.LazyFrame, limits: WarningLimits) -> list[str]:
     days = rows.group_by("market", "ds_search").len().collect()
     neighbours = pl.concat(
         days.select("market", pl.col("ds_search").dt.offset_by(by), pl.col("len").alias("usual"))
@@ -75,7 +74,7 @@ def _short_days(rows: pl.LazyFrame, limits: OddityLimits) -> list[str]:
     ]
 
 
-def _far_listings(rows: pl.LazyFrame, limits: OddityLimits) -> list[str]:
+def _far_listings(rows: pl.LazyFrame, limits: WarningLimits) -> list[str]:
     listings = (
         rows.group_by("market", "id_listing")
         .agg(pl.col("listing_lat").first(), pl.col("listing_lng").first())
@@ -85,7 +84,7 @@ def _far_listings(rows: pl.LazyFrame, limits: OddityLimits) -> list[str]:
     lat, lng = pl.col("listing_lat"), pl.col("listing_lng")
     middle_lat, middle_lng = lat.median().over("market"), lng.median().over("market")
     east = (lng - middle_lng) * middle_lat.radians().cos()
-    km = ((lat - middle_lat) ** 2 + east**2).sqrt() * _KM_PER_DEGREE
+    km = ((lat - middle_lat) ** 2 + east**2).sqrt() * KM_PER_DEGREE
     far = listings.with_columns(km=km).filter(pl.col("km") > limits.far_km)
     if far.is_empty():
         return []
@@ -94,7 +93,7 @@ def _far_listings(rows: pl.LazyFrame, limits: OddityLimits) -> list[str]:
     return [told + f"their market, such as {listing} ({market}, {distance:,.0f} km)"]
 
 
-def _huge_listings(rows: pl.LazyFrame, limits: OddityLimits) -> list[str]:
+def _huge_listings(rows: pl.LazyFrame, limits: WarningLimits) -> list[str]:
     huge = (
         rows.filter(pl.col("listing_person_capacity") > limits.capacity)
         .group_by("id_listing")

@@ -11,6 +11,8 @@ from functools import cache
 import holidays
 import pyarrow as pa
 
+from data.schema.time import day_number
+
 __all__ = ["CALENDAR_YEARS", "MARKET_STATE", "day_table"]
 
 CALENDAR_YEARS = range(2008, 2041)
@@ -19,7 +21,6 @@ CALENDAR_YEARS = range(2008, 2041)
 MARKET_STATE: dict[str, str] = {"rio_de_janeiro": "RJ", "sao_paulo": "SP"}
 """State of Brazil whose public holidays count in a market. Other markets have none here."""
 
-_EPOCH = date(1970, 1, 1)
 _CARNIVAL_SATURDAY_BEFORE_EASTER = 50
 _CARNIVAL_NIGHTS = 4
 
@@ -44,7 +45,7 @@ def _market_block(market: str, state: str, days: list[date]) -> pa.Table:
     return pa.table(
         {
             "market": pa.array([market] * len(days), pa.string()),
-            "_day": pa.array([(day - _EPOCH).days for day in days], pa.int32()),
+            "_day": pa.array([day_number(day) for day in days], pa.int32()),
             "_month": pa.array([day.month for day in days], pa.int32()),
             "_holidays_before": pa.array(_counted_before(days, set(public)), pa.int32()),
             "_carnival_before": pa.array(_counted_before(days, carnival), pa.int32()),

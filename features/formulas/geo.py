@@ -6,9 +6,10 @@ from math import pi
 
 import narwhals as nw
 
+from data.schema.geo import EARTH_RADIUS_KM
+
 __all__ = ["CELLS_PER_DEGREE", "cell_of", "distance_km", "micro_degrees"]
 
-EARTH_RADIUS_KM = 6_371.0088
 
 CELLS_PER_DEGREE = 100
 """A cell is 0.01 degrees wide: about 1.1 km north to south, 1.0 km east to west in Rio."""

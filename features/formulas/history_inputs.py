@@ -1,4 +1,4 @@
-"""Integer measures and keys of one impression, which ledgers sum and group by.
+"""Integer measures and keys of one impression, which aggregations sum and group by.
 
 They are functions of the row alone, computed the same for the rows that ask and for the
 past that answers. Their names begin with ``_``: they never reach the features table.
@@ -16,7 +16,7 @@ import narwhals as nw
 from features.formulas.geo import cell_of, micro_degrees
 from features.formulas.pricing import nightly_price
 
-__all__ = ["ROOM_TYPES", "hundredths", "narrowed", "with_measures"]
+__all__ = ["ROOM_TYPES", "history_inputs_of", "hundredths", "with_history_inputs"]
 
 ROOM_TYPES = ("entire_home", "private_room", "shared_room", "hotel_room")
 """The room types of the contract."""
@@ -26,7 +26,7 @@ _LEAD_BOUNDS_DAYS = (1, 7, 30, 90)
 _SIZE_BOUNDS_GUESTS = (1, 2, 4)
 
 
-def with_measures(
+def with_history_inputs(
     rows: nw.LazyFrame[Any], names: Collection[str] | None = None
 ) -> nw.LazyFrame[Any]:
     """``rows`` with the measures that its columns allow, or those of ``names`` among them.
@@ -49,9 +49,9 @@ def with_measures(
     return measured.with_columns(**known) if known else measured
 
 
-def narrowed(impressions: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
-    """Keys, times, outcomes and measures of impressions: all that ledgers read."""
-    measured = with_measures(impressions)
+def history_inputs_of(impressions: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+    """Keys, times, outcomes and measures of impressions: all that aggregations read."""
+    measured = with_history_inputs(impressions)
     names = measured.collect_schema().names()
     return measured.select(*(name for name in names if name in _READ or name.startswith("_")))
 

@@ -7,9 +7,11 @@ fell into blocks. A product with the same constant is the same everywhere.
 
 from __future__ import annotations
 
+from data.schema.time import HOUR_S
+
 __all__ = ["HOURS_PER_SECOND", "MINUTES_PER_SECOND", "PER_HUNDREDTH", "PER_MICRO"]
 
 PER_HUNDREDTH = 1 / 100
 PER_MICRO = 1 / 1_000_000
 MINUTES_PER_SECOND = 1 / 60
-HOURS_PER_SECOND = 1 / 3_600
+HOURS_PER_SECOND = 1 / HOUR_S

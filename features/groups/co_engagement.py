@@ -15,11 +15,11 @@ import narwhals as nw
 import pyarrow as pa
 
 from data.schema.tables import CLICKED
-from features.engine import brought_to
+from features.engine import to_engine_of
 from features.formulas.feature_declaration import feature, grouped
 from features.formulas.listing_vectors import PER_SCALE, VectorConfig, listing_vectors, vector_names
-from features.history.aggregation import Ledger, Tally
-from features.history.point_in_time import Frame, Past
+from features.history.aggregation import Aggregate, HistoryAggregation
+from features.history.point_in_time import EventHistory, Frame
 
 __all__ = ["FEATURES", "co_engagement_features"]
 
@@ -44,7 +44,7 @@ FEATURES = grouped(
 
 def co_engagement_features(
     rows: nw.LazyFrame[Any],
-    past: Past,
+    past: EventHistory,
     wanted: Collection[str],
     config: VectorConfig | None = None,
 ) -> nw.LazyFrame[Any]:
@@ -58,8 +58,8 @@ def co_engagement_features(
     if not past.days:
         return rows.with_columns(nw.lit(None, dtype=nw.Float64).alias(_SIMILARITY))
     profiles, vectors = _of_days(past, config)
-    known = past.beside(rows, profiles, on=["id_user", "search_s"])
-    known = past.beside(known, vectors, on=["search_day", "id_listing"])
+    known = past.hstack(rows, profiles, on=["id_user", "search_s"])
+    known = past.hstack(known, vectors, on=["search_day", "id_listing"])
     names = vector_names(config)
     similarity = nw.when(nw.col(_CLICKS) > 0).then(_cosine(names)).alias(_SIMILARITY)
     return known.with_columns(similarity).drop(*names, *map(_clicked, names), _CLICKS)
@@ -74,29 +74,29 @@ def _cosine(names: Collection[str]) -> nw.Expr:
     return reduce(add, products)
 
 
-def _of_days(past: Past, config: VectorConfig) -> tuple[Frame, Frame]:
+def _of_days(past: EventHistory, config: VectorConfig) -> tuple[Frame, Frame]:
     make = partial(_of_day, past=past, config=config)
     parts = [past.once(f"{_SIMILARITY} {day}", partial(make, day)) for day in past.days]
     profiles = nw.concat([profile for profile, _ in parts], how="vertical")
     return profiles, nw.concat([vectors for _, vectors in parts], how="vertical")
 
 
-def _of_day(day: int, past: Past, config: VectorConfig) -> tuple[Frame, Frame]:
+def _of_day(day: int, past: EventHistory, config: VectorConfig) -> tuple[Frame, Frame]:
     """Sums of the vectors that each guest clicked before asking, and the listings' vectors."""
     askers = past.askers(day)
     clicked = past.clicked_before(day)
     table = listing_vectors(clicked.clicks_before(day).to_arrow(), config)
-    vectors = clicked.with_ids_alike(brought_to(askers, _stamped(table, day)))
+    vectors = clicked.with_ids_alike(to_engine_of(askers, _stamped(table, day)))
     names = vector_names(config)
-    ledger = Ledger(
+    aggregation = HistoryAggregation(
         key=("id_user",),
-        tallies=(
-            Tally(name=_CLICKS, stage=CLICKED),
-            *(Tally(name=_clicked(name), stage=CLICKED, of=name) for name in names),
+        aggregates=(
+            Aggregate(name=_CLICKS, stage=CLICKED),
+            *(Aggregate(name=_clicked(name), stage=CLICKED, of=name) for name in names),
         ),
     )
     valued = clicked.with_listing_values(vectors.drop("search_day")).asked_by(askers)
-    return valued.join(askers, ledger), vectors
+    return valued.join(askers, aggregation), vectors
 
 
 def _stamped(table: pa.Table, day: int) -> pa.Table:

@@ -21,8 +21,8 @@ from features.formulas.unit_factors import (
     PER_HUNDREDTH,
     PER_MICRO,
 )
-from features.history.aggregation import Latest, Ledger, Tally
-from features.history.point_in_time import Past
+from features.history.aggregation import Aggregate, HistoryAggregation, LastEventTime
+from features.history.point_in_time import EventHistory
 
 __all__ = ["FEATURES", "SEARCH_NAMES", "guest_features", "guest_search_features"]
 
@@ -134,31 +134,34 @@ SEARCH_NAMES = tuple(f.name for f in _OF_SEARCH)
 _MEANS = ("_price", "_rating", "_lat", "_lng", "_capacity")
 
 
-def _clicked(name: str) -> Tally:
-    return Tally(name=f"_clicked{name}", stage=CLICKED, of=name)
+def _clicked(name: str) -> Aggregate:
+    return Aggregate(name=f"_clicked{name}", stage=CLICKED, of=name)
 
 
-_GUEST_LEDGER = Ledger(
+_GUEST_LEDGER = HistoryAggregation(
     key=("id_user",),
-    tallies=(
-        Tally(name="guest_past_searches", distinct="id_search"),
-        Tally(name="guest_past_clicks", stage=CLICKED),
-        Tally(name="guest_past_contacts", stage=CONTACTED),
-        Tally(name="guest_past_bookings", stage=BOOKED),
+    aggregates=(
+        Aggregate(name="guest_past_searches", distinct="id_search"),
+        Aggregate(name="guest_past_clicks", stage=CLICKED),
+        Aggregate(name="guest_past_contacts", stage=CONTACTED),
+        Aggregate(name="guest_past_bookings", stage=BOOKED),
         *(_clicked(name) for name in _MEANS),
         *(_clicked(f"_has{name}") for name in ("_price", "_rating", "_lat", "_capacity")),
         *(_clicked(f"_is_{room}") for room in ROOM_TYPES),
     ),
-    latest=(Latest(name="_last_search_s"), Latest(name="_last_click_s", stage=CLICKED)),
-)
-_PAIR_LEDGER = Ledger(
-    key=("id_user", "id_listing"),
-    tallies=(
-        Tally(name="guest_saw_listing"),
-        Tally(name="guest_clicked_listing", stage=CLICKED),
-        Tally(name="guest_contacted_listing", stage=CONTACTED),
+    latest=(
+        LastEventTime(name="_last_search_s"),
+        LastEventTime(name="_last_click_s", stage=CLICKED),
     ),
-    latest=(Latest(name="_last_listing_click_s", stage=CLICKED),),
+)
+_PAIR_LEDGER = HistoryAggregation(
+    key=("id_user", "id_listing"),
+    aggregates=(
+        Aggregate(name="guest_saw_listing"),
+        Aggregate(name="guest_clicked_listing", stage=CLICKED),
+        Aggregate(name="guest_contacted_listing", stage=CONTACTED),
+    ),
+    latest=(LastEventTime(name="_last_listing_click_s", stage=CLICKED),),
     is_sparse=True,
 )
 
@@ -181,13 +184,13 @@ _READS: dict[str, frozenset[str]] = {
     ),
     "guest_hours_since_listing_click": frozenset({"_last_listing_click_s"}),
 }
-"""What the ledgers have to give for a feature that is not one of their columns itself."""
+"""What the aggregations have to give for a feature that is not one of their columns itself."""
 
 _OF_SESSION = frozenset({"guest_session_searches", "guest_session_minutes"})
 
 
 def guest_search_features(
-    searches: nw.LazyFrame[Any], past: Past, wanted: Collection[str]
+    searches: nw.LazyFrame[Any], past: EventHistory, wanted: Collection[str]
 ) -> nw.LazyFrame[Any]:
     """One search per row in; with the wanted features of the guest, and sums for later, out.
 
@@ -211,7 +214,7 @@ def guest_search_features(
 
 
 def guest_features(
-    rows: nw.LazyFrame[Any], past: Past, wanted: Collection[str]
+    rows: nw.LazyFrame[Any], past: EventHistory, wanted: Collection[str]
 ) -> nw.LazyFrame[Any]:
     """One impression per row, with the sums of its search, in; with the wanted ones out."""
     known = past.join(rows, _PAIR_LEDGER, names_read(wanted, _READS))

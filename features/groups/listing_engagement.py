@@ -13,6 +13,7 @@ from typing import Any
 import narwhals as nw
 
 from data.schema.tables import BOOKED, CLICKED, CONTACTED
+from data.schema.time import DAY_S, HOUR_S
 from features.formulas.feature_declaration import (
     NEVER_NULL,
     feature,
@@ -21,13 +22,10 @@ from features.formulas.feature_declaration import (
     with_wanted,
 )
 from features.formulas.unit_factors import HOURS_PER_SECOND
-from features.history.aggregation import Latest, Ledger, Tally
-from features.history.event_times import DAY_S
-from features.history.point_in_time import Past
+from features.history.aggregation import Aggregate, HistoryAggregation, LastEventTime
+from features.history.point_in_time import EventHistory
 
 __all__ = ["BY_ROOM_TYPE", "FEATURES", "EngagementConfig", "engagement_features"]
-
-HOUR_S = 3_600
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,37 +149,41 @@ FEATURES = grouped(
 )
 
 
-def _funnel(prefix: str) -> tuple[Tally, ...]:
+def _funnel(prefix: str) -> tuple[Aggregate, ...]:
     stages = (("clicks", CLICKED), ("contacts", CONTACTED), ("bookings", BOOKED))
-    counts = (Tally(name=f"{prefix}_{name}", stage=stage) for name, stage in stages)
-    return (Tally(name=f"{prefix}_impressions"), *counts)
+    counts = (Aggregate(name=f"{prefix}_{name}", stage=stage) for name, stage in stages)
+    return (Aggregate(name=f"{prefix}_impressions"), *counts)
 
 
-def _clicks(prefix: str, within_s: int | None = None) -> tuple[Tally, ...]:
+def _clicks(prefix: str, window_s: int | None = None) -> tuple[Aggregate, ...]:
     return (
-        Tally(name=f"{prefix}_impressions", within_s=within_s),
-        Tally(name=f"{prefix}_clicks", stage=CLICKED, within_s=within_s),
+        Aggregate(name=f"{prefix}_impressions", window_s=window_s),
+        Aggregate(name=f"{prefix}_clicks", stage=CLICKED, window_s=window_s),
     )
 
 
-_LISTING = Ledger(
+_LISTING = HistoryAggregation(
     key=("id_listing",),
-    tallies=(
+    aggregates=(
         *_funnel("listing_past"),
-        Tally(name="listing_past_guests_clicked", stage=CLICKED, distinct="id_user"),
+        Aggregate(name="listing_past_guests_clicked", stage=CLICKED, distinct="id_user"),
     ),
     latest=(
-        Latest(name="_last_click_s", stage=CLICKED),
-        Latest(name="_last_booking_s", stage=BOOKED),
+        LastEventTime(name="_last_click_s", stage=CLICKED),
+        LastEventTime(name="_last_booking_s", stage=BOOKED),
     ),
 )
-_YESTERDAY = Ledger(
-    key=("id_listing",), tallies=_clicks("_yesterday", within_s=DAY_S), every_s=DAY_S
+_YESTERDAY = HistoryAggregation(
+    key=("id_listing",), aggregates=_clicks("_yesterday", window_s=DAY_S), refresh_s=DAY_S
 )
-_PRIOR = Ledger(key=("market", "_room"), tallies=_funnel("_prior"), every_s=HOUR_S)
-_CELL = Ledger(key=("_cell",), tallies=_funnel("_cell"), every_s=HOUR_S)
-_PARTY = Ledger(key=("id_listing", "_party"), tallies=_clicks("_party"), every_s=DAY_S)
-_LEAD = Ledger(key=("id_listing", "_lead"), tallies=_clicks("_lead"), every_s=DAY_S)
+_PRIOR = HistoryAggregation(key=("market", "_room"), aggregates=_funnel("_prior"), refresh_s=HOUR_S)
+_CELL = HistoryAggregation(key=("_cell",), aggregates=_funnel("_cell"), refresh_s=HOUR_S)
+_PARTY = HistoryAggregation(
+    key=("id_listing", "_party"), aggregates=_clicks("_party"), refresh_s=DAY_S
+)
+_LEAD = HistoryAggregation(
+    key=("id_listing", "_lead"), aggregates=_clicks("_lead"), refresh_s=DAY_S
+)
 
 _LEDGERS = (_LISTING, _PRIOR, _YESTERDAY, _CELL, _PARTY, _LEAD)
 
@@ -207,7 +209,7 @@ _READS: dict[str, frozenset[str]] = {
     "cell_past_book_rate": _rate_of("_cell", "bookings"),
     "room_type_past_click_rate": _rate_of("_prior", "clicks"),
 }
-"""What the ledgers have to give for a feature that is not one of their columns itself."""
+"""What the aggregations have to give for a feature that is not one of their columns itself."""
 
 BY_ROOM_TYPE = frozenset(name for name, read in _READS.items() if "_prior_impressions" in read)
 """Features that tell room types apart where the log has them, and do without otherwise."""
@@ -223,15 +225,15 @@ _SMOOTHED_TO_OWN = frozenset(
 
 def engagement_features(
     rows: nw.LazyFrame[Any],
-    past: Past,
+    past: EventHistory,
     wanted: Collection[str],
     config: EngagementConfig | None = None,
 ) -> nw.LazyFrame[Any]:
     """One impression per row, with measures, in; with the wanted features out."""
     config = config or EngagementConfig()
     names = names_read(wanted, _READS)
-    for ledger in _LEDGERS:
-        rows = past.join(rows, ledger, names)
+    for aggregation in _LEDGERS:
+        rows = past.join(rows, aggregation, names)
     basis = {"listing_past_click_rate"} if _SMOOTHED_TO_OWN & set(wanted) else set()
     rated = with_wanted(rows, _rates(config), {*wanted, *basis})
     return with_wanted(rated, _slices(config), wanted)

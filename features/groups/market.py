@@ -7,6 +7,7 @@ from typing import Any
 
 import narwhals as nw
 
+from data.schema.time import DAY_S, HOUR_S
 from features.formulas.feature_declaration import (
     NEVER_NULL,
     feature,
@@ -15,13 +16,11 @@ from features.formulas.feature_declaration import (
     with_wanted,
 )
 from features.formulas.unit_factors import PER_HUNDREDTH
-from features.history.aggregation import Ledger, Tally
-from features.history.event_times import DAY_S
-from features.history.point_in_time import Past
+from features.history.aggregation import Aggregate, HistoryAggregation
+from features.history.point_in_time import EventHistory
 
 __all__ = ["BY_ROOM_TYPE", "FEATURES", "SEARCH_NAMES", "market_features", "market_search_features"]
 
-_HOUR_S = 3_600
 _CENTER = ("stage", "query_center_lat", "query_center_lng")
 _PLACE = ("stage", "listing_lat", "listing_lng")
 _COMPARABLE = (*_PLACE, "listing_total_price", "listing_person_capacity")
@@ -85,37 +84,39 @@ FEATURES = grouped("market", (*_OF_SEARCH, *_OF_LISTING), is_history=True)
 SEARCH_NAMES = tuple(f.name for f in _OF_SEARCH)
 """Features that are the same for all rows of a search."""
 
-_DEMAND = Ledger(
+_DEMAND = HistoryAggregation(
     key=("market",),
-    tallies=(
-        Tally(name="market_searches_24h", within_s=DAY_S),
-        Tally(name="_market_searches"),
+    aggregates=(
+        Aggregate(name="market_searches_24h", window_s=DAY_S),
+        Aggregate(name="_market_searches"),
     ),
-    every_s=_HOUR_S,
+    refresh_s=HOUR_S,
 )
-_CHECKIN = Ledger(
-    key=("market", "checkin_day"), tallies=(Tally(name="_checkin_searches"),), every_s=_HOUR_S
+_CHECKIN = HistoryAggregation(
+    key=("market", "checkin_day"),
+    aggregates=(Aggregate(name="_checkin_searches"),),
+    refresh_s=HOUR_S,
 )
-_CENTER_DEMAND = Ledger(
+_CENTER_DEMAND = HistoryAggregation(
     key=("_query_cell",),
-    tallies=(Tally(name="market_center_searches_24h", within_s=DAY_S),),
-    every_s=_HOUR_S,
+    aggregates=(Aggregate(name="market_center_searches_24h", window_s=DAY_S),),
+    refresh_s=HOUR_S,
 )
-_SUPPLY = Ledger(
+_SUPPLY = HistoryAggregation(
     key=("_cell",),
-    tallies=(
-        Tally(name="cell_listings", distinct="id_listing"),
-        Tally(name="_cell_shown"),
+    aggregates=(
+        Aggregate(name="cell_listings", distinct="id_listing"),
+        Aggregate(name="_cell_shown"),
     ),
-    every_s=DAY_S,
+    refresh_s=DAY_S,
 )
-_PRICES = Ledger(
+_PRICES = HistoryAggregation(
     key=("_cell", "_room", "_size"),
-    tallies=(
-        Tally(name="_comparable_sum", of="_price"),
-        Tally(name="_comparables", of="_has_price"),
+    aggregates=(
+        Aggregate(name="_comparable_sum", of="_price"),
+        Aggregate(name="_comparables", of="_has_price"),
     ),
-    every_s=_HOUR_S,
+    refresh_s=HOUR_S,
 )
 
 
@@ -127,14 +128,14 @@ _READS: dict[str, frozenset[str]] = {
     "market_comparable_price": _COMPARED,
     "market_price_to_comparable": _COMPARED,
 }
-"""What the ledgers have to give for a feature that is not one of their columns itself."""
+"""What the aggregations have to give for a feature that is not one of their columns itself."""
 
 BY_ROOM_TYPE = frozenset({"market_comparable_price", "market_price_to_comparable"})
 """Features that tell room types apart where the log has them, and do without otherwise."""
 
 
 def market_search_features(
-    searches: nw.LazyFrame[Any], past: Past, wanted: Collection[str]
+    searches: nw.LazyFrame[Any], past: EventHistory, wanted: Collection[str]
 ) -> nw.LazyFrame[Any]:
     """One search per row in; with the wanted features of the market's demand out."""
     if not set(SEARCH_NAMES) & set(wanted):
@@ -142,20 +143,20 @@ def market_search_features(
     names = names_read(wanted, _READS)
     by_search = past.by_search(("market", "search_s", "checkin_day", "_query_cell"))
     known = searches
-    for ledger in (_DEMAND, _CHECKIN, _CENTER_DEMAND):
-        known = by_search.join(known, ledger, names)
+    for aggregation in (_DEMAND, _CHECKIN, _CENTER_DEMAND):
+        known = by_search.join(known, aggregation, names)
     total = nw.col("_market_searches")
     share = nw.when(total > 0).then(nw.col("_checkin_searches") / total)
     return with_wanted(known, {"market_checkin_share": share}, wanted)
 
 
 def market_features(
-    rows: nw.LazyFrame[Any], past: Past, wanted: Collection[str]
+    rows: nw.LazyFrame[Any], past: EventHistory, wanted: Collection[str]
 ) -> nw.LazyFrame[Any]:
     """One impression per row, with measures, in; with supply and price level out."""
     names = names_read(wanted, _READS)
-    for ledger in (_SUPPLY, _PRICES):
-        rows = past.join(rows, ledger, names)
+    for aggregation in (_SUPPLY, _PRICES):
+        rows = past.join(rows, aggregation, names)
     listings, comparables = nw.col("cell_listings"), nw.col("_comparables")
     mean = nw.when(comparables > 0).then(nw.col("_comparable_sum") / comparables * PER_HUNDREDTH)
     expressions = {

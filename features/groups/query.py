@@ -10,7 +10,8 @@ from typing import Any
 
 import narwhals as nw
 
-from features.engine import brought_to
+from data.schema.time import DAY_S, HOUR_S
+from features.engine import to_engine_of
 from features.formulas.calendar import day_table
 from features.formulas.feature_declaration import NEVER_NULL, feature, grouped, with_wanted
 
@@ -163,7 +164,7 @@ def _expressions() -> dict[str, nw.Expr]:
         "query_is_dateless": checkin.is_null() | checkout.is_null(),
         "query_checkin_weekday": _weekday(checkin),
         "query_weekend_nights": _weekend_nights_before(checkout) - _weekend_nights_before(checkin),
-        "query_search_hour": nw.col("search_s") % 86_400 // 3_600,
+        "query_search_hour": nw.col("search_s") % DAY_S // HOUR_S,
         "query_search_weekday": _weekday(nw.col("search_day")),
         "query_child_share": nw.col("query_num_children") / nw.col("query_num_guests"),
         "query_price_filter_width": high - low,
@@ -181,7 +182,7 @@ def _weekend_nights_before(day: nw.Expr) -> nw.Expr:
 
 
 def _with_calendar(searches: nw.LazyFrame[Any], wanted: Collection[str]) -> nw.LazyFrame[Any]:
-    calendar = brought_to(searches, day_table())
+    calendar = to_engine_of(searches, day_table())
     checkin = calendar.rename({"_day": "checkin_day"})
     joined = searches.join(checkin, on=["market", "checkin_day"], how="left")
     if "checkout_day" in searches.collect_schema().names():

@@ -10,7 +10,7 @@ import narwhals as nw
 from features.formulas.feature_declaration import feature, grouped, with_wanted
 from features.formulas.geo import distance_km
 
-__all__ = ["FEATURES", "fit_features"]
+__all__ = ["FEATURES", "query_listing_match_features"]
 
 _PARTY = ("query_num_guests", "listing_person_capacity")
 _STAY = ("checkin_day", "checkout_day")
@@ -98,7 +98,9 @@ FEATURES = grouped(
 )
 
 
-def fit_features(rows: nw.LazyFrame[Any], wanted: Collection[str]) -> nw.LazyFrame[Any]:
+def query_listing_match_features(
+    rows: nw.LazyFrame[Any], wanted: Collection[str]
+) -> nw.LazyFrame[Any]:
     """One impression per row, with ``listing_nightly_price``, in; with the wanted ones out."""
     if set(_PLACE) <= set(rows.collect_schema().names()):
         there = distance_km(*(nw.col(name) for name in _from_center_to_listing()))

@@ -21,7 +21,7 @@ from features.formulas.feature_declaration import NEVER_NULL, feature, grouped, 
 from features.groups.within_search_arrays import RESOLUTION, Results, as_array
 from features.groups.within_search_dominance import dominated_by
 
-__all__ = ["FEATURES", "Standing", "add_standings", "in_search_features", "standing_features"]
+__all__ = ["FEATURES", "Standing", "add_standings", "standing_features", "within_search_features"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,7 +118,7 @@ FEATURES = grouped(
 )
 
 
-def in_search_features(rows: nw.LazyFrame[Any], wanted: Collection[str]) -> nw.LazyFrame[Any]:
+def within_search_features(rows: nw.LazyFrame[Any], wanted: Collection[str]) -> nw.LazyFrame[Any]:
     """One impression per row, with nightly price and distance, in; with the wanted ones out."""
     compared = add_standings(rows, _STANDINGS, wanted)
     if {"in_search_results", "in_search_room_type_share"} & set(wanted):

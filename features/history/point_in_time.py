@@ -1,8 +1,9 @@
 """The only door to the past.
 
-A feature that looks back declares a :class:`~features.history.aggregation.Ledger`: whose
-past it sums (the key), what is summed (the tallies) and how often the sums are refreshed.
-:meth:`Past.join` brings onto each row the sums over the events that were known *strictly
+A feature that looks back declares a
+:class:`~features.history.aggregation.HistoryAggregation`: whose past it sums (the key), what
+is summed (the aggregates) and how often the sums are refreshed.
+:meth:`EventHistory.join` brings onto each row the sums over the events that were known *strictly
 before* the row's own search. Nothing else in this room ever sees an outcome, so a feature
 cannot see the future by a slip of its author.
 
@@ -20,9 +21,16 @@ from typing import Any
 import narwhals as nw
 
 from data.schema.tables import CLICKED, IMPRESSED
-from features.engine import beside, found_in_order, settled_on_spark, several, taken
-from features.history.aggregation import Ledger
-from features.history.event_times import DAY_S, is_event_of
+from data.schema.time import DAY_S
+from features.engine import (
+    collected_in_order,
+    hstack,
+    joined_in_order,
+    materialized_on_spark,
+    pad_single_row,
+)
+from features.history.aggregation import HistoryAggregation
+from features.history.event_times import is_event_of
 from features.history.id_codes import coded_like, decoded
 from features.history.lazy_aggregates import (
     AT,
@@ -42,12 +50,12 @@ from features.history.lazy_aggregates import (
 )
 from features.history.packed_keys import Rows
 from features.history.sessions import sessions
-from features.history.streaming_aggregates import Books
+from features.history.streaming_aggregates import StreamingAggregates
 
-__all__ = ["Frame", "Past"]
+__all__ = ["EventHistory", "Frame"]
 
 
-class Past:
+class EventHistory:
     """Impressions whose events may be known to somebody; gives them out as of a time only."""
 
     def __init__(
@@ -57,17 +65,17 @@ class Past:
         asked: Frame,
         is_asked_by_itself: bool = False,
         since_s: int = 0,
-        books: Books | None = None,
+        streaming: StreamingAggregates | None = None,
         log: Frame | None = None,
         by_search: tuple[str, ...] | None = None,
     ) -> None:
-        """Both frames have ``search_s`` and whatever keys the ledgers use.
+        """Both frames have ``search_s`` and whatever keys the aggregations use.
 
         Args:
-            impressions: the past, with its outcomes and what ledgers sum.
-            asked: the rows that ask. Ledgers read keys and times from here rather than
+            impressions: the past, with its outcomes and what aggregations sum.
+            asked: the rows that ask. Aggregations read keys and times from here rather than
                 from the frame that is joined to, which keeps the query plan linear in
-                the number of ledgers instead of doubling with each.
+                the number of aggregations instead of doubling with each.
             is_asked_by_itself: each of ``asked`` is one of ``impressions``, so that the
                 times asked about are among the times of the events already.
             since_s: none of ``asked`` is a search before this second. Older events are
@@ -75,15 +83,15 @@ class Past:
             books: balances up to ``impressions``, which are one block of a build in order
                 of time (Polars only). Every frame handed to :meth:`join` then has the rows
                 of ``asked`` in their order, and columns are put beside one another.
-            log: with ``books``, the impressions of all blocks.
-            by_search: with ``books``, what the events of whole searches are made from.
+            log: with ``streaming``, the impressions of all blocks.
+            by_search: with ``streaming``, what the events of whole searches are made from.
         """
         self._impressions = impressions
         self._is_asked_by_itself = is_asked_by_itself
         self._since_s = since_s
         self._asked = asked
         self._schema = impressions.collect_schema()
-        self._books = books
+        self._books = streaming
         self._log = log
         self._by_search = by_search
         self._arrays: tuple[Rows, Rows] | None = None
@@ -96,25 +104,27 @@ class Past:
         """``frame`` with its ids coded where those of the past are."""
         return coded_like(frame, self._impressions)
 
-    def asked_by(self, rows: Frame) -> Past:
+    def asked_by(self, rows: Frame) -> EventHistory:
         """The same past, asked by other rows (one per search, say)."""
         return self._with(self._impressions, asked=rows)
 
     def _with(
         self, impressions: Frame, *, asked: Frame, by_search: tuple[str, ...] | None = None
-    ) -> Past:
-        return Past(
+    ) -> EventHistory:
+        return EventHistory(
             impressions,
             asked=asked,
             is_asked_by_itself=self._is_asked_by_itself,
             since_s=self._since_s,
-            books=self._books,
+            streaming=self._books,
             log=self._log,
             by_search=by_search,
         )
 
-    def join(self, rows: Frame, ledger: Ledger, names: Collection[str] | None = None) -> Frame:
-        """``rows`` with the ledger's columns, each over events known strictly before it.
+    def join(
+        self, rows: Frame, aggregation: HistoryAggregation, names: Collection[str] | None = None
+    ) -> Frame:
+        """``rows`` with the aggregation's columns, each over events known strictly before it.
 
         ``rows`` are those that ask, whatever columns they have gained since; one row in,
         one row out. Tallies are int64, null where the key holds a null; ``latest`` columns
@@ -122,20 +132,20 @@ class Past:
         added, nor what is not among ``names``, where given. Raises ``ValueError`` when a
         summed column is not an integer.
         """
-        asked = ledger if names is None else ledger.keeping(names)
+        asked = aggregation if names is None else aggregation.keeping(names)
         kept = None if asked is None else asked.only(self.columns)
         if kept is None:
             return rows
         self._check_integers(kept)
         if self._books is not None:
             found = self._books.answer(kept, *self._rows(), self._by_search)
-            return beside(rows, nw.from_native(found.lazy()))
+            return hstack(rows, nw.from_native(found.lazy()))
         at = period(nw.col("search_s"), kept).alias(AT)
         known = self._known(kept)
         joined = rows.with_columns(at).join(known, on=[*kept.key, AT], how="left").drop(AT)
         return _with_empty_sums(joined, kept) if kept.is_sparse else joined
 
-    def beside(self, rows: Frame, found: Frame, on: Collection[str]) -> Frame:
+    def hstack(self, rows: Frame, found: Frame, on: Collection[str]) -> Frame:
         """``rows`` with what ``found`` (keyed by ``on``) holds for the rows that ask."""
         if self._books is None:
             return rows.join(found, on=list(on), how="left")
@@ -143,22 +153,22 @@ class Past:
         if not names:
             return rows
         asked = self._asked.select(*on)
-        return beside(rows, found_in_order(asked, found, list(on)).select(*names))
+        return hstack(rows, joined_in_order(asked, found, list(on)).select(*names))
 
-    def beside_itself(self, rows: Frame, same: Frame, on: Collection[str]) -> Frame:
+    def hstack_itself(self, rows: Frame, same: Frame, on: Collection[str]) -> Frame:
         """``rows`` with the further columns of ``same``: the same rows, with the key ``on``."""
         if self._books is None:
             return rows.join(same, on=list(on), how="left")
         further = [name for name in same.collect_schema().names() if name not in on]
-        return beside(rows, same.select(*further)) if further else rows
+        return hstack(rows, same.select(*further)) if further else rows
 
     def in_order(self, frame: Frame, by: str) -> Frame:
         """``frame``, which will ask, in the order that its columns are put beside others."""
-        return frame if self._books is None else several(taken(frame.sort(by)))
+        return frame if self._books is None else pad_single_row(collected_in_order(frame.sort(by)))
 
-    def settled(self, frame: Frame) -> Frame:
+    def materialized(self, frame: Frame) -> Frame:
         """``frame``, computed now where columns are put beside one another, and on Spark."""
-        return settled_on_spark(frame) if self._books is None else taken(frame)
+        return materialized_on_spark(frame) if self._books is None else collected_in_order(frame)
 
     @property
     def days(self) -> tuple[int, ...]:
@@ -172,20 +182,20 @@ class Past:
         of_day = without_null_keys(rows.filter(nw.col("search_day") == day), ("id_user",))
         return of_day.select("id_user", "search_s").unique()
 
-    def clicked_before(self, day: int) -> Past:
-        """The clicks of this day and before alone, for ledgers of what is learnt of them.
+    def clicked_before(self, day: int) -> EventHistory:
+        """The clicks of this day and before alone, for aggregations of what is learnt of them.
 
         Whoever asks this past asks on ``day``.
         """
         rows = self._impressions if self._log is None else self._log
         clicks = rows.filter(is_event_of(CLICKED), nw.col("search_day") <= day)
-        return Past(clicks, asked=self._asked, since_s=day * DAY_S)
+        return EventHistory(clicks, asked=self._asked, since_s=day * DAY_S)
 
     def once(self, name: str, make: Callable[[], tuple[Frame, ...]]) -> tuple[Frame, ...]:
         """What ``make`` gives, computed once in a build that keeps books."""
         return make() if self._books is None else self._books.once(name, make)
 
-    def by_search(self, columns: Collection[str]) -> Past:
+    def by_search(self, columns: Collection[str]) -> EventHistory:
         """The past with one event per search instead of one per impression shown.
 
         ``columns`` that the log lacks are left out; each holds the search's largest value.
@@ -209,7 +219,7 @@ class Past:
             decoded(pairs).collect().select("id_user", "id_listing").sort("id_user", "id_listing")
         )
 
-    def with_listing_values(self, values: Frame) -> Past:
+    def with_listing_values(self, values: Frame) -> EventHistory:
         """The past whose impressions also hold ``values`` (keyed by ``id_listing``).
 
         Impressions of listings without values are left out.
@@ -222,7 +232,7 @@ class Past:
 
         A session ends when the guest does not search for more than ``gap_s`` seconds.
         ``last`` names the column with the guest's latest search before the row's own, as a
-        ledger's ``latest`` gave it. Both columns are null where the guest's last session
+        aggregation's ``latest`` gave it. Both columns are null where the guest's last session
         is over, or where there was none; ``session_searches`` counts searches before this.
         """
         is_open = (nw.col(last) < nw.col("search_s")) & (nw.col("search_s") - nw.col(last) <= gap_s)
@@ -232,66 +242,73 @@ class Past:
             placed = sessions(self._impressions, gap_s).rename({"search_s": AT})
             return asked.join(placed, on=key, how="left").drop(AT)
         placed = self._books.sessions(self._asked, gap_s).rename({"search_s": AT})
-        found = found_in_order(asked.select(*key), placed, key)
-        return beside(rows, found.drop(*key))
+        found = joined_in_order(asked.select(*key), placed, key)
+        return hstack(rows, found.drop(*key))
 
     def _rows(self) -> tuple[Rows, Rows]:
         """Those that ask and those that happened, as arrays; one object where they are the same."""
         if self._arrays is None:
             asked = Rows(self._asked.collect().to_native())
             is_same = self._impressions is self._asked
-            posted = asked if is_same else Rows(self._impressions.collect().to_native())
-            self._arrays = asked, posted
+            event_rows = asked if is_same else Rows(self._impressions.collect().to_native())
+            self._arrays = asked, event_rows
         return self._arrays
 
-    def _known(self, ledger: Ledger) -> Frame:
-        frames = list(events_of(self._impressions, ledger))
-        for tally in ledger.tallies:
-            if tally.distinct is not None:
-                first = first_met(self._impressions, ledger, tally)
-                frames.append(as_events(first, ledger, tally))
-        if not (self._is_asked_by_itself and has_each_impression(ledger)):
-            frames.append(zeros_of(self._asked, ledger))
+    def _known(self, aggregation: HistoryAggregation) -> Frame:
+        frames = list(events_of(self._impressions, aggregation))
+        for aggregate in aggregation.aggregates:
+            if aggregate.distinct is not None:
+                first = first_met(self._impressions, aggregation, aggregate)
+                frames.append(as_events(first, aggregation, aggregate))
+        if not (self._is_asked_by_itself and has_each_impression(aggregation)):
+            frames.append(zeros_of(self._asked, aggregation))
         if self._since_s:
-            frames = [clamped(frame, ledger, self._since_s) for frame in frames]
-        per_time = summed(frames, ledger)
-        if ledger.within_s is not None:
-            per_time = summed([per_time, ended(per_time, ledger)], ledger)
-        if ledger.is_sparse:
-            per_time = repeated(per_time, ledger)
-        return settled_on_spark(_strictly_before(per_time, ledger))
+            frames = [clamped(frame, aggregation, self._since_s) for frame in frames]
+        per_time = summed(frames, aggregation)
+        if aggregation.window_s is not None:
+            per_time = summed([per_time, ended(per_time, aggregation)], aggregation)
+        if aggregation.is_sparse:
+            per_time = repeated(per_time, aggregation)
+        return materialized_on_spark(_strictly_before(per_time, aggregation))
 
-    def _check_integers(self, ledger: Ledger) -> None:
-        for tally in ledger.tallies:
-            if tally.of is not None and not self._schema[tally.of].is_integer():
+    def _check_integers(self, aggregation: HistoryAggregation) -> None:
+        for aggregate in aggregation.aggregates:
+            if aggregate.of is not None and not self._schema[aggregate.of].is_integer():
                 raise ValueError(
-                    f"tally {tally.name} sums {tally.of}, which is {self._schema[tally.of]}: "
+                    f"aggregate {aggregate.name} sums {aggregate.of}, "
+                    f"which is {self._schema[aggregate.of]}: "
                     "only integers are summed over the past, so that the order cannot matter"
                 )
 
 
-def _strictly_before(per_time: Frame, ledger: Ledger) -> Frame:
+def _strictly_before(per_time: Frame, aggregation: HistoryAggregation) -> Frame:
     # One row per (key, time) by now, so all events of a tie are in the row that is
     # taken off, and events of one second never know each other.
     window: dict[str, Any] = {"order_by": AT}
     sums = {
-        t.name: nw.col(t.name).cum_sum().over(*ledger.key, **window) - nw.col(t.name)
-        for t in ledger.tallies
+        t.name: nw.col(t.name).cum_sum().over(*aggregation.key, **window) - nw.col(t.name)
+        for t in aggregation.aggregates
     }
-    running = {e.name: nw.col(e.name).cum_max().over(*ledger.key, **window) for e in ledger.latest}
+    running = {
+        e.name: nw.col(e.name).cum_max().over(*aggregation.key, **window)
+        for e in aggregation.latest
+    }
     summed_up = per_time.with_columns(**sums, **running)
-    if not ledger.latest:
+    if not aggregation.latest:
         return summed_up
     shifted = summed_up.with_columns(
-        **{e.name: nw.col(e.name).shift(1).over(*ledger.key, **window) for e in ledger.latest}
+        **{
+            e.name: nw.col(e.name).shift(1).over(*aggregation.key, **window)
+            for e in aggregation.latest
+        }
     )
     return shifted.with_columns(
-        **{e.name: nw.when(nw.col(e.name) > NEVER).then(nw.col(e.name)) for e in ledger.latest}
+        **{e.name: nw.when(nw.col(e.name) > NEVER).then(nw.col(e.name)) for e in aggregation.latest}
     )
 
 
-def _with_empty_sums(rows: Frame, ledger: Ledger) -> Frame:
-    known = ~reduce(or_, (nw.col(name).is_null() for name in ledger.key))
+def _with_empty_sums(rows: Frame, aggregation: HistoryAggregation) -> Frame:
+    known = ~reduce(or_, (nw.col(name).is_null() for name in aggregation.key))
     return rows.with_columns(
-        **{t.name: nw.when(known).then(nw.col(t.name).fill_null(0)) for t in ledger.tallies}
+        **{t.name: nw.when(known).then(nw.col(t.name).fill_null(0)) for t in aggregation.aggregates}
     )

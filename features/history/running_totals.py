@@ -15,19 +15,26 @@ import numpy as np
 from features.history.lazy_aggregates import NEVER
 from features.history.packed_keys import Array, Keys, grouped_by_key
 
-__all__ = ["Asked", "Balance", "Events", "own_reach", "reach", "totals"]
+__all__ = [
+    "KeyedEvents",
+    "PointInTimeQuery",
+    "RunningTotals",
+    "totals",
+    "totals_before_each_query",
+    "totals_before_each_row",
+]
 
 _TIME_BITS = np.uint64(32)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Events:
+class KeyedEvents:
     """What happened, one row per event or sum of events.
 
     Attributes:
         keys: whose, packed (uint64).
         visible_s: the first second at which a search knows it.
-        sums: per tally the amount.
+        sums: per aggregate the amount.
         latest: per latest time the second at which the event became known.
         is_per_key: one row per key, sorted.
     """
@@ -41,33 +48,33 @@ class Events:
     def __len__(self) -> int:
         return len(self.keys)
 
-    def chosen(self, rows: Array) -> Events:
+    def chosen(self, rows: Array) -> KeyedEvents:
         """Those of ``rows``: numbers, or true and false."""
-        return Events(
+        return KeyedEvents(
             keys=self.keys[rows],
             visible_s=self.visible_s[rows],
             sums=tuple(amount[rows] for amount in self.sums),
             latest=tuple(moment[rows] for moment in self.latest),
         )
 
-    def ended(self, within_s: int) -> Events:
+    def ended(self, window_s: int) -> KeyedEvents:
         """The equal and opposite events that take these out of a window again."""
-        return Events(
+        return KeyedEvents(
             keys=self.keys,
-            visible_s=self.visible_s + within_s,
+            visible_s=self.visible_s + window_s,
             sums=tuple(-amount for amount in self.sums),
             latest=self.latest,
             is_per_key=self.is_per_key,
         )
 
-    def per_key(self) -> Events:
+    def per_key(self) -> KeyedEvents:
         """One row per key, sorted, with the sums of all and the latest of all."""
         if len(self) == 0 or self.is_per_key:
             return self
         _, order, starts = grouped_by_key(self.keys)
         return self._grouped(order, starts, is_per_key=True)
 
-    def per_key_and_time(self, numbers: Array) -> Events:
+    def per_key_and_time(self, numbers: Array) -> KeyedEvents:
         """One row per key and time; ``numbers`` are below 2^32, and in order of the keys."""
         if len(self) == 0:
             return self
@@ -75,9 +82,9 @@ class Events:
         _, order, starts = grouped_by_key((numbers.astype(np.uint64) << _TIME_BITS) | later)
         return self._grouped(order, starts, is_per_key=not later.any())
 
-    def _grouped(self, order: Array, starts: Array, *, is_per_key: bool) -> Events:
+    def _grouped(self, order: Array, starts: Array, *, is_per_key: bool) -> KeyedEvents:
         first = order[starts]
-        return Events(
+        return KeyedEvents(
             keys=self.keys[first],
             visible_s=self.visible_s[first],
             sums=tuple(np.add.reduceat(amount[order], starts) for amount in self.sums),
@@ -86,11 +93,11 @@ class Events:
         )
 
     @staticmethod
-    def together(parts: Sequence[Events]) -> Events:
+    def together(parts: Sequence[KeyedEvents]) -> KeyedEvents:
         """All events of at least one part."""
         if len(parts) == 1:
             return parts[0]
-        return Events(
+        return KeyedEvents(
             keys=np.concatenate([p.keys for p in parts]),
             visible_s=np.concatenate([p.visible_s for p in parts]),
             sums=_columns([p.sums for p in parts]),
@@ -98,7 +105,7 @@ class Events:
         )
 
 
-class Asked:
+class PointInTimeQuery:
     """Whose past is asked about, and when: the rows of a block that have a known key."""
 
     def __init__(self, keys: Keys, search_s: Array) -> None:
@@ -144,13 +151,13 @@ class Asked:
         return np.asarray((numbers.astype(np.uint64) << _TIME_BITS) | since)
 
 
-class Balance:
+class RunningTotals:
     """Per key the sums of all events so far, and the latest of them."""
 
-    def __init__(self, tallies: int, latest: int, keys: Array | None = None) -> None:
+    def __init__(self, aggregates: int, latest: int, keys: Array | None = None) -> None:
         """``keys``, sorted, are those that will come, where they are known beforehand."""
         self.keys = np.empty(0, dtype=np.uint64) if keys is None else keys
-        self._sums = tuple(np.zeros(len(self.keys), dtype=np.int64) for _ in range(tallies))
+        self._sums = tuple(np.zeros(len(self.keys), dtype=np.int64) for _ in range(aggregates))
         self._latest = tuple(np.full(len(self.keys), NEVER) for _ in range(latest))
 
     def of(self, keys: Array) -> tuple[list[Array], list[Array]]:
@@ -162,7 +169,7 @@ class Balance:
         sums = [np.where(found, amount[places], 0) for amount in self._sums]
         return sums, [np.where(found, moment[places], NEVER) for moment in self._latest]
 
-    def add(self, events: Events) -> None:
+    def add(self, events: KeyedEvents) -> None:
         """Take these events in, whatever the time."""
         if len(events) == 0:
             return
@@ -190,7 +197,9 @@ class Balance:
         self._latest = tuple(np.insert(moment, at, NEVER) for moment in self._latest)
 
 
-def totals(keys: Keys, rows: Array, amounts: Sequence[Array], moments: Sequence[Array]) -> Events:
+def totals(
+    keys: Keys, rows: Array, amounts: Sequence[Array], moments: Sequence[Array]
+) -> KeyedEvents:
     """The sums of these rows per key, whatever their times, and the latest of them."""
     numbers, unique = keys.of_row[rows], keys.unique
     counts = np.bincount(numbers, minlength=len(unique))
@@ -198,7 +207,7 @@ def totals(keys: Keys, rows: Array, amounts: Sequence[Array], moments: Sequence[
     latest = [np.full(len(unique), NEVER) for _ in moments]
     for held, moment in zip(latest, moments, strict=True):
         np.maximum.at(held, numbers, moment)
-    return Events(
+    return KeyedEvents(
         keys=unique[has_events],
         visible_s=counts[has_events],
         sums=tuple(_summed(numbers, a, counts)[has_events] for a in amounts),
@@ -215,8 +224,10 @@ def _summed(numbers: Array, amounts: Array, counts: Array) -> Array:
     return sums
 
 
-def own_reach(asked: Asked, events: Events) -> tuple[list[Array], list[Array], Events]:
-    """As :func:`reach`, of events that are the rows themselves, each known right after it.
+def totals_before_each_row(
+    asked: PointInTimeQuery, events: KeyedEvents
+) -> tuple[list[Array], list[Array], KeyedEvents]:
+    """As :func:`totals_before_each_query`, where the events are the asking rows themselves.
 
     Row by row an event, of nothing perhaps. Also gives the events of each key together.
     """
@@ -235,13 +246,15 @@ def own_reach(asked: Asked, events: Events) -> tuple[list[Array], list[Array], E
         before = np.where(tie > since, highest[np.maximum(tie - 1, 0)], NEVER)
         latest.append(_in_rows(order, before))
         last.append(highest[ends])
-    per_key = Events(
+    per_key = KeyedEvents(
         keys=asked.unique, visible_s=ends, sums=tuple(totals), latest=tuple(last), is_per_key=True
     )
     return sums, latest, per_key
 
 
-def reach(asked: Asked, events: Events) -> tuple[list[Array], list[Array]]:
+def totals_before_each_query(
+    asked: PointInTimeQuery, events: KeyedEvents
+) -> tuple[list[Array], list[Array]]:
     """Per row that asks, sums and latest times over those events that it knows already."""
     if not (len(events) and len(asked.rows)):
         none = np.zeros(len(asked.rows), dtype=np.int64)

@@ -29,7 +29,7 @@ from models.baselines.exact_retrieval import Catalogue, recall_at_k
 from models.recommender import Scores
 from models.serialization import config_of, read_json, write_json
 
-__all__ = ["ALS_VARIANTS", "BPR_VARIANTS", "Collaborative", "CollaborativeConfig", "factorise"]
+__all__ = ["ALS_VARIANTS", "BPR_VARIANTS", "ImplicitALS", "ImplicitALSConfig", "factorise"]
 
 Vectors = np.ndarray[Any, np.dtype[np.float32]]
 
@@ -37,7 +37,7 @@ _NEEDS = ("id_search", "id_user", "id_listing", "market", "stage")
 
 
 @dataclass(frozen=True, kw_only=True)
-class CollaborativeConfig:
+class ImplicitALSConfig:
     """How the guests × listings matrix is weighted and factorised.
 
     Attributes:
@@ -73,8 +73,8 @@ class CollaborativeConfig:
 
 # The declared search: how much a shown listing counts beside a clicked one, how many
 # factors, how much caution. The best by recall on validation is kept.
-ALS_VARIANTS: tuple[CollaborativeConfig, ...] = tuple(
-    CollaborativeConfig(
+ALS_VARIANTS: tuple[ImplicitALSConfig, ...] = tuple(
+    ImplicitALSConfig(
         confidences=(shown, 1.0, 5.0, 10.0), factors=factors, regularization=reg, alpha=alpha
     )
     for shown, factors, reg, alpha in (
@@ -84,8 +84,8 @@ ALS_VARIANTS: tuple[CollaborativeConfig, ...] = tuple(
         (0.5, 128, 30.0, 2.0),
     )
 )
-BPR_VARIANTS: tuple[CollaborativeConfig, ...] = tuple(
-    CollaborativeConfig(
+BPR_VARIANTS: tuple[ImplicitALSConfig, ...] = tuple(
+    ImplicitALSConfig(
         algorithm="bpr",
         confidences=(shown, 1.0, 5.0, 10.0),
         factors=32,
@@ -97,7 +97,7 @@ BPR_VARIANTS: tuple[CollaborativeConfig, ...] = tuple(
 )
 
 
-class Collaborative:
+class ImplicitALS:
     """ALS or BPR behind the recommender protocol, with retrieval over the catalogue.
 
     Args:
@@ -109,14 +109,14 @@ class Collaborative:
     """
 
     def __init__(
-        self, variants: Sequence[CollaborativeConfig] = ALS_VARIANTS, *, k: int = 100
+        self, variants: Sequence[ImplicitALSConfig] = ALS_VARIANTS, *, k: int = 100
     ) -> None:
         if len({variant.algorithm for variant in variants}) != 1:
             raise ValueError("give at least one variant, all of the same algorithm")
         self.variants = tuple(variants)
         self.k = k
         self.config = self.variants[0]
-        self.trials: tuple[tuple[CollaborativeConfig, float], ...] = ()
+        self.trials: tuple[tuple[ImplicitALSConfig, float], ...] = ()
         self.guests = pa.array([], pa.string())
         self.catalogue = Catalogue.empty()
         # The last row of each is the vector of the unseen: code -1 reads it.
@@ -186,9 +186,9 @@ class Collaborative:
     def load(cls, folder: Path) -> Self:
         """Read what :meth:`save` wrote."""
         saved = read_json(folder / "collaborative.json", model="collaborative")
-        model = cls((CollaborativeConfig(**config_of(saved)),), k=saved["k"])
+        model = cls((ImplicitALSConfig(**config_of(saved)),), k=saved["k"])
         model.trials = tuple(
-            (CollaborativeConfig(**config_of(trial)), trial["recall"]) for trial in saved["trials"]
+            (ImplicitALSConfig(**config_of(trial)), trial["recall"]) for trial in saved["trials"]
         )
         path = folder / "vectors.safetensors"
         try:
@@ -199,14 +199,14 @@ class Collaborative:
         model.catalogue, model.guests = Catalogue.load(folder)
         return model
 
-    def _fit_one(self, config: CollaborativeConfig, cells: _Cells, valid: pa.Table) -> float:
+    def _fit_one(self, config: ImplicitALSConfig, cells: _Cells, valid: pa.Table) -> float:
         self._factorise(config, cells)
         if len(self.variants) == 1:
             return 0.0
         known = valid.filter(pc.is_in(valid["id_user"], value_set=self.guests, skip_nulls=True))
         return recall_at_k(self.retrieve, known, self.k)
 
-    def _factorise(self, config: CollaborativeConfig, cells: _Cells) -> None:
+    def _factorise(self, config: ImplicitALSConfig, cells: _Cells) -> None:
         self.config = config
         guests_GD, listings_ND = factorise(cells.confidence(config.confidences), config)
         never_taken = listings_ND[cells.taken_per_listing() == 0]
@@ -237,7 +237,7 @@ class _Cells:
         return np.asarray(sum(m.sum(axis=0) for m in self.by_stage[1:])).ravel()
 
 
-def factorise(confidence_GN: csr_matrix, config: CollaborativeConfig) -> tuple[Vectors, Vectors]:
+def factorise(confidence_GN: csr_matrix, config: ImplicitALSConfig) -> tuple[Vectors, Vectors]:
     """Vectors of the guests (G, D) and of the listings (N, D) of a G × N confidence matrix.
 
     A matrix without an entry, or with fewer than two rows or columns, gives zero vectors.

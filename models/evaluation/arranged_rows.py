@@ -25,11 +25,19 @@ from models.evaluation.arrays import Coins, Floats, Integers, Mask
 from models.ranking_order import group_codes, hashed_ids, tie_keys
 from models.recommender import Scores
 
-__all__ = ["Floats", "Integers", "Judged", "Mask", "arranged_columns", "judge", "ranks_arranged"]
+__all__ = [
+    "ArrangedRows",
+    "Floats",
+    "Integers",
+    "Mask",
+    "arrange_rows",
+    "arranged_columns",
+    "ranks_arranged",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Judged:
+class ArrangedRows:
     """The rows of one split in their canonical arrangement.
 
     Attributes:
@@ -101,7 +109,7 @@ class Judged:
         return places
 
 
-def judge(rows: pa.Table) -> Judged:
+def arrange_rows(rows: pa.Table) -> ArrangedRows:
     """Arrange the rows of a split.
 
     ``rows`` needs ``id_search``, ``id_listing`` and ``stage``; ``id_user`` may be absent.
@@ -121,7 +129,7 @@ def judge(rows: pa.Table) -> Judged:
         )
     firsts = pa.array(order[starts])
     cluster, known = _clusters(rows, firsts)
-    return Judged(
+    return ArrangedRows(
         order=order,
         search=search,
         starts=starts,
@@ -173,7 +181,7 @@ def _clusters(rows: pa.Table, firsts: pa.Array) -> tuple[Integers, int]:
     return _first_seen(codes), int((~anonymous).sum())
 
 
-def arranged_columns(judged: Judged, columns: Mapping[str, Scores]) -> dict[str, Floats]:
+def arranged_columns(judged: ArrangedRows, columns: Mapping[str, Scores]) -> dict[str, Floats]:
     """Several columns given row by row, in the arrangement; raises on a wrong length."""
     wrong = [name for name, values in columns.items() if np.shape(values) != judged.order.shape]
     if wrong:

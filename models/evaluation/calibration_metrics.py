@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.evaluation.arranged_rows import Judged
+from models.evaluation.arranged_rows import ArrangedRows
 from models.evaluation.arrays import Floats, Integers, Mask
 from models.evaluation.config import EvaluationConfig
 from models.evaluation.ranking_metrics import STAGE_NAMES
@@ -96,7 +96,7 @@ def _placed(ascending: _Ascending, positive: Mask) -> Floats:
     return np.asarray(placed, dtype=np.float64)
 
 
-def auc_measures(judged: Judged, scores: Floats) -> list[Measure]:
+def auc_measures(judged: ArrangedRows, scores: Floats) -> list[Measure]:
     """``auc_click``, ``auc_contact``, ``auc_book`` over all rows of all searches.
 
     A pooled AUC is no ratio of sums. Its bootstrap runs on the first-order influence of
@@ -142,7 +142,7 @@ def log_loss(probabilities: Floats, is_positive: Mask) -> Floats:
     return -np.log(np.where(is_positive, clipped, 1 - clipped))
 
 
-def probability_measures(judged: Judged, predicted: Mapping[str, Floats]) -> list[Measure]:
+def probability_measures(judged: ArrangedRows, predicted: Mapping[str, Floats]) -> list[Measure]:
     """``log_loss_*`` and ``calibration_ratio_*`` of each predicted stage.
 
     ``predicted`` maps ``click``, ``contact`` or ``book`` to P(the row reaches at least
@@ -184,7 +184,7 @@ def calibration_error(excess: Floats, rows: Floats) -> Floats:
 
 
 def calibration_figures(
-    judged: Judged, predicted: Mapping[str, Floats], config: EvaluationConfig
+    judged: ArrangedRows, predicted: Mapping[str, Floats], config: EvaluationConfig
 ) -> tuple[list[Measure], list[Figure]]:
     """``calibration_error_*`` over equal-sized bins of the prediction, and each bin's own.
 
@@ -223,7 +223,7 @@ def _bins(probabilities: Floats, count: int) -> Integers:
 
 
 def _overall(
-    judged: Judged,
+    judged: ArrangedRows,
     name: str,
     bins: Integers,
     excess: Floats,

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.evaluation.arranged_rows import Judged
+from data.schema.geo import EARTH_RADIUS_KM
+from models.evaluation.arranged_rows import ArrangedRows
 from models.evaluation.arrays import Floats, Integers
 from models.evaluation.ratio_metric import Measure, mean_over_searches, named_at
 
 __all__ = ["diversity_measures", "mean_pairwise", "unit_vectors"]
-
-EARTH_RADIUS_KM = 6_371.0088
 
 
 def unit_vectors(lat: Floats, lng: Floats) -> Floats:
@@ -53,7 +52,7 @@ def mean_pairwise(values_SkD: Floats, *, is_category: bool = False) -> Floats:
 
 
 def diversity_measures(
-    judged: Judged, ranks: Integers, attributes: dict[str, Floats], k: int
+    judged: ArrangedRows, ranks: Integers, attributes: dict[str, Floats], k: int
 ) -> list[Measure]:
     """Mean pairwise difference within the top k, for the attributes that are present.
 

@@ -9,10 +9,10 @@ import numpy as np
 import pyarrow as pa
 
 from data.schema.tables import BOOKED, CLICKED, CONTACTED
-from models.evaluation.arranged_rows import Judged, judge
+from models.evaluation.arranged_rows import ArrangedRows, arrange_rows
 from models.evaluation.config import EvaluationConfig
-from models.evaluation.evaluation_inputs import Context
-from models.evaluation.model_metrics import Sheet, measure_model, set_desk
+from models.evaluation.evaluation_inputs import EvaluationInputs
+from models.evaluation.model_metrics import ModelMetrics, measure_model, metric_inputs
 from models.evaluation.provenance import Honesty
 from models.evaluation.scorecard import Scorecard
 from models.evaluation.segment_intervals import adjusted, scores_of_segments, whole_list_scores
@@ -32,7 +32,7 @@ def evaluate(
     reference: str,
     config: EvaluationConfig | None = None,
     truth: Mapping[str, Scores] | None = None,
-    context: Context | None = None,
+    context: EvaluationInputs | None = None,
 ) -> Scorecard:
     """Every metric of every model on one split, with intervals and comparisons.
 
@@ -48,16 +48,20 @@ def evaluate(
     Raises ``ValueError`` on a reference without scores, or scores or truth that do not
     fit the rows.
     """
-    config, context, truth = config or EvaluationConfig(), context or Context(), truth or {}
+    config, context, truth = (
+        config or EvaluationConfig(),
+        context or EvaluationInputs(),
+        truth or {},
+    )
     if reference not in scores:
         raise ValueError(f"reference {reference!r} has no scores; there are {sorted(scores)}")
-    judged = judge(rows)
+    judged = arrange_rows(rows)
     segments, left_out = segments_of(rows, judged, context.columns)
-    desk = set_desk(rows, judged, config, context, truth)
+    desk = metric_inputs(rows, judged, config, context, truth)
     # the truth scores are arranged already; measure_model wants them as the rows came
     known_best = {f"{ORACLE_PREFIX}{c.name}": _as_given(judged, c.truth) for c in desk.ceilings}
     with ThreadPoolExecutor(config.threads) as pool:
-        sheets: list[Sheet] = list(
+        sheets: list[ModelMetrics] = list(
             pool.map(lambda item: measure_model(desk, *item), {**scores, **known_best}.items())
         )
     found = whole_list_scores(desk, sheets, split=split)
@@ -66,18 +70,18 @@ def evaluate(
     return Scorecard(scores=tuple(adjusted(found)), honesty=honesty)
 
 
-def _as_given(judged: Judged, arranged: Scores) -> Scores:
+def _as_given(judged: ArrangedRows, arranged: Scores) -> Scores:
     values = np.empty(len(arranged))
     values[judged.order] = arranged
     return values
 
 
 def _honesty(
-    judged: Judged,
+    judged: ArrangedRows,
     *,
     split: str,
     config: EvaluationConfig,
-    context: Context,
+    context: EvaluationInputs,
     left_out: tuple[str, ...],
 ) -> Honesty:
     best = np.maximum.reduceat(judged.stage, judged.starts)
@@ -112,7 +116,7 @@ def _candidates(config: EvaluationConfig) -> str:
     return f"full ranking of {what}; no sampled metrics"
 
 
-def _intervals(judged: Judged, config: EvaluationConfig) -> str:
+def _intervals(judged: ArrangedRows, config: EvaluationConfig) -> str:
     unit = "guest" if judged.guests_known else "search (the log names no guests)"
     return (
         f"{config.confidence:.0%}, bootstrap over {judged.clusters:,} {unit} clusters, "

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pyarrow as pa
 
-from models.evaluation.arranged_rows import Judged
+from models.evaluation.arranged_rows import ArrangedRows
 from models.evaluation.arrays import Floats, Integers
 from models.evaluation.diversity_metrics import unit_vectors
 from models.evaluation.provenance import Provenance
@@ -16,11 +16,11 @@ from models.evaluation.segments import SegmentColumns, numbers
 from models.ranking_order import group_codes
 from models.recommender import Scores
 
-__all__ = ["Context", "host_codes", "list_attributes"]
+__all__ = ["EvaluationInputs", "host_codes", "list_attributes"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Context:
+class EvaluationInputs:
     """What may accompany rows and scores.
 
     Attributes:
@@ -37,7 +37,7 @@ class Context:
     host_columns: tuple[str, ...] = ("id_host", "x_id_host", "x_host_id")
 
 
-def list_attributes(rows: pa.Table, judged: Judged) -> dict[str, Floats]:
+def list_attributes(rows: pa.Table, judged: ArrangedRows) -> dict[str, Floats]:
     """What the diversity of a list is measured in, as far as the columns are present."""
     present = set(rows.column_names)
     attributes: dict[str, Floats] = {}
@@ -53,7 +53,7 @@ def list_attributes(rows: pa.Table, judged: Judged) -> dict[str, Floats]:
     return attributes
 
 
-def host_codes(rows: pa.Table, judged: Judged, columns: tuple[str, ...]) -> Integers | None:
+def host_codes(rows: pa.Table, judged: ArrangedRows, columns: tuple[str, ...]) -> Integers | None:
     """Code of the host of each arranged row, -1 where null; ``None`` without such a column."""
     for name in columns:
         if name in rows.column_names:
@@ -66,7 +66,7 @@ def host_codes(rows: pa.Table, judged: Judged, columns: tuple[str, ...]) -> Inte
     return None
 
 
-def _known_codes(rows: pa.Table, judged: Judged, name: str) -> Floats:
+def _known_codes(rows: pa.Table, judged: ArrangedRows, name: str) -> Floats:
     """Code per arranged row, NaN for null."""
     values = rows[name].combine_chunks()
     known = np.asarray(values.is_valid())

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from data.schema.tables import BOOKED
-from models.evaluation.arranged_rows import Judged
+from models.evaluation.arranged_rows import ArrangedRows
 from models.evaluation.arrays import Floats, Integers
 from models.evaluation.config import EvaluationConfig
 from models.evaluation.ratio_metric import Figure, Measure, named_at
@@ -50,7 +50,7 @@ def coverage(exposures: Floats) -> Floats:
 
 
 def concentration_figures(
-    judged: Judged, ranks: Integers, owners: dict[str, Integers], config: EvaluationConfig
+    judged: ArrangedRows, ranks: Integers, owners: dict[str, Integers], config: EvaluationConfig
 ) -> list[Figure]:
     """Coverage and Gini of the places in the top k, over the listings of the split.
 
@@ -80,7 +80,7 @@ def concentration_figures(
 
 
 def new_listing_measures(
-    judged: Judged, ranks: Integers, is_new: Floats, config: EvaluationConfig
+    judged: ArrangedRows, ranks: Integers, is_new: Floats, config: EvaluationConfig
 ) -> list[Measure]:
     """Share of the top k's places, and of its bookings, that go to new listings.
 

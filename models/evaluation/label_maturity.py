@@ -18,13 +18,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from scipy.special import ndtri
 
+from data.schema.time import date_of
 from models.evaluation.arrays import Floats, Integers
 
 __all__ = [
@@ -36,7 +36,6 @@ __all__ = [
     "window_maturity",
 ]
 
-EPOCH = date(1970, 1, 1)
 OUTCOME_DAYS: dict[str, str] = {"contact": "contact_day", "book": "book_day"}
 
 
@@ -197,7 +196,7 @@ def maturity_warning(
     """A sentence where the window's bookings or contacts are not in yet, else ``None``."""
     config = config or MaturityConfig()
     words = {"contact": "contacts", "book": "bookings"}
-    first, last = ((EPOCH + timedelta(days=day)).isoformat() for day in window)
+    first, last = (date_of(day).isoformat() for day in window)
     immature = []
     for outcome, word in words.items():
         share = window_maturity(maturity, window, outcome=outcome)

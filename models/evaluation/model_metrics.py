@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from models.evaluation.arranged_rows import Judged, arranged_columns
+from models.evaluation.arranged_rows import ArrangedRows, arranged_columns
 from models.evaluation.arrays import Floats, Integers
 from models.evaluation.calibration_metrics import (
     auc_measures,
@@ -16,19 +16,19 @@ from models.evaluation.calibration_metrics import (
 )
 from models.evaluation.config import EvaluationConfig
 from models.evaluation.diversity_metrics import diversity_measures
-from models.evaluation.evaluation_inputs import Context, host_codes, list_attributes
+from models.evaluation.evaluation_inputs import EvaluationInputs, host_codes, list_attributes
 from models.evaluation.exposure_metrics import concentration_figures, new_listing_measures
 from models.evaluation.oracle import Ceiling, ceilings_of, oracle_measures
-from models.evaluation.ranking_metrics import STAGE_NAMES, Touched, ranking_measures, touched_rows
+from models.evaluation.ranking_metrics import STAGE_NAMES, ActedRows, acted_rows, ranking_measures
 from models.evaluation.ratio_metric import Figure, Measure
 from models.evaluation.segments import numbers
 from models.recommender import Scores
 
-__all__ = ["Desk", "Sheet", "measure_model", "set_desk"]
+__all__ = ["MetricInputs", "ModelMetrics", "measure_model", "metric_inputs"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Desk:
+class MetricInputs:
     """What every model is measured with; made once per split.
 
     Attributes:
@@ -42,8 +42,8 @@ class Desk:
         config: the settings.
     """
 
-    judged: Judged
-    touched: Touched
+    judged: ArrangedRows
+    touched: ActedRows
     attributes: dict[str, Floats]
     is_new: Floats | None
     owners: dict[str, Integers]
@@ -53,7 +53,7 @@ class Desk:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sheet:
+class ModelMetrics:
     """The figures of one model.
 
     Attributes:
@@ -69,13 +69,13 @@ class Sheet:
     figures: list[Figure]
 
 
-def set_desk(
+def metric_inputs(
     rows: pa.Table,
-    judged: Judged,
+    judged: ArrangedRows,
     config: EvaluationConfig,
-    context: Context,
+    context: EvaluationInputs,
     truth: Mapping[str, Scores],
-) -> Desk:
+) -> MetricInputs:
     """Read everything off the rows that does not depend on a model."""
     owners = {"": judged.listing}
     hosts = host_codes(rows, judged, context.host_columns)
@@ -84,9 +84,9 @@ def set_desk(
     is_new = None
     if "listing_is_new" in rows.column_names:
         is_new = numbers(rows, judged, "listing_is_new")
-    return Desk(
+    return MetricInputs(
         judged=judged,
-        touched=touched_rows(judged, config),
+        touched=acted_rows(judged, config),
         attributes=list_attributes(rows, judged),
         is_new=is_new,
         owners=owners,
@@ -96,7 +96,7 @@ def set_desk(
     )
 
 
-def _probabilities(judged: Judged, context: Context) -> dict[str, dict[str, Floats]]:
+def _probabilities(judged: ArrangedRows, context: EvaluationInputs) -> dict[str, dict[str, Floats]]:
     arranged = {}
     for model, stages in context.probabilities.items():
         unknown = set(stages) - set(STAGE_NAMES)
@@ -109,7 +109,7 @@ def _probabilities(judged: Judged, context: Context) -> dict[str, dict[str, Floa
     return arranged
 
 
-def measure_model(desk: Desk, model: str, scores: Scores) -> Sheet:
+def measure_model(desk: MetricInputs, model: str, scores: Scores) -> ModelMetrics:
     """Every figure of one model; raises ``ValueError`` on unusable scores."""
     judged, config = desk.judged, desk.config
     ranks = judged.ranks(scores, model=model)
@@ -123,4 +123,6 @@ def measure_model(desk: Desk, model: str, scores: Scores) -> Sheet:
     predicted = desk.probabilities.get(model, {})
     measures += probability_measures(judged, predicted)
     binned, errors = calibration_figures(judged, predicted, config)
-    return Sheet(model=model, ranks=ranks, measures=measures + binned, figures=figures + errors)
+    return ModelMetrics(
+        model=model, ranks=ranks, measures=measures + binned, figures=figures + errors
+    )

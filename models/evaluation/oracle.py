@@ -20,7 +20,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from data.schema.tables import TRUTH
-from models.evaluation.arranged_rows import Judged, ranks_arranged
+from models.evaluation.arranged_rows import ArrangedRows, ranks_arranged
 from models.evaluation.arrays import Floats, Integers
 from models.evaluation.ratio_metric import Measure, mean_over_searches, named_at
 
@@ -29,15 +29,15 @@ __all__ = ["CEILINGS", "Ceiling", "ceilings_of", "expected_dcg", "oracle_measure
 CEILINGS: dict[str, str] = {"taste": "p_book_taste", "observables": "p_book_observables"}
 
 
-def expected_dcg(judged: Judged, ranks: Integers, truth: Floats, k: int) -> Floats:
+def expected_dcg(judged: ArrangedRows, ranks: Integers, truth: Floats, k: int) -> Floats:
     """Σ p / log2(rank + 1) over the top k of each search; shape (S,).
 
     Chances of 0.2 and 0.4, the worse on top: 0.2 / 1 + 0.4 / log2 3.
 
     >>> import pyarrow as pa
-    >>> from models.evaluation.arranged_rows import judge
+    >>> from models.evaluation.arranged_rows import arrange_rows
     >>> rows = {"id_search": ["s", "s"], "id_listing": ["a", "b"], "stage": [0, 0]}
-    >>> expected_dcg(judge(pa.table(rows)), np.array([1, 2]), np.array([0.2, 0.4]), 2).round(
+    >>> expected_dcg(arrange_rows(pa.table(rows)), np.array([1, 2]), np.array([0.2, 0.4]), 2).round(
     ...     4
     ... ).tolist()
     [0.4524]
@@ -46,15 +46,15 @@ def expected_dcg(judged: Judged, ranks: Integers, truth: Floats, k: int) -> Floa
     return judged.per_search(truth * discounts)
 
 
-def random_dcg(judged: Judged, truth: Floats, k: int) -> Floats:
+def random_dcg(judged: ArrangedRows, truth: Floats, k: int) -> Floats:
     """The expected DCG of a uniformly random order: mean p times the discounts that fit.
 
     Two rows with p of 0.2 and 0.4, k = 1: (0.2 + 0.4) / 2 · 1 = 0.3.
 
     >>> import pyarrow as pa
-    >>> from models.evaluation.arranged_rows import judge
+    >>> from models.evaluation.arranged_rows import arrange_rows
     >>> rows = {"id_search": ["s", "s"], "id_listing": ["a", "b"], "stage": [0, 0]}
-    >>> random_dcg(judge(pa.table(rows)), np.array([0.2, 0.4]), 1).round(4).tolist()
+    >>> random_dcg(arrange_rows(pa.table(rows)), np.array([0.2, 0.4]), 1).round(4).tolist()
     [0.3]
     """
     discounts = 1 / np.log2(np.arange(2, judged.sizes.max() + 2))
@@ -65,14 +65,14 @@ def random_dcg(judged: Judged, truth: Floats, k: int) -> Floats:
 class Ceiling:
     """The best and the random order of every search under one set of true probabilities."""
 
-    def __init__(self, judged: Judged, name: str, truth: Floats) -> None:
+    def __init__(self, judged: ArrangedRows, name: str, truth: Floats) -> None:
         if not ((truth >= 0) & (truth <= 1)).all():
             raise ValueError(f"truth of {name}: probabilities must lie between 0 and 1")
         self.name = name
         self.truth = truth
         self.ranks = ranks_arranged(judged.starts, judged.sizes, truth)
 
-    def measures(self, judged: Judged, ranks: Integers, ks: tuple[int, ...]) -> list[Measure]:
+    def measures(self, judged: ArrangedRows, ranks: Integers, ks: tuple[int, ...]) -> list[Measure]:
         """``g_NAME_at_k`` and ``expected_dcg_NAME_at_k`` of an order."""
         measures = []
         for k in ks:
@@ -93,7 +93,7 @@ class Ceiling:
         return measures
 
 
-def ceilings_of(judged: Judged, truth: Mapping[str, Floats]) -> list[Ceiling]:
+def ceilings_of(judged: ArrangedRows, truth: Mapping[str, Floats]) -> list[Ceiling]:
     """The ceilings whose probabilities are given (arranged), taste first.
 
     Other columns of the truth table (clicks, contacts) may come along and are not used.
@@ -110,7 +110,7 @@ def ceilings_of(judged: Judged, truth: Mapping[str, Floats]) -> list[Ceiling]:
 
 
 def oracle_measures(
-    judged: Judged, ceilings: list[Ceiling], ranks: Integers, ks: tuple[int, ...]
+    judged: ArrangedRows, ceilings: list[Ceiling], ranks: Integers, ks: tuple[int, ...]
 ) -> list[Measure]:
     """G and the expected DCG of an order under every ceiling."""
     return [m for ceiling in ceilings for m in ceiling.measures(judged, ranks, ks)]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from data.schema.tables import BOOKED, CLICKED, CONTACTED
-from models.evaluation.arranged_rows import Judged
+from models.evaluation.arranged_rows import ArrangedRows
 from models.evaluation.arrays import Integers, Mask
 from models.evaluation.config import EvaluationConfig
 from models.evaluation.metrics import (
@@ -25,13 +25,13 @@ from models.evaluation.metrics import (
 )
 from models.evaluation.ratio_metric import Measure, mean_over_searches, named_at
 
-__all__ = ["STAGE_NAMES", "Touched", "ranking_measures", "touched_rows"]
+__all__ = ["STAGE_NAMES", "ActedRows", "acted_rows", "ranking_measures"]
 
 STAGE_NAMES: dict[str, int] = {"click": CLICKED, "contact": CONTACTED, "book": BOOKED}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Touched:
+class ActedRows:
     """The rows with a gain of their own: booked ones, and graded ones.
 
     Attributes:
@@ -44,23 +44,25 @@ class Touched:
     graded: Integers
     part: Mask | None = None
 
-    def within(self, judged: Judged, stage: int) -> Integers:
+    def within(self, judged: ArrangedRows, stage: int) -> Integers:
         """Arranged rows of this part that reached the stage."""
         reached = judged.reached(stage)
         return reached if self.part is None else reached[self.part[reached]]
 
 
-def touched_rows(judged: Judged, config: EvaluationConfig, part: Mask | None = None) -> Touched:
+def acted_rows(
+    judged: ArrangedRows, config: EvaluationConfig, part: Mask | None = None
+) -> ActedRows:
     """The rows with gain, of all listings or of a part of them."""
     utilities = np.asarray(config.utilities)
     booked, graded = judged.reached(BOOKED), np.flatnonzero(utilities[judged.stage] > 0)
     if part is not None:
         booked, graded = booked[part[booked]], graded[part[graded]]
-    return Touched(booked=booked, graded=graded, part=part)
+    return ActedRows(booked=booked, graded=graded, part=part)
 
 
 def ranking_measures(
-    judged: Judged, touched: Touched, ranks: Integers, config: EvaluationConfig
+    judged: ArrangedRows, touched: ActedRows, ranks: Integers, config: EvaluationConfig
 ) -> list[Measure]:
     """NDCG, recall, hit rate, precision at each k; MRR, MAP; AUC within the search.
 
@@ -91,7 +93,7 @@ def ranking_measures(
 
 
 def hits_of(
-    judged: Judged,
+    judged: ArrangedRows,
     rows: Integers,
     ranks: Integers,
     gains: np.ndarray[tuple[int], np.dtype[np.float64]] | None = None,

@@ -13,8 +13,8 @@ import numpy as np
 from data.schema.tables import BOOKED, CLICKED, CONTACTED
 from models.evaluation.arrays import Floats
 from models.evaluation.config import EvaluationConfig
-from models.evaluation.model_metrics import Desk, Sheet
-from models.evaluation.ranking_metrics import ranking_measures, touched_rows
+from models.evaluation.model_metrics import MetricInputs, ModelMetrics
+from models.evaluation.ranking_metrics import acted_rows, ranking_measures
 from models.evaluation.ratio_metric import Measure
 from models.evaluation.scorecard import Score
 from models.evaluation.segments import ALL, Segment
@@ -49,12 +49,19 @@ class _Replicated:
 
 
 def scores_of_segments(
-    desk: Desk, sheets: Sequence[Sheet], segments: Sequence[Segment], *, split: str, reference: str
+    desk: MetricInputs,
+    sheets: Sequence[ModelMetrics],
+    segments: Sequence[Segment],
+    *,
+    split: str,
+    reference: str,
 ) -> list[Score]:
     """The scores of every model in every segment, all under the same draws of guests."""
     config = desk.config
     draws = Draws(clusters=desk.judged.clusters, replicates=config.replicates, seed=config.seed)
-    whole = board_of([(sheet.model, measure) for sheet in sheets for measure in sheet.measures])
+    whole = segment_table(
+        [(sheet.model, measure) for sheet in sheets for measure in sheet.measures]
+    )
     scores = []
     for segment in segments:
         if not segment.searches.any():
@@ -67,7 +74,7 @@ def scores_of_segments(
 
 
 def _scores_of_segment(
-    desk: Desk, drawn: _Replicated, segment: Segment, *, reference: str
+    desk: MetricInputs, drawn: _Replicated, segment: Segment, *, reference: str
 ) -> list[Score]:
     """Metrics without a scored search are left out."""
     positives = _positives(desk, segment)
@@ -91,7 +98,9 @@ def _scores_of_segment(
     return scores
 
 
-def _replicated(desk: Desk, board: Board, segment: Segment, draws: Draws) -> _Replicated:
+def _replicated(
+    desk: MetricInputs, board: SegmentTable, segment: Segment, draws: Draws
+) -> _Replicated:
     chosen = np.flatnonzero(segment.searches)
     guests, cluster = np.unique(desk.judged.cluster[chosen], return_inverse=True)
     sums_GU = sums_by_cluster(board.columns, cluster, len(guests), chosen)
@@ -107,7 +116,7 @@ def _replicated(desk: Desk, board: Board, segment: Segment, draws: Draws) -> _Re
 
 
 @dataclass(frozen=True, kw_only=True)
-class Board:
+class SegmentTable:
     """The measures of all models side by side.
 
     Most measures share their denominator, as one object; each array stands here once,
@@ -127,7 +136,7 @@ class Board:
     scored: list[int]
 
 
-def board_of(labelled: Sequence[tuple[str, Measure]]) -> Board:
+def segment_table(labelled: Sequence[tuple[str, Measure]]) -> SegmentTable:
     """The board of these (model, measure) pairs."""
     place: dict[int, int] = {}
     kept: list[Floats] = []
@@ -139,7 +148,7 @@ def board_of(labelled: Sequence[tuple[str, Measure]]) -> Board:
         return place[id(array)]
 
     measures = [measure for _, measure in labelled]
-    return Board(
+    return SegmentTable(
         models=[model for model, _ in labelled],
         measures=measures,
         numerator=[column_of(m.numerator) for m in measures],
@@ -149,10 +158,12 @@ def board_of(labelled: Sequence[tuple[str, Measure]]) -> Board:
     )
 
 
-def _board_of_part(desk: Desk, sheets: Sequence[Sheet], segment: Segment) -> Board:
+def _board_of_part(
+    desk: MetricInputs, sheets: Sequence[ModelMetrics], segment: Segment
+) -> SegmentTable:
     """The ranking measures again, with only the segment's own rows as hits."""
-    touched = touched_rows(desk.judged, desk.config, segment.part)
-    return board_of(
+    touched = acted_rows(desk.judged, desk.config, segment.part)
+    return segment_table(
         [
             (sheet.model, measure)
             for sheet in sheets
@@ -197,7 +208,9 @@ def _compared(
     )
 
 
-def whole_list_scores(desk: Desk, sheets: Sequence[Sheet], *, split: str) -> list[Score]:
+def whole_list_scores(
+    desk: MetricInputs, sheets: Sequence[ModelMetrics], *, split: str
+) -> list[Score]:
     """The scores of the figures that describe the whole split's lists."""
     searches = desk.judged.searches
     return [
@@ -236,7 +249,7 @@ def adjusted(scores: Sequence[Score]) -> list[Score]:
     return adjusted_scores
 
 
-def _positives(desk: Desk, segment: Segment) -> dict[int, int]:
+def _positives(desk: MetricInputs, segment: Segment) -> dict[int, int]:
     """Rows of the segment that reached each stage."""
     judged = desk.judged
     rows = judged.reached(CLICKED)

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from models.evaluation.arranged_rows import Judged
+from models.evaluation.arranged_rows import ArrangedRows
 from models.evaluation.arrays import Floats, Mask
 
 __all__ = ["ALL", "Segment", "SegmentColumns", "segments_of"]
@@ -54,7 +54,7 @@ class Segment:
 
 
 def segments_of(
-    rows: pa.Table, judged: Judged, columns: SegmentColumns
+    rows: pa.Table, judged: ArrangedRows, columns: SegmentColumns
 ) -> tuple[list[Segment], tuple[str, ...]]:
     """Every segment that the columns allow, and the names of those left out.
 
@@ -80,24 +80,26 @@ def segments_of(
     return found, tuple(left_out)
 
 
-def _column(rows: pa.Table, judged: Judged, name: str) -> pa.Array:
+def _column(rows: pa.Table, judged: ArrangedRows, name: str) -> pa.Array:
     return rows[name].combine_chunks().take(pa.array(judged.order))
 
 
-def numbers(rows: pa.Table, judged: Judged, name: str) -> Floats:
+def numbers(rows: pa.Table, judged: ArrangedRows, name: str) -> Floats:
     """A numeric or boolean column in the arrangement, NaN for null; shape (N,)."""
     values = pc.cast(_column(rows, judged, name), pa.float64(), safe=False)
     return np.asarray(values.to_numpy(zero_copy_only=False), dtype=np.float64)
 
 
-def _per_search(rows: pa.Table, judged: Judged, name: str) -> Floats:
+def _per_search(rows: pa.Table, judged: ArrangedRows, name: str) -> Floats:
     """A column that is one value per search, read off its first row; shape (S,)."""
     first = pa.array(judged.order[judged.starts])
     values = pc.cast(rows[name].combine_chunks().take(first), pa.float64(), safe=False)
     return np.asarray(values.to_numpy(zero_copy_only=False), dtype=np.float64)
 
 
-def _by_value(rows: pa.Table, judged: Judged, *, column: str, name: str) -> list[Segment] | None:
+def _by_value(
+    rows: pa.Table, judged: ArrangedRows, *, column: str, name: str
+) -> list[Segment] | None:
     if column not in rows.column_names:
         return None
     first = pa.array(judged.order[judged.starts])
@@ -107,7 +109,7 @@ def _by_value(rows: pa.Table, judged: Judged, *, column: str, name: str) -> list
     return [Segment(name=f"{name}={value}", searches=codes == code) for value, code in values]
 
 
-def _room_types(rows: pa.Table, judged: Judged) -> list[Segment] | None:
+def _room_types(rows: pa.Table, judged: ArrangedRows) -> list[Segment] | None:
     if "listing_room_type" not in rows.column_names:
         return None
     encoded = pc.dictionary_encode(_column(rows, judged, "listing_room_type").cast(pa.string()))
@@ -116,12 +118,12 @@ def _room_types(rows: pa.Table, judged: Judged) -> list[Segment] | None:
     return [_of_rows(judged, f"room_type={value}", codes == code) for value, code in values]
 
 
-def _of_rows(judged: Judged, name: str, part: Mask) -> Segment:
+def _of_rows(judged: ArrangedRows, name: str, part: Mask) -> Segment:
     holds = judged.per_search(part.astype(np.float64)) > 0
     return Segment(name=name, searches=holds, part=part)
 
 
-def _guests(rows: pa.Table, judged: Judged, columns: SegmentColumns) -> list[Segment] | None:
+def _guests(rows: pa.Table, judged: ArrangedRows, columns: SegmentColumns) -> list[Segment] | None:
     if columns.returning not in rows.column_names:
         return None
     earlier = _per_search(rows, judged, columns.returning)
@@ -132,7 +134,7 @@ def _guests(rows: pa.Table, judged: Judged, columns: SegmentColumns) -> list[Seg
     ]
 
 
-def _new_listings(rows: pa.Table, judged: Judged) -> list[Segment] | None:
+def _new_listings(rows: pa.Table, judged: ArrangedRows) -> list[Segment] | None:
     if "listing_is_new" not in rows.column_names:
         return None
     is_new = numbers(rows, judged, "listing_is_new")
@@ -142,7 +144,9 @@ def _new_listings(rows: pa.Table, judged: Judged) -> list[Segment] | None:
     ]
 
 
-def _lead_times(rows: pa.Table, judged: Judged, columns: SegmentColumns) -> list[Segment] | None:
+def _lead_times(
+    rows: pa.Table, judged: ArrangedRows, columns: SegmentColumns
+) -> list[Segment] | None:
     if columns.lead_time in rows.column_names:
         lead = _per_search(rows, judged, columns.lead_time)
     elif {"checkin_day", "search_day"} <= set(rows.column_names):
@@ -153,7 +157,7 @@ def _lead_times(rows: pa.Table, judged: Judged, columns: SegmentColumns) -> list
     return [*_bands("lead_time_days", lead, columns.lead_time_days), dateless]
 
 
-def _parties(rows: pa.Table, judged: Judged, columns: SegmentColumns) -> list[Segment] | None:
+def _parties(rows: pa.Table, judged: ArrangedRows, columns: SegmentColumns) -> list[Segment] | None:
     if "query_num_guests" not in rows.column_names:
         return None
     return _bands(
@@ -175,7 +179,7 @@ def _bands(name: str, values: Floats, edges: tuple[int, ...], first: int = 0) ->
     return segments
 
 
-def _positions(rows: pa.Table, judged: Judged) -> list[Segment] | None:
+def _positions(rows: pa.Table, judged: ArrangedRows) -> list[Segment] | None:
     if "position" not in rows.column_names:
         return None
     known = ~np.isnan(_per_search(rows, judged, "position"))

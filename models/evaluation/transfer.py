@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from models.evaluation.config import EvaluationConfig
 from models.evaluation.evaluate import evaluate
-from models.evaluation.evaluation_inputs import Context
+from models.evaluation.evaluation_inputs import EvaluationInputs
 from models.evaluation.scorecard import Score
 from models.recommender import Scores
 
@@ -47,7 +47,7 @@ def transfer_matrix(
     *,
     metric: str = "ndcg_at_10",
     config: EvaluationConfig | None = None,
-    context: Context | None = None,
+    context: EvaluationInputs | None = None,
 ) -> list[TransferCell]:
     """Fit once per training market and once on all, and score every test market.
 

@@ -18,7 +18,7 @@ from scipy.special import expit
 
 from data.schema.feature_set import FeatureSet
 from models.arrow_columns import Numbers, need
-from models.linear.scaled_inputs import ScaledNumbers
+from models.linear.scaled_inputs import ScaledInputs
 from models.serialization import read_json, read_table, write_json, write_table
 
 __all__ = ["LedLogistic", "fit_ridge"]
@@ -31,7 +31,7 @@ _ITERATIONS = 300
 class LedLogistic:
     """The regression, fitted or loaded; ``lead_weight`` and ``intercept`` are not penalised."""
 
-    scaled: ScaledNumbers
+    scaled: ScaledInputs
     coefficients: Numbers
     lead_weight: float
     intercept: float
@@ -44,7 +44,7 @@ class LedLogistic:
 
         Raises ``ValueError`` when an input is absent.
         """
-        scaled = ScaledNumbers(features)
+        scaled = ScaledInputs(features)
         need(rows, scaled.inputs, model="the logistic regression")
         x_ND = scaled.fit(rows, tail_share=_TAIL_SHARE).of(rows)
         found = fit_ridge(np.column_stack([x_ND, lead]), happened, penalty=penalty, free=1)
@@ -67,7 +67,7 @@ class LedLogistic:
         """Read what :meth:`save` wrote."""
         saved = read_json(folder / f"{name}.json", model=name)
         table = read_table(folder / f"{name}.parquet")
-        scaled, coefficients = ScaledNumbers.of_table(features, table)
+        scaled, coefficients = ScaledInputs.of_table(features, table)
         return cls(scaled, coefficients, saved["lead_weight"], saved["intercept"])
 
 

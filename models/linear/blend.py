@@ -17,7 +17,7 @@ import pyarrow as pa
 from data.schema.feature_set import FeatureSet
 from models.evaluation.validation_metric import Utilities
 from models.lightgbm_core.search_groups import searches_to_learn_from
-from models.linear.linear_ranker import ListwiseConfig, ListwiseLinear, fit_logit
+from models.linear.linear_ranker import LinearRanker, LinearRankerConfig, fit_logit
 from models.ranker import Ranker, RankerConfig
 from models.recommender import Scores
 from models.serialization import config_of, read_json, write_json
@@ -35,7 +35,7 @@ class BlendConfig:
     """
 
     penalty: float = 1.0
-    linear: ListwiseConfig = field(default_factory=ListwiseConfig)
+    linear: LinearRankerConfig = field(default_factory=LinearRankerConfig)
     trees: RankerConfig = field(default_factory=RankerConfig)
 
     def __post_init__(self) -> None:
@@ -50,7 +50,7 @@ class Blend:
 
     def __init__(self, features: FeatureSet, config: BlendConfig | None = None) -> None:
         self.config = config or BlendConfig()
-        self.linear = ListwiseLinear(features, self.config.linear)
+        self.linear = LinearRanker(features, self.config.linear)
         self.trees = Ranker(features, self.config.trees)
         self.weights = (1.0, 0.0)
 
@@ -93,7 +93,7 @@ class Blend:
     def load(cls, folder: Path) -> Self:
         """Read what :meth:`save` wrote."""
         saved = read_json(folder / "blend.json", model=cls.name)
-        linear, trees = ListwiseLinear.load(folder / "linear"), Ranker.load(folder / "trees")
+        linear, trees = LinearRanker.load(folder / "linear"), Ranker.load(folder / "trees")
         config = BlendConfig(**config_of(saved), linear=linear.config, trees=trees.config)
         model = cls(linear.features, config)
         model.linear, model.trees = linear, trees

@@ -22,15 +22,15 @@ from data.schema.feature_set import FeatureSet
 from models.arrow_columns import Numbers, need
 from models.evaluation.validation_metric import UTILITIES, Utilities, checked_utilities
 from models.lightgbm_core.search_groups import RankedSearches, searches_to_learn_from
-from models.linear.scaled_inputs import ScaledNumbers
+from models.linear.scaled_inputs import ScaledInputs
 from models.recommender import Scores
 from models.serialization import config_of, read_json, read_table, write_json, write_table
 
-__all__ = ["ListwiseConfig", "ListwiseLinear", "fit_logit", "listwise_loss"]
+__all__ = ["LinearRanker", "LinearRankerConfig", "fit_logit", "listwise_loss"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class ListwiseConfig:
+class LinearRankerConfig:
     """How the linear ranker learns.
 
     Attributes:
@@ -53,7 +53,7 @@ class ListwiseConfig:
             raise ValueError(f"ListwiseConfig out of range: {self}")
 
 
-class ListwiseLinear:
+class LinearRanker:
     """The conditional logit behind the recommender protocol.
 
     Reads the numbers and booleans of the feature set; a missing value counts as the mean
@@ -63,10 +63,10 @@ class ListwiseLinear:
 
     name: str = "linear"
 
-    def __init__(self, features: FeatureSet, config: ListwiseConfig | None = None) -> None:
-        self.config = config or ListwiseConfig()
+    def __init__(self, features: FeatureSet, config: LinearRankerConfig | None = None) -> None:
+        self.config = config or LinearRankerConfig()
         self.features = features
-        self.scaled = ScaledNumbers(features)
+        self.scaled = ScaledInputs(features)
         self.penalty = self.config.penalties[0]
         self.validation: dict[float, float] = {}
         self.coefficients: Numbers = np.zeros(0)
@@ -115,10 +115,10 @@ class ListwiseLinear:
         """Read what :meth:`save` wrote."""
         saved = read_json(folder / "linear.json", model=cls.name)
         features = FeatureSet.load(folder / "linear_features.json")
-        model = cls(features, ListwiseConfig(**config_of(saved)))
+        model = cls(features, LinearRankerConfig(**config_of(saved)))
         model.penalty = saved["penalty"]
         table = read_table(folder / "linear.parquet")
-        model.scaled, model.coefficients = ScaledNumbers.of_table(features, table)
+        model.scaled, model.coefficients = ScaledInputs.of_table(features, table)
         return model
 
     def _weights(self, searches: RankedSearches) -> Numbers:

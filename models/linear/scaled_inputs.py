@@ -11,12 +11,12 @@ from data.schema.feature_set import FeatureSet
 from models.arrow_columns import Numbers, numbers
 from models.lightgbm_core.feature_matrix import FORBIDDEN
 
-__all__ = ["ScaledNumbers"]
+__all__ = ["ScaledInputs"]
 
 _SCALING = ("low", "high", "mean", "spread")
 
 
-class ScaledNumbers:
+class ScaledInputs:
     """The numbers and booleans of a feature set, scaled as training rows have them.
 
     A missing value counts as the mean of the training rows, and has a column of its own that

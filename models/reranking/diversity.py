@@ -15,14 +15,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from data.schema.geo import KM_PER_DEGREE
 from models.arrow_columns import Numbers, need, numbers
 from models.ranking_order import group_codes, rank_within, tie_keys
 from models.recommender import Scores
 from models.reranking.new_listing_exposure import spread_within
 
 __all__ = ["DiversityConfig", "diversified"]
-
-_KM_PER_DEGREE = 111.19
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,4 +118,4 @@ def _apart(values: Numbers) -> np.ndarray[Any, Any]:
 def _km(lat: Numbers, lng: Numbers) -> np.ndarray[Any, Any]:
     """Distances on a plane that touches the city: exact enough within one."""
     scale = np.cos(np.deg2rad(np.nanmean(lat))) if np.isfinite(lat).any() else 1.0
-    return np.asarray(np.hypot(_apart(lat), _apart(lng * scale)) * _KM_PER_DEGREE)
+    return np.asarray(np.hypot(_apart(lat), _apart(lng * scale)) * KM_PER_DEGREE)

@@ -20,9 +20,9 @@ from models.two_tower.exact_search import exact_top_k
 from models.two_tower.inputs.arrays import FloatArray, IntArray
 from models.two_tower.inputs.eligibility import Allowed, Eligibility
 from models.two_tower.inputs.encoder import Encoder, sorted_rows
-from models.two_tower.inputs.guest_history import Events, events_of
+from models.two_tower.inputs.guest_history import GuestEvents, events_of
 from models.two_tower.inputs.id_interactions import interaction_rows, seen_mask
-from models.two_tower.inputs.training_set import TrainData, encode_log
+from models.two_tower.inputs.training_set import TrainingSet, encode_log
 from models.two_tower.model import InputShape, TwoTowerNet
 from models.two_tower.result_tables import by_search, market_only, ranked_rows
 from models.two_tower.storage import Saved, read_model, write_model
@@ -81,7 +81,7 @@ class TwoTower:
             return self._fit_ids(train, valid, _told(progress, report))
         rows, later = sorted_rows(train), sorted_rows(valid)
         self.encoder = Encoder.fit(rows, self.config, guest_ids=bool(self.config.use_guest_id))
-        known = Events.of(events_of(rows), self.encoder.listings)
+        known = GuestEvents.of(events_of(rows), self.encoder.listings)
         data = encode_log(rows, self.encoder, known, self.training, heads=self.config.heads)
         self._remember(pa.concat_tables([events_of(rows), events_of(later)]))
         everything = pa.concat_tables([rows, later], promote_options="default")
@@ -110,7 +110,7 @@ class TwoTower:
         rows, events = interaction_rows(users, items, times, seed=self.training.seed)
         guest_ids = self.config.use_guest_id is not False
         self.encoder = Encoder.fit(rows, self.config, guest_ids=guest_ids)
-        known = Events.of(events, self.encoder.listings)
+        known = GuestEvents.of(events, self.encoder.listings)
         data = encode_log(rows, self.encoder, known, self.training, hides_positive=times is None)
         self._remember(events)
         self.catalogue = self.encoder.catalogue(rows, last=True)
@@ -125,7 +125,7 @@ class TwoTower:
         """A copy whose guests' histories also hold what happened in ``rows``."""
         other = copy(self)
         other.events = pa.concat_tables([self.events, events_of(rows)])
-        other.past = Events.of(other.events, self.encoder.listings)
+        other.past = GuestEvents.of(other.events, self.encoder.listings)
         return other
 
     def score(self, rows: pa.Table) -> Scores:
@@ -229,7 +229,7 @@ class TwoTower:
 
     def _train(
         self,
-        data: TrainData,
+        data: TrainingSet,
         validate: Callable[[], float] | None,
         *,
         checkpoint: Path | None,
@@ -274,10 +274,10 @@ class TwoTower:
 
     def _remember(self, events: pa.Table) -> None:
         self.events = events
-        self.past = Events.of(events, self.encoder.listings)
+        self.past = GuestEvents.of(events, self.encoder.listings)
 
 
-def _shape_of(encoder: Encoder, data: TrainData) -> InputShape:
+def _shape_of(encoder: Encoder, data: TrainingSet) -> InputShape:
     return InputShape(
         listings=encoder.listings.size,
         guests=encoder.guests.size,

@@ -19,19 +19,19 @@ from models.recommender import Recommender
 from pipelines.config.console import Console
 from pipelines.config.home import DEFAULT_HOME, Home
 from pipelines.config.settings import load_settings
-from pipelines.evaluation.diagnostics import read_evidence
+from pipelines.evaluation.diagnostics import read_diagnostic
 from pipelines.evaluation.scorecard_view import figure, read_scorecard
 from pipelines.feature_table.build_table import feature_set_of
 from pipelines.run_context import RunContext
 from pipelines.training.run_record import RunRecord, load_one, read_record
 
-__all__ = ["Opened", "open_home", "shown"]
+__all__ = ["FinishedHome", "open_home", "shown"]
 
 CHECKOUT = Path(__file__).parents[2]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Opened:
+class FinishedHome:
     """What a notebook looks at.
 
     Attributes:
@@ -76,7 +76,7 @@ class Opened:
 
     def evidence(self, name: str) -> pl.DataFrame:
         """A piece of the run's evidence; raises ``DataError`` where the run has none."""
-        found = read_evidence(self.context.home, self.record.name, name)
+        found = read_diagnostic(self.context.home, self.record.name, name)
         if found is None:
             raise DataError(f"run {self.record.name} has no {name}; evaluate it: stayrank evaluate")
         return found
@@ -99,7 +99,7 @@ class Opened:
         )
 
 
-def open_home(folder: Path | str | None = None) -> Opened:
+def open_home(folder: Path | str | None = None) -> FinishedHome:
     """Open a home: the folder given, else ``STAYRANK_HOME``, else the default one.
 
     Raises ``DataError`` when it holds no finished run, saying how to make one.
@@ -109,7 +109,7 @@ def open_home(folder: Path | str | None = None) -> Opened:
     record = read_record(context.home, context.home.latest_run().name)
     if not (context.home.report / "scorecard.json").is_file():
         raise DataError(f"{root} holds no scorecard yet; make one: stayrank evaluate --home {root}")
-    return Opened(context=context, record=record, scorecard=read_scorecard(context.home))
+    return FinishedHome(context=context, record=record, scorecard=read_scorecard(context.home))
 
 
 def shown(frame: pl.DataFrame, digits: int = 3) -> pd.DataFrame:

@@ -6,12 +6,12 @@ a price below comparable stays that sells better may do so for what the log does
 
 from __future__ import annotations
 
-from datetime import date, timedelta
 from itertools import pairwise
 
 import polars as pl
 
 from data.schema.tables import BOOKED, CLICKED
+from data.schema.time import date_of
 from models.evaluation.label_maturity import label_maturity
 from pipelines.feature_table.arrow_conversion import arrow
 
@@ -23,7 +23,6 @@ __all__ = [
     "unmet_demand",
 ]
 
-EPOCH = date(1970, 1, 1)
 AREA_DEGREES = 0.02
 # Searches of the market's own rate that an area's rate is drawn towards.
 PRIOR_SEARCHES = 50.0
@@ -158,7 +157,7 @@ def expected_bookings(impressions: pl.LazyFrame) -> pl.DataFrame:
     found = label_maturity(arrow(impressions.select(wanted).collect(engine="streaming")))
     rows = [
         {
-            "ds_search": EPOCH + timedelta(days=day.search_day),
+            "ds_search": date_of(day.search_day),
             "observed": day.observed,
             "completeness": day.completeness,
             "expected": day.expected,

@@ -9,17 +9,17 @@ from __future__ import annotations
 from datetime import date, timedelta
 
 from pipelines.batch.daily import choose_models, prepare, recommend_day
-from pipelines.batch.journal import Stage
+from pipelines.batch.journal import BatchStage
 from pipelines.config.settings import SettingsError
 
 __all__ = ["BACKFILL", "days_between"]
 
 MOST_DAYS = 366
 
-BACKFILL: tuple[Stage, ...] = (
-    Stage(name="features", work=prepare),
-    Stage(name="models", work=choose_models),
-    Stage(name="recommend", work=recommend_day),
+BACKFILL: tuple[BatchStage, ...] = (
+    BatchStage(name="features", work=prepare),
+    BatchStage(name="models", work=choose_models),
+    BatchStage(name="recommend", work=recommend_day),
 )
 
 

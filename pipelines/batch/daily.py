@@ -13,11 +13,12 @@ import pyarrow as pa
 
 from data.errors import DataError
 from data.schema.tables import QUALITY, RECOMMENDATIONS, SCORES
+from data.schema.time import day_number
 from models.recommender import Recommender
 from pipelines.batch.batch_log import as_markdown, log_batch
 from pipelines.batch.inbox import arrive
-from pipelines.batch.journal import Batch, Stage, day_number
-from pipelines.batch.table_maintenance import check_tables, keep_tables
+from pipelines.batch.journal import Batch, BatchStage
+from pipelines.batch.table_maintenance import check_tables, maintain_tables
 from pipelines.config.home import write_whole
 from pipelines.evaluation.evaluate_run import evaluate
 from pipelines.feature_table.arrow_conversion import frame_of
@@ -133,19 +134,19 @@ def report_day(batch: Batch) -> Mapping[str, Any]:
     return {"report": str(folder / "index.html")}
 
 
-DAILY: tuple[Stage, ...] = (
-    Stage(name="check tables", work=check_tables),
-    Stage(name="arrive", work=arrive),
-    Stage(name="features", work=prepare),
-    Stage(name="models", work=choose_models),
-    Stage(name="score", work=score),
-    Stage(name="recommend", work=recommend_day),
-    Stage(name="publish", work=publish),
-    Stage(name="monitor", work=watch),
-    Stage(name="report", work=report_day),
-    Stage(name="keep tables", work=keep_tables),
+DAILY: tuple[BatchStage, ...] = (
+    BatchStage(name="check tables", work=check_tables),
+    BatchStage(name="arrive", work=arrive),
+    BatchStage(name="features", work=prepare),
+    BatchStage(name="models", work=choose_models),
+    BatchStage(name="score", work=score),
+    BatchStage(name="recommend", work=recommend_day),
+    BatchStage(name="publish", work=publish),
+    BatchStage(name="monitor", work=watch),
+    BatchStage(name="report", work=report_day),
+    BatchStage(name="keep tables", work=maintain_tables),
     # The only stage that talks to a server and nothing else: another try can help.
-    Stage(name="log", work=log_batch, retries=3),
+    BatchStage(name="log", work=log_batch, retries=3),
 )
 
 

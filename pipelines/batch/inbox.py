@@ -20,7 +20,8 @@ import polars as pl
 
 from data.errors import DataError, LogError
 from data.schema.tables import IMPRESSIONS
-from pipelines.batch.journal import Batch, day_number
+from data.schema.time import day_number
+from pipelines.batch.journal import Batch
 from pipelines.config.home import write_json, write_whole
 from pipelines.config.settings import BatchSettings, Behaviour
 from pipelines.ingestion.ingest_logs import take_logs

@@ -19,16 +19,10 @@ from pipelines.config.console import Console
 from pipelines.config.home import write_json
 from pipelines.run_context import RunContext
 
-__all__ = ["Batch", "Kind", "Stage", "day_number", "perform"]
+__all__ = ["Batch", "BatchStage", "Kind", "perform"]
 
 Kind = Literal["daily", "weekly", "backfill"]
 Result = dict[str, Any]
-EPOCH = date(1970, 1, 1)
-
-
-def day_number(day: date) -> int:
-    """Days since 1970-01-01."""
-    return (day - EPOCH).days
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,7 +108,7 @@ class Batch:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Stage:
+class BatchStage:
     """One stage of a batch.
 
     Attributes:
@@ -128,7 +122,7 @@ class Stage:
     retries: int = 0
 
 
-def perform(batch: Batch, stage: Stage) -> Result:
+def perform(batch: Batch, stage: BatchStage) -> Result:
     """Do a stage unless it is done, or the batch holds; returns what it hands on."""
     done = batch.results
     if stage.name in done:

@@ -13,14 +13,14 @@ from data.errors import DataError
 from data.lake.lock import file_lock
 from pipelines.batch.alerts import send_notice
 from pipelines.batch.batch_log import warnings_of
-from pipelines.batch.journal import Batch, Kind, Stage, perform
+from pipelines.batch.journal import Batch, BatchStage, Kind, perform
 from pipelines.batch.log_file import logged_console, secrets_of
 from pipelines.config.settings import Settings
 from pipelines.run_context import RunContext
 
 __all__ = ["new_id", "run_batch", "today", "unfinished_day"]
 
-Doing = Callable[[Batch, Stage], Mapping[str, Any]]
+Doing = Callable[[Batch, BatchStage], Mapping[str, Any]]
 LAST_OF_A_WEEK = 6
 
 
@@ -43,7 +43,7 @@ def unfinished_day(context: RunContext, kind: Kind, day: date) -> date:
 
 def run_batch(
     batch: Batch,
-    stages: Sequence[Stage],
+    stages: Sequence[BatchStage],
     *,
     again: bool = False,
     doing: Doing = perform,

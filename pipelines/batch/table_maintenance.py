@@ -14,7 +14,7 @@ from data.schema.tables import FEATURES, IMPRESSIONS, INGESTS, QUARANTINE, RECOM
 from pipelines.batch.journal import Batch
 from pipelines.recommendation.published_pointer import read_published
 
-__all__ = ["check_tables", "keep_tables"]
+__all__ = ["check_tables", "maintain_tables"]
 
 # What cannot be made again from anything else under the home.
 SOURCES = (IMPRESSIONS.name, QUARANTINE.name, INGESTS.name)
@@ -42,7 +42,7 @@ def check_tables(batch: Batch) -> Mapping[str, Any]:
     return {"warnings": warnings}
 
 
-def keep_tables(batch: Batch) -> Mapping[str, Any]:
+def maintain_tables(batch: Batch) -> Mapping[str, Any]:
     """Drop versions older than the settings keep, and remember the checksums of new files.
 
     The version that is published stays, however old.

@@ -7,8 +7,8 @@ from typing import Any
 
 from pipelines.batch.batch_log import log_batch
 from pipelines.batch.daily import prepare, watch
-from pipelines.batch.journal import Batch, Stage
-from pipelines.batch.table_maintenance import check_tables, keep_tables
+from pipelines.batch.journal import Batch, BatchStage
+from pipelines.batch.table_maintenance import check_tables, maintain_tables
 from pipelines.evaluation.evaluate_run import evaluate
 from pipelines.promotion.select_champion import choose
 from pipelines.reporting.write_report import write_report
@@ -63,15 +63,15 @@ def notebooks(batch: Batch) -> Mapping[str, Any]:
     return {"executed": len(execute_notebooks(batch.context, batch.results["train"]["run"]))}
 
 
-WEEKLY: tuple[Stage, ...] = (
-    Stage(name="check tables", work=check_tables),
-    Stage(name="features", work=prepare),
-    Stage(name="tune", work=tune),
-    Stage(name="train", work=train_week),
-    Stage(name="judge", work=judge),
-    Stage(name="monitor", work=watch),
-    Stage(name="report", work=report_week),
-    Stage(name="notebooks", work=notebooks),
-    Stage(name="keep tables", work=keep_tables),
-    Stage(name="log", work=log_batch, retries=3),
+WEEKLY: tuple[BatchStage, ...] = (
+    BatchStage(name="check tables", work=check_tables),
+    BatchStage(name="features", work=prepare),
+    BatchStage(name="tune", work=tune),
+    BatchStage(name="train", work=train_week),
+    BatchStage(name="judge", work=judge),
+    BatchStage(name="monitor", work=watch),
+    BatchStage(name="report", work=report_week),
+    BatchStage(name="notebooks", work=notebooks),
+    BatchStage(name="keep tables", work=maintain_tables),
+    BatchStage(name="log", work=log_batch, retries=3),
 )

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from data.schema.time import day_number
 from pipelines.cli.app import STEPS, HomeOption, SeedOption, SettingsOption, app, context_of
 
 __all__ = ["evaluate", "recommend", "train"]
@@ -85,6 +86,6 @@ def _parse_day(text: str | None) -> int | None:
     if text is None:
         return None
     try:
-        return (date.fromisoformat(text) - date(1970, 1, 1)).days
+        return day_number(date.fromisoformat(text))
     except ValueError:
         raise typer.BadParameter(f"{text!r} is not a date like 2026-02-09") from None

@@ -17,24 +17,24 @@ from models.funnel.funnel_model import FunnelModel
 from models.ranking_order import group_codes, rank_within, tie_keys
 from models.reranking.new_listing_exposure import ExposurePolicy, exposure_curve
 from pipelines.config.home import Home
-from pipelines.evaluation.evaluated_run import JudgedRun
+from pipelines.evaluation.evaluated_run import EvaluatedRun
 from pipelines.evaluation.ranker_diagnostics import ablation, contributions, examples
 from pipelines.evaluation.retrieval_recall import retrieval_of
 from pipelines.feature_table.arrow_conversion import frame_of
 from pipelines.run_context import RunContext
 
-__all__ = ["gather_evidence", "read_evidence"]
+__all__ = ["read_diagnostic", "write_diagnostics"]
 
 BONUSES = (0.0, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0)
 TOP = 10
 DECILES = 10
 
 
-def gather_evidence(context: RunContext, judged: JudgedRun) -> None:
+def write_diagnostics(context: RunContext, judged: EvaluatedRun) -> None:
     """Write every piece of evidence that the run's models allow."""
     folder = _folder(context.home, judged.record.name)
     folder.mkdir(parents=True, exist_ok=True)
-    makers: dict[str, Callable[[RunContext, JudgedRun], pl.DataFrame | None]] = {
+    makers: dict[str, Callable[[RunContext, EvaluatedRun], pl.DataFrame | None]] = {
         "ablation": ablation,
         "shap": contributions,
         "trade_off": _trade_off,
@@ -49,7 +49,7 @@ def gather_evidence(context: RunContext, judged: JudgedRun) -> None:
             frame.write_parquet(folder / f"{name}.parquet")
 
 
-def read_evidence(home: Home, run: str, name: str) -> pl.DataFrame | None:
+def read_diagnostic(home: Home, run: str, name: str) -> pl.DataFrame | None:
     """A piece of evidence; ``None`` where the run has none of it.
 
     Raises ``DataError`` where the file is damaged.
@@ -67,7 +67,7 @@ def _folder(home: Home, run: str) -> Path:
     return home.runs / run / "evidence"
 
 
-def _trade_off(context: RunContext, judged: JudgedRun) -> pl.DataFrame | None:
+def _trade_off(context: RunContext, judged: EvaluatedRun) -> pl.DataFrame | None:
     """What each exposure policy for new listings costs and brings."""
     del context
     rows = judged.rows.test
@@ -77,7 +77,7 @@ def _trade_off(context: RunContext, judged: JudgedRun) -> pl.DataFrame | None:
     return frame_of(exposure_curve(rows, judged.scores["ranker"], policies))
 
 
-def _calibration(context: RunContext, judged: JudgedRun) -> pl.DataFrame | None:
+def _calibration(context: RunContext, judged: EvaluatedRun) -> pl.DataFrame | None:
     """Predicted and actual share of each stage by decile of the prediction and market."""
     del context
     funnel = judged.models.get("funnel")
@@ -100,7 +100,7 @@ def _calibration(context: RunContext, judged: JudgedRun) -> pl.DataFrame | None:
     return pl.concat(frames).sort("stage", "market", "decile")
 
 
-def _retrieval(context: RunContext, judged: JudgedRun) -> pl.DataFrame | None:
+def _retrieval(context: RunContext, judged: EvaluatedRun) -> pl.DataFrame | None:
     """Rank at which each taken listing was retrieved, by model; null below the first 100.
 
     ``decile`` is of the listing's popularity (clicks before the test window) among the
@@ -146,7 +146,7 @@ def _retrieval(context: RunContext, judged: JudgedRun) -> pl.DataFrame | None:
     )
 
 
-def _exposure(context: RunContext, judged: JudgedRun) -> pl.DataFrame | None:
+def _exposure(context: RunContext, judged: EvaluatedRun) -> pl.DataFrame | None:
     """Per listing: places in the top 10, as shown by chance and under the ranker.
 
     ``expected`` is what a random order of the same results would have given it.

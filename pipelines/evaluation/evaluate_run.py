@@ -13,14 +13,14 @@ from data.time_split import Windows
 from models.evaluation.scorecard import Scorecard
 from models.recommender import Scores
 from pipelines.config.home import write_json
-from pipelines.evaluation.diagnostics import gather_evidence
-from pipelines.evaluation.evaluated_run import JudgedRun
+from pipelines.evaluation.diagnostics import write_diagnostics
+from pipelines.evaluation.evaluated_run import EvaluatedRun
 from pipelines.evaluation.retrieval_recall import retrieval_scores
 from pipelines.evaluation.score_windows import score_windows
 from pipelines.evaluation.scorecard_view import metrics_shown
-from pipelines.evaluation.test_window import judge_test_window
+from pipelines.evaluation.test_window import evaluate_test_window
 from pipelines.feature_table.build_table import feature_set_of
-from pipelines.feature_table.training_rows import SplitRows, judged_rows
+from pipelines.feature_table.training_rows import SplitRows, evaluation_rows
 from pipelines.promotion.promote import Challenge, judge_challenger
 from pipelines.recommendation.candidate_retrieval import listing_prior, write_prior
 from pipelines.run_context import RunContext
@@ -41,11 +41,11 @@ def evaluate(context: RunContext, run: str) -> Scorecard:
     record, step = read_record(context.home, run), context.console.step
     with step("loading the rows to judge"):
         models = load_models(context, record)
-        rows = judged_rows(context, Windows(**record.windows), feature_set_of(context))
+        rows = evaluation_rows(context, Windows(**record.windows), feature_set_of(context))
     with step("scoring"):
         scores = score_windows(context, models, rows)
     with step("measuring, with intervals"):
-        shown = judge_test_window(context, record, rows.test, scores["test"])
+        shown = evaluate_test_window(context, record, rows.test, scores["test"])
     with step("measuring retrieval over the catalogue"):
         retrieved = retrieval_scores(
             context, models, rows, prior=_priors(context, record, rows, scores)
@@ -54,9 +54,9 @@ def evaluate(context: RunContext, run: str) -> Scorecard:
     _write(context, record, scorecard)
     _log(context, record, scorecard)
     with step("looking closer"):
-        gather_evidence(
+        write_diagnostics(
             context,
-            JudgedRun(record=record, models=models, rows=rows, scores=scores["test"]),
+            EvaluatedRun(record=record, models=models, rows=rows, scores=scores["test"]),
         )
     if "ranker" in record.children:
         with step("judging the challenger"):

@@ -10,11 +10,11 @@ from models.recommender import Recommender, Scores
 from pipelines.feature_table.training_rows import SplitRows
 from pipelines.training.run_record import RunRecord
 
-__all__ = ["JudgedRun"]
+__all__ = ["EvaluatedRun"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class JudgedRun:
+class EvaluatedRun:
     """What was in memory when a run was judged.
 
     Attributes:

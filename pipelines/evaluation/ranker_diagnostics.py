@@ -11,7 +11,7 @@ from models.evaluation.config import EvaluationConfig
 from models.evaluation.evaluate import evaluate
 from models.ranker.explanations import over_the_search, reasons_in_words
 from models.ranking_order import group_codes, rank_within, tie_keys
-from pipelines.evaluation.evaluated_run import JudgedRun
+from pipelines.evaluation.evaluated_run import EvaluatedRun
 from pipelines.feature_table.arrow_conversion import arrow, frame_of
 from pipelines.run_context import RunContext
 
@@ -25,7 +25,7 @@ EXAMPLES = 4
 METRICS = ("ndcg_at_10", "graded_ndcg_at_10")
 
 
-def ablation(context: RunContext, judged: JudgedRun) -> pl.DataFrame | None:
+def ablation(context: RunContext, judged: EvaluatedRun) -> pl.DataFrame | None:
     """NDCG lost when a feature group's values are dealt out among the rows at random.
 
     The trained model is asked without the group; it is not trained again without it.
@@ -55,7 +55,7 @@ def ablation(context: RunContext, judged: JudgedRun) -> pl.DataFrame | None:
     )
 
 
-def contributions(context: RunContext, judged: JudgedRun) -> pl.DataFrame | None:
+def contributions(context: RunContext, judged: EvaluatedRun) -> pl.DataFrame | None:
     """Contributions of the strongest features to a sample of rows, beside their values.
 
     ``place`` is the value's rank among the sample's, 0 to 1; null for categories and nulls.
@@ -90,7 +90,7 @@ def contributions(context: RunContext, judged: JudgedRun) -> pl.DataFrame | None
     return pl.concat(frames)
 
 
-def examples(context: RunContext, judged: JudgedRun) -> pl.DataFrame | None:
+def examples(context: RunContext, judged: EvaluatedRun) -> pl.DataFrame | None:
     """Whole searches of the test window, as they were shown and as the ranker orders them.
 
     One booked search of each market and others until there are enough; ``shown`` is the

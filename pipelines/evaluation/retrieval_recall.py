@@ -13,7 +13,7 @@ import torch
 
 from data.schema.tables import BOOKED, CLICKED
 from models.baselines.heuristics import Popularity
-from models.baselines.implicit_als import Collaborative
+from models.baselines.implicit_als import ImplicitALS
 from models.evaluation.catalogue_recall import RetrievalSettings, catalogue_recall
 from models.evaluation.scorecard import Score
 from models.ranking_order import hashed_ids
@@ -100,7 +100,7 @@ def retrieval_of(
     found = {
         name: _retrieve(model, arrow(queries), arrow(catalogue), rows.test)
         for name, model in models.items()
-        if isinstance(model, Popularity | Collaborative | TwoTower)
+        if isinstance(model, Popularity | ImplicitALS | TwoTower)
     }
     tower = models.get("two_tower")
     if prior is not None and isinstance(tower, TwoTower):
@@ -146,7 +146,7 @@ def _retrieve(
         return model.remembering(outcomes).retrieve(
             queries, catalogue, RETRIEVED, eligible=eligible
         )
-    if isinstance(model, Collaborative):
+    if isinstance(model, ImplicitALS):
         vectors: tuple[Any, Any] = model.encode_queries(queries), model.encode_listings(catalogue)
     else:  # popularity is the same for every query
         vectors = np.ones((queries.num_rows, 1)), model.score(catalogue)[:, None]

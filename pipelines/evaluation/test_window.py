@@ -9,7 +9,7 @@ import pyarrow as pa
 from data.schema.tables import IMPRESSIONS, INGESTS, TRUTH
 from models.evaluation.config import EvaluationConfig
 from models.evaluation.evaluate import evaluate
-from models.evaluation.evaluation_inputs import Context
+from models.evaluation.evaluation_inputs import EvaluationInputs
 from models.evaluation.label_maturity import (
     DayMaturity,
     label_maturity,
@@ -25,17 +25,17 @@ from pipelines.feature_table.arrow_conversion import arrow, frame_of
 from pipelines.run_context import RunContext
 from pipelines.training.run_record import RunRecord
 
-__all__ = ["REFERENCE", "judge_test_window"]
+__all__ = ["REFERENCE", "evaluate_test_window"]
 
 REFERENCE = "popularity"
 
 
-def judge_test_window(
+def evaluate_test_window(
     context: RunContext, record: RunRecord, rows: pa.Table, scores: Mapping[str, Scores]
 ) -> Scorecard:
     """Every metric of every model over all listings that each search of the test showed."""
     config = EvaluationConfig(replicates=context.settings.evaluation.replicates, seed=record.seed)
-    accompanying = Context(
+    accompanying = EvaluationInputs(
         provenance=_provenance(context, record),
         columns=SegmentColumns(returning="guest_past_searches"),
     )

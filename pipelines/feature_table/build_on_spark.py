@@ -26,7 +26,7 @@ from data.lake.store import streamed
 from data.schema.feature_set import FeatureSet
 from data.schema.tables import FEATURES, IMPRESSIONS
 from features.build import build_features
-from pipelines.feature_table.rebuild_plan import Plan
+from pipelines.feature_table.rebuild_plan import RebuildPlan
 from pipelines.run_context import RunContext
 
 __all__ = ["SparkOptions", "build_on_spark", "spark_session", "with_tasks_for"]
@@ -47,7 +47,7 @@ class SparkOptions:
     staging: Path | None = None
 
 
-def build_on_spark(context: RunContext, plan: Plan, options: SparkOptions) -> None:
+def build_on_spark(context: RunContext, plan: RebuildPlan, options: SparkOptions) -> None:
     """Build what the plan asks for on Spark, and make it one commit of the features table.
 
     Raises ``DataError`` where PySpark or Java is missing.

@@ -15,7 +15,7 @@ from features.build_in_blocks import build_by_day
 from pipelines.config.console import ProgressCall
 from pipelines.config.home import write_json
 from pipelines.feature_table.build_on_spark import SparkOptions, build_on_spark
-from pipelines.feature_table.rebuild_plan import Plan, plan_of
+from pipelines.feature_table.rebuild_plan import RebuildPlan, rebuild_plan
 from pipelines.run_context import RunContext
 
 __all__ = ["build_features_table", "feature_set_of"]
@@ -34,7 +34,7 @@ def build_features_table(context: RunContext, spark: SparkOptions | None = None)
             f"{context.home.root} holds no impressions. Ingest a log first: "
             f"stayrank ingest LOG --home {context.home.root}"
         )
-    plan = plan_of(context)
+    plan = rebuild_plan(context)
     if not plan.is_needed:
         context.console.say("features: up to date")
         return context.version(FEATURES.name)
@@ -55,7 +55,7 @@ def feature_set_of(context: RunContext) -> FeatureSet:
     return FeatureSet.load(context.home.root / "feature_set.json")
 
 
-def _build(context: RunContext, plan: Plan, moved: ProgressCall) -> None:
+def _build(context: RunContext, plan: RebuildPlan, moved: ProgressCall) -> None:
     """A block in memory at a time; the table changes once, when every day is there."""
     stream = streamed(_frames(context.lake.scan(IMPRESSIONS.name), plan, moved))
     if plan.is_whole:
@@ -64,7 +64,9 @@ def _build(context: RunContext, plan: Plan, moved: ProgressCall) -> None:
         context.lake.replace_partitions(FEATURES.name, stream, plan.partitions)
 
 
-def _frames(impressions: pl.LazyFrame, plan: Plan, moved: ProgressCall) -> Iterator[pl.DataFrame]:
+def _frames(
+    impressions: pl.LazyFrame, plan: RebuildPlan, moved: ProgressCall
+) -> Iterator[pl.DataFrame]:
     """The rows to write, block by block; one frame without rows where no day has any."""
     if not plan.days:
         none = impressions.head(0)

@@ -12,7 +12,7 @@ import hashlib
 import json
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -22,17 +22,16 @@ import features as feature_code
 from data.lake.store import Partition
 from data.schema.feature_set import FeatureSet
 from data.schema.tables import FEATURES, IMPRESSIONS
+from data.schema.time import date_of, day_number
 from features.build import available_features
 from features.build_in_blocks import affected_days
 from pipelines.run_context import RunContext
 
-__all__ = ["Plan", "plan_of"]
-
-_EPOCH = date(1970, 1, 1)
+__all__ = ["RebuildPlan", "rebuild_plan"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class RebuildPlan:
     """What has to be built, and from what.
 
     Attributes:
@@ -68,7 +67,7 @@ class Plan:
         )
 
 
-def plan_of(context: RunContext) -> Plan:
+def rebuild_plan(context: RunContext) -> RebuildPlan:
     """What a build would do now; reads no row."""
     lake = context.lake
     # With the types: they tell a numeric extra column from a category.
@@ -84,7 +83,7 @@ def plan_of(context: RunContext) -> Plan:
     log = tuple(sorted({_day(partition[-1]) for partition in found}))
     changed = sorted({_day_of(n) for n in {*known, *marks} if known.get(n) != marks.get(n)})
     held = sorted({*found, *lake.partitions(FEATURES.name)}, key=str)
-    return Plan(
+    return RebuildPlan(
         features=features,
         log=log,
         changed=tuple(changed),
@@ -119,15 +118,15 @@ def _day_of(name: str) -> int:
 
 def _day(value: str | date) -> int:
     found = value if isinstance(value, date) else date.fromisoformat(value)
-    return (found - _EPOCH).days
+    return day_number(found)
 
 
 def _listed(days: Collection[int]) -> str:
-    return ", ".join(str(_EPOCH + timedelta(days=day)) for day in days)
+    return ", ".join(str(date_of(day)) for day in days)
 
 
 def _span(days: Collection[int]) -> str:
     if not days:
         return "no day"
-    first, last = (_EPOCH + timedelta(days=day) for day in (min(days), max(days)))
+    first, last = (date_of(day) for day in (min(days), max(days)))
     return str(first) if first == last else f"{first} to {last}"

@@ -21,7 +21,7 @@ __all__ = [
     "SplitRows",
     "attribute_columns",
     "cut",
-    "judged_rows",
+    "evaluation_rows",
     "load_rows",
     "training_rows",
     "windows_of",
@@ -35,7 +35,7 @@ LONGEST_CUT_BY_DAYS = 14
 
 @dataclass(frozen=True)
 class SplitRows:
-    """The rows of the windows; see :func:`training_rows` and :func:`judged_rows`."""
+    """The rows of the windows; see :func:`training_rows` and :func:`evaluation_rows`."""
 
     windows: Windows
     train: pa.Table
@@ -108,7 +108,7 @@ def training_rows(context: RunContext, windows: Windows) -> tuple[pa.Table, pa.T
     return lower_labels(train, cutoff), lower_labels(valid, cutoff)
 
 
-def judged_rows(context: RunContext, windows: Windows, features: FeatureSet) -> SplitRows:
+def evaluation_rows(context: RunContext, windows: Windows, features: FeatureSet) -> SplitRows:
     """Validation and test rows with every feature, training rows with their attributes.
 
     Validation labels are those known on the first test day, as in training; test labels

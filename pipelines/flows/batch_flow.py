@@ -20,7 +20,7 @@ from prefect.runtime import flow_run
 
 from data.schema.tables import QUARANTINE
 from pipelines.batch.batch_log import as_markdown
-from pipelines.batch.journal import Batch, Kind, Stage, perform
+from pipelines.batch.journal import Batch, BatchStage, Kind, perform
 from pipelines.batch.run_batch import new_id, run_batch, today, unfinished_day
 from pipelines.config.console import Console
 from pipelines.config.home import Home, home_for
@@ -49,7 +49,7 @@ def batch_of(context: RunContext, kind: Kind, day: date | None) -> Batch:
     return Batch(context=context, kind=kind, day=day, id=str(flow_run.id or new_id())[-12:])
 
 
-def run_as_flow(batch: Batch, stages: Sequence[Stage], *, again: bool) -> Batch:
+def run_as_flow(batch: Batch, stages: Sequence[BatchStage], *, again: bool) -> Batch:
     """Run the batch's stages as tasks of the flow run that this is called in."""
     home, logger = batch.context.home, get_run_logger()
     home.prepare()
@@ -61,7 +61,7 @@ def run_as_flow(batch: Batch, stages: Sequence[Stage], *, again: bool) -> Batch:
     return done
 
 
-def _as_task(batch: Batch, stage: Stage) -> Mapping[str, Any]:
+def _as_task(batch: Batch, stage: BatchStage) -> Mapping[str, Any]:
     """One stage as a task; what it needs stays in this process."""
 
     def work() -> Mapping[str, Any]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import date
 from math import isfinite
 
 import polars as pl
 
 from data.errors import DataError
 from data.schema.tables import FEATURES, IMPRESSIONS, QUALITY, QUARANTINE
+from data.schema.time import date_of
 from data.time_split import SplitError
 from models.evaluation.label_maturity import label_maturity
 from pipelines.feature_table.arrow_conversion import arrow
@@ -26,7 +27,6 @@ from pipelines.training.run_record import read_record
 
 __all__ = ["flagged_lines", "monitor"]
 
-EPOCH = date(1970, 1, 1)
 LINES = 8
 
 
@@ -72,9 +72,9 @@ def _between(low: float | None, high: float | None) -> str:
 
 def _last_training_day(context: RunContext, run: str | None) -> date:
     if run is not None:
-        return EPOCH + timedelta(days=read_record(context.home, run).windows["train"][1])
+        return date_of(read_record(context.home, run).windows["train"][1])
     try:
-        return EPOCH + timedelta(days=windows_of(context).train[1])
+        return date_of(windows_of(context).train[1])
     except (DataError, SplitError):
         # Too short to be cut: every day is compared with those before it.
         last = context.lake.scan(IMPRESSIONS.name).select(pl.col("ds_search").max()).collect()
@@ -144,6 +144,6 @@ def _maturity(context: RunContext) -> Iterator[tuple[str, date, float]]:
             if isfinite(value):
                 yield (
                     f"label_maturity.{day.outcome}{end}",
-                    EPOCH + timedelta(days=day.search_day),
+                    date_of(day.search_day),
                     value,
                 )

@@ -16,7 +16,7 @@ from pathlib import Path
 from data.errors import DataError
 from data.lake.lock import lake_lock
 from pipelines.config.home import Home
-from pipelines.promotion.decision import Check, Decision
+from pipelines.promotion.decision import Check, GateDecision
 from pipelines.tracking.model_checksums import damage_of
 from pipelines.tracking.model_registry import CHAMPION, RANKER_MODEL, RUN_TAG, TOWER_MODEL
 from pipelines.tracking.tracking import Tracking
@@ -97,7 +97,7 @@ def champion_as_it_is(tracking: Tracking, version: str) -> tuple[Champion | None
     return Champion(version=version, run=tags.get(RUN_TAG, ""), folder=folder), ""
 
 
-def record_decision(tracking: Tracking, run_id: str, decision: Decision) -> str | None:
+def record_decision(tracking: Tracking, run_id: str, decision: GateDecision) -> str | None:
     """Set the alias that a decision leads to, and write the decision beside it.
 
     ``run_id`` is the MLflow run that registered the ranker. Returns the alias, ``None``
@@ -153,7 +153,7 @@ def _point(tracking: Tracking, alias: str, version: str) -> None:
         tracking.versions.set_alias(TOWER_MODEL, alias, tower)
 
 
-def _tags_of(decision: Decision, alias: str) -> dict[str, str]:
+def _tags_of(decision: GateDecision, alias: str) -> dict[str, str]:
     tags = {
         "promotion.alias": alias,
         "promotion.reason": decision.reason,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from models.evaluation.scorecard import Score, Scorecard
 from pipelines.promotion.decision import Check
-from pipelines.promotion.gate_config import GateRules
+from pipelines.promotion.gate_config import GateConfig
 
 __all__ = ["CHALLENGER", "CHAMPION", "guardrails", "latency_check", "primary_check"]
 
@@ -17,7 +17,7 @@ RECALL = "catalogue_recall_at_100"
 NEW_EXPOSURE = "new_listing_exposure_at_10"
 
 
-def primary_check(scorecard: Scorecard, rules: GateRules, *, model: str, against: str) -> Check:
+def primary_check(scorecard: Scorecard, rules: GateConfig, *, model: str, against: str) -> Check:
     """The paired interval of the primary metric must lie above zero."""
     score = _first_of(scorecard.scores, model, (rules.primary, rules.fallback))
     if score is None or score.difference is None or score.difference_low is None:
@@ -32,7 +32,7 @@ def primary_check(scorecard: Scorecard, rules: GateRules, *, model: str, against
 
 
 def guardrails(
-    scorecard: Scorecard, retrieval: Sequence[Score], rules: GateRules, *, against: str
+    scorecard: Scorecard, retrieval: Sequence[Score], rules: GateConfig, *, against: str
 ) -> list[Check]:
     """Every guardrail that the scorecard of both can tell; latency is measured apart."""
     markets = [s for s in scorecard.segments if s.startswith("market=")]
@@ -45,19 +45,19 @@ def guardrails(
     return checks
 
 
-def latency_check(challenger_ms: float, champion_ms: float, rules: GateRules) -> Check:
+def latency_check(challenger_ms: float, champion_ms: float, rules: GateConfig) -> Check:
     """Milliseconds to score the same thousand rows."""
     told = f"{challenger_ms:.1f} ms a thousand rows, the champion {champion_ms:.1f} ms"
     return Check(name="latency", is_passed=challenger_ms <= rules.slower * champion_ms, told=told)
 
 
-def _ndcg_check(scorecard: Scorecard, segment: str, rules: GateRules, against: str) -> Check:
+def _ndcg_check(scorecard: Scorecard, segment: str, rules: GateConfig, against: str) -> Check:
     metrics = (rules.primary, rules.fallback)
     score = _first_of(scorecard.scores, CHALLENGER, metrics, segment=segment)
     return _paired_check(segment, score, rules.ndcg_loss, against)
 
 
-def _recall_check(retrieval: Sequence[Score], rules: GateRules, against: str) -> Check:
+def _recall_check(retrieval: Sequence[Score], rules: GateConfig, against: str) -> Check:
     score = _first_of(retrieval, CHALLENGER, (RECALL,))
     return _paired_check("retrieval", score, rules.recall_loss, against)
 
@@ -70,7 +70,7 @@ def _paired_check(name: str, score: Score | None, tolerated: float, against: str
     return _check(name, score, told, is_passed=not is_harmed)
 
 
-def _new_exposure_check(scorecard: Scorecard, rules: GateRules, against: str) -> Check:
+def _new_exposure_check(scorecard: Scorecard, rules: GateConfig, against: str) -> Check:
     name = "new-listing exposure"
     mine = _first_of(scorecard.scores, CHALLENGER, (NEW_EXPOSURE,))
     other = _first_of(scorecard.scores, CHAMPION, (NEW_EXPOSURE,))
@@ -84,7 +84,7 @@ def _new_exposure_check(scorecard: Scorecard, rules: GateRules, against: str) ->
     return Check(name=name, is_passed=change >= -rules.new_exposure_loss, told=told)
 
 
-def _exposure_checks(scorecard: Scorecard, rules: GateRules, against: str) -> list[Check]:
+def _exposure_checks(scorecard: Scorecard, rules: GateConfig, against: str) -> list[Check]:
     checks = []
     for metric, sign, tolerated in (
         ("exposure_gini_at_10", -1, rules.gini_rise),
@@ -104,7 +104,7 @@ def _exposure_checks(scorecard: Scorecard, rules: GateRules, against: str) -> li
     return checks
 
 
-def _calibration_check(scorecard: Scorecard, stage: str, rules: GateRules) -> Check:
+def _calibration_check(scorecard: Scorecard, stage: str, rules: GateConfig) -> Check:
     metric = f"calibration_ratio_{stage}"
     mine = _first_of(scorecard.scores, CHALLENGER, (metric,))
     other = _first_of(scorecard.scores, CHAMPION, (metric,))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-__all__ = ["Check", "Decision", "decide"]
+__all__ = ["Check", "GateDecision", "decide"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +29,7 @@ class Check:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Decision:
+class GateDecision:
     """Whether a challenger becomes champion, and why.
 
     Attributes:
@@ -53,7 +53,7 @@ class Decision:
         return asdict(self)
 
     @classmethod
-    def from_dict(cls, content: dict[str, Any]) -> Decision:
+    def from_dict(cls, content: dict[str, Any]) -> GateDecision:
         """What :meth:`to_dict` gave; raises ``TypeError`` or ``KeyError`` on anything else."""
         checks = tuple(Check(**check) for check in content["guardrails"])
         whole = {"primary": Check(**content["primary"]), "guardrails": checks}
@@ -72,7 +72,7 @@ class Decision:
 
 def decide(
     primary: Check, guardrails: Sequence[Check], *, against: str, notes: Sequence[str] = ()
-) -> Decision:
+) -> GateDecision:
     """Promote when the primary check passes and no guardrail fails."""
     failed = [check for check in guardrails if check.is_passed is False]
     measured = sum(check.is_passed is not None for check in guardrails)
@@ -84,7 +84,7 @@ def decide(
     else:
         held = f", and {measured} guardrails hold" if measured else ""
         reason = f"promoted: {primary.told}{held}"
-    return Decision(
+    return GateDecision(
         is_promoted=bool(primary.is_passed) and not failed,
         against=against,
         reason=reason,

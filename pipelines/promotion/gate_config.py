@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
-__all__ = ["GateRules"]
+__all__ = ["GateConfig"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class GateRules:
+class GateConfig:
     """The primary metric, and how much worse a guarded figure may look.
 
     A guardrail fails where harm is shown (the paired interval lies below zero), or where

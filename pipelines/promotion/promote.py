@@ -14,7 +14,7 @@ from data.errors import DataError
 from data.time_split import Windows
 from models.evaluation.config import EvaluationConfig
 from models.evaluation.evaluate import evaluate
-from models.evaluation.evaluation_inputs import Context
+from models.evaluation.evaluation_inputs import EvaluationInputs
 from models.evaluation.scorecard import Score, Scorecard
 from models.funnel.funnel_model import FunnelModel
 from models.ranker import Ranker
@@ -24,7 +24,7 @@ from pipelines.evaluation.retrieval_recall import retrieval_scores
 from pipelines.evaluation.score_windows import score_of_window
 from pipelines.evaluation.scorecard_view import read_scorecard
 from pipelines.feature_table.build_table import feature_set_of
-from pipelines.feature_table.training_rows import SplitRows, judged_rows
+from pipelines.feature_table.training_rows import SplitRows, evaluation_rows
 from pipelines.promotion.champion_registry import (
     Champion,
     find_champion,
@@ -38,8 +38,8 @@ from pipelines.promotion.checks import (
     latency_check,
     primary_check,
 )
-from pipelines.promotion.decision import Check, Decision, decide
-from pipelines.promotion.gate_config import GateRules
+from pipelines.promotion.decision import Check, GateDecision, decide
+from pipelines.promotion.gate_config import GateConfig
 from pipelines.run_context import RunContext
 from pipelines.tracking.model_registry import RANKER_MODEL
 from pipelines.training.model_factory import load_recommender
@@ -77,7 +77,7 @@ def challenge_of(context: RunContext, run: str) -> Challenge:
     if "ranker" not in record.models:
         raise DataError(f"run {run} has no ranker to promote; train one: stayrank train ranker")
     models = load_models(context, record)
-    rows = judged_rows(context, Windows(**record.windows), feature_set_of(context))
+    rows = evaluation_rows(context, Windows(**record.windows), feature_set_of(context))
     return Challenge(
         record=record,
         models=models,
@@ -88,14 +88,14 @@ def challenge_of(context: RunContext, run: str) -> Challenge:
 
 
 def judge_challenger(
-    context: RunContext, challenge: Challenge, rules: GateRules | None = None
-) -> Decision:
+    context: RunContext, challenge: Challenge, rules: GateConfig | None = None
+) -> GateDecision:
     """Decide whether the challenger becomes champion, set the alias, write the reason.
 
     Without a champion the ranker has to beat popularity. The registry is held from the
     comparison to the alias, so that nobody wins against a champion who is gone.
     """
-    rules = rules or GateRules()
+    rules = rules or GateConfig()
     run_id = challenge.record.children["ranker"]
     tracking = context.tracking
     with promotion_lock(context.home):
@@ -115,10 +115,10 @@ def judge_challenger(
     return decision
 
 
-def read_decision(home: Home, run: str) -> Decision | None:
+def read_decision(home: Home, run: str) -> GateDecision | None:
     """What the gate decided on a run; ``None`` when it has not judged it."""
     try:
-        return Decision.from_dict(json.loads(_decision_file(home, run).read_text()))
+        return GateDecision.from_dict(json.loads(_decision_file(home, run).read_text()))
     except (OSError, ValueError, TypeError, KeyError):
         return None
 
@@ -127,9 +127,9 @@ def _decision_file(home: Home, run: str) -> Path:
     return home.runs / run / "promotion.json"
 
 
-def _as_before(home: Home, record: RunRecord, champion: Champion) -> Decision:
+def _as_before(home: Home, record: RunRecord, champion: Champion) -> GateDecision:
     told = f"version {champion.version} is the champion already"
-    return read_decision(home, record.name) or Decision(
+    return read_decision(home, record.name) or GateDecision(
         is_promoted=True,
         against="itself",
         reason=told,
@@ -141,9 +141,9 @@ def _against_champion(
     context: RunContext,
     challenge: Challenge,
     champion: Champion,
-    rules: GateRules,
+    rules: GateConfig,
     notes: tuple[str, ...],
-) -> Decision:
+) -> GateDecision:
     """The paired comparison with a champion whose files are whole."""
     against = f"champion version {champion.version}"
     rivals = _rivals(context, champion)
@@ -198,7 +198,7 @@ def _side_by_side(
         split="test",
         reference=CHAMPION,
         config=config,
-        context=Context(probabilities=probabilities),
+        context=EvaluationInputs(probabilities=probabilities),
     )
 
 

@@ -19,7 +19,7 @@ from pipelines.recommendation.published_pointer import read_published
 from pipelines.recommendation.serving_models import latest_with
 from pipelines.run_context import RunContext
 from pipelines.tracking.model_checksums import check_manifest
-from pipelines.training.model_factory import ADVISERS
+from pipelines.training.model_factory import SERVING_MODELS
 
 __all__ = ["Choice", "choose"]
 
@@ -91,7 +91,7 @@ def check_whole(home: Home, run: str) -> None:
     """
     if latest_with(home, run, "ranker").name != run:
         raise DataError(f"run {run} has no ranker")
-    for model in ADVISERS:
+    for model in SERVING_MODELS:
         folder = latest_with(home, run, model).folder_of(home, model)
         if not folder.is_dir():
             raise DataError(f"{folder}: is missing")

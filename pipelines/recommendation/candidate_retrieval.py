@@ -15,7 +15,7 @@ from data.errors import DataError
 from models.recommender import Scores
 from models.two_tower.recommender import TwoTower
 from models.two_tower.retrieval.ann_search import IndexRecallError
-from models.two_tower.retrieval.previously_seen import Familiar
+from models.two_tower.retrieval.previously_seen import PreviouslySeen
 from models.two_tower.retrieval.retriever import Retriever, RetrieverConfig
 from pipelines.config.home import Home
 from pipelines.feature_table.arrow_conversion import arrow, frame_of
@@ -102,14 +102,14 @@ def candidate_finder(
         raise DataError(str(error)) from error
 
 
-def met_by(queries: pa.Table, impressions: pa.Table, catalogue: pa.Table) -> Familiar | None:
+def met_by(queries: pa.Table, impressions: pa.Table, catalogue: pa.Table) -> PreviouslySeen | None:
     """What the guests of these searches were shown and clicked; ``None`` without guests."""
     if not {"id_user", "search_s"} <= set(queries.column_names):
         return None
     guests = pc.unique(queries["id_user"])
     theirs = impressions.select(MET_COLUMNS)
     theirs = theirs.filter(pc.is_in(theirs["id_user"], value_set=guests, skip_nulls=True))
-    return Familiar.of(theirs, catalogue)
+    return PreviouslySeen.of(theirs, catalogue)
 
 
 def log_indexes(context: RunContext, record: RunRecord, finder: Retriever) -> None:

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import narwhals as nw
 import polars as pl
 
+from data.schema.time import DAY_S
 from features.formulas.pricing import nightly_price, stay_price
 
 __all__ = ["NIGHTLY_PRICE", "CandidateSource", "candidate_rows", "candidate_source"]
 
-DAY_S = 86_400
 NIGHTLY_PRICE = "listing_nightly_price"
 _LISTING_PREFIXES = ("listing_", "x_listing_")
 _QUERY_PREFIXES = ("query_", "x_query_")

@@ -18,7 +18,7 @@ from pipelines.feature_table.arrow_conversion import arrow, frame_of
 from pipelines.feature_table.build_table import feature_set_of
 from pipelines.recommendation.candidates import CandidateSource, candidate_rows, candidate_source
 from pipelines.recommendation.rerank import reordered
-from pipelines.recommendation.serving_models import Advisers, advisers_of, met_before
+from pipelines.recommendation.serving_models import ServingModels, met_before, serving_models_of
 from pipelines.run_context import RunContext
 
 __all__ = ["recommend", "rows_to_rank"]
@@ -49,7 +49,7 @@ def recommend(
     source = candidate_source(impressions, day)
     if source.queries.is_empty():
         raise DataError("no search lies before the day asked for; nothing can be recommended")
-    advisers = advisers_of(context, run, impressions, source)
+    advisers = serving_models_of(context, run, impressions, source)
     top = top or context.settings.recommendation.top
     with context.console.step(
         f"recommending {top} of {source.catalogue.height:,} listings to "
@@ -100,7 +100,7 @@ def rows_to_rank(
 def _recommend_block(
     context: RunContext,
     block: CandidateSource,
-    advisers: Advisers,
+    advisers: ServingModels,
     impressions: pl.LazyFrame,
     top: int,
 ) -> pl.DataFrame:
@@ -128,7 +128,7 @@ def _recommend_block(
     )
 
 
-def _ranked(context: RunContext, advisers: Advisers, rows: pa.Table, top: int) -> pl.DataFrame:
+def _ranked(context: RunContext, advisers: ServingModels, rows: pa.Table, top: int) -> pl.DataFrame:
     """The ``top`` rows of each search after exposure and diversity, with score and reasons."""
     scores = advisers.ranker.score(rows)
     order = reordered(rows, scores, advisers.exposure, context.settings.recommendation)
@@ -154,7 +154,7 @@ def _price(candidates: pl.DataFrame) -> pl.Expr:
     return pl.lit(None, pl.Float64)
 
 
-def _finished(found: pl.DataFrame, advisers: Advisers, day: int) -> pl.DataFrame:
+def _finished(found: pl.DataFrame, advisers: ServingModels, day: int) -> pl.DataFrame:
     return found.with_columns(
         pl.lit(day, pl.Int32).cast(pl.Date).alias("ds"),
         pl.lit(advisers.ranker_version).alias("ranker_version"),

@@ -11,7 +11,7 @@ from data.errors import DataError
 from models.ranker import Ranker
 from models.reranking.new_listing_exposure import ExposurePolicy
 from models.two_tower.recommender import TwoTower
-from models.two_tower.retrieval.previously_seen import Familiar
+from models.two_tower.retrieval.previously_seen import PreviouslySeen
 from models.two_tower.retrieval.retriever import Retriever
 from pipelines.config.home import Home
 from pipelines.feature_table.arrow_conversion import arrow
@@ -28,11 +28,11 @@ from pipelines.tracking.model_registry import RANKER_MODEL
 from pipelines.training.exposure_policy import read_exposure
 from pipelines.training.run_record import RunRecord, load_one, read_record
 
-__all__ = ["Advisers", "advisers_of", "latest_with", "met_before"]
+__all__ = ["ServingModels", "latest_with", "met_before", "serving_models_of"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Advisers:
+class ServingModels:
     """Who finds and who ranks, with the versions they are known by."""
 
     finder: Retriever
@@ -59,9 +59,9 @@ def latest_with(home: Home, run: str, model: str) -> RunRecord:
     )
 
 
-def advisers_of(
+def serving_models_of(
     context: RunContext, run: str, impressions: pl.LazyFrame, source: CandidateSource
-) -> Advisers:
+) -> ServingModels:
     """The models of ``run`` over the catalogue of ``source``.
 
     Raises ``DataError`` where one was never trained, or an index finds too little.
@@ -79,7 +79,7 @@ def advisers_of(
     )
     log_indexes(context, finding, finder)
     version = context.tracking.versions.of_run(RANKER_MODEL, ranking.children["ranker"])
-    return Advisers(
+    return ServingModels(
         finder=finder,
         ranker=ranker,
         exposure=read_exposure(context.home.runs / ranking.name),
@@ -90,7 +90,7 @@ def advisers_of(
 
 def met_before(
     impressions: pl.LazyFrame, queries: pl.DataFrame, finder: Retriever
-) -> Familiar | None:
+) -> PreviouslySeen | None:
     """What the guests of these searches have met; ``None`` where the log names no guests."""
     if not set(MET_COLUMNS) <= set(impressions.collect_schema().names()):
         return None

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from data.schema.tables import IMPRESSIONS, INGESTS, QUALITY
+from data.schema.time import date_of
 from models.evaluation.label_maturity import label_maturity
 from models.evaluation.scorecard import Score, Scorecard
 from pipelines.evaluation.scorecard_view import figure
@@ -19,7 +19,6 @@ from pipelines.run_context import RunContext
 
 __all__ = ["data_section", "days_of", "flagged_measures", "funnel_of", "worries_of"]
 
-EPOCH = date(1970, 1, 1)
 FILES_SHOWN = 20
 FLAGS_SHOWN = 15
 IMMATURE = 0.95
@@ -115,7 +114,7 @@ def _immature(context: RunContext) -> list[str]:
     found = label_maturity(arrow(impressions.select(wanted).collect(engine="streaming")))
     young = [m for m in found if m.completeness < IMMATURE]
     lines = [
-        f"searches of {EPOCH + timedelta(days=m.search_day)}: the log holds about "
+        f"searches of {date_of(m.search_day)}: the log holds about "
         f"{m.completeness:.0%} ({m.low:.0%} to {m.high:.0%}) of the "
         f"{'bookings' if m.outcome == 'book' else 'contacts'} that will come"
         for m in young

@@ -10,7 +10,7 @@ import polars as pl
 
 from data.schema.tables import IMPRESSIONS, QUALITY, RECOMMENDATIONS
 from models.evaluation.scorecard import Scorecard
-from pipelines.evaluation.diagnostics import read_evidence
+from pipelines.evaluation.diagnostics import read_diagnostic
 from pipelines.evaluation.scorecard_view import metrics_shown, segments_shown
 from pipelines.reporting.charts.canvas import Picture
 from pipelines.reporting.charts.log_charts import (
@@ -70,7 +70,7 @@ def draw(
         "rates_by_day": None,
     }
     for name, (evidence, picture_of) in FROM_EVIDENCE.items():
-        frame = read_evidence(context.home, record.name, evidence)
+        frame = read_diagnostic(context.home, record.name, evidence)
         drawn[name] = None if frame is None or frame.is_empty() else picture_of(frame)
     quality = (
         context.lake.scan(QUALITY.name).collect() if context.lake.exists(QUALITY.name) else None

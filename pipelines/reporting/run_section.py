@@ -12,9 +12,9 @@ from data.errors import DataError
 from data.schema.tables import RECOMMENDATIONS, Stage
 from models.evaluation.scorecard import Scorecard
 from pipelines.config.home import Home
-from pipelines.evaluation.diagnostics import read_evidence
+from pipelines.evaluation.diagnostics import read_diagnostic
 from pipelines.evaluation.scorecard_view import figure, metrics_shown
-from pipelines.promotion.decision import Decision
+from pipelines.promotion.decision import GateDecision
 from pipelines.run_context import RunContext
 from pipelines.training.run_record import RunRecord, read_record
 
@@ -25,7 +25,7 @@ GUESTS = 2
 MARKS = {True: "holds", False: "FAILS", None: "not measured"}
 
 
-def decision_of(decision: Decision | None) -> dict[str, Any] | None:
+def decision_of(decision: GateDecision | None) -> dict[str, Any] | None:
     """The gate's decision as a table of what it looked at."""
     if decision is None:
         return None
@@ -76,7 +76,7 @@ def changes_of(context: RunContext, record: RunRecord, scorecard: Scorecard) -> 
 
 def searches_of(context: RunContext, record: RunRecord) -> list[dict[str, Any]]:
     """Searches of the test window: as shown, as ranked, and why."""
-    frame = read_evidence(context.home, record.name, "examples")
+    frame = read_diagnostic(context.home, record.name, "examples")
     if frame is None:
         return []
     return [_search(group) for group in frame.partition_by("id_search", maintain_order=True)]

@@ -17,7 +17,7 @@ from pipelines.evaluation.scorecard_view import (
     segments_shown,
     table_rows,
 )
-from pipelines.promotion.decision import Decision
+from pipelines.promotion.decision import GateDecision
 from pipelines.promotion.promote import read_decision
 from pipelines.reporting.charts.canvas import Picture
 from pipelines.reporting.data_section import (
@@ -109,7 +109,7 @@ def _scores(scorecard: Scorecard) -> dict[str, Any]:
 
 
 def _cards(
-    context: RunContext, scorecard: Scorecard, decision: Decision | None
+    context: RunContext, scorecard: Scorecard, decision: GateDecision | None
 ) -> list[dict[str, str]]:
     """The minute's reading: how good, promoted or not, what is odd, what was published."""
     metric, heading = list(metrics_shown(scorecard).items())[1]

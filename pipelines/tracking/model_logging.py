@@ -13,7 +13,7 @@ import pyarrow.types as pt
 
 from data.lake.checksums import sha256_of_folder
 from data.schema.tables import CARRIED
-from models.baselines.implicit_als import Collaborative
+from models.baselines.implicit_als import ImplicitALS
 from models.ranker import Ranker
 from models.recommender import Recommender, top_k
 from models.two_tower.recommender import TwoTower
@@ -91,7 +91,7 @@ def _metrics(model: Recommender) -> Iterator[tuple[str, float, int]]:
             yield "rounds", rounds, bag
             if ndcg is not None:
                 yield f"valid_ndcg_at_{model.config.k}", ndcg, bag
-    if isinstance(model, Collaborative):
+    if isinstance(model, ImplicitALS):
         for step, (_, recall) in enumerate(model.trials):
             yield f"valid_recall_at_{model.k}", recall, step
 

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import psutil
 
-__all__ = ["facts_of_this_program"]
+__all__ = ["run_environment"]
 
 PACKAGES = ("lightgbm", "torch", "implicit", "polars", "deltalake", "mlflow", "prefect")
 
 
-def facts_of_this_program(checkout: Path) -> dict[str, str]:
+def run_environment(checkout: Path) -> dict[str, str]:
     """Name → value; of what cannot be found out (no git, no lock) there is no entry."""
     facts = {
         "stayrank.version": version("stayrank"),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from data.schema.feature_set import FeatureSet
 from models.baselines.heuristics import BestRated, Cheapest, Popularity, Random
-from models.baselines.implicit_als import ALS_VARIANTS, Collaborative, CollaborativeConfig
+from models.baselines.implicit_als import ALS_VARIANTS, ImplicitALS, ImplicitALSConfig
 from models.funnel.funnel_model import FunnelConfig, FunnelModel
 from models.ranker import Ranker, RankerConfig
 from models.recommender import Recommender
@@ -19,9 +19,9 @@ from pipelines.config.settings import Settings, SettingsError
 from pipelines.run_context import config_of
 
 __all__ = [
-    "ADVISERS",
     "BASELINES",
     "MODEL_NAMES",
+    "SERVING_MODELS",
     "check_settings",
     "load_recommender",
     "make_recommender",
@@ -31,11 +31,11 @@ __all__ = [
 
 BASELINES = ("random", "cheapest", "best_rated", "popularity")
 # The models that a recommendation is made with.
-ADVISERS = ("two_tower", "ranker")
+SERVING_MODELS = ("two_tower", "ranker")
 MODEL_NAMES = (*BASELINES, "als", "two_tower", "funnel", "stacked", "ranker")
 
 _STACKED: dict[str, Callable[[Path], Recommender]] = {
-    "als": Collaborative.load,
+    "als": ImplicitALS.load,
     "two_tower": TwoTower.load,
 }
 _LOADERS: dict[str, Callable[[Path], Recommender]] = {
@@ -43,7 +43,7 @@ _LOADERS: dict[str, Callable[[Path], Recommender]] = {
     "cheapest": Cheapest.load,
     "best_rated": BestRated.load,
     "popularity": Popularity.load,
-    "als": Collaborative.load,
+    "als": ImplicitALS.load,
     "two_tower": TwoTower.load,
     "funnel": FunnelModel.load,
     "stacked": lambda folder: Stacked.load(folder, _STACKED),
@@ -98,11 +98,11 @@ def check_settings(settings: Settings, *, for_recommending: bool = False) -> Non
     trained.
     """
     names = names_of(["all"], settings)
-    absent = [name for name in ADVISERS if for_recommending and name not in names]
+    absent = [name for name in SERVING_MODELS if for_recommending and name not in names]
     if absent:
         raise SettingsError(
-            f"setting models = {settings.models}: recommending needs {' and '.join(ADVISERS)}; "
-            f"add {', '.join(absent)}"
+            f"setting models = {settings.models}: recommending needs "
+            f"{' and '.join(SERVING_MODELS)}; add {', '.join(absent)}"
         )
     _als(settings)
     _two_tower(settings)
@@ -126,10 +126,10 @@ def tuned_names(names: Sequence[str], settings: Settings) -> tuple[str, ...]:
     return tuple(name for name in names if name in searching)
 
 
-def _als(settings: Settings) -> Collaborative:
+def _als(settings: Settings) -> ImplicitALS:
     if settings.als:
-        return Collaborative((config_of(CollaborativeConfig, "als", settings.als),))
-    return Collaborative(ALS_VARIANTS)
+        return ImplicitALS((config_of(ImplicitALSConfig, "als", settings.als),))
+    return ImplicitALS(ALS_VARIANTS)
 
 
 def _two_tower(settings: Settings) -> TwoTower:

@@ -29,7 +29,7 @@ from pipelines.feature_table.training_rows import attribute_columns, training_ro
 from pipelines.run_context import RunContext
 from pipelines.tracking.model_checksums import write_manifest
 from pipelines.tracking.model_logging import Curve, log_trained
-from pipelines.tracking.run_environment import facts_of_this_program
+from pipelines.tracking.run_environment import run_environment
 from pipelines.tracking.tracking import InputTable
 from pipelines.training.exposure_policy import choose_exposure
 from pipelines.training.model_factory import (
@@ -118,7 +118,7 @@ def _start_parent(
     """The MLflow run of the whole pipeline run, with what it read and what made it."""
     tracking = context.tracking
     tracking.end_abandoned()
-    facts = facts_of_this_program(Path(__file__).parents[2]) | {"stayrank.run": name}
+    facts = run_environment(Path(__file__).parents[2]) | {"stayrank.run": name}
     parent = tracking.start_run(_title(rows.train, windows), tags=facts)
     described = {
         "windows": windows.describe(),

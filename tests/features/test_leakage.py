@@ -16,7 +16,7 @@ from data.schema.feature_set import FeatureSet
 from features.build import ALL_FEATURES, available_features, build_features
 from features.build_in_blocks import build_by_day
 from features.history import lazy_aggregates, point_in_time, stage_aggregates
-from features.history.aggregation import Ledger
+from features.history.aggregation import HistoryAggregation
 from tests.features.worlds import DAY_S, FIRST_DAY, differences, random_impressions
 
 HISTORY_GROUPS = tuple(dict.fromkeys(f.group for f in ALL_FEATURES if f.is_history))
@@ -176,27 +176,29 @@ def test_another_future_leaves_the_build_by_day_bit_identical(
     assert differences(honest, tampered) == []
 
 
-def test_suite_catches_books_that_let_the_same_second_through(
+def test_suite_catches_streaming_aggregates_that_let_the_same_second_through(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    honest = stage_aggregates.own_reach
+    honest = stage_aggregates.totals_before_each_row
 
     def too_early(asked: Any, own: Any) -> Any:
         sums, latest, per_key = honest(asked, own)
         return [s + amount for s, amount in zip(sums, own.sums, strict=True)], latest, per_key
 
-    monkeypatch.setattr(stage_aggregates, "own_reach", too_early)
+    monkeypatch.setattr(stage_aggregates, "totals_before_each_row", too_early)
     t = time_of(0.6)
     other = with_another_future(world(), t, 1)
     assert differences(built_by_day(world(), t), built_by_day(other, t)) != []
 
 
-def _with_own_time(per_time: Any, ledger: Ledger) -> Any:
+def _with_own_time(per_time: Any, aggregation: HistoryAggregation) -> Any:
     sums = {
-        t.name: nw.col(t.name).cum_sum().over(*ledger.key, order_by="_at") for t in ledger.tallies
+        t.name: nw.col(t.name).cum_sum().over(*aggregation.key, order_by="_at")
+        for t in aggregation.aggregates
     }
     running = {
-        e.name: nw.col(e.name).cum_max().over(*ledger.key, order_by="_at") for e in ledger.latest
+        e.name: nw.col(e.name).cum_max().over(*aggregation.key, order_by="_at")
+        for e in aggregation.latest
     }
     return per_time.with_columns(**sums, **running)
 

@@ -9,7 +9,7 @@ import pytest
 
 from data.schema.feature_set import Feature, FeatureSet
 from models.baselines.heuristics import Random
-from models.baselines.implicit_als import Collaborative, CollaborativeConfig
+from models.baselines.implicit_als import ImplicitALS, ImplicitALSConfig
 from models.evaluation.validation_metric import validation_ndcg
 from models.ranker import Ranker, RankerConfig
 from tests.models.worlds import FEATURES, windows, world
@@ -47,7 +47,7 @@ def test_ranker_falls_to_chance_on_shuffled_labels() -> None:
 def test_als_learns_a_guests_taste() -> None:
     train, valid, test = windows(world(searches=1500))
     known = test.filter(pc.is_valid(test["id_user"]))
-    als = Collaborative([CollaborativeConfig(factors=8)]).fit(train, valid)
+    als = ImplicitALS([ImplicitALSConfig(factors=8)]).fit(train, valid)
     mean, spread = _chance(known)
 
     assert validation_ndcg(known, als.score(known)) > mean + 3 * spread
@@ -55,7 +55,7 @@ def test_als_learns_a_guests_taste() -> None:
 
 def test_als_falls_to_chance_on_shuffled_labels() -> None:
     train, valid, test = windows(world(shuffled=True, searches=2000))
-    als = Collaborative([CollaborativeConfig(factors=8)]).fit(train, valid)
+    als = ImplicitALS([ImplicitALSConfig(factors=8)]).fit(train, valid)
     mean, spread = _chance(test)
 
     assert abs(validation_ndcg(test, als.score(test)) - mean) < 3 * spread

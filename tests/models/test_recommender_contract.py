@@ -11,10 +11,10 @@ import pyarrow as pa
 import pytest
 
 from models.baselines.heuristics import BestRated, Cheapest, Popularity, Random
-from models.baselines.implicit_als import Collaborative, CollaborativeConfig
+from models.baselines.implicit_als import ImplicitALS, ImplicitALSConfig
 from models.funnel.funnel_model import FunnelConfig, FunnelModel
 from models.linear.blend import Blend, BlendConfig
-from models.linear.linear_ranker import ListwiseLinear
+from models.linear.linear_ranker import LinearRanker
 from models.ranker import Ranker, RankerConfig
 from models.recommender import Recommender, top_k
 from tests.models.two_tower_case import TWO_TOWER
@@ -27,13 +27,11 @@ QUICK_FUNNEL = FunnelConfig(max_rounds=10, min_rows_per_leaf=5, num_leaves=5)
 
 
 def _als() -> Recommender:
-    return Collaborative(
-        [CollaborativeConfig(factors=f, iterations=4, threads=1) for f in (4, 8)], k=5
-    )
+    return ImplicitALS([ImplicitALSConfig(factors=f, iterations=4, threads=1) for f in (4, 8)], k=5)
 
 
 def _bpr() -> Recommender:
-    return Collaborative([CollaborativeConfig(algorithm="bpr", factors=4, iterations=10)])
+    return ImplicitALS([ImplicitALSConfig(algorithm="bpr", factors=4, iterations=10)])
 
 
 @dataclass(frozen=True)
@@ -51,8 +49,8 @@ CASES = [
     Case("cheapest", Cheapest, "listing_total_price", Cheapest.load),
     Case("best_rated", BestRated, "listing_review_rating", BestRated.load),
     Case("popularity", Popularity, "id_listing", Popularity.load),
-    Case("als", _als, "id_user", Collaborative.load),
-    Case("bpr", _bpr, "id_user", Collaborative.load),
+    Case("als", _als, "id_user", ImplicitALS.load),
+    Case("bpr", _bpr, "id_user", ImplicitALS.load),
     Case("ranker", lambda: Ranker(FEATURES, QUICK_RANKER), "x_signal", Ranker.load),
     Case(
         "ranker_dart_bagged",
@@ -65,7 +63,7 @@ CASES = [
         "listing_room_type",
         Ranker.load,
     ),
-    Case("linear", lambda: ListwiseLinear(FEATURES), "x_signal", ListwiseLinear.load),
+    Case("linear", lambda: LinearRanker(FEATURES), "x_signal", LinearRanker.load),
     Case(
         "blend",
         lambda: Blend(FEATURES, BlendConfig(trees=QUICK_RANKER)),

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from models.baselines.implicit_als import Collaborative, CollaborativeConfig
+from models.baselines.implicit_als import ImplicitALS, ImplicitALSConfig
 from models.evaluation.validation_metric import UTILITIES, validation_ndcg
 from models.ranker import Ranker, RankerConfig
 from models.stacking import Stacked
@@ -17,9 +17,9 @@ from tests.models.worlds import FEATURES, FIRST_DAY, windows, world
 CONFIG = RankerConfig(max_rounds=60, patience=60, min_rows_per_leaf=20, num_leaves=7)
 
 
-def _als() -> Collaborative:
+def _als() -> ImplicitALS:
     # Far more factors than areas: it remembers who took what, which is what leaks.
-    return Collaborative([CollaborativeConfig(factors=48, iterations=15, threads=1)], k=5)
+    return ImplicitALS([ImplicitALSConfig(factors=48, iterations=15, threads=1)], k=5)
 
 
 @pytest.fixture(scope="module")
@@ -61,12 +61,12 @@ def test_stacked_score_of_an_earlier_window_helps_where_taste_decides(rows, stac
 def test_components_never_see_the_rows_that_the_ranker_learns_from(rows) -> None:
     seen: list[int] = []
 
-    class Spy(Collaborative):
+    class Spy(ImplicitALS):
         def fit(self, train: pa.Table, valid: pa.Table) -> Spy:
             seen.extend([*train["search_day"].to_pylist(), *valid["search_day"].to_pylist()])
             return super().fit(train, valid)
 
-    model = Stacked(FEATURES, {"als": Spy([CollaborativeConfig(factors=4)], k=5)}, CONFIG)
+    model = Stacked(FEATURES, {"als": Spy([ImplicitALSConfig(factors=4)], k=5)}, CONFIG)
     model.fit(rows[0], rows[1])
 
     assert max(seen) == FIRST_DAY + 2
@@ -81,7 +81,7 @@ def test_two_training_days_are_too_few(rows) -> None:
 
 def test_saved_stack_scores_the_same(rows, stacked, tmp_path) -> None:
     stacked.save(tmp_path)
-    loaded = Stacked.load(tmp_path, {"als": Collaborative.load})
+    loaded = Stacked.load(tmp_path, {"als": ImplicitALS.load})
 
     np.testing.assert_allclose(loaded.score(rows[2]), stacked.score(rows[2]))
 

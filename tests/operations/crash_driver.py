@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.batch.daily import DAILY
-from pipelines.batch.journal import Batch, Kind, Stage, perform
+from pipelines.batch.journal import Batch, BatchStage, Kind, perform
 from pipelines.batch.run_batch import new_id, run_batch
 from pipelines.batch.weekly import WEEKLY
 from pipelines.config.settings import load_settings
@@ -37,7 +37,7 @@ def work(home: Path, logs: TwoWeeks) -> None:
     """The first day, its weekly training, the second day; each log arrives in one rename."""
     context = context_in(home, load_settings(**SMALL))
 
-    def told(batch: Batch, stage: Stage) -> Mapping[str, Any]:
+    def told(batch: Batch, stage: BatchStage) -> Mapping[str, Any]:
         if stage.name not in batch.results:
             say(f"stage {batch.kind} {batch.day} {stage.name}")
         return perform(batch, stage)

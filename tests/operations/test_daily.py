@@ -15,7 +15,7 @@ from pydantic import SecretStr
 
 from data.errors import DataError, LakeBusyError
 from data.lake.lock import file_lock
-from pipelines.batch.journal import Batch, Stage
+from pipelines.batch.journal import Batch, BatchStage
 from pipelines.batch.run_batch import new_id, run_batch
 from pipelines.recommendation.published_pointer import published_rows, read_published
 from pipelines.run_context import RunContext
@@ -144,7 +144,7 @@ def test_a_second_start_waits_and_finds_the_day_done(after_first_day: MakeContex
         done.append(batch.id)
         return {}
 
-    stages = (Stage(name="only", work=slowly),)
+    stages = (BatchStage(name="only", work=slowly),)
 
     def start() -> None:
         batch = Batch(context=context, kind="daily", day=NEXT, id=new_id())

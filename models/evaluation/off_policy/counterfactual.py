@@ -28,7 +28,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from models.evaluation.arranged_rows import Judged, judge
+from models.evaluation.arranged_rows import ArrangedRows, arrange_rows
 from models.evaluation.arrays import Floats, Integers, Mask
 from models.evaluation.off_policy.reward_model import fitted_rewards, position_rates
 from models.evaluation.ratio_metric import Measure
@@ -94,7 +94,7 @@ class RandomSlice:
         propensity: chance that it was shown there; shape (N,).
     """
 
-    judged: Judged
+    judged: ArrangedRows
     chosen: Integers
     position: Integers
     propensity: Floats
@@ -138,7 +138,7 @@ def random_slice(rows: pa.Table) -> RandomSlice:
     if not len(chosen):
         raise ValueError("no search of this log was shown in random order with propensities")
     taken = rows.take(pa.array(chosen))
-    judged = judge(taken)
+    judged = arrange_rows(taken)
     propensity = numbers(taken, judged, "propensity")
     if not (propensity > 0).all():
         raise ValueError("a row was shown with propensity 0: it cannot have been")
@@ -240,7 +240,7 @@ def _earned(
 
 
 def _bootstrapped(
-    judged: Judged, measures: list[Measure], config: CounterfactualConfig
+    judged: ArrangedRows, measures: list[Measure], config: CounterfactualConfig
 ) -> tuple[Floats, Floats]:
     """Values (M,) and replicates (R, M) of the measures."""
     top, bottom = (

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from models.evaluation.arranged_rows import Judged
+from models.evaluation.arranged_rows import ArrangedRows
 from models.evaluation.arrays import Floats, Integers
 from models.evaluation.significance import (
     Interval,
@@ -102,7 +102,7 @@ def team_draft(
 
 
 def interleave(
-    judged: Judged,
+    judged: ArrangedRows,
     ranks: tuple[Integers, Integers],
     clicks: Clicks,
     *,
@@ -131,13 +131,13 @@ def interleave(
     )
 
 
-def _within(judged: Judged, rows: Integers) -> Integers:
+def _within(judged: ArrangedRows, rows: Integers) -> Integers:
     """Arranged rows as columns of their search, -1 past the end."""
     return np.where(rows >= 0, rows - judged.starts[:, None], -1)
 
 
 def _share(
-    judged: Judged,
+    judged: ArrangedRows,
     won: Floats,
     counted: Floats,
     rng: np.random.Generator,

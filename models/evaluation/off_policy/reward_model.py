@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.evaluation.arranged_rows import Judged
+from models.evaluation.arranged_rows import ArrangedRows
 from models.evaluation.arrays import Floats, Integers
 
 __all__ = ["fitted_rewards", "position_rates"]
@@ -52,7 +52,7 @@ def _power_law(count: Floats, total: Floats) -> Floats:
 
 
 def fitted_rewards(
-    judged: Judged, *, rewards: Floats, position: Integers, ranks: Integers, bins: int
+    judged: ArrangedRows, *, rewards: Floats, position: Integers, ranks: Integers, bins: int
 ) -> tuple[Floats, Floats]:
     """Predicted reward of each row in the model's place and in its old one; both (N,).
 

@@ -83,7 +83,7 @@ class Positives:
         head_P: which head of the query tower learns it; 0 where there is one.
         hard_start_P, hard_count_P: where the listings of the same journey that went less
             far (shown and never clicked; clicked and never booked) stand in
-            ``TrainData.hard``, and how many they are.
+            ``TrainingSet.hard``, and how many they are.
     """
 
     search_P: IntArray

@@ -17,6 +17,7 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
+from data.schema.geo import EARTH_RADIUS_KM
 from models.two_tower.inputs.numeric_inputs import column_values
 from models.two_tower.inputs.vocabulary import Vocabulary
 
@@ -28,7 +29,6 @@ Rows = slice | Tensor
 # (rows of searches, rows of listings) -> boolean mask (queries, listings)
 Allowed = Callable[[slice, slice], Tensor]
 
-_EARTH_KM = 6371.0088
 
 # listing column, search column: the listing's value must be at least the search's
 _AT_LEAST = (
@@ -79,7 +79,7 @@ class Eligibility:
             at_most=_pairs(_AT_MOST, queries, catalogue),
             place_Q3=_on_sphere(queries, "query_center_lat", "query_center_lng"),
             place_L3=_on_sphere(catalogue, "listing_lat", "listing_lng"),
-            chord_Q=2 * torch.sin(_column(queries, "query_radius") / (2 * _EARTH_KM)),
+            chord_Q=2 * torch.sin(_column(queries, "query_radius") / (2 * EARTH_RADIUS_KM)),
         )
 
     @property

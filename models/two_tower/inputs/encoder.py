@@ -11,8 +11,8 @@ import pyarrow.compute as pc
 
 from models.two_tower.config import TowerConfig
 from models.two_tower.inputs.arrays import FloatArray, IntArray, ListingArrays, QueryArrays
-from models.two_tower.inputs.guest_history import Events
-from models.two_tower.inputs.location_inputs import Geography
+from models.two_tower.inputs.guest_history import GuestEvents
+from models.two_tower.inputs.location_inputs import LocationInputs
 from models.two_tower.inputs.numeric_inputs import (
     LISTING_CATEGORIES,
     LISTING_NUMBERS,
@@ -64,8 +64,8 @@ class Encoder:
     categories: dict[str, Vocabulary]
     query_numbers: NumberScaler
     listing_numbers: NumberScaler
-    listing_place: Geography | None
-    query_place: Geography | None
+    listing_place: LocationInputs | None
+    query_place: LocationInputs | None
     history_length: int
 
     @classmethod
@@ -105,7 +105,7 @@ class Encoder:
         place = self.listing_place.input_names if self.listing_place else ()
         return (*self.listing_numbers.input_names, *place)
 
-    def queries(self, searches: pa.Table, events: Events) -> QueryArrays:
+    def queries(self, searches: pa.Table, events: GuestEvents) -> QueryArrays:
         """One encoded search per row of ``searches``, with the guest's past as of it.
 
         Raises ``ValueError`` naming a column that the fit had and these rows lack.
@@ -197,7 +197,7 @@ class Encoder:
         place = values["listing_place"]
         geography = None
         if place is not None:
-            geography = Geography(**{key: tuple(entry) for key, entry in place.items()})
+            geography = LocationInputs(**{key: tuple(entry) for key, entry in place.items()})
         return cls(
             listings=listings,
             markets=Vocabulary.from_list(values["markets"]),
@@ -213,18 +213,18 @@ class Encoder:
         )
 
 
-def _fit_place(listings: pa.Table, markets: Vocabulary) -> Geography | None:
+def _fit_place(listings: pa.Table, markets: Vocabulary) -> LocationInputs | None:
     if not set(_LISTING_PLACE) <= set(listings.column_names):
         return None
     lat, lng = (column_values(listings, name) for name in _LISTING_PLACE)
     if lat is None or lng is None:
         return None
     if markets.size == 1:
-        return Geography.fit(lat, lng, np.ones(len(lat), dtype=np.int64), 2)
-    return Geography.fit(lat, lng, markets.index(listings["market"]), markets.size)
+        return LocationInputs.fit(lat, lng, np.ones(len(lat), dtype=np.int64), 2)
+    return LocationInputs.fit(lat, lng, markets.index(listings["market"]), markets.size)
 
 
-def _place_mapping(place: Geography | None) -> dict[str, Any] | None:
+def _place_mapping(place: LocationInputs | None) -> dict[str, Any] | None:
     if place is None:
         return None
     return {"latitudes": place.latitudes, "longitudes": place.longitudes}

@@ -1,8 +1,8 @@
 """The guest's past as of each search: the last events that were already known.
 
-The rule, in integers: an event is visible to a search iff ``known_s < search_s``. A click
-is known at its own search's second, a contact or booking from the day after it, so at
-``(day + 1) * 86400 - 1``. Two searches of one guest in one minute do not know each other.
+An event is visible to a search if and only if ``known_s < search_s``
+(:mod:`data.schema.event_visibility`), so two searches of one guest in one second do not know
+each other.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from data.schema.tables import BOOKED, CLICKED, CONTACTED
+from data.schema.event_visibility import OUTCOME_DAY, known_s_of_day
+from data.schema.tables import CLICKED
 from models.two_tower.inputs.arrays import IntArray
 from models.two_tower.inputs.vocabulary import Vocabulary, as_text
 
-__all__ = ["EVENT_COLUMNS", "Events", "History", "events_of"]
+__all__ = ["EVENT_COLUMNS", "GuestEvents", "History", "events_of"]
 
-_DAY_S = 86_400
 EVENT_COLUMNS = ("id_user", "id_listing", "known_s", "event_stage")
 
 _SCHEMA = pa.schema(
@@ -45,10 +45,6 @@ def _event_table(rows: pa.Table, known_s: pa.ChunkedArray, stage: int) -> pa.Tab
     )
 
 
-def _end_of_day(day: pa.ChunkedArray) -> pa.ChunkedArray:
-    return pc.subtract(pc.multiply(pc.add(day.cast(pa.int64()), 1), _DAY_S), 1)
-
-
 def events_of(rows: pa.Table) -> pa.Table:
     """The clicks, contacts and bookings in these impressions, each with its ``known_s``.
 
@@ -59,11 +55,12 @@ def events_of(rows: pa.Table) -> pa.Table:
         return _SCHEMA.empty_table()
     acted = rows.filter(pc.and_(pc.is_valid(rows["id_user"]), pc.greater(rows["stage"], 0)))
     tables = [_event_table(acted, acted["search_s"], CLICKED)]
-    for column, stage in (("contact_day", CONTACTED), ("book_day", BOOKED)):
+    for stage, column in OUTCOME_DAY.items():
         if column in rows.column_names:
             known = pc.and_(pc.is_valid(acted[column]), pc.greater_equal(acted["stage"], stage))
             happened = acted.filter(known)
-            tables.append(_event_table(happened, _end_of_day(happened[column]), stage))
+            known_s = known_s_of_day(happened[column].to_numpy().astype(np.int64))
+            tables.append(_event_table(happened, pa.chunked_array([known_s]), stage))
     return pa.concat_tables(tables)
 
 
@@ -76,7 +73,7 @@ class History:
 
 
 @dataclass(frozen=True)
-class Events:
+class GuestEvents:
     """Known events, sorted by guest and by when they became known.
 
     Attributes:

@@ -13,12 +13,12 @@ from typing import Any, Self
 import numpy as np
 import pyarrow as pa
 
+from data.schema.geo import KM_PER_DEGREE
 from models.two_tower.inputs.arrays import FloatArray, IntArray
 from models.two_tower.inputs.numeric_inputs import column_values
 
-__all__ = ["Geography"]
+__all__ = ["LocationInputs"]
 
-_KM_PER_DEGREE = 111.195
 _WAVELENGTHS_KM = (2.0, 5.0, 12.0, 30.0, 75.0)
 _DIRECTIONS = 4
 # The plain offsets are read in units of this many km, and held within five of them.
@@ -29,7 +29,7 @@ _Places = np.ndarray[Any, np.dtype[np.float64]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Geography:
+class LocationInputs:
     """Centre (latitude, longitude in degrees) of each market; index 0 = unseen market."""
 
     latitudes: tuple[float, ...]
@@ -68,9 +68,9 @@ class Geography:
         centre_lat = np.asarray(self.latitudes)[market]
         centre_lng = np.asarray(self.longitudes)[market]
         missing = ~(np.isfinite(lat) & np.isfinite(lng))
-        north = np.where(missing, 0.0, (lat - centre_lat) * _KM_PER_DEGREE)
+        north = np.where(missing, 0.0, (lat - centre_lat) * KM_PER_DEGREE)
         shrink = np.cos(np.radians(centre_lat))
-        east = np.where(missing, 0.0, (lng - centre_lng) * _KM_PER_DEGREE * shrink)
+        east = np.where(missing, 0.0, (lng - centre_lng) * KM_PER_DEGREE * shrink)
         offsets = [
             np.clip(north / _OFFSET_KM, -_OFFSET_LIMIT, _OFFSET_LIMIT),
             np.clip(east / _OFFSET_KM, -_OFFSET_LIMIT, _OFFSET_LIMIT),

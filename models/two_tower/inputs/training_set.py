@@ -19,14 +19,14 @@ from models.two_tower.inputs.arrays import (
 )
 from models.two_tower.inputs.eligibility import Eligibility
 from models.two_tower.inputs.encoder import Encoder, one_per
-from models.two_tower.inputs.guest_history import Events
+from models.two_tower.inputs.guest_history import GuestEvents
 from models.two_tower.inputs.vocabulary import Vocabulary
 
-__all__ = ["TrainData", "encode_log"]
+__all__ = ["TrainingSet", "encode_log"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainData:
+class TrainingSet:
     """Flat arrays of one log.
 
     Attributes:
@@ -54,12 +54,12 @@ class TrainData:
 def encode_log(
     rows: pa.Table,
     encoder: Encoder,
-    events: Events,
+    events: GuestEvents,
     config: TrainConfig,
     *,
     heads: int = 1,
     hides_positive: bool = False,
-) -> TrainData:
+) -> TrainingSet:
     """Encode impressions (:func:`models.two_tower.inputs.encoder.sorted_rows` first).
 
     With ``heads`` above 1 a row teaches each stage that it reached, to that stage's head.
@@ -74,7 +74,7 @@ def encode_log(
     search = Vocabulary.of([acted["id_search"]]).index(acted["id_search"]) - 1
     journeys = _Journeys.of(rows, listing, stage)
     start, count = journeys.below(lessons.row, lessons.stage)
-    return TrainData(
+    return TrainingSet(
         queries=encoder.queries(searches, events),
         catalogue=encoder.catalogue(rows, last=False),
         positives=Positives(

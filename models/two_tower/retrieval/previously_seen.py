@@ -21,7 +21,7 @@ from torch import Tensor
 from models.two_tower.inputs.arrays import FloatArray, IntArray
 from models.two_tower.inputs.vocabulary import Vocabulary
 
-__all__ = ["Familiar", "Met", "merged"]
+__all__ = ["Met", "PreviouslySeen", "merged"]
 
 _NEVER = np.iinfo(np.int64).max
 
@@ -40,7 +40,7 @@ class Met:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Familiar:
+class PreviouslySeen:
     """When each guest first met each listing, sorted by guest.
 
     Attributes:

@@ -28,7 +28,7 @@ from models.two_tower.inputs.vocabulary import Vocabulary
 from models.two_tower.recommender import TwoTower
 from models.two_tower.result_tables import ranked_rows
 from models.two_tower.retrieval.ann_search import ApproximateIndex, IndexConfig, IndexRecallError
-from models.two_tower.retrieval.previously_seen import Familiar, merged
+from models.two_tower.retrieval.previously_seen import PreviouslySeen, merged
 
 __all__ = ["PLAIN", "MarketIndex", "Retriever", "RetrieverConfig"]
 
@@ -125,7 +125,9 @@ class Retriever:
         self.listing_LD[:, appeal] += added_L[:, None] / _weights(model)
         self.markets = {place.market: place for place in self._built(probes)}
 
-    def retrieve(self, queries: pa.Table, k: int, *, familiar: Familiar | None = None) -> pa.Table:
+    def retrieve(
+        self, queries: pa.Table, k: int, *, familiar: PreviouslySeen | None = None
+    ) -> pa.Table:
         """The ``k`` best allowed listings of each search's market.
 
         ``familiar`` tells what the guests have met, over this catalogue.
@@ -150,7 +152,7 @@ class Retriever:
         return ranked_rows(queries["id_search"], self.catalogue["id_listing"], score_QK, place_QK)
 
     def _met(
-        self, queries: pa.Table, query_QD: Tensor, bounds: Eligibility, familiar: Familiar
+        self, queries: pa.Table, query_QD: Tensor, bounds: Eligibility, familiar: PreviouslySeen
     ) -> tuple[Tensor, Tensor]:
         """Scores, the addition included, and places of the allowed listings met."""
         met = familiar.before(

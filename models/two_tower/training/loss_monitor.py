@@ -14,9 +14,9 @@ from models.two_tower.config import TrainConfig
 from models.two_tower.model import TwoTowerNet
 from models.two_tower.training.checkpoint import Progress
 from models.two_tower.training.distributed import part_of_this_process
-from models.two_tower.training.minibatches import Batch, Batches
+from models.two_tower.training.minibatches import Minibatch, Minibatches
 
-__all__ = ["LossWatch", "StepReport", "TrainingStoppedError"]
+__all__ = ["LossMonitor", "StepReport", "TrainingStoppedError"]
 
 
 class TrainingStoppedError(RuntimeError):
@@ -34,7 +34,7 @@ class StepReport:
     seconds_left: float
 
 
-class LossWatch:
+class LossMonitor:
     """Collects the losses; looks at them each step on a CPU, every so often on a GPU.
 
     Looking makes the host wait for the device, so on a GPU the losses of some steps wait
@@ -44,7 +44,7 @@ class LossWatch:
     def __init__(
         self,
         net: TwoTowerNet,
-        batches: Batches,
+        batches: Minibatches,
         config: TrainConfig,
         progress: Progress,
         report: Callable[[StepReport], None] | None,
@@ -100,7 +100,7 @@ class LossWatch:
         return f"{where}: {_culprit(self.net, self.batches, batch)}"
 
 
-def _culprit(net: TwoTowerNet, batches: Batches, batch: Batch) -> str:
+def _culprit(net: TwoTowerNet, batches: Minibatches, batch: Minibatch) -> str:
     for side, values in (("search", batch.queries["dense"]), ("listing", batch.listings["dense"])):
         names = batches.query_inputs if side == "search" else batches.listing_inputs
         bad = (~torch.isfinite(values)).any(dim=0).nonzero().flatten().tolist()

@@ -16,11 +16,11 @@ import torch
 from torch import Tensor
 
 from models.two_tower.config import TrainConfig
-from models.two_tower.inputs.training_set import TrainData
+from models.two_tower.inputs.training_set import TrainingSet
 from models.two_tower.training.losses import expected_log_count
-from models.two_tower.training.query_loader import query_feed, tensors_of
+from models.two_tower.training.query_loader import query_loader, tensors_of
 
-__all__ = ["Batch", "Batches", "Part"]
+__all__ = ["Minibatch", "Minibatches", "Part"]
 
 # Large odd constants keep the seeds of different epochs and steps apart.
 _EPOCH_STRIDE = 1_000_003
@@ -45,7 +45,7 @@ class Part:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Batch:
+class Minibatch:
     """One step.
 
     Attributes:
@@ -59,7 +59,7 @@ class Batch:
             over all processes, sum to 1.
         candidate_id_C, candidate_market_C: of this process's candidates.
         log_count_C: log of each candidate's expected draws, over all processes.
-        search_B: row of ``TrainData.queries`` of each positive.
+        search_B: row of ``TrainingSet.queries`` of each positive.
         is_full: the candidates are every listing.
     """
 
@@ -78,11 +78,11 @@ class Batch:
     is_full: bool
 
 
-class Batches:
-    """Draws the steps of a :class:`TrainData` that lies on ``device``."""
+class Minibatches:
+    """Draws the steps of a :class:`TrainingSet` that lies on ``device``."""
 
     def __init__(
-        self, data: TrainData, config: TrainConfig, *, id_dropout: float, device: torch.device
+        self, data: TrainingSet, config: TrainConfig, *, id_dropout: float, device: torch.device
     ) -> None:
         self.config = config
         self.id_dropout = id_dropout
@@ -98,7 +98,7 @@ class Batches:
         self.is_full = _takes_full_softmax(config, len(data.catalogue) - 1)
         self.batch_size = min(config.batch_size, len(data.positives))
         self.steps_per_epoch = max(1, len(data.positives) // self.batch_size)
-        self.feed = query_feed(data.queries, config, self.steps_per_epoch, device)
+        self.feed = query_loader(data.queries, config, self.steps_per_epoch, device)
         self._count_draws()
 
     def _count_draws(self) -> None:
@@ -150,7 +150,7 @@ class Batches:
         count = len(self.positives["listing"])
         return torch.randperm(count, generator=chance, device=self.device)
 
-    def draw(self, order_P: Tensor, epoch: int, step: int, part: Part) -> Batch:
+    def draw(self, order_P: Tensor, epoch: int, step: int, part: Part) -> Minibatch:
         """Step ``step`` of the epoch: the part of this process."""
         chance = self.generator(epoch, step)
         chosen_B = self._chosen(order_P, step, part)
@@ -174,7 +174,7 @@ class Batches:
             places = _sampled_layout(*touched)
         id_U = places.pop("listing_U")
         candidate_C = id_U[places["candidate_place_C"]]
-        return Batch(
+        return Minibatch(
             queries=queries,
             listings=self._listing_inputs(id_U, kept_L),
             is_hard_BH=part.of(is_hard_BH),

@@ -21,7 +21,7 @@ from torch import Tensor
 from models.two_tower.config import TrainConfig
 from models.two_tower.inputs.arrays import QueryArrays
 
-__all__ = ["Feed", "ResidentQueries", "StreamedQueries", "query_feed", "tensors_of"]
+__all__ = ["QueryLoader", "ResidentQueries", "StreamedQueries", "query_loader", "tensors_of"]
 
 # Share of the device's free memory that the searches may take; the rest is for the step.
 _MEMORY_SHARE = 0.6
@@ -30,7 +30,7 @@ _MEMORY_SHARE = 0.6
 SearchesOfStep = Callable[[int], Tensor]
 
 
-class Feed(Protocol):
+class QueryLoader(Protocol):
     """Gives the searches of a step on the training device, by name."""
 
     def rows(self, epoch: int, step: int, searches: SearchesOfStep) -> dict[str, Tensor]:
@@ -38,7 +38,9 @@ class Feed(Protocol):
         ...
 
 
-def query_feed(queries: QueryArrays, config: TrainConfig, steps: int, device: torch.device) -> Feed:
+def query_loader(
+    queries: QueryArrays, config: TrainConfig, steps: int, device: torch.device
+) -> QueryLoader:
     """The searches resident on the device where they fit, streamed where not.
 
     ``steps`` is the number of steps of an epoch.

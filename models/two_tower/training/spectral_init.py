@@ -13,7 +13,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from models.two_tower.inputs.training_set import TrainData
+from models.two_tower.inputs.training_set import TrainingSet
 from models.two_tower.model import TwoTowerNet
 
 __all__ = ["spectral_vectors", "start_from_graph"]
@@ -23,7 +23,7 @@ _OVERSAMPLE, _POWER_ITERATIONS = 8, 3
 
 
 @torch.no_grad()
-def start_from_graph(net: TwoTowerNet, data: TrainData) -> None:
+def start_from_graph(net: TwoTowerNet, data: TrainingSet) -> None:
     """Put the start vectors into the id tables of a net that has nothing but ids."""
     items, guests = net.listing.id_table, net.query.guest_table
     guest_E = torch.from_numpy(data.queries.guest_S[data.positives.search_P])

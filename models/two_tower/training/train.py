@@ -13,13 +13,13 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from models.two_tower.config import TrainConfig
-from models.two_tower.inputs.training_set import TrainData
+from models.two_tower.inputs.training_set import TrainingSet
 from models.two_tower.model import TwoTowerNet
 from models.two_tower.training.checkpoint import Progress, load_checkpoint, save_checkpoint
 from models.two_tower.training.distributed import gathered, part_of_this_process
-from models.two_tower.training.loss_monitor import LossWatch, StepReport
+from models.two_tower.training.loss_monitor import LossMonitor, StepReport
 from models.two_tower.training.losses import Candidates, contrast, journey_loss
-from models.two_tower.training.minibatches import Batch, Batches, Part
+from models.two_tower.training.minibatches import Minibatch, Minibatches, Part
 
 __all__ = ["batch_loss", "borrowed_threads", "device_of", "learning_rate", "train"]
 
@@ -57,8 +57,8 @@ def learning_rate(step: int, steps: int, config: TrainConfig) -> float:
 
 def batch_loss(
     net: nn.Module,
-    batch: Batch,
-    batches: Batches,
+    batch: Minibatch,
+    batches: Minibatches,
     config: TrainConfig,
     temperature: float,
 ) -> Tensor:
@@ -97,7 +97,7 @@ def batch_loss(
 
 def train(
     net: TwoTowerNet,
-    data: TrainData,
+    data: TrainingSet,
     config: TrainConfig,
     *,
     validate: Callable[[], float] | None = None,
@@ -119,7 +119,7 @@ def train(
     """
     device = next(net.parameters()).device
     part = part_of_this_process()
-    batches = Batches(data, config, id_dropout=net.config.id_dropout, device=device)
+    batches = Minibatches(data, config, id_dropout=net.config.id_dropout, device=device)
     optimiser = _optimiser(net, config, device)
     progress, best = Progress(), dict[str, Tensor]()
     if checkpoint and (found := load_checkpoint(checkpoint, net, optimiser)):
@@ -127,7 +127,7 @@ def train(
     keep = checkpoint if part.rank == 0 else None
     runner = _runner(net, config, part)
     steps = config.epochs * batches.steps_per_epoch
-    watch = LossWatch(net, batches, config, progress, report)
+    watch = LossMonitor(net, batches, config, progress, report)
 
     while progress.epoch < config.epochs and not _has_stalled(progress, config):
         order_P = batches.order(progress.epoch)

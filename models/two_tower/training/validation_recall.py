@@ -17,7 +17,7 @@ from models.two_tower.exact_search import exact_top_k
 from models.two_tower.inputs.arrays import IntArray, ListingArrays, QueryArrays
 from models.two_tower.inputs.eligibility import Allowed, Eligibility
 from models.two_tower.inputs.encoder import Encoder, one_per
-from models.two_tower.inputs.guest_history import Events
+from models.two_tower.inputs.guest_history import GuestEvents
 from models.two_tower.inputs.id_interactions import seen_mask
 from models.two_tower.inputs.vocabulary import Vocabulary
 from models.two_tower.model import TwoTowerNet
@@ -45,7 +45,7 @@ class Holdout:
 
 
 def holdout(
-    later: pa.Table, everything: pa.Table, encoder: Encoder, past: Events, config: TrainConfig
+    later: pa.Table, everything: pa.Table, encoder: Encoder, past: GuestEvents, config: TrainConfig
 ) -> Holdout | None:
     """Draw at most ``valid_positives`` positives of ``later``; ``None`` where it has none."""
     if not later.num_rows or "stage" not in later.column_names:

@@ -85,7 +85,7 @@ def _failing_at(call: int, work: Callable[..., object]) -> Callable[..., object]
     ("step", "call"),
     [
         *[("_erase", call) for call in range(1, 5)],
-        ("_settle_ledger", 1),
+        ("_settle_ingests", 1),
         *[("_forget_history", call) for call in range(1, 5)],
     ],
 )

@@ -8,8 +8,8 @@ from typing import Any
 import polars as pl
 import pytest
 
+from data.schema.time import DAY_S
 from features.build import available_features, build_features
-from features.history.event_times import DAY_S
 from tests.features.worlds import FIRST_DAY, impression, typed
 
 NINE, TEN = 9 * 3_600, 10 * 3_600

@@ -9,21 +9,25 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data.schema.tables import BOOKED, CLICKED, CONTACTED
-from features.formulas.history_inputs import with_measures
-from features.history.aggregation import Latest, Ledger, Tally
-from features.history.event_times import DAY_S
-from features.history.point_in_time import Past
+from data.schema.time import DAY_S
+from features.formulas.history_inputs import with_history_inputs
+from features.history.aggregation import Aggregate, HistoryAggregation, LastEventTime
+from features.history.point_in_time import EventHistory
 from tests.features.worlds import FIRST_DAY, impression, typed
 
 NINE, TEN = 9 * 3_600, 10 * 3_600
 
 
-def joined(log: pl.DataFrame, ledger: Ledger, rows: pl.DataFrame | None = None) -> pl.DataFrame:
+def joined(
+    log: pl.DataFrame, aggregation: HistoryAggregation, rows: pl.DataFrame | None = None
+) -> pl.DataFrame:
     asked = nw.from_native((log if rows is None else rows).lazy())
-    past = Past(
-        with_measures(nw.from_native(log.lazy())), asked=asked, is_asked_by_itself=rows is None
+    past = EventHistory(
+        with_history_inputs(nw.from_native(log.lazy())),
+        asked=asked,
+        is_asked_by_itself=rows is None,
     )
-    out = past.join(asked, ledger).to_native()
+    out = past.join(asked, aggregation).to_native()
     assert isinstance(out, pl.LazyFrame)
     return out.collect().sort("search_s", "id_search", "id_listing")
 
@@ -32,8 +36,9 @@ def log_of(*rows: dict[str, Any]) -> pl.DataFrame:
     return typed(list(rows))
 
 
-SEEN = Ledger(
-    key=("id_listing",), tallies=(Tally(name="seen"), Tally(name="clicks", stage=CLICKED))
+SEEN = HistoryAggregation(
+    key=("id_listing",),
+    aggregates=(Aggregate(name="seen"), Aggregate(name="clicks", stage=CLICKED)),
 )
 
 
@@ -47,17 +52,21 @@ def test_events_of_the_same_second_do_not_know_each_other() -> None:
 
 
 def test_booking_is_known_from_the_day_after() -> None:
-    books = Ledger(key=("id_listing",), tallies=(Tally(name="books", stage=BOOKED),))
+    streaming = HistoryAggregation(
+        key=("id_listing",), aggregates=(Aggregate(name="books", stage=BOOKED),)
+    )
     log = log_of(
         impression("s1", at=NINE, stage=3, book_day=FIRST_DAY + 2),
         impression("s2", at=3 * DAY_S - 1),
         impression("s3", at=3 * DAY_S),
     )
-    assert joined(log, books)["books"].to_list() == [0, 0, 1]
+    assert joined(log, streaming)["books"].to_list() == [0, 0, 1]
 
 
 def test_contact_is_known_from_the_day_after_and_apart_from_the_booking() -> None:
-    contacts = Ledger(key=("id_listing",), tallies=(Tally(name="contacts", stage=CONTACTED),))
+    contacts = HistoryAggregation(
+        key=("id_listing",), aggregates=(Aggregate(name="contacts", stage=CONTACTED),)
+    )
     log = log_of(
         impression("s1", at=NINE, stage=3, contact_day=FIRST_DAY, book_day=FIRST_DAY + 3),
         impression("s2", at=TEN, stage=3, book_day=FIRST_DAY),
@@ -67,7 +76,7 @@ def test_contact_is_known_from_the_day_after_and_apart_from_the_booking() -> Non
 
 
 def test_null_key_has_no_past_and_is_nobodys_past() -> None:
-    guests = Ledger(key=("id_user",), tallies=(Tally(name="seen"),))
+    guests = HistoryAggregation(key=("id_user",), aggregates=(Aggregate(name="seen"),))
     log = log_of(
         impression("s1", user=None, at=NINE),
         impression("s2", user=None, at=TEN),
@@ -77,20 +86,26 @@ def test_null_key_has_no_past_and_is_nobodys_past() -> None:
 
 
 def test_daily_ledger_counts_up_to_yesterday_only() -> None:
-    daily = Ledger(key=("id_listing",), tallies=(Tally(name="seen"),), every_s=DAY_S)
+    daily = HistoryAggregation(
+        key=("id_listing",), aggregates=(Aggregate(name="seen"),), refresh_s=DAY_S
+    )
     log = log_of(impression("s1", at=NINE), impression("s2", at=TEN), impression("s3", at=DAY_S))
     assert joined(log, daily)["seen"].to_list() == [0, 0, 2]
 
 
 def test_window_forgets_what_is_older() -> None:
-    window = Ledger(key=("id_listing",), tallies=(Tally(name="seen", within_s=3_600),))
+    window = HistoryAggregation(
+        key=("id_listing",), aggregates=(Aggregate(name="seen", window_s=3_600),)
+    )
     log = log_of(impression("s1", at=NINE), impression("s2", at=TEN), impression("s3", at=TEN + 1))
     # An event is in the window of an hour up to one hour after it, that second included.
     assert joined(log, window)["seen"].to_list() == [0, 1, 1]
 
 
 def test_distinct_counts_each_value_from_its_first_event() -> None:
-    guests = Ledger(key=("id_listing",), tallies=(Tally(name="guests", distinct="id_user"),))
+    guests = HistoryAggregation(
+        key=("id_listing",), aggregates=(Aggregate(name="guests", distinct="id_user"),)
+    )
     log = log_of(
         impression("s1", user="u1", at=NINE),
         impression("s2", user="u1", at=TEN),
@@ -102,7 +117,9 @@ def test_distinct_counts_each_value_from_its_first_event() -> None:
 
 
 def test_latest_is_strictly_earlier_and_null_without_an_event() -> None:
-    clicks = Ledger(key=("id_listing",), latest=(Latest(name="last", stage=CLICKED),))
+    clicks = HistoryAggregation(
+        key=("id_listing",), latest=(LastEventTime(name="last", stage=CLICKED),)
+    )
     log = log_of(
         impression("s1", at=NINE, stage=1),
         impression("s2", at=TEN, stage=0),
@@ -126,25 +143,29 @@ def test_rows_that_were_never_shown_may_ask_too() -> None:
 @pytest.mark.parametrize("outcome", ["stage", "contact_day", "book_day", "ds_book"])
 def test_summing_an_outcome_fails_when_defined(outcome: str) -> None:
     with pytest.raises(ValueError, match="outcomes are counted by stage"):
-        Tally(name="leak", of=outcome)
+        Aggregate(name="leak", of=outcome)
     with pytest.raises(ValueError, match="outcomes are counted by stage"):
-        Ledger(key=("id_listing", outcome), tallies=(Tally(name="seen"),))
+        HistoryAggregation(key=("id_listing", outcome), aggregates=(Aggregate(name="seen"),))
 
 
 def test_summing_a_fraction_is_refused() -> None:
     log = log_of(impression("s1", listing_total_price=10.5))
     with pytest.raises(ValueError, match="only integers are summed"):
         joined(
-            log, Ledger(key=("id_listing",), tallies=(Tally(name="p", of="listing_total_price"),))
+            log,
+            HistoryAggregation(
+                key=("id_listing",), aggregates=(Aggregate(name="p", of="listing_total_price"),)
+            ),
         )
 
 
 def test_what_the_log_lacks_is_left_out() -> None:
     log = log_of(impression("s1")).drop("book_day")
-    ledger = Ledger(
-        key=("id_listing",), tallies=(Tally(name="seen"), Tally(name="books", stage=BOOKED))
+    aggregation = HistoryAggregation(
+        key=("id_listing",),
+        aggregates=(Aggregate(name="seen"), Aggregate(name="books", stage=BOOKED)),
     )
-    assert {"seen", "books"} & set(joined(log, ledger).columns) == {"seen"}
+    assert {"seen", "books"} & set(joined(log, aggregation).columns) == {"seen"}
 
 
 EVENTS = st.lists(
@@ -173,19 +194,19 @@ def test_sums_equal_a_plain_loop_over_the_past(
         )
         for n, (listing, quarter, stage, c, b) in enumerate(events)
     ]  # fmt: skip
-    ledger = Ledger(
+    aggregation = HistoryAggregation(
         key=("id_listing",),
-        tallies=(
-            Tally(name="seen"),
-            Tally(name="clicks", stage=CLICKED),
-            Tally(name="contacts", stage=CONTACTED),
-            Tally(name="books", stage=BOOKED),
+        aggregates=(
+            Aggregate(name="seen"),
+            Aggregate(name="clicks", stage=CLICKED),
+            Aggregate(name="contacts", stage=CONTACTED),
+            Aggregate(name="books", stage=BOOKED),
         ),
-        latest=(Latest(name="last", stage=CLICKED),),
-        every_s=every,
+        latest=(LastEventTime(name="last", stage=CLICKED),),
+        refresh_s=every,
         is_sparse=is_sparse,
     )
-    out = joined(log_of(*rows), ledger)
+    out = joined(log_of(*rows), aggregation)
     found = {row["id_search"]: row for row in out.to_dicts()}
     for row in rows:
         expected = _by_hand(row, rows, every)

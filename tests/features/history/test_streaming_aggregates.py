@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 
 from data.schema.tables import BOOKED, CLICKED, CONTACTED
-from features.history.aggregation import Latest, Ledger, Tally
-from features.history.event_times import DAY_S
+from data.schema.time import DAY_S
+from features.history.aggregation import Aggregate, HistoryAggregation, LastEventTime
 from features.history.packed_keys import Rows
-from features.history.point_in_time import Past
-from features.history.streaming_aggregates import Books
+from features.history.point_in_time import EventHistory
+from features.history.streaming_aggregates import StreamingAggregates
 from tests.features.worlds import FIRST_DAY, differences, impression, typed
 
 EVENTS = st.lists(
@@ -30,31 +30,35 @@ EVENTS = st.lists(
     min_size=1,
     max_size=25,
 )
-LEDGER = Ledger(
+LEDGER = HistoryAggregation(
     key=("id_listing",),
-    tallies=(
-        Tally(name="seen"),
-        Tally(name="guests_of_party", of="query_num_guests"),
-        Tally(name="guests", stage=CLICKED, distinct="id_user"),
-        Tally(name="contacts", stage=CONTACTED),
-        Tally(name="books", stage=BOOKED),
+    aggregates=(
+        Aggregate(name="seen"),
+        Aggregate(name="guests_of_party", of="query_num_guests"),
+        Aggregate(name="guests", stage=CLICKED, distinct="id_user"),
+        Aggregate(name="contacts", stage=CONTACTED),
+        Aggregate(name="books", stage=BOOKED),
     ),
     latest=(
-        Latest(name="last_search"),
-        Latest(name="last_click", stage=CLICKED),
-        Latest(name="last_booking", stage=BOOKED),
+        LastEventTime(name="last_search"),
+        LastEventTime(name="last_click", stage=CLICKED),
+        LastEventTime(name="last_booking", stage=BOOKED),
     ),
 )
-WINDOW = Ledger(
+WINDOW = HistoryAggregation(
     key=("id_listing",),
-    tallies=(Tally(name="seen", within_s=DAY_S), Tally(name="clicks", stage=CLICKED)),
-    every_s=6 * 3_600,
+    aggregates=(Aggregate(name="seen", window_s=DAY_S), Aggregate(name="clicks", stage=CLICKED)),
+    refresh_s=6 * 3_600,
 )
-PAIR = Ledger(
-    key=("id_user", "id_listing"), tallies=(Tally(name="seen"),), every_s=1, is_sparse=True
+PAIR = HistoryAggregation(
+    key=("id_user", "id_listing"), aggregates=(Aggregate(name="seen"),), refresh_s=1, is_sparse=True
 )
-HOURLY = Ledger(key=("id_listing",), tallies=LEDGER.tallies, latest=LEDGER.latest, every_s=7_200)
-DAILY = Ledger(key=("id_listing", "query_num_guests"), tallies=LEDGER.tallies, every_s=DAY_S)
+HOURLY = HistoryAggregation(
+    key=("id_listing",), aggregates=LEDGER.aggregates, latest=LEDGER.latest, refresh_s=7_200
+)
+DAILY = HistoryAggregation(
+    key=("id_listing", "query_num_guests"), aggregates=LEDGER.aggregates, refresh_s=DAY_S
+)
 
 
 def log_of(events: list[Any]) -> pl.DataFrame:
@@ -71,38 +75,40 @@ def log_of(events: list[Any]) -> pl.DataFrame:
     )  # fmt: skip
 
 
-def at_once(log: pl.DataFrame, ledger: Ledger) -> pl.DataFrame:
+def at_once(log: pl.DataFrame, aggregation: HistoryAggregation) -> pl.DataFrame:
     asked = nw.from_native(log.lazy())
-    joined = Past(asked, asked=asked, is_asked_by_itself=True).join(asked, ledger)
+    joined = EventHistory(asked, asked=asked, is_asked_by_itself=True).join(asked, aggregation)
     found: pl.DataFrame = joined.collect().to_native()
-    return found.sort("id_search").select("id_search", *ledger.names)
+    return found.sort("id_search").select("id_search", *aggregation.names)
 
 
-def in_blocks(log: pl.DataFrame, ledger: Ledger, size: int, built: int) -> pl.DataFrame:
+def in_blocks(
+    log: pl.DataFrame, aggregation: HistoryAggregation, size: int, built: int
+) -> pl.DataFrame:
     """Blocks of ``size`` times each; those before the ``built``-th are only posted."""
     times = log["search_s"].unique().sort()
-    books, found = Books(), []
-    books.answer(ledger, none := Rows(log.head(0)), none)
+    streaming, found = StreamingAggregates(), []
+    streaming.answer(aggregation, none := Rows(log.head(0)), none)
     for number, first in enumerate(range(0, len(times), size)):
         block = log.filter(pl.col("search_s").is_in(times[first : first + size].implode()))
         if number < built:
-            books.post(block, int(times[min(size * built, len(times) - 1)]))
+            streaming.post(block, int(times[min(size * built, len(times) - 1)]))
             continue
         rows = Rows(block)
-        found.append(block.select("id_search").hstack(books.answer(ledger, rows, rows)))
+        found.append(block.select("id_search").hstack(streaming.answer(aggregation, rows, rows)))
     return pl.concat(found).sort("id_search") if found else pl.DataFrame()
 
 
-@pytest.mark.parametrize("ledger", [LEDGER, WINDOW, PAIR, HOURLY, DAILY])
+@pytest.mark.parametrize("aggregation", [LEDGER, WINDOW, PAIR, HOURLY, DAILY])
 @settings(max_examples=40, deadline=None, derandomize=True)
 @given(events=EVENTS, size=st.integers(1, 6), built=st.integers(0, 3))
 def test_blocks_of_any_size_give_the_sums_of_all_at_once(
-    ledger: Ledger, events: list[Any], size: int, built: int
+    aggregation: HistoryAggregation, events: list[Any], size: int, built: int
 ) -> None:
     log = log_of(events)
-    found = in_blocks(log, ledger, size, built)
+    found = in_blocks(log, aggregation, size, built)
     if found.height:
-        whole = at_once(log, ledger)
+        whole = at_once(log, aggregation)
         expected = whole.filter(pl.col("id_search").is_in(found["id_search"].implode()))
         assert differences(found, expected) == []
 

@@ -12,10 +12,10 @@ import pytest
 from scipy.sparse import csr_matrix
 
 from models.baselines.exact_retrieval import Catalogue, recall_at_k
-from models.baselines.implicit_als import Collaborative, CollaborativeConfig, factorise
+from models.baselines.implicit_als import ImplicitALS, ImplicitALSConfig, factorise
 from tests.models.worlds import replaced, windows, world
 
-CONFIG = CollaborativeConfig(factors=8, threads=1)
+CONFIG = ImplicitALSConfig(factors=8, threads=1)
 MOVIELENS = (
     Path(__file__).resolve().parents[3].parent
     / "shared"
@@ -31,8 +31,8 @@ def rows() -> tuple[pa.Table, pa.Table, pa.Table]:
 
 
 @pytest.fixture(scope="module")
-def als(rows) -> Collaborative:
-    return Collaborative([CONFIG]).fit(rows[0], rows[1])
+def als(rows) -> ImplicitALS:
+    return ImplicitALS([CONFIG]).fit(rows[0], rows[1])
 
 
 def _queries(rows: pa.Table) -> pa.Table:
@@ -52,7 +52,7 @@ def test_rows_of_the_matrix_are_guests() -> None:
 
 @pytest.mark.parametrize("algorithm", ["als", "bpr"])
 def test_factors_are_capped_below_the_listings_and_finite(algorithm) -> None:
-    config = CollaborativeConfig(algorithm=algorithm, factors=64, threads=1)
+    config = ImplicitALSConfig(algorithm=algorithm, factors=64, threads=1)
     guests_GD, listings_ND = factorise(csr_matrix(np.eye(9, 6)), config)
 
     assert listings_ND.shape[1] <= 6
@@ -94,7 +94,7 @@ def test_unseen_listing_scores_as_one_that_nobody_took(als, rows) -> None:
 
 def test_log_without_guests_learns_from_searches_as_guests(rows) -> None:
     anonymous = [replaced(p, id_user=pa.nulls(p.num_rows, pa.string())) for p in rows]
-    scores = Collaborative([CONFIG]).fit(anonymous[0], anonymous[1]).score(anonymous[2])
+    scores = ImplicitALS([CONFIG]).fit(anonymous[0], anonymous[1]).score(anonymous[2])
 
     assert np.isfinite(scores).all()
     assert np.unique(scores).size > 50
@@ -103,7 +103,7 @@ def test_log_without_guests_learns_from_searches_as_guests(rows) -> None:
 def test_log_without_actions_scores_everything_alike(rows) -> None:
     silent = replaced(rows[0], stage=pa.array(np.zeros(rows[0].num_rows, np.int8)))
 
-    assert not Collaborative([CONFIG]).fit(silent, rows[1]).score(rows[2]).any()
+    assert not ImplicitALS([CONFIG]).fit(silent, rows[1]).score(rows[2]).any()
 
 
 def test_retrieval_is_exact_and_stays_in_the_market(als, rows) -> None:
@@ -145,8 +145,8 @@ def test_recall_counts_the_taken_listings_that_were_found() -> None:
 
 
 def test_variant_with_the_best_validation_recall_is_kept(rows) -> None:
-    useless = CollaborativeConfig(factors=1, iterations=1, alpha=1e-6, threads=1)
-    model = Collaborative([useless, CONFIG], k=10).fit(rows[0], rows[1])
+    useless = ImplicitALSConfig(factors=1, iterations=1, alpha=1e-6, threads=1)
+    model = ImplicitALS([useless, CONFIG], k=10).fit(rows[0], rows[1])
 
     assert model.config == CONFIG
     assert [config for config, _ in model.trials] == [useless, CONFIG]
@@ -161,7 +161,7 @@ def test_catalogue_names_each_listing_once_with_its_market(rows) -> None:
 
 def test_variants_of_two_algorithms_are_refused() -> None:
     with pytest.raises(ValueError, match="same algorithm"):
-        Collaborative([CONFIG, CollaborativeConfig(algorithm="bpr")])
+        ImplicitALS([CONFIG, ImplicitALSConfig(algorithm="bpr")])
 
 
 @pytest.mark.slow
@@ -175,13 +175,13 @@ def test_als_is_as_good_as_published_on_movielens_100k() -> None:
     if not MOVIELENS.exists():
         pytest.skip("../shared/data/movielens_100k is absent")
     scores_GN, test_GN = _movielens(
-        CollaborativeConfig(factors=32, regularization=10.0, alpha=2.0, iterations=15, threads=1)
+        ImplicitALSConfig(factors=32, regularization=10.0, alpha=2.0, iterations=15, threads=1)
     )
 
     assert _ndcg_at_10(scores_GN, test_GN) > 0.44
 
 
-def _movielens(config: CollaborativeConfig) -> tuple[np.ndarray, np.ndarray]:
+def _movielens(config: ImplicitALSConfig) -> tuple[np.ndarray, np.ndarray]:
     """Scores of all films for all users, seen ones at minus infinity; and the held-out ones."""
     read = pa.csv.read_csv(MOVIELENS, parse_options=pa.csv.ParseOptions(delimiter="\t"))
     user = read["user_id:token"].to_numpy() - 1

@@ -10,8 +10,8 @@ import pyarrow as pa
 import pytest
 
 from models.evaluation import (
-    Context,
     EvaluationConfig,
+    EvaluationInputs,
     Provenance,
     Score,
     Scorecard,
@@ -36,7 +36,7 @@ def truth(world):
 
 @pytest.fixture(scope="module")
 def card(world, scores, truth):
-    context = Context(
+    context = EvaluationInputs(
         provenance=Provenance(source="airbnb", is_simulated=True),
         probabilities={"ranker": {"book": world.chance}},
     )
@@ -101,11 +101,11 @@ def test_oracle_has_g_of_one_random_none_and_no_model_more(card):
 
 
 def test_exact_random_dcg_is_the_mean_over_many_random_orders(worlds, rng):
-    from models.evaluation.arranged_rows import judge
+    from models.evaluation.arranged_rows import arrange_rows
     from models.evaluation.oracle import expected_dcg, random_dcg
 
     world = worlds(rng, searches=5, sizes=(4, 12))
-    judged = judge(world.rows)
+    judged = arrange_rows(world.rows)
     truth = judged.arrange(world.chance)
     drawn = [
         expected_dcg(judged, judged.ranks(rng.random(len(truth)), model="random"), truth, 5)

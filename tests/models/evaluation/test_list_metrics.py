@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import pdist
 
-from models.evaluation.arranged_rows import judge
+from data.schema.geo import EARTH_RADIUS_KM
+from models.evaluation.arranged_rows import arrange_rows
 from models.evaluation.calibration_metrics import calibration_figures
 from models.evaluation.config import EvaluationConfig
-from models.evaluation.diversity_metrics import EARTH_RADIUS_KM, mean_pairwise, unit_vectors
+from models.evaluation.diversity_metrics import mean_pairwise, unit_vectors
 from models.evaluation.exposure_metrics import (
     concentration_figures,
     coverage,
@@ -29,7 +30,7 @@ def test_gini_agrees_with_its_definition(rng):
 
 
 def test_coverage_counts_listings_that_no_search_ranks_high(world):
-    judged = judge(world.rows)
+    judged = arrange_rows(world.rows)
     ranks = judged.ranks(np.zeros(world.rows.num_rows), model="any")
     figures = concentration_figures(judged, ranks, {"": judged.listing}, CONFIG)
     covered = next(f for f in figures if f.metric == "coverage_at_3")
@@ -40,7 +41,7 @@ def test_coverage_counts_listings_that_no_search_ranks_high(world):
 
 
 def test_new_listing_exposure_is_the_share_of_places(world):
-    judged = judge(world.rows)
+    judged = arrange_rows(world.rows)
     ranks = judged.ranks(np.zeros(world.rows.num_rows), model="any")
     is_new = np.asarray(world.rows["listing_is_new"].to_pylist(), float)[judged.order]
     exposure, bookings = new_listing_measures(judged, ranks, is_new, CONFIG)
@@ -69,7 +70,7 @@ def test_chord_is_the_arc_within_a_city():
 
 def test_calibration_error_is_near_zero_for_the_true_chance_and_not_for_twice_it(worlds, rng):
     world = worlds(rng, searches=2_000)
-    judged = judge(world.rows)
+    judged = arrange_rows(world.rows)
     chance = judged.arrange(world.chance)
     for factor, low, high in ((1.0, 0.0, 0.01), (2.0, 0.04, 0.08)):
         predicted = {"book": np.minimum(chance * factor, 1.0)}

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, ndcg_score, roc_auc_score
 from sklearn.metrics import log_loss as sklearn_log_loss
 
-from models.evaluation.arranged_rows import arrangement, judge
+from models.evaluation.arranged_rows import arrange_rows, arrangement
 from models.evaluation.calibration_metrics import auc_measures, log_loss
 from models.evaluation.config import EvaluationConfig
 from models.evaluation.metrics import (
@@ -22,7 +22,7 @@ from models.evaluation.metrics import (
     recall,
     reciprocal_rank,
 )
-from models.evaluation.ranking_metrics import hits_of, touched_rows
+from models.evaluation.ranking_metrics import acted_rows, hits_of
 from models.ranking_order import group_codes, rank_within, tie_keys
 
 CONFIG = EvaluationConfig()
@@ -30,7 +30,7 @@ CONFIG = EvaluationConfig()
 
 @pytest.fixture(scope="module")
 def placed(world):
-    judged = judge(world.rows)
+    judged = arrange_rows(world.rows)
     scores = np.random.default_rng(3).normal(size=world.rows.num_rows)
     return judged, scores, judged.ranks(scores, model="any")
 
@@ -88,7 +88,7 @@ def test_binary_metrics_agree_with_ranx(world, placed, k):
 def test_graded_ndcg_agrees_with_scikit_learn(placed, k):
     judged, scores, ranks = placed
     gains = np.asarray(CONFIG.utilities)[judged.stage]
-    rows = touched_rows(judged, CONFIG).graded
+    rows = acted_rows(judged, CONFIG).graded
     ours = ndcg(hits_of(judged, rows, ranks, gains[rows]), k)
     arranged = judged.arrange(scores)
     for search in range(judged.searches):
@@ -132,7 +132,7 @@ def test_search_without_booking_has_no_value_and_is_not_zero(placed):
 
 def test_ranks_are_those_of_the_common_order_ties_included(worlds, rng):
     world = worlds(rng, sizes=(1, 90))
-    judged = judge(world.rows)
+    judged = arrange_rows(world.rows)
     searches = group_codes(world.rows["id_search"])
     for scores in (rng.normal(size=world.rows.num_rows), rng.integers(0, 3, world.rows.num_rows)):
         expected = rank_within(searches, scores, tie_keys(world.rows))
@@ -148,7 +148,7 @@ def test_arrangement_is_exact_when_shortened_keys_meet():
 
 def test_all_scores_tied_means_a_random_order_not_the_row_order(worlds, rng):
     world = worlds(rng, searches=3_000, sizes=(20, 20))
-    judged = judge(world.rows)
+    judged = arrange_rows(world.rows)
     ranks = judged.ranks(np.zeros(world.rows.num_rows), model="constant")
     hits = hits_of(judged, judged.reached(3), ranks)
     expected = np.mean(1 / np.arange(1, 21))

@@ -9,7 +9,7 @@ from scipy.special import expit
 
 from data.schema.feature_set import Feature, FeatureSet
 from models.funnel.led_logistic import LedLogistic, fit_ridge
-from models.linear.scaled_inputs import ScaledNumbers
+from models.linear.scaled_inputs import ScaledInputs
 
 FEATURES = FeatureSet(
     tuple(Feature(name=n, kind="number", meaning=n, null="unknown") for n in ("x_a", "x_b"))
@@ -64,7 +64,7 @@ def test_slope_of_the_penalised_loss_is_zero_where_the_fit_ends() -> None:
 
 def test_a_missing_value_counts_as_the_mean_and_has_a_say_of_its_own() -> None:
     rows = pa.table({"x_a": pa.array([1.0, 3.0, None]), "x_b": pa.array([0.0, 0.0, 0.0])})
-    matrix = ScaledNumbers(FEATURES).fit(rows, tail_share=0.0).of(rows)
+    matrix = ScaledInputs(FEATURES).fit(rows, tail_share=0.0).of(rows)
 
     np.testing.assert_allclose(matrix[:, 0], [-1, 1, 0])
     np.testing.assert_allclose(matrix[:, 1], 0)
@@ -86,6 +86,6 @@ def test_a_feature_that_rows_lack_is_named() -> None:
     with pytest.raises(ValueError, match="x_b"):
         LedLogistic.fitted(FEATURES, rows.drop(["x_b"]), lead, happened, 1.0)
     with pytest.raises(ValueError, match="position"):
-        ScaledNumbers(FeatureSet((Feature(name="position", kind="number", meaning="p", null="n"),)))
+        ScaledInputs(FeatureSet((Feature(name="position", kind="number", meaning="p", null="n"),)))
     with pytest.raises(ValueError, match="number or boolean"):
-        ScaledNumbers(FeatureSet((Feature(name="a", kind="category", meaning="a", null="n"),)))
+        ScaledInputs(FeatureSet((Feature(name="a", kind="category", meaning="a", null="n"),)))

@@ -7,7 +7,7 @@ import pytest
 
 from models.evaluation.validation_metric import validation_ndcg
 from models.linear.blend import Blend, BlendConfig
-from models.linear.linear_ranker import ListwiseConfig, ListwiseLinear, fit_logit, listwise_loss
+from models.linear.linear_ranker import LinearRanker, LinearRankerConfig, fit_logit, listwise_loss
 from models.ranker import RankerConfig
 from tests.models.worlds import FEATURES, windows, world
 
@@ -44,7 +44,7 @@ def test_fit_recovers_the_coefficients_behind_the_choices() -> None:
 def test_heavier_penalty_gives_smaller_coefficients() -> None:
     train, valid, _ = windows(world())
     light, heavy = (
-        ListwiseLinear(FEATURES, ListwiseConfig(penalties=(p,))).fit(train, valid)
+        LinearRanker(FEATURES, LinearRankerConfig(penalties=(p,))).fit(train, valid)
         for p in (1.0, 1000.0)
     )
 
@@ -53,9 +53,9 @@ def test_heavier_penalty_gives_smaller_coefficients() -> None:
 
 def test_linear_ranker_learns_and_shuffled_labels_teach_nothing() -> None:
     train, valid, test = windows(world())
-    learnt = ListwiseLinear(FEATURES).fit(train, valid)
+    learnt = LinearRanker(FEATURES).fit(train, valid)
     train, valid, _ = windows(world(shuffled=True))
-    fooled = ListwiseLinear(FEATURES).fit(train, valid)
+    fooled = LinearRanker(FEATURES).fit(train, valid)
 
     assert validation_ndcg(test, learnt.score(test)) > 0.6
     assert np.abs(fooled.coefficients).max() < np.abs(learnt.coefficients).max() / 2
@@ -77,6 +77,6 @@ def test_blend_trusts_the_trees_where_the_truth_is_no_line() -> None:
 
 def test_config_out_of_range_is_refused() -> None:
     with pytest.raises(ValueError, match="penalties"):
-        ListwiseConfig(penalties=(0.0,))
+        LinearRankerConfig(penalties=(0.0,))
     with pytest.raises(ValueError, match="penalty is above 0"):
         BlendConfig(penalty=0.0)

@@ -19,7 +19,7 @@ from pipelines.evaluation.retrieval_recall import CANDIDATES, retrieval_of
 from pipelines.evaluation.score_windows import score_of_window
 from pipelines.feature_table.arrow_conversion import arrow, frame_of
 from pipelines.feature_table.build_table import build_features_table, feature_set_of
-from pipelines.feature_table.training_rows import SplitRows, judged_rows
+from pipelines.feature_table.training_rows import SplitRows, evaluation_rows
 from pipelines.recommendation.candidate_retrieval import listing_prior
 from pipelines.run_context import RunContext
 from pipelines.training.run_record import load_models, read_record
@@ -42,7 +42,7 @@ def booked_from(second: int) -> dict[str, pl.Expr]:
 
 def judged(context: RunContext, run: str) -> tuple[SplitRows, dict[str, Recommender]]:
     record = read_record(context.home, run)
-    rows = judged_rows(context, Windows(**record.windows), feature_set_of(context))
+    rows = evaluation_rows(context, Windows(**record.windows), feature_set_of(context))
     return rows, load_models(context, record)
 
 

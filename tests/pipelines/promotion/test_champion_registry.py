@@ -18,7 +18,7 @@ from pipelines.promotion.champion_registry import (
     record_decision,
     roll_back,
 )
-from pipelines.promotion.decision import Check, Decision
+from pipelines.promotion.decision import Check, GateDecision
 from pipelines.tracking.model_checksums import damage_of
 from pipelines.tracking.model_registry import CHAMPION, RANKER_MODEL, RUN_TAG, TOWER_MODEL
 from pipelines.tracking.tracking import Tracking
@@ -53,9 +53,9 @@ def register(tracking: Tracking, run: str, name: str = RANKER_MODEL) -> str:
     return run_id
 
 
-def decision(*, is_promoted: bool) -> Decision:
+def decision(*, is_promoted: bool) -> GateDecision:
     told = "ndcg_at_10 +0.01" if is_promoted else "no better"
-    return Decision(
+    return GateDecision(
         is_promoted=is_promoted,
         against="popularity",
         reason=told,

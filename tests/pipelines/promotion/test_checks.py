@@ -16,10 +16,10 @@ from pipelines.promotion.checks import (
     latency_check,
     primary_check,
 )
-from pipelines.promotion.decision import Check, Decision, decide
-from pipelines.promotion.gate_config import GateRules
+from pipelines.promotion.decision import Check, GateDecision, decide
+from pipelines.promotion.gate_config import GateConfig
 
-RULES = GateRules()
+RULES = GateConfig()
 SEARCHES, RESULTS = 400, 12
 
 
@@ -53,7 +53,7 @@ def side_by_side(rows: pa.Table, champion: np.ndarray, challenger: np.ndarray) -
     )
 
 
-def judged(rows: pa.Table, champion: np.ndarray, challenger: np.ndarray) -> Decision:
+def judged(rows: pa.Table, champion: np.ndarray, challenger: np.ndarray) -> GateDecision:
     scorecard = side_by_side(rows, champion, challenger)
     primary = primary_check(scorecard, RULES, model=CHALLENGER, against="champion version 1")
     return decide(
@@ -134,7 +134,7 @@ def test_challenger_that_scores_much_slower_fails(challenger_ms: float, holds: b
 def test_decision_survives_being_written_and_read() -> None:
     rows, scores = world()
     decision = judged(rows, scores, better(rows, scores, 1.0))
-    assert Decision.from_dict(decision.to_dict()) == decision
+    assert GateDecision.from_dict(decision.to_dict()) == decision
 
 
 def test_a_failed_primary_is_the_reason_even_where_guardrails_fail() -> None:
@@ -145,6 +145,6 @@ def test_a_failed_primary_is_the_reason_even_where_guardrails_fail() -> None:
 
 def test_rules_out_of_range_are_refused() -> None:
     with pytest.raises(ValueError, match="calibration_from"):
-        GateRules(calibration_from=1.2)
+        GateConfig(calibration_from=1.2)
     with pytest.raises(ValueError, match="ndcg_loss"):
-        GateRules(ndcg_loss=-0.1)
+        GateConfig(ndcg_loss=-0.1)

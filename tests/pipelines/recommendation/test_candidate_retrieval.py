@@ -18,7 +18,7 @@ from pipelines.config.home import Home
 from pipelines.config.settings import SettingsError, load_settings
 from pipelines.recommendation.candidate_retrieval import listing_prior, read_prior, retriever_config
 from pipelines.recommendation.candidates import candidate_source
-from pipelines.recommendation.serving_models import advisers_of, latest_with
+from pipelines.recommendation.serving_models import latest_with, serving_models_of
 from pipelines.run_context import RunContext
 
 Finished = tuple[RunContext, str]
@@ -87,7 +87,7 @@ def test_the_recall_of_an_index_is_logged(finished: Finished) -> None:
     impressions = context.lake.scan(IMPRESSIONS.name)
     day = impressions.select(pl.col("search_day").max()).collect().item() + 1
     source = candidate_source(impressions, day)
-    advisers_of(indexed(context), run, impressions, source)
+    serving_models_of(indexed(context), run, impressions, source)
     child = json.loads((context.home.runs / run / "run.json").read_text())["children"]["two_tower"]
     metrics = context.tracking.client.get_run(child).data.metrics
     for market in ("rio_de_janeiro", "sao_paulo"):
@@ -100,7 +100,7 @@ def test_an_index_that_finds_too_little_recommends_nothing(finished: Finished) -
     day = impressions.select(pl.col("search_day").max()).collect().item() + 1
     careless = indexed(context, efforts=(1,), clusters=40, widest=1, k=2)
     with pytest.raises(DataError, match=r"finds 0\.\d+ of what exact search finds"):
-        advisers_of(careless, run, impressions, candidate_source(impressions, day))
+        serving_models_of(careless, run, impressions, candidate_source(impressions, day))
 
 
 def test_an_unknown_retrieval_setting_is_refused(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
-from models.evaluation.arranged_rows import judge
+from models.evaluation.arranged_rows import arrange_rows
 from models.evaluation.off_policy.interleaving import InterleavingConfig, interleave, team_draft
 
 QUICK = InterleavingConfig(k=6, replicates=200)
@@ -15,7 +15,7 @@ QUICK = InterleavingConfig(k=6, replicates=200)
 @pytest.fixture
 def field(worlds, rng):
     world = worlds(rng, searches=1_500, sizes=(3, 12))
-    judged = judge(world.rows)
+    judged = arrange_rows(world.rows)
     appeal = judged.arrange(np.minimum(world.chance * 3, 1))
     examined = np.arange(1, QUICK.k + 1) ** -0.7
 

@@ -12,8 +12,8 @@ import pytest
 
 from models.two_tower.config import TowerConfig, TrainConfig
 from models.two_tower.inputs.encoder import Encoder, one_per, sorted_rows
-from models.two_tower.inputs.guest_history import Events, events_of
-from models.two_tower.inputs.location_inputs import Geography
+from models.two_tower.inputs.guest_history import GuestEvents, events_of
+from models.two_tower.inputs.location_inputs import LocationInputs
 from models.two_tower.inputs.numeric_inputs import NumberScaler, column_values
 from models.two_tower.inputs.training_set import encode_log
 from models.two_tower.inputs.vocabulary import Vocabulary
@@ -21,10 +21,10 @@ from models.two_tower.inputs.vocabulary import Vocabulary
 TRAINING = TrainConfig()
 
 
-def fitted(log: pa.Table) -> tuple[pa.Table, Encoder, Events]:
+def fitted(log: pa.Table) -> tuple[pa.Table, Encoder, GuestEvents]:
     rows = sorted_rows(log)
     encoder = Encoder.fit(rows, TowerConfig(history_length=3), guest_ids=False)
-    return rows, encoder, Events.of(events_of(rows), encoder.listings)
+    return rows, encoder, GuestEvents.of(events_of(rows), encoder.listings)
 
 
 def test_vocabulary_keeps_index_zero_for_the_unseen_and_null() -> None:
@@ -88,7 +88,7 @@ def test_the_weekday_of_the_first_of_january_1970_is_a_thursday() -> None:
 
 def test_near_places_are_encoded_alike_and_far_ones_not() -> None:
     lat, lng = np.array([0.0, 0.0, 0.0]), np.array([0.0, 0.002, 0.3])
-    places = Geography.fit(lat, lng, np.ones(3, dtype=np.int64), 2)
+    places = LocationInputs.fit(lat, lng, np.ones(3, dtype=np.int64), 2)
     waves = places.transform(lat, lng, np.ones(3, dtype=np.int64))[:, 3:]
     near, far = waves[0] @ waves[1], waves[0] @ waves[2]
     assert near > 0.9 * (waves[0] @ waves[0])
@@ -96,7 +96,7 @@ def test_near_places_are_encoded_alike_and_far_ones_not() -> None:
 
 
 def test_a_missing_coordinate_gives_zeros_and_an_indicator() -> None:
-    places = Geography(latitudes=(0.0, 0.0), longitudes=(0.0, 0.0))
+    places = LocationInputs(latitudes=(0.0, 0.0), longitudes=(0.0, 0.0))
     inputs = places.transform(np.array([np.nan]), np.array([1.0]), np.array([1]))
     assert inputs[0, 2] == 1
     assert np.count_nonzero(inputs) == 1

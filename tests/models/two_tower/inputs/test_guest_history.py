@@ -11,7 +11,7 @@ import pytest
 
 from models.two_tower.config import TowerConfig
 from models.two_tower.inputs.encoder import Encoder, one_per, sorted_rows
-from models.two_tower.inputs.guest_history import Events, events_of
+from models.two_tower.inputs.guest_history import GuestEvents, events_of
 from models.two_tower.inputs.vocabulary import Vocabulary
 
 DAY_S = 86_400
@@ -33,7 +33,7 @@ LISTINGS = Vocabulary.from_list(["a", "b", "c"])
 
 
 def seen(log: pa.Table, guest: str | None, second: int) -> list[tuple[int, int]]:
-    past = Events.of(events_of(log), LISTINGS)
+    past = GuestEvents.of(events_of(log), LISTINGS)
     history = past.before(pa.array([guest], type=pa.string()), [second], 4)
     pairs = zip(history.listing_SH[0].tolist(), history.stage_SH[0].tolist(), strict=True)
     return [pair for pair in pairs if pair[0]]
@@ -83,7 +83,7 @@ def test_changing_the_future_changes_no_history(
     cut_s = cut_day * DAY_S
     asked = one_per(log, "id_search")
     asked = asked.filter(pc.less_equal(asked["search_s"], cut_s))
-    before = encoder.queries(asked, Events.of(events_of(log), encoder.listings))
+    before = encoder.queries(asked, GuestEvents.of(events_of(log), encoder.listings))
 
     is_late = pc.greater_equal(log["search_s"], cut_s)
     late = log.filter(is_late)
@@ -95,7 +95,7 @@ def test_changing_the_future_changes_no_history(
         moved = pc.if_else(future, pa.scalar(None, pa.int32()), altered[name])
         altered = altered.set_column(altered.column_names.index(name), name, moved)
 
-    after = encoder.queries(asked, Events.of(events_of(altered), encoder.listings))
+    after = encoder.queries(asked, GuestEvents.of(events_of(altered), encoder.listings))
     np.testing.assert_array_equal(after.history_SH, before.history_SH)
     np.testing.assert_array_equal(after.history_stage_SH, before.history_stage_SH)
     assert (before.history_SH > 0).any()

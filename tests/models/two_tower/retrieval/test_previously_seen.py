@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from models.two_tower.retrieval.previously_seen import Familiar, merged
+from models.two_tower.retrieval.previously_seen import PreviouslySeen, merged
 
 CATALOGUE = pa.table({"id_listing": ["c", "a", "b"]})
 IMPRESSIONS = pa.table(
@@ -20,7 +20,7 @@ IMPRESSIONS = pa.table(
 
 
 def met(guest: str | None, second: int) -> dict[int, float]:
-    found = Familiar.of(IMPRESSIONS, CATALOGUE).before(
+    found = PreviouslySeen.of(IMPRESSIONS, CATALOGUE).before(
         pa.chunked_array([pa.array([guest], pa.string())]),
         np.array([second]),
         shown=1.0,
@@ -44,7 +44,7 @@ def test_guests_know_their_own_listings_only() -> None:
 
 
 def test_an_empty_log_knows_nothing() -> None:
-    found = Familiar.of(IMPRESSIONS.slice(0, 0), CATALOGUE).before(
+    found = PreviouslySeen.of(IMPRESSIONS.slice(0, 0), CATALOGUE).before(
         pa.chunked_array([["g"]]), np.array([9]), shown=1.0, clicked=1.0
     )
     assert found.place_QM.shape == (1, 0)

@@ -15,7 +15,7 @@ from models.two_tower.inputs.eligibility import Eligibility
 from models.two_tower.inputs.encoder import one_per
 from models.two_tower.recommender import TwoTower
 from models.two_tower.retrieval.ann_search import IndexConfig, IndexRecallError
-from models.two_tower.retrieval.previously_seen import Familiar
+from models.two_tower.retrieval.previously_seen import PreviouslySeen
 from models.two_tower.retrieval.retriever import PLAIN, Retriever, RetrieverConfig
 
 INDEXED = replace(PLAIN, index=IndexConfig(at_listings=1, k=5, clusters=2, kind="ivf"))
@@ -117,7 +117,7 @@ def test_listings_met_before_are_found_as_if_all_scores_were_sorted(
     model: TwoTower, log: pa.Table, queries: pa.Table, catalogue: pa.Table, config: RetrieverConfig
 ) -> None:
     config = replace(config, shown_bonus=0.2, clicked_bonus=0.1)
-    familiar = Familiar.of(log, catalogue)
+    familiar = PreviouslySeen.of(log, catalogue)
     retriever = Retriever(model, catalogue, config, probes=queries)
     found = retriever.retrieve(queries, 5, familiar=familiar)
     score_QL = model.encode_queries(queries) @ retriever.listing_LD.numpy().T

@@ -13,7 +13,7 @@ import torch
 from models.two_tower.config import TowerConfig, TrainConfig
 from models.two_tower.inputs.arrays import QueryArrays
 from models.two_tower.recommender import TwoTower
-from models.two_tower.training.query_loader import ResidentQueries, StreamedQueries, query_feed
+from models.two_tower.training.query_loader import ResidentQueries, StreamedQueries, query_loader
 
 CPU = torch.device("cpu")
 SEARCHES, STEPS, BATCH = 40, 7, 5
@@ -66,8 +66,8 @@ def test_a_step_in_the_middle_can_be_asked_first(queries: QueryArrays) -> None:
 
 def test_what_does_not_fit_is_streamed(queries: QueryArrays) -> None:
     small = TrainConfig(resident_bytes=100)
-    assert isinstance(query_feed(queries, small, STEPS, CPU), StreamedQueries)
-    assert isinstance(query_feed(queries, TrainConfig(), STEPS, CPU), ResidentQueries)
+    assert isinstance(query_loader(queries, small, STEPS, CPU), StreamedQueries)
+    assert isinstance(query_loader(queries, TrainConfig(), STEPS, CPU), ResidentQueries)
 
 
 @pytest.mark.parametrize("loss", ["full", "sampled"])
