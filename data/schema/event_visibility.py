@@ -37,5 +37,5 @@ def known_s_of_day(day: T) -> T:
     >>> known_s_of_day(10)
     950399
     """
-    known_s: T = (cast(Any, day) + 1) * DAY_S - 1
+    known_s: T = (cast("Any", day) + 1) * DAY_S - 1
     return known_s

@@ -3,7 +3,6 @@ from __future__ import annotations
 import polars as pl
 import pyarrow as pa
 
-from features.history.event_times import UTILITY
 from features.labels import credit_journeys, lower_labels
 from tests.features.worlds import FIRST_DAY, impression, typed
 
@@ -57,7 +56,3 @@ def test_booking_credits_earlier_impressions_of_the_same_guest_and_listing_only(
     credited = credit_journeys(log).sort("id_search", "id_listing")
     assert credited["journey_stage"].to_list() == [3, 0, 3, 1, 0, 0]
     assert credited.schema["journey_stage"] == pl.Int8
-
-
-def test_utilities_rise_along_the_funnel() -> None:
-    assert list(UTILITY.values()) == sorted(UTILITY.values())
