@@ -19,11 +19,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import narwhals as nw
-import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
-from scipy.stats import t as student
+from over_worlds import mean_over_worlds
 
 from data.ingest import ingest
 from data.lake.store import Lake
@@ -95,7 +94,9 @@ def _arrow(frame: pl.DataFrame) -> pa.Table:
     return frame.to_arrow(compat_level=pl.CompatLevel.oldest())
 
 
-def judged(world: World, left_out: Sequence[Sequence[str]], config: RankerConfig) -> Scorecard:
+def evaluate_world(
+    world: World, left_out: Sequence[Sequence[str]], config: RankerConfig
+) -> Scorecard:
     """Rankers of one world on its last day: with everything, and without each of ``left_out``."""
     scores: dict[str, Scores] = {}
     for groups in ((), *left_out):
@@ -118,12 +119,14 @@ def _name(groups: Sequence[str]) -> str:
 
 def print_table(cards: Sequence[Scorecard], groups: Mapping[str, int]) -> None:
     """One row per group left out, one column per metric."""
-    whole = [f"{metric} {_mean(_values(cards, EVERYTHING, metric))}" for metric in METRICS]
+    whole = [
+        f"{metric} {mean_over_worlds(_values(cards, EVERYTHING, metric))}" for metric in METRICS
+    ]
     print(f"\n{EVERYTHING}: " + "; ".join(whole))
     print("| left out | features | " + " | ".join(METRICS) + " |")
     print("|---|---:|" + "---|" * len(METRICS))
     for group, size in groups.items():
-        changes = [_mean(_changes(cards, group, metric), sign="+") for metric in METRICS]
+        changes = [mean_over_worlds(_changes(cards, group, metric), sign="+") for metric in METRICS]
         print(f"| {group} | {size} | " + " | ".join(changes) + " |")
 
 
@@ -140,35 +143,28 @@ def _changes(cards: Sequence[Scorecard], group: str, metric: str) -> list[float]
     return [less - all_ for less, all_ in zip(without, whole, strict=True)]
 
 
-def _mean(values: Sequence[float], sign: str = "") -> str:
-    """``mean (low to high)``; no interval from one world."""
-    mean = float(np.mean(values))
-    if len(values) < 2:
-        return f"{mean:{sign}.4f}"
-    reach = student.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / np.sqrt(len(values))
-    return f"{mean:{sign}.4f} ({mean - reach:{sign}.4f} to {mean + reach:{sign}.4f})"
-
-
 def main() -> None:
-    """Parse the command line, judge every world, print the table."""
+    """Parse the command line, evaluate every world, print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3])
     parser.add_argument("--searches", type=int, default=30_000)
     parser.add_argument("--together", nargs="+", metavar="GROUP", help="only these, all at once")
     parser.add_argument("--small", action="store_true", help="two tiny worlds")
-    asked = parser.parse_args()
+    arguments = parser.parse_args()
     config = RankerConfig()
-    if asked.small:
-        asked.seeds, asked.searches, config = [0, 1], 2_500, RankerConfig(max_rounds=15)
+    if arguments.small:
+        arguments.seeds, arguments.searches, config = [0, 1], 2_500, RankerConfig(max_rounds=15)
     cards: list[Scorecard] = []
     sizes: dict[str, int] = {}
-    for seed in asked.seeds:
-        print(f"world {seed}, {asked.searches:,} searches", flush=True)
-        world = simulated(seed, asked.searches)
-        left_out = [asked.together] if asked.together else [[g] for g in world.features.groups]
+    for seed in arguments.seeds:
+        print(f"world {seed}, {arguments.searches:,} searches", flush=True)
+        world = simulated(seed, arguments.searches)
+        left_out = (
+            [arguments.together] if arguments.together else [[g] for g in world.features.groups]
+        )
         sizes = {_name(groups): _size(world.features, groups) for groups in left_out}
-        cards.append(judged(world, left_out, config))
-        print(f"\nSIMULATED: {len(cards)} worlds of {asked.searches:,} searches", flush=True)
+        cards.append(evaluate_world(world, left_out, config))
+        print(f"\nSIMULATED: {len(cards)} worlds of {arguments.searches:,} searches", flush=True)
         print_table(cards, sizes)
 
 

@@ -1,4 +1,4 @@
-"""How good each model is over several simulated worlds, each trained and judged anew.
+"""How good each model is over several simulated worlds, each trained and evaluated anew.
 
 Every seed is a world of its own: other listings, guests and choices. A figure is the mean
 over the worlds with Student's interval over them; a difference (from popularity, or from the
@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from scipy.stats import t as student
+from over_worlds import mean_over_worlds
 
 from models.evaluation.scorecard import Score, Scorecard
 from pipelines.config.console import Console
@@ -40,14 +40,15 @@ SEGMENTS = ("all", "market=rio_de_janeiro", "market=sao_paulo", "guest=clicked_b
 
 
 def main() -> None:
-    """Judge every world and print the means."""
-    asked = _arguments()
-    cards = [_judged(seed, asked) for seed in asked.seeds]
-    print(f"\nSIMULATED: {len(cards)} worlds of {asked.searches:,} searches, seeds {asked.seeds}")
-    print(f"mean over the worlds (95% Student interval); difference from {asked.against}, paired\n")
+    """Evaluate every world and print the means."""
+    arguments = _arguments()
+    cards = [_evaluate_world(seed, arguments) for seed in arguments.seeds]
+    searches, against = arguments.searches, arguments.against
+    print(f"\nSIMULATED: {len(cards)} worlds of {searches:,} searches, seeds {arguments.seeds}")
+    print(f"mean over the worlds (95% Student interval); difference from {against}, paired\n")
     for metric in METRICS:
         for segment in SEGMENTS:
-            _print_segment(cards, metric, segment, asked.against)
+            _print_segment(cards, metric, segment, against)
 
 
 def _arguments() -> argparse.Namespace:
@@ -55,42 +56,44 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
     parser.add_argument("--searches", type=int, default=60_000)
     parser.add_argument("--models", nargs="+", default=None, help="default: those of a run")
-    parser.add_argument("--against", default="popularity", help="whom differences are from")
+    parser.add_argument(
+        "--against", default="popularity", help="the model that differences are from"
+    )
     parser.add_argument("--small", action="store_true", help="two tiny worlds")
-    asked = parser.parse_args()
-    if asked.small:
-        asked.seeds, asked.searches = [0, 1], 3_000
-    return asked
+    arguments = parser.parse_args()
+    if arguments.small:
+        arguments.seeds, arguments.searches = [0, 1], 3_000
+    return arguments
 
 
-def _judged(seed: int, asked: argparse.Namespace) -> Scorecard:
-    small = {"two_tower": {"epochs": 1}, "ranker": {"max_rounds": 20}} if asked.small else {}
+def _evaluate_world(seed: int, arguments: argparse.Namespace) -> Scorecard:
+    small = {"two_tower": {"epochs": 1}, "ranker": {"max_rounds": 20}} if arguments.small else {}
     settings = load_settings(
         seed=seed,
-        simulation={"searches": asked.searches},
+        simulation={"searches": arguments.searches},
         evaluation={"replicates": 200},
-        models=tuple(asked.models) if asked.models else None,
+        models=tuple(arguments.models) if arguments.models else None,
         **small,
     )
     with tempfile.TemporaryDirectory() as folder:
         context = RunContext(home=Home(Path(folder)), settings=settings, console=Console())
         ingest_logs(context, [simulate_log(context)])
         build_features_table(context)
-        return evaluate(context, train(context))
+        return evaluate(context, train(context)).scorecard
 
 
 def _print_segment(cards: Sequence[Scorecard], metric: str, segment: str, against: str) -> None:
-    found = {m: [_find(card, m, metric, segment) for card in cards] for m in cards[0].models}
-    values = {m: [s.value for s in scores if s is not None] for m, scores in found.items()}
+    scores = {m: [_find(card, m, metric, segment) for card in cards] for m in cards[0].models}
+    values = {m: [s.value for s in each if s is not None] for m, each in scores.items()}
     values = {model: row for model, row in values.items() if len(row) == len(cards)}
     if not values:
         return
     print(f"{metric}, {segment}")
     for model, row in sorted(values.items(), key=lambda item: np.mean(item[1])):
-        line = f"  {model:20} {_mean(row)}"
+        line = f"  {model:20} {mean_over_worlds(row)}"
         if against in values and model != against:
             gaps = [ours - theirs for ours, theirs in zip(row, values[against], strict=True)]
-            line += f"   {_mean(gaps, sign='+')}"
+            line += f"   {mean_over_worlds(gaps, sign='+')}"
         print(line)
 
 
@@ -99,15 +102,6 @@ def _find(card: Scorecard, model: str, metric: str, segment: str) -> Score | Non
         return card.find(model, metric, segment=segment)
     except KeyError:
         return None
-
-
-def _mean(values: Sequence[float], sign: str = "") -> str:
-    """``mean (low to high)``; no interval from one world."""
-    mean = float(np.mean(values))
-    if len(values) < 2:
-        return f"{mean:{sign}.4f}"
-    reach = student.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / np.sqrt(len(values))
-    return f"{mean:{sign}.4f} ({mean - reach:{sign}.4f} to {mean + reach:{sign}.4f})"
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """How ALS and BPR are tuned: recall@100 over the market's catalogue, on the validation day.
 
 What is retrieved is what a guest took on that day (clicked or further); guests without a
-past are left out, since a matrix says nothing of them. Draws of the settings are made with
+history are left out, since a matrix says nothing of them. Draws of the settings are made with
 the seed; the best are the variants that a run compares (``models.baselines.implicit_als``).
 SIMULATED data.
 
@@ -63,13 +63,13 @@ BPR_SPACE: dict[str, tuple[Any, ...]] = {
 
 def main() -> None:
     """Print every trial, the best first."""
-    asked = _arguments()
+    arguments = _arguments()
     with tempfile.TemporaryDirectory() as folder:
-        train, valid = _rows(asked, Path(folder))
-    chance = np.random.default_rng(asked.seed)
+        train, valid = _rows(arguments, Path(folder))
+    chance = np.random.default_rng(arguments.seed)
     for algorithm, space in (("als", ALS_SPACE), ("bpr", BPR_SPACE)):
         shipped = ALS_VARIANTS if algorithm == "als" else BPR_VARIANTS
-        trials = asked.trials if algorithm == "als" else asked.trials // 3
+        trials = arguments.trials if algorithm == "als" else arguments.trials // 3
         drawn = [_draw(algorithm, space, chance) for _ in range(trials)]
         _print_trials([*shipped, *drawn], len(shipped), train, valid)
 
@@ -80,14 +80,14 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--trials", type=int, default=24, help="of ALS; a third of them of BPR")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--small", action="store_true", help="a few seconds' size")
-    asked = parser.parse_args()
-    if asked.small:
-        asked.searches, asked.trials = 1_500, 1
-    return asked
+    arguments = parser.parse_args()
+    if arguments.small:
+        arguments.searches, arguments.trials = 1_500, 1
+    return arguments
 
 
-def _rows(asked: argparse.Namespace, folder: Path) -> Any:
-    settings = load_settings(seed=asked.seed, simulation={"searches": asked.searches})
+def _rows(arguments: argparse.Namespace, folder: Path) -> Any:
+    settings = load_settings(seed=arguments.seed, simulation={"searches": arguments.searches})
     context = RunContext(home=Home(folder), settings=settings, console=Console())
     ingest_logs(context, [simulate_log(context)])
     build_features_table(context)

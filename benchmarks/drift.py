@@ -42,23 +42,24 @@ def week(scenario: str, seed: int, searches: int, folder: Path) -> tuple[pl.Data
     return context.lake.scan(QUALITY.name).collect(), time.perf_counter() - since
 
 
-def told(quality: pl.DataFrame) -> str:
-    """One line on what is flagged."""
+def summary(quality: pl.DataFrame) -> str:
+    """One line: how many measures are flagged, from which day, and which."""
     flagged = quality.filter("is_flagged").sort("ds")
-    judged = quality.filter(pl.col("is_flagged").is_not_null()).height
+    # Null: a measure that was not checked, for want of days to compare with.
+    checked = quality.filter(pl.col("is_flagged").is_not_null()).height
     if flagged.is_empty():
-        return f"0 of {judged:,} flagged"
+        return f"0 of {checked:,} flagged"
     names = ", ".join(flagged["name"].unique().sort())
-    return f"{flagged.height} of {judged:,} flagged, from {flagged['ds'][0]}: {names}"
+    return f"{flagged.height} of {checked:,} flagged, from {flagged['ds'][0]}: {names}"
 
 
 def main() -> None:
-    arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--searches", type=int, default=5_000)
-    arguments.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    arguments.add_argument("--small", action="store_true", help="one small week of each")
-    given = arguments.parse_args()
-    seeds, searches = ([0], 2_000) if given.small else (given.seeds, given.searches)
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--searches", type=int, default=5_000)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--small", action="store_true", help="one small week of each")
+    arguments = parser.parse_args()
+    seeds, searches = ([0], 2_000) if arguments.small else (arguments.seeds, arguments.searches)
     for scenario in SCENARIOS:
         for seed in seeds:
             quiet = contextlib.redirect_stdout(io.StringIO())
@@ -68,7 +69,7 @@ def main() -> None:
                 contextlib.redirect_stderr(io.StringIO()),
             ):
                 quality, seconds = week(scenario, seed, searches, Path(folder))
-            print(f"{scenario:8} seed {seed}: {told(quality)} ({seconds:.1f} s)", flush=True)
+            print(f"{scenario:8} seed {seed}: {summary(quality)} ({seconds:.1f} s)", flush=True)
 
 
 if __name__ == "__main__":

@@ -54,7 +54,7 @@ PLAIN = RankerConfig(
     learning_rate=0.1, num_leaves=31, min_rows_per_leaf=20, lambda_l2=0.0, feature_share=1.0,
     row_share=1.0, utilities=GAINS, k=K, truncation=K + 2, rounds_without_validation=100,
 )  # fmt: skip
-# For some hundred searches: shallow trees, few features each, and a linear part beside.
+# For some hundred searches: shallow trees, few features each, and a linear ranker beside them.
 SMALL_LOG = BlendConfig(
     linear=LinearRankerConfig(utilities=UTILITIES),
     trees=RankerConfig(
@@ -66,7 +66,7 @@ SMALL_LOG = BlendConfig(
 
 
 def load_rows(log: Path, most: int | None) -> tuple[pa.Table, FeatureSet, Scores]:
-    """Impressions with features, the features that are no outcome's, and the shown order.
+    """Impressions, the features that are not built from outcomes, and the shown order.
 
     With ``most``: of so many searches at most, the first by their id.
     """
@@ -74,8 +74,8 @@ def load_rows(log: Path, most: int | None) -> tuple[pa.Table, FeatureSet, Scores
         ingest([log], "expedia_2013", home=Path(home))
         impressions = Lake(home).scan("impressions").collect()
     if most is not None:
-        kept = impressions["id_search"].unique().sort().head(most)
-        impressions = impressions.filter(pl.col("id_search").is_in(kept.implode()))
+        first = impressions["id_search"].unique().sort().head(most)
+        impressions = impressions.filter(pl.col("id_search").is_in(first.implode()))
     features = available_features(dict(nw.from_native(impressions).schema))
     features = FeatureSet(tuple(f for f in features if not f.is_history))
     built = build_features(impressions, impressions, features=features).to_native()
@@ -123,26 +123,26 @@ def cross_scored(
     return scores
 
 
-def measured(rows: pa.Table, scores: Scores) -> Numbers:
+def ndcg_of(rows: pa.Table, scores: Scores) -> Numbers:
     """NDCG@38 of each search."""
     return ndcg_per_search(rows, scores, utilities=GAINS, k=K)
 
 
 def interval(values: Numbers, *, seed: int) -> tuple[float, float, float]:
     """Mean over the searches, and the 95% bootstrap interval; no guests: searches are drawn."""
-    kept = values[~np.isnan(values)]
+    known = values[~np.isnan(values)]
     rng = np.random.default_rng(seed)
-    chunks = draw_weights(rng, clusters=len(kept), replicates=REPLICATES)
-    means = np.concatenate([weights @ kept / len(kept) for weights in chunks])
+    chunks = draw_weights(rng, clusters=len(known), replicates=REPLICATES)
+    means = np.concatenate([weights @ known / len(known) for weights in chunks])
     low, high = np.quantile(means, [0.025, 0.975])
-    return float(kept.mean()), float(low), float(high)
+    return float(known.mean()), float(low), float(high)
 
 
-def compare(log: Path, asked: argparse.Namespace) -> None:
+def compare(log: Path, arguments: argparse.Namespace) -> None:
     """Print the table, then the paired differences."""
-    rows, features, shown = load_rows(log, asked.searches)
-    dealt = [folds_of(rows, seed=seed, count=asked.folds) for seed in range(asked.repeats)]
-    ranked = partial(ranker_scores, quarters=asked.quarters)
+    rows, features, shown = load_rows(log, arguments.searches)
+    dealt = [folds_of(rows, seed=seed, count=arguments.folds) for seed in range(arguments.repeats)]
+    ranked = partial(ranker_scores, quarters=arguments.quarters)
     location = missing_last(numbers(rows, "x_listing_location_score_2"))
     models = {
         "random": [Random(seed=seed).score(rows) for seed in range(1, 21)],
@@ -153,14 +153,13 @@ def compare(log: Path, asked: argparse.Namespace) -> None:
         "ranker": [cross_scored(rows, features, folds, ranked) for folds in dealt],
     }
     values = {
-        name: np.mean([measured(rows, scores) for scores in each], axis=0)
+        name: np.mean([ndcg_of(rows, scores) for scores in each], axis=0)
         for name, each in models.items()
     }
-    judged = len(values["ranker"])
-    print(f"{log.name}: {rows.num_rows} rows, {judged} searches, {len(features)} features")
-    print(
-        f"grouped {asked.folds}-fold by search, {asked.repeats} dealing(s), position not an input"
-    )
+    searches = len(values["ranker"])
+    print(f"{log.name}: {rows.num_rows} rows, {searches} searches, {len(features)} features")
+    folds, repeats = arguments.folds, arguments.repeats
+    print(f"grouped {folds}-fold by search, {repeats} dealing(s), position not an input")
     print(f"{'order':<34} NDCG@{K}   95% interval")
     for name, each in values.items():
         print("{:<34} {:7.4f}   {:.4f} to {:.4f}".format(name, *interval(each, seed=1)))

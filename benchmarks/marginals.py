@@ -76,9 +76,9 @@ def print_table(rows: Sequence[Marginal], listings: int) -> None:
             f"{row.simulated / row.fitted - 1:>+12.1%}"
             + (f"{errors:>+12.1f}" if errors is not None else f"{'—':>12}")
         )
-    found = [abs(e) for row in rows if (e := standard_errors(row, listings)) is not None]
-    print(f"{len(found)} shares: {sum(e > 2 for e in found)} beyond 2 standard errors, ", end="")
-    print(f"{sum(e > 3 for e in found)} beyond 3")
+    sizes = [abs(e) for row in rows if (e := standard_errors(row, listings)) is not None]
+    print(f"{len(sizes)} shares: {sum(e > 2 for e in sizes)} beyond 2 standard errors, ", end="")
+    print(f"{sum(e > 3 for e in sizes)} beyond 3")
 
 
 def ending(rows: Sequence[Marginal], what: str) -> dict[str, Marginal]:
@@ -88,8 +88,8 @@ def ending(rows: Sequence[Marginal], what: str) -> dict[str, Marginal]:
 
 def starting(rows: Sequence[Marginal], what: str) -> dict[str, Marginal]:
     """The rows named ``what …``, by the rest of their name without ``, share``."""
-    found = {r.name.removeprefix(what): r for r in rows if r.name.startswith(what)}
-    return {name.removesuffix(", share"): row for name, row in found.items()}
+    by_rest = {r.name.removeprefix(what): r for r in rows if r.name.startswith(what)}
+    return {name.removesuffix(", share"): row for name, row in by_rest.items()}
 
 
 def draw_quantiles(axes: Any, of_level: dict[str, Marginal], title: str, *, log: bool) -> None:
@@ -165,17 +165,17 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--picture", type=Path, default=PICTURE)
     parser.add_argument("--small", action="store_true", help="a few seconds' size")
-    asked = parser.parse_args()
-    if asked.small:
-        vars(asked).update(SMALL)
-    config = SimulationConfig(searches=1, seed=asked.seed, listings=asked.listings)
+    arguments = parser.parse_args()
+    if arguments.small:
+        vars(arguments).update(SMALL)
+    config = SimulationConfig(searches=1, seed=arguments.seed, listings=arguments.listings)
     catalogue = draw_catalogue(config)
     rows = [*marginals(catalogue), *capacity_rows(catalogue)]
     in_rio = int((catalogue.market == 0).sum())
-    print(f"SIMULATED listings of Rio de Janeiro: {in_rio:,}, seed {asked.seed}")
+    print(f"SIMULATED listings of Rio de Janeiro: {in_rio:,}, seed {arguments.seed}")
     print_table(rows, in_rio)
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / PICTURE.name if asked.small else asked.picture
+        path = Path(folder) / PICTURE.name if arguments.small else arguments.picture
         write_picture(draw(rows, in_rio), path)
 
 

@@ -47,8 +47,8 @@ def main() -> int:
     """Print where new listings stand, the curve, and the prediction from attributes."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--home", type=Path, required=True)
-    asked = parser.parse_args()
-    context = RunContext(Home(asked.home), load_settings(), Console())
+    arguments = parser.parse_args()
+    context = RunContext(Home(arguments.home), load_settings(), Console())
     record = read_record(context.home, context.home.latest_run().name)
     windows = Windows(**record.windows)
     train, valid = training_rows(context, windows)
@@ -100,8 +100,8 @@ def _print_orders(test: pa.Table, truth: Numbers, orders: Mapping[str, Scores]) 
 def _truth(context: RunContext, rows: pa.Table) -> Numbers:
     table = context.lake.scan(TRUTH.name).select(*KEY, "p_book_observables")
     keys = frame_of(rows.select(KEY)).lazy()
-    found = keys.join(table, on=KEY, how="left", maintain_order="left").collect()
-    return np.asarray(found["p_book_observables"].to_numpy())
+    chances = keys.join(table, on=KEY, how="left", maintain_order="left").collect()
+    return np.asarray(chances["p_book_observables"].to_numpy())
 
 
 def _print_prediction(context: RunContext, rows: tuple[pa.Table, pa.Table, pa.Table]) -> None:

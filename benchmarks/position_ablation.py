@@ -4,7 +4,7 @@ Each order is trained four times on the same rows: on the labels as they are (na
 LightGBM's debiasing by position, with inverse propensity weights from the searches in random
 order, and on labels drawn from the true chances as if every place were looked at alike
 (unbiased; as many clicks). The funnel's click stage is trained naively, with offsets by place,
-and unbiased. Judged by the truth: G@10 on observables, for the click stage in expected clicks.
+and unbiased. Measured by the truth: G@10 on observables, for the click stage in expected clicks.
 
     python benchmarks/position_ablation.py --seeds 1 2 3 --searches 60000 --work DIR
 """
@@ -21,7 +21,7 @@ import pyarrow as pa
 from ranker_worlds import World, prepared_world
 
 from models.arrow_columns import Numbers, numbers
-from models.evaluation.arranged_rows import judge
+from models.evaluation.arranged_rows import arrange_rows
 from models.evaluation.oracle import Ceiling
 from models.funnel.config import FunnelConfig
 from models.funnel.funnel_model import FunnelModel
@@ -34,40 +34,43 @@ FUNNEL = FunnelConfig(learning_rate=0.1, max_rounds=300, unclicked_share=0.3, fe
 
 
 def main() -> int:
-    """Train and judge every world's seven orders, and print the gap won back."""
+    """Train and measure every world's seven orders, and print the gap won back."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--searches", type=int, default=60_000)
     parser.add_argument("--rounds", type=int, default=200)
     parser.add_argument("--work", type=Path, required=True)
-    asked = parser.parse_args()
-    worlds = [_judged(prepared_world(s, asked.searches, asked.work), asked) for s in asked.seeds]
+    arguments = parser.parse_args()
+    worlds = [
+        _g_of_orders(prepared_world(s, arguments.searches, arguments.work), arguments)
+        for s in arguments.seeds
+    ]
     for name in worlds[0]:
         values = [world[name] for world in worlds]
         print(f"{name:28} {np.mean(values):.3f}   " + " ".join(f"{v:.3f}" for v in values))
     return 0
 
 
-def _judged(world: World, asked: argparse.Namespace) -> dict[str, float]:
+def _g_of_orders(world: World, arguments: argparse.Namespace) -> dict[str, float]:
     features = world.features.without(PERSONAL)
     rng = np.random.default_rng(world.seed)
     fair = [_unbiased(part, rng) for part in (world.train, world.valid)]
-    found = {}
-    config = RankerConfig(max_rounds=asked.rounds)
+    g = {}
+    config = RankerConfig(max_rounds=arguments.rounds)
     for name in ("none", "position", "ips"):
         ranker = Ranker(features, replace(config, debiasing=name))  # type: ignore[arg-type]
         scores = ranker.fit(world.train, world.valid).score(world.test)
-        found[f"ranker, debiasing {name}"] = _g(world.test, scores, "p_book_observables")
-        print(found, flush=True)
+        g[f"ranker, debiasing {name}"] = _g(world.test, scores, "p_book_observables")
+        print(g, flush=True)
     scores = Ranker(features, config).fit(fair[0], fair[1]).score(world.test)
-    found["ranker, unbiased labels"] = _g(world.test, scores, "p_book_observables")
+    g["ranker, unbiased labels"] = _g(world.test, scores, "p_book_observables")
     for debiasing in ("none", "position"):
         model = FunnelModel(features, replace(FUNNEL, debiasing=debiasing))  # type: ignore[arg-type]
         clicks = model.fit(world.train, world.valid).conditional(world.test)["click"]
-        found[f"clicks, debiasing {debiasing}"] = _g(world.test, clicks, "p_click_observables")
+        g[f"clicks, debiasing {debiasing}"] = _g(world.test, clicks, "p_click_observables")
     clicks = FunnelModel(features, FUNNEL).fit(fair[0], fair[1]).conditional(world.test)["click"]
-    found["clicks, unbiased labels"] = _g(world.test, clicks, "p_click_observables")
-    return found
+    g["clicks, unbiased labels"] = _g(world.test, clicks, "p_click_observables")
+    return g
 
 
 def _unbiased(rows: pa.Table, rng: np.random.Generator) -> pa.Table:
@@ -91,10 +94,10 @@ def _unbiased(rows: pa.Table, rng: np.random.Generator) -> pa.Table:
 
 
 def _g(test: pa.Table, scores: Scores, truth: str) -> float:
-    judged = judge(test.select(["id_search", "id_listing", "stage"]))
-    chances: Numbers = judged.arrange(numbers(test, truth))
-    measure, _ = Ceiling(judged, "observables", chances).measures(
-        judged, judged.ranks(scores, model="order"), (K,)
+    arranged = arrange_rows(test.select(["id_search", "id_listing", "stage"]))
+    chances: Numbers = arranged.arrange(numbers(test, truth))
+    measure, _ = Ceiling(arranged, "observables", chances).measures(
+        arranged, arranged.ranks(scores, model="order"), (K,)
     )
     return float(measure.numerator.sum() / measure.denominator.sum())
 

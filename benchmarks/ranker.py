@@ -66,10 +66,10 @@ def made_up(n_rows: int, n_features: int, seed: int) -> tuple[pa.Table, FeatureS
         "id_listing": pa.array([f"l{i}" for i in rng.integers(20_000, size=n_rows)]),
         "stage": pa.array(stage.astype(np.int8)),
     }
-    return pa.table(identity | columns), _described(columns)
+    return pa.table(identity | columns), _feature_set(columns)
 
 
-def _described(columns: dict[str, pa.Array]) -> FeatureSet:
+def _feature_set(columns: dict[str, pa.Array]) -> FeatureSet:
     kinds = {"is_flag": "boolean", "category": "category"}
     return FeatureSet(
         tuple(
@@ -130,12 +130,12 @@ def memory_of(side: str, folder: Path) -> None:
     if side == "ranker":
         with Peak() as peak:
             Ranker(features, config).fit(rows, rows.slice(0, 0))
-        kept = searches_to_learn_from(rows).count.rows
+        used = searches_to_learn_from(rows).count.rows
     else:
-        kept, matrix = rows.num_rows, rows.select(list(features.names))
+        used, matrix = rows.num_rows, rows.select(list(features.names))
         matrix = matrix.set_column(
             matrix.column_names.index("category"), "category",
-            pa.array(np.zeros(kept, dtype=np.int32)),
+            pa.array(np.zeros(used, dtype=np.int32)),
         )  # fmt: skip
         groups = np.unique(rows["id_search"].to_numpy(), return_counts=True)[1]
         with Peak() as peak:
@@ -143,7 +143,7 @@ def memory_of(side: str, folder: Path) -> None:
                 matrix, label=rows["stage"].to_numpy(), group=groups, params=config.parameters()
             )
             lgb.train(config.parameters(), data, num_boost_round=10)
-    binned = kept * len(features) / 1e6
+    binned = used * len(features) / 1e6
     print(
         f"memory    {side:<7} adds {peak.rise:6.0f} MB to its rows, {peak.rise / binned:.1f} times "
         f"the binned data ({binned:.0f} MB)"
@@ -175,7 +175,7 @@ def compare(rows: pa.Table, features: FeatureSet, config: RankerConfig, repeats:
     none, rounds = rows.slice(0, 0), config.rounds_without_validation
     ranker = Ranker(features, config).fit(rows, none)
     searches = searches_to_learn_from(rows)
-    learnt = ranker.matrix.of(searches.rows, model="ranker")
+    learnt = ranker.matrix.encode(searches.rows, model="ranker")
     label = pa.chunked_array([pa.array(searches.stages.astype(np.float32))])
     groups = searches.groups.astype(np.int32)
 
@@ -186,7 +186,7 @@ def compare(rows: pa.Table, features: FeatureSet, config: RankerConfig, repeats:
         )  # fmt: skip
         return lgb.train(config.parameters(), data, num_boost_round=rounds)
 
-    matrix, booster = ranker.matrix.of(rows, model="ranker"), ranker.boosters[0]
+    matrix, booster = ranker.matrix.encode(rows, model="ranker"), ranker.boosters[0]
     print(
         f"{rows.num_rows} rows, {len(features)} features, "
         f"{searches.count.searches} searches with an action ({searches.count.rows} rows), "

@@ -23,15 +23,15 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from ranker_worlds import Kept, World, prepared_world
-from scipy.stats import t as student
+from over_worlds import mean_over_worlds
+from ranker_worlds import Sampling, World, prepared_world
 
 from data.schema.feature_set import FeatureSet
 from models.arrow_columns import Numbers, missing_last, numbers
-from models.evaluation.arranged_rows import judge
+from models.evaluation.arranged_rows import arrange_rows
 from models.evaluation.oracle import CEILINGS, Ceiling
 from models.funnel.config import FunnelConfig
-from models.funnel.funnel_model import STEPS, FunnelModel
+from models.funnel.funnel_model import FUNNEL_STAGES, FunnelModel
 from models.ranker import Ranker
 from models.recommender import Scores
 
@@ -66,22 +66,25 @@ MAKERS: dict[str, Callable[[FeatureSet], Ranker | FunnelModel]] = {
     "funnel": lambda known: FunnelModel(known, FUNNEL),
     "ranker": Ranker,
 }
-# A larger world is not held whole: what it is reduced to shows about a million listings to judge.
+# A larger world is not held whole: it is reduced to a test day of about a million listings.
 WHOLE_SEARCHES = 400_000
 
 
 def main() -> int:
     """Make or read every world's figures, and print their means."""
-    asked = _arguments()
-    found = []
-    for seed in asked.seeds:
-        path = asked.work / f"figures_{seed}_{asked.searches}.json"
+    arguments = _arguments()
+    figures = []
+    for seed in arguments.seeds:
+        path = arguments.work / f"figures_{seed}_{arguments.searches}.json"
         if not path.is_file():
-            world = prepared_world(seed, asked.searches, asked.work, _kept(asked.searches))
-            path.write_text(json.dumps(judged_world(world, asked.models), indent=1))
-        found.append(json.loads(path.read_text()))
-    print(f"\nSIMULATED: {len(found)} worlds of {asked.searches:,} searches, seeds {asked.seeds}")
-    _print_means(found)
+            world = prepared_world(
+                seed, arguments.searches, arguments.work, _sampling(arguments.searches)
+            )
+            path.write_text(json.dumps(figures_of(world, arguments.models), indent=1))
+        figures.append(json.loads(path.read_text()))
+    searches, seeds = arguments.searches, arguments.seeds
+    print(f"\nSIMULATED: {len(figures)} worlds of {searches:,} searches, seeds {seeds}")
+    _print_means(figures)
     return 0
 
 
@@ -92,23 +95,26 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--models", nargs="+", choices=tuple(MAKERS), default=list(MAKERS))
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--small", action="store_true", help="two tiny worlds")
-    asked = parser.parse_args()
-    if asked.small:
-        asked.seeds, asked.searches = [1, 2], 4_000
-    if asked.searches > WHOLE_SEARCHES and "ranker" in asked.models:
+    arguments = parser.parse_args()
+    if arguments.small:
+        arguments.seeds, arguments.searches = [1, 2], 4_000
+    if arguments.searches > WHOLE_SEARCHES and "ranker" in arguments.models:
         parser.error(f"above {WHOLE_SEARCHES:,} searches rows are thinned; leave the ranker out")
-    asked.work.mkdir(parents=True, exist_ok=True)
-    return asked
+    arguments.work.mkdir(parents=True, exist_ok=True)
+    return arguments
 
 
-def _kept(searches: int) -> Kept:
+def _sampling(searches: int) -> Sampling:
     if searches <= WHOLE_SEARCHES:
-        return Kept()
-    judged = WHOLE_SEARCHES / searches
-    return Kept(unclicked=FUNNEL.unclicked_share, judged=judged, seed=FUNNEL.seed)
+        return Sampling()
+    return Sampling(
+        unclicked_share=FUNNEL.unclicked_share,
+        test_share=WHOLE_SEARCHES / searches,
+        seed=FUNNEL.seed,
+    )
 
 
-def judged_world(world: World, models: Sequence[str]) -> dict[str, Any]:
+def figures_of(world: World, models: Sequence[str]) -> dict[str, Any]:
     """``g`` (order → segment → G), ``calibration`` (figures of each funnel) and sizes."""
     test = world.test
     orders = {name: way * _column(test, name) for name, way in SINGLE.items()}
@@ -133,11 +139,11 @@ def g_by_segment(test: pa.Table, scores: Scores) -> dict[str, float]:
     """G@10 under both ceilings, and on observables by market and among new listings."""
     market = np.asarray(test["market"].to_pylist(), dtype=object)
     is_new = np.nan_to_num(numbers(test, "listing_is_new")) > 0
-    found = {ceiling: _g(test, scores, ceiling) for ceiling in CEILINGS}
+    g = {ceiling: _g(test, scores, ceiling) for ceiling in CEILINGS}
     for name in sorted(set(market)):
-        found[f"market={name}"] = _g(test, scores, "observables", market == name)
-    found["listing=new"] = _g(test, scores, "observables", is_new)
-    return found
+        g[f"market={name}"] = _g(test, scores, "observables", market == name)
+    g["listing=new"] = _g(test, scores, "observables", is_new)
+    return g
 
 
 def _g(
@@ -145,10 +151,10 @@ def _g(
 ) -> float:
     if part is not None:
         test, scores = test.filter(pa.array(part)), scores[part]
-    judged = judge(test.select(["id_search", "id_listing", "stage"]))
-    truth = judged.arrange(numbers(test, CEILINGS[ceiling]))
-    measure, _ = Ceiling(judged, ceiling, truth).measures(
-        judged, judged.ranks(scores, model="order"), (K,)
+    arranged = arrange_rows(test.select(["id_search", "id_listing", "stage"]))
+    truth = arranged.arrange(numbers(test, CEILINGS[ceiling]))
+    measure, _ = Ceiling(arranged, ceiling, truth).measures(
+        arranged, arranged.ranks(scores, model="order"), (K,)
     )
     return float(measure.numerator.sum() / measure.denominator.sum())
 
@@ -157,17 +163,19 @@ def _calibration(test: pa.Table, model: FunnelModel) -> dict[str, float]:
     """Predicted over actual by stage and market, and by tenth of the prediction."""
     predicted, stage = model.probabilities(test), test["stage"].to_numpy()
     market = np.asarray(test["market"].to_pylist(), dtype=object)
-    found = {}
-    for reached, step in enumerate(STEPS, start=1):
+    ratios = {}
+    for reached, stage_name in enumerate(FUNNEL_STAGES, start=1):
         happened = (stage >= reached).astype(np.float64)
         for name in sorted(set(market)):
             at = market == name
-            found[f"{step} {name}"] = float(predicted[step][at].sum() / happened[at].sum())
-        tenths = np.array_split(np.argsort(predicted[step], kind="stable"), 10)
+            ratios[f"{stage_name} {name}"] = float(
+                predicted[stage_name][at].sum() / happened[at].sum()
+            )
+        tenths = np.array_split(np.argsort(predicted[stage_name], kind="stable"), 10)
         for number, at in enumerate(tenths, start=1):
             actual = max(happened[at].sum(), 0.5)
-            found[f"{step} tenth {number}"] = float(predicted[step][at].sum() / actual)
-    return found
+            ratios[f"{stage_name} tenth {number}"] = float(predicted[stage_name][at].sum() / actual)
+    return ratios
 
 
 def _column(test: pa.Table, name: str) -> Numbers:
@@ -175,35 +183,31 @@ def _column(test: pa.Table, name: str) -> Numbers:
     return missing_last(values) if SINGLE[name] > 0 else -missing_last(-values)
 
 
-def _print_means(found: list[dict[str, Any]]) -> None:
-    segments = list(next(iter(found[0]["g"].values())))
-    print(f"{np.mean([f['test_impressions'] for f in found]):,.0f} test impressions in each\n")
+def _mean_of(values: list[float]) -> str:
+    return mean_over_worlds(values, digits=3)
+
+
+def _print_means(figures: list[dict[str, Any]]) -> None:
+    segments = list(next(iter(figures[0]["g"].values())))
+    print(f"{np.mean([f['test_impressions'] for f in figures]):,.0f} test impressions in each\n")
     print("G@10  " + "  ".join(segments))
-    for name in found[0]["g"]:
-        cells = [_mean([f["g"][name][segment] for f in found]) for segment in segments]
+    for name in figures[0]["g"]:
+        cells = [_mean_of([f["g"][name][segment] for f in figures]) for segment in segments]
         print(f"{name:36} " + "  ".join(cells))
-    models = [name for name in MAKERS if all(name in f["g"] for f in found)]
-    best = max(SINGLE, key=lambda n: np.mean([f["g"][n]["observables"] for f in found]))
+    models = [name for name in MAKERS if all(name in f["g"] for f in figures)]
+    best = max(SINGLE, key=lambda n: np.mean([f["g"][n]["observables"] for f in figures]))
     for name in models:
         for other in (best, "funnel, no history, no in-search"):
             if other in (*models, best) and other != name:
                 gain = [
-                    f["g"][name]["observables"] / f["g"][other]["observables"] - 1 for f in found
+                    f["g"][name]["observables"] / f["g"][other]["observables"] - 1 for f in figures
                 ]
-                print(f"{name}, over {other}: {_mean(gain)}")
+                print(f"{name}, over {other}: {_mean_of(gain)}")
     for name in models:
-        if name in found[0]["calibration"]:
+        if name in figures[0]["calibration"]:
             print(f"\n{name}: predicted over actual")
-            for part in found[0]["calibration"][name]:
-                print(f"{part:24} {_mean([f['calibration'][name][part] for f in found])}")
-
-
-def _mean(values: list[float]) -> str:
-    mean = float(np.mean(values))
-    if len(values) < 2:
-        return f"{mean:.3f}"
-    reach = student.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / np.sqrt(len(values))
-    return f"{mean:.3f} ({mean - reach:.3f} to {mean + reach:.3f})"
+            for part in figures[0]["calibration"][name]:
+                print(f"{part:24} {_mean_of([f['calibration'][name][part] for f in figures])}")
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
-"""Large simulated worlds as Parquet: what the ranker's benchmarks learn from and are judged on.
+"""Large simulated worlds as Parquet: what the ranker's benchmarks train and test on.
 
 Every seed is a world of its own. Days 2 to 5 are learnt from (the first gives the
-history), day 6 validates, day 7 is judged; labels of days 3 to 6 are those known on day 7.
-The truth is joined onto every row: a benchmark may look at it, a model never gets it.
+history), day 6 validates, day 7 is the test day; labels of days 2 to 6 are those known on day
+7. The truth is joined onto every row: a benchmark may look at it, a model never gets it.
 
 Of a world that is too large to be held, the clicked rows to learn from are kept with a share of
-the others (what the funnel's click stage takes anyway), and a share of the searches to judge.
+the others (what the funnel's click stage takes anyway), and a share of the test day's searches.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from data.schema.tables import IMPRESSIONS, TRUTH
 from features.build import available_features
 from features.build_in_blocks import build_by_day
 from features.labels import lower_labels
-from models.lightgbm_core.search_groups import thinned
+from models.lightgbm_core.search_groups import downsample_unclicked
 from models.ranking_order import hashed_ids
 from pipelines.config.console import Console
 from pipelines.config.home import Home
@@ -33,7 +33,7 @@ from pipelines.ingestion.ingest_logs import ingest_logs
 from pipelines.ingestion.simulate_log import simulate_to
 from pipelines.run_context import RunContext
 
-__all__ = ["Kept", "World", "prepared_world"]
+__all__ = ["Sampling", "World", "prepared_world"]
 
 FIRST_DAY_LEARNT = 1
 KEY = ["id_search", "id_listing"]
@@ -42,17 +42,17 @@ LEFT_OUT = ("market", "co_engagement")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Kept:
+class Sampling:
     """Which share of a world's rows is kept.
 
     Attributes:
-        unclicked: of the rows to learn from that nobody clicked, chosen as the funnel does
-            with ``seed``.
-        judged: of the searches of the last day.
+        unclicked_share: of the rows to learn from that nobody clicked, chosen as the funnel
+            does with ``seed``.
+        test_share: of the searches of the last day.
     """
 
-    unclicked: float = 1.0
-    judged: float = 1.0
+    unclicked_share: float = 1.0
+    test_share: float = 1.0
     seed: int = 1
 
 
@@ -67,11 +67,11 @@ class World:
     test: pa.Table
 
 
-def prepared_world(seed: int, searches: int, work: Path, kept: Kept | None = None) -> World:
+def prepared_world(seed: int, searches: int, work: Path, sampling: Sampling | None = None) -> World:
     """Simulate, ingest and build a world, unless ``work`` has it already; by default all of it."""
     folder = work / f"world_{seed}_{searches}"
     if not (folder / "features.json").is_file():
-        _prepare(seed, searches, folder, kept or Kept())
+        _prepare(seed, searches, folder, sampling or Sampling())
     train, valid, test = (
         pa.concat_tables(pq.read_table(path) for path in sorted(folder.glob(f"{part}_*.parquet")))
         for part in ("train", "valid", "test")
@@ -79,7 +79,7 @@ def prepared_world(seed: int, searches: int, work: Path, kept: Kept | None = Non
     return World(seed, FeatureSet.load(folder / "features.json"), train, valid, test)
 
 
-def _prepare(seed: int, searches: int, folder: Path, kept: Kept) -> None:
+def _prepare(seed: int, searches: int, folder: Path, sampling: Sampling) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     context = RunContext(Home(folder / "home"), load_settings(seed=seed), Console())
     log = context.home.prepare().root / "simulated"
@@ -87,12 +87,12 @@ def _prepare(seed: int, searches: int, folder: Path, kept: Kept) -> None:
         context.console, log, searches=searches, seed=seed, scenario="default", with_position=True
     )
     ingest_logs(context, [log / "log"])
-    features = _build(context, folder, kept)
+    features = _build(context, folder, sampling)
     shutil.rmtree(folder / "home")
     features.save(folder / "features.json")
 
 
-def _build(context: RunContext, folder: Path, kept: Kept) -> FeatureSet:
+def _build(context: RunContext, folder: Path, sampling: Sampling) -> FeatureSet:
     impressions = context.lake.scan(IMPRESSIONS.name)
     days = impressions.select(pl.col("search_day").unique()).collect()["search_day"].sort()
     features = available_features(dict(impressions.collect_schema())).without(LEFT_OUT)
@@ -106,18 +106,18 @@ def _build(context: RunContext, folder: Path, kept: Kept) -> FeatureSet:
             wanted = block.rows.lazy().with_columns(numbers).join(extra, on=KEY, how="left")
             built = wanted.collect(engine="streaming")
             for (day,), rows in built.partition_by("search_day", as_dict=True).items():
-                name, part = _part(arrow(rows), day, learnt, kept)
+                name, part = _part(arrow(rows), day, learnt, sampling)
                 pq.write_table(part, folder / f"{name}_{day}_{done:03d}.parquet")
             moved(learnt.index(block.last_day) + 1, len(learnt))
     return features
 
 
-def _part(rows: pa.Table, day: int, learnt: list[int], kept: Kept) -> tuple[str, pa.Table]:
+def _part(rows: pa.Table, day: int, learnt: list[int], sampling: Sampling) -> tuple[str, pa.Table]:
     """Which part of the world the rows of a day belong to, and what of them is kept."""
     if day == learnt[-1]:
-        is_judged = hashed_ids(rows["id_search"]) / 2.0**64 < kept.judged
-        return "test", rows.filter(pa.array(is_judged))
+        is_drawn = hashed_ids(rows["id_search"]) / 2.0**64 < sampling.test_share
+        return "test", rows.filter(pa.array(is_drawn))
     known = lower_labels(rows, learnt[-1])
     if day == learnt[-2]:
         return "valid", known
-    return "train", thinned(known, share=kept.unclicked, seed=kept.seed)
+    return "train", downsample_unclicked(known, share=sampling.unclicked_share, seed=sampling.seed)

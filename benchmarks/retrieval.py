@@ -49,7 +49,7 @@ from pipelines.recommendation.candidate_retrieval import (
 )
 from pipelines.recommendation.candidates import CandidateSource, candidate_rows, candidate_source
 from pipelines.recommendation.recommend import rows_to_rank
-from pipelines.recommendation.serving_models import met_before, serving_models_of
+from pipelines.recommendation.serving_models import previously_seen_in_log, serving_models_of
 from pipelines.run_context import RunContext
 from pipelines.training.run_record import RunRecord, load_models, read_record
 from pipelines.training.train import train
@@ -129,7 +129,7 @@ def _recalls(
         found = retrieval_of(_with(context, added), given, rows, prior=prior)
         if found is None:
             raise SystemExit("nothing was taken on the test day; simulate more searches")
-        for model, table in found.found.items():
+        for model, table in found.retrieved.items():
             if (model == CANDIDATES) == (name == "two_tower"):
                 continue
             label = name if model == CANDIDATES else model
@@ -181,9 +181,9 @@ def _agreement(
     )
     shares = {}
     for name, added in STEPS.items():
-        finder = serving_models_of(_with(context, added), record.name, before, source).finder
-        familiar = met_before(before, drawn, finder)
-        found = frame_of(finder.retrieve(arrow(drawn), RETRIEVED, familiar=familiar))
+        retriever = serving_models_of(_with(context, added), record.name, before, source).retriever
+        familiar = previously_seen_in_log(before, drawn, retriever)
+        found = frame_of(retriever.retrieve(arrow(drawn), RETRIEVED, familiar=familiar))
         hit = found.select("id_search", "id_listing", hit=pl.lit(1.0))
         joined = wanted.join(hit, on=["id_search", "id_listing"], how="left")
         per_search = joined.group_by("id_search").agg(pl.col("hit").fill_null(0.0).mean())

@@ -1,6 +1,6 @@
 """The errors that data can cause, each with one plain message for people.
 
-A message names the file, the line or column, what was found and what to do. The command
+A message names the file, the line or column, what is wrong and what to do. The command
 line prints it and ends with exit code 1; nothing has been written when one is raised.
 """
 
@@ -18,15 +18,15 @@ __all__ = [
 
 
 class DataError(Exception):
-    """Something about the data stops the work; the message says what and what to do."""
+    """The data cannot be used as it is; the message says why and what to do."""
 
 
 class LogError(DataError):
-    """A log cannot be read as one. Names the file, and the line or column where known."""
+    """A file cannot be read as a search log. Names it, and the line or column where known."""
 
-    def __init__(self, path: Path | str, found: str, *, line: int | None = None) -> None:
+    def __init__(self, path: Path | str, problem: str, *, line: int | None = None) -> None:
         where = f"{path}, line {line}" if line is not None else str(path)
-        super().__init__(f"{where}: {found}")
+        super().__init__(f"{where}: {problem}")
 
 
 class MappingError(DataError):
@@ -34,7 +34,7 @@ class MappingError(DataError):
 
 
 class HomeError(DataError):
-    """The home folder cannot take this: another origin, not writable, a damaged table."""
+    """The home folder cannot be used: rows of another source, not writable, a damaged table."""
 
 
 class LakeBusyError(DataError):

@@ -1,7 +1,7 @@
 """Time windows on the log's own timeline; whole searches only.
 
-``train`` < ``valid`` < ``test``, cut between days, so that a search is never divided and
-nothing is trained on what happened after it is judged.
+``train`` < ``valid`` < ``test``, cut between days: a search is never divided, and a model
+never trains on a day on which it is validated or tested, nor on a later one.
 """
 
 from __future__ import annotations
@@ -43,16 +43,12 @@ class Windows:
         """The first test day. Outcomes of that day or later are unknown when training."""
         return self.test[0]
 
-    def split_of(self, day: int) -> str | None:
-        """``train``, ``valid`` or ``test``; ``None`` for a day outside all three."""
-        for name in ("train", "valid", "test"):
-            first, last = getattr(self, name)
-            if first <= day <= last:
-                return name
-        return None
-
     def describe(self) -> dict[str, str]:
-        """The windows as ISO dates, ``first..last``, for people and for MLflow."""
+        """The windows as ISO dates, ``first..last``, for people and for MLflow.
+
+        >>> Windows(train=(0, 4), valid=(5, 5), test=(6, 6)).describe()["train"]
+        '1970-01-01..1970-01-05'
+        """
         return {
             name: "..".join(date_of(day).isoformat() for day in getattr(self, name))
             for name in ("train", "valid", "test")
@@ -62,8 +58,12 @@ class Windows:
 def windows_by_days(days: Sequence[int], *, valid_days: int = 1, test_days: int = 1) -> Windows:
     """The last ``test_days`` days are the test window, the ``valid_days`` before it validation.
 
-    ``days`` are the days that have searches. Raises :class:`SplitError` when fewer than
-    one day would be left to train on.
+    ``days`` are the days that have searches; a day without any does not count as one of
+    ``test_days`` or ``valid_days``. Raises :class:`SplitError` when no day would be left to
+    train on.
+
+    >>> windows_by_days([1, 2, 3, 6, 7], valid_days=1, test_days=2)
+    Windows(train=(1, 2), valid=(3, 3), test=(6, 7))
     """
     known = sorted(set(days))
     if len(known) < valid_days + test_days + 1:
@@ -86,7 +86,13 @@ def windows_by_shares(
 ) -> Windows:
     """Cut between days so that the windows hold about these shares of the searches.
 
-    Raises :class:`SplitError` when the log has fewer than three days with searches.
+    Each window begins with the first day before which its share of the searches has passed,
+    so a window holds its share or, where a big day lies across the cut, less; each has at
+    least one day. Raises :class:`SplitError` when the log has fewer than three days with
+    searches.
+
+    >>> windows_by_shares({1: 40, 2: 30, 3: 15, 4: 15})
+    Windows(train=(1, 2), valid=(3, 3), test=(4, 4))
     """
     days = sorted(searches_per_day)
     if len(days) < 3:
@@ -95,14 +101,15 @@ def windows_by_shares(
             "validate and test on different days"
         )
     total = sum(searches_per_day.values())
-    seen = 0
+    searches_before = 0
     first_valid = first_test = len(days)
     for index, day in enumerate(days):
-        if seen >= total * (1 - valid_share - test_share):
+        if searches_before >= total * (1 - valid_share - test_share):
             first_valid = min(first_valid, index)
-        if seen >= total * (1 - test_share):
+        if searches_before >= total * (1 - test_share):
             first_test = min(first_test, index)
-        seen += searches_per_day[day]
+        searches_before += searches_per_day[day]
+    # a big last day can swallow a window: one day is left for each, the test window first
     first_test = min(max(first_test, 2), len(days) - 1)
     first_valid = min(max(first_valid, 1), first_test - 1)
     return Windows(

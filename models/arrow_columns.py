@@ -1,4 +1,4 @@
-"""Reading columns out of Arrow rows, with an error that names what is absent."""
+"""Columns of Arrow rows as NumPy arrays, with an error that names what is absent."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ __all__ = [
     "Numbers",
     "codes_in",
     "missing_last",
-    "need",
     "numbers",
+    "require_columns",
     "sorted_ids",
     "stages",
 ]
@@ -25,15 +25,19 @@ Codes = np.ndarray[Any, np.dtype[np.int64]]
 
 
 # Below the negative of any price and any rate or rating that the contract allows.
-_LAST = -1e12
+_BELOW_EVERY_SCORE = -1e12
 
 
 def missing_last(values: Numbers) -> Numbers:
-    """Scores in which what is missing or not finite ranks below every possible value."""
-    return np.where(np.isfinite(values), values, _LAST)
+    """Scores in which a missing or infinite value ranks below every possible one.
+
+    >>> missing_last(np.array([4.5, np.nan])).tolist()
+    [4.5, -1000000000000.0]
+    """
+    return np.where(np.isfinite(values), values, _BELOW_EVERY_SCORE)
 
 
-def need(rows: pa.Table, names: Iterable[str], *, model: str) -> None:
+def require_columns(rows: pa.Table, names: Iterable[str], *, model: str) -> None:
     """Raise ``ValueError`` naming the model and every column of ``names`` that is absent."""
     absent = [name for name in names if name not in rows.column_names]
     if absent:
@@ -42,10 +46,8 @@ def need(rows: pa.Table, names: Iterable[str], *, model: str) -> None:
 
 def numbers(rows: pa.Table, name: str) -> Numbers:
     """A numeric or boolean column as float64, null as NaN; shape ``(rows,)``."""
-    column = rows[name].combine_chunks()
-    if pa.types.is_boolean(column.type):
-        column = column.cast(pa.int8())
-    return np.asarray(column.cast(pa.float64()).to_numpy(zero_copy_only=False), dtype=np.float64)
+    column = rows[name].combine_chunks().cast(pa.float64())
+    return np.asarray(column.to_numpy(zero_copy_only=False), dtype=np.float64)
 
 
 def stages(rows: pa.Table, *, label: str = "stage") -> Codes:
@@ -61,7 +63,11 @@ def sorted_ids(ids: pa.ChunkedArray) -> pa.Array:
     return unique.take(pc.sort_indices(unique))
 
 
-def codes_in(ids: pa.ChunkedArray, known: pa.Array) -> Codes:
-    """Place of each id in ``known``, from 0; -1 for an unseen or null id; shape ``(rows,)``."""
-    found = pc.index_in(ids.cast(known.type), value_set=known, skip_nulls=True)
-    return np.asarray(pc.fill_null(found, -1).to_numpy(), dtype=np.int64)
+def codes_in(ids: pa.ChunkedArray, vocabulary: pa.Array) -> Codes:
+    """Place of each id in ``vocabulary``, from 0; -1 for an unseen or null id; shape ``(rows,)``.
+
+    >>> codes_in(pa.chunked_array([["b", None, "z"]]), pa.array(["a", "b"])).tolist()
+    [1, -1, -1]
+    """
+    places = pc.index_in(ids.cast(vocabulary.type), value_set=vocabulary, skip_nulls=True)
+    return np.asarray(pc.fill_null(places, -1).to_numpy(), dtype=np.int64)

@@ -52,7 +52,7 @@ class Recommender(Protocol):
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """Read what :meth:`save` wrote; raises ``ValueError`` where it is not whole."""
+        """Read what :meth:`save` wrote; raises ``ValueError`` where a file is absent or broken."""
         ...
 
 
@@ -61,9 +61,13 @@ def top_k(rows: pa.Table, scores: Scores, k: int) -> pa.Table:
 
     Returns a table of ``id_search``, ``id_listing``, ``rank`` (from 1) and ``score``,
     sorted by search and rank. A search with fewer than ``k`` rows keeps them all.
+
+    >>> rows = pa.table({"id_search": ["s", "s", "s"], "id_listing": ["a", "b", "c"]})
+    >>> top_k(rows, np.array([0.2, 0.9, 0.5]), 2).select(["id_listing", "rank"]).to_pylist()
+    [{'id_listing': 'b', 'rank': 1}, {'id_listing': 'c', 'rank': 2}]
     """
     ranks = rank_within(group_codes(rows["id_search"]), scores, tie_keys(rows))
-    chosen = pa.table(
+    ranked = pa.table(
         {
             "id_search": rows["id_search"],
             "id_listing": rows["id_listing"],
@@ -71,4 +75,4 @@ def top_k(rows: pa.Table, scores: Scores, k: int) -> pa.Table:
             "score": pa.array(scores),
         }
     ).filter(pa.array(ranks <= k))
-    return chosen.sort_by([("id_search", "ascending"), ("rank", "ascending")])
+    return ranked.sort_by([("id_search", "ascending"), ("rank", "ascending")])

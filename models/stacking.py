@@ -3,7 +3,12 @@
 A retriever that has seen a row's label gives that row a score which holds the label; a
 ranker that learns from such scores trusts them, and is let down by every new search. So
 the retrievers learn from the first days of the training window, and the ranker from the
-rest, whose labels they never saw (decision 1 of the architecture: nested windows).
+rest, whose labels they never saw (``docs/decisions/0027``). With five days to train on and
+``earlier_share`` 0.6:
+
+    day            1  2     3              4  5                6             7
+    components     fit      choose or stop
+    ranker                                 fit, with scores    stop early    test
 """
 
 from __future__ import annotations
@@ -18,12 +23,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from data.schema.feature_set import Feature, FeatureSet
-from models.arrow_columns import Numbers, need
+from models.arrow_columns import Numbers, require_columns
 from models.ranker import Ranker
 from models.ranker.config import RankerConfig
-from models.ranking_order import group_codes
+from models.ranking_order import group_codes, spread_within
 from models.recommender import Recommender, Scores
-from models.reranking.new_listing_exposure import spread_within
 from models.serialization import config_of, read_json, write_json
 
 __all__ = ["Stacked", "StackingConfig"]
@@ -62,7 +66,7 @@ class Stacked:
     ) -> None:
         self.components = dict(components)
         self.stacking = stacking or StackingConfig()
-        self.ranker = Ranker(FeatureSet((*features, *map(_described, components))), config)
+        self.ranker = Ranker(FeatureSet((*features, *map(_score_feature, components))), config)
 
     def fit(self, train: pa.Table, valid: pa.Table) -> Self:
         """Fit the components on the first days, the ranker on the others.
@@ -70,19 +74,18 @@ class Stacked:
         Each component is tuned on the last of its days. Raises ``ValueError`` where
         ``train`` has fewer than three days, or lacks a column that a model needs.
         """
-        need(train, ("search_day",), model=self.name)
-        earlier, later = self._cut(train)
-        last = pc.max(earlier["search_day"])
-        is_last = pc.equal(earlier["search_day"], last)
-        learnt, tuned = earlier.filter(pc.invert(is_last)), earlier.filter(is_last)
-        self.components = {n: m.fit(learnt, tuned) for n, m in self.components.items()}
+        require_columns(train, ("search_day",), model=self.name)
+        earlier, later = self._split_days(train)
+        is_last_day = pc.equal(earlier["search_day"], pc.max(earlier["search_day"]))
+        fitting, tuning = earlier.filter(pc.invert(is_last_day)), earlier.filter(is_last_day)
+        self.components = {n: m.fit(fitting, tuning) for n, m in self.components.items()}
         self.ranker.fit(self.with_scores(later), self.with_scores(valid))
         return self
 
     def with_scores(self, rows: pa.Table) -> pa.Table:
         """``rows`` with every component's score, in standard deviations within its search."""
         for name, model in self.components.items():
-            scores = _standardised(rows, model.score(rows))
+            scores = _standardised_within(rows, model.score(rows))
             rows = rows.append_column(_PREFIX + name, pa.array(scores))
         return rows
 
@@ -117,7 +120,8 @@ class Stacked:
         model.ranker = ranker
         return model
 
-    def _cut(self, train: pa.Table) -> tuple[pa.Table, pa.Table]:
+    def _split_days(self, train: pa.Table) -> tuple[pa.Table, pa.Table]:
+        """The rows of the components' days, and those of the ranker's: at least one day."""
         days = np.unique(train["search_day"].to_numpy())
         if len(days) < 3:
             raise ValueError(f"stacking needs three days to train on; found {len(days)}")
@@ -126,7 +130,8 @@ class Stacked:
         return train.filter(is_earlier), train.filter(pc.invert(is_earlier))
 
 
-def _described(name: str) -> Feature:
+def _score_feature(name: str) -> Feature:
+    """The feature that a component's score becomes."""
     return Feature(
         name=_PREFIX + name,
         kind="number",
@@ -138,7 +143,7 @@ def _described(name: str) -> Feature:
     )
 
 
-def _standardised(rows: pa.Table, scores: Scores) -> Numbers:
+def _standardised_within(rows: pa.Table, scores: Scores) -> Numbers:
     """Scores within their search, mean 0 and spread 1; 0 where all are alike."""
     groups: np.ndarray[Any, Any] = group_codes(rows["id_search"])
     if not len(groups):

@@ -20,7 +20,7 @@
 # %%
 import polars as pl
 
-from pipelines.analysis.finished_home import open_home, shown
+from pipelines.analysis.finished_home import open_home, rounded
 from pipelines.analysis.search_log import (
     checkin_seasonality,
     daily_funnel,
@@ -31,9 +31,9 @@ from pipelines.reporting.charts.log_charts import drift_by_day, funnel_by_market
 from pipelines.reporting.charts.maps import PlacedBy, lines_by_date, place_map
 from pipelines.reporting.data_section import data_section, days_of, funnel_of
 
-opened = open_home()
-simulated = opened.scorecard.honesty.provenance.is_simulated
-print(f"searches of {days_of(opened.context)}; simulated: {simulated}")
+home = open_home()
+simulated = home.scorecard.honesty.provenance.is_simulated
+print(f"searches of {days_of(home.context)}; simulated: {simulated}")
 
 # %% [markdown]
 # ## The funnel
@@ -41,16 +41,16 @@ print(f"searches of {days_of(opened.context)}; simulated: {simulated}")
 # Rows that reached each stage. A booking needs no contact where the listing can be booked at once.
 
 # %%
-funnel_by_market(funnel_of(opened.context))
+funnel_by_market(funnel_of(home.context))
 
 # %%
-daily_funnel(opened.impressions).to_pandas()
+daily_funnel(home.impressions).to_pandas()
 
 # %% [markdown]
 # ## How long before the stay
 
 # %%
-shown(lead_times(opened.impressions), 4)
+rounded(lead_times(home.impressions), 4)
 
 # %% [markdown]
 # ## For which dates
@@ -58,7 +58,7 @@ shown(lead_times(opened.impressions), 4)
 # Weekends and Carnival stand out in the searches and in the prices shown.
 
 # %%
-season = checkin_seasonality(opened.impressions).filter(pl.col("searches") >= 5)
+season = checkin_seasonality(home.impressions).filter(pl.col("searches") >= 5)
 lines_by_date(season, "query_checkin", "searches", title="Searches by check-in date")
 
 # %%
@@ -70,7 +70,7 @@ lines_by_date(season, "query_checkin", "nightly_price", title="Median nightly pr
 # Every listing at its latest place, coloured by its median nightly price.
 
 # %%
-listings = latest_listings(opened.impressions)
+listings = latest_listings(home.impressions)
 place_map(
     listings,
     PlacedBy(lat="listing_lat", lng="listing_lng", colour="nightly_price", label="nightly price"),
@@ -84,14 +84,14 @@ place_map(
 # Rows in = accepted + quarantined, file by file; then what is outside its limits.
 
 # %%
-for line in data_section(opened.context)["data_lines"]:
+for line in data_section(home.context)["data_lines"]:
     print(line)
 
 # %%
-opened.quality.filter("is_flagged").to_pandas()
+home.quality.filter("is_flagged").to_pandas()
 
 # %%
-rates_by_day(opened.quality)
+rates_by_day(home.quality)
 
 # %%
-drift_by_day(opened.quality)
+drift_by_day(home.quality)

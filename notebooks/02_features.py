@@ -20,13 +20,13 @@
 # %%
 import polars as pl
 
-from pipelines.analysis.model_analysis import feature_power, leak_shown
-from pipelines.analysis.finished_home import open_home, shown
+from pipelines.analysis.model_analysis import feature_power, leak_demonstration
+from pipelines.analysis.finished_home import open_home, rounded
 from pipelines.reporting.charts.model_charts import ablation_bars
 
-opened = open_home()
-features = opened.features
-rows = opened.feature_rows.filter(pl.col("search_day").is_between(*opened.test_days)).collect()
+home = open_home()
+features = home.features
+rows = home.feature_rows.filter(pl.col("search_day").is_between(*home.test_days)).collect()
 print(f"{len(features)} features in {len(features.groups)} groups, {rows.height:,} test rows")
 
 # %%
@@ -41,7 +41,7 @@ pl.DataFrame(
 # feature: 0.5 says nothing, above it high values are clicked, below it low ones.
 
 # %%
-shown(feature_power(rows, features).head(25))
+rounded(feature_power(rows, features).head(25))
 
 # %% [markdown]
 # ## Why the future must stay out
@@ -52,7 +52,7 @@ shown(feature_power(rows, features).head(25))
 # changes future rows and demands that no feature moves.
 
 # %%
-shown(leak_shown(rows))
+rounded(leak_demonstration(rows))
 
 # %% [markdown]
 # ## What each group is worth
@@ -61,7 +61,7 @@ shown(leak_shown(rows))
 # trained again without the group, so two groups that say the same can both look dispensable.
 
 # %%
-ablation_bars(opened.evidence("ablation"))
+ablation_bars(home.diagnostic("ablation"))
 
 # %%
-shown(opened.evidence("ablation"), 4)
+rounded(home.diagnostic("ablation"), 4)

@@ -19,35 +19,40 @@
 # %%
 import polars as pl
 
-from pipelines.analysis.finished_home import open_home, shown
+from pipelines.analysis.finished_home import open_home, rounded
 from pipelines.reporting.charts.model_charts import beeswarm, calibration_curves, importance_bars
 from pipelines.reporting.charts.scorecard_charts import g_bars, metric_by_cutoff, metric_by_model
 from pipelines.promotion.promote import read_decision
-from pipelines.evaluation.scorecard_view import headline, metrics_shown, segments_shown
+from pipelines.evaluation.scorecard_view import (
+    headline,
+    metrics_shown,
+    primary_metric,
+    segments_shown,
+)
 
-opened = open_home()
-metrics = list(metrics_shown(opened.scorecard))
-print(headline(opened.scorecard))
+home = open_home()
+metric = primary_metric(home.scorecard)
+print(headline(home.scorecard))
 
 # %%
 metric_by_model(
-    opened.scorecard.scores,
-    metric=metrics[1],
-    title=metrics_shown(opened.scorecard)[metrics[1]],
-    segments=segments_shown(opened.scorecard),
+    home.scorecard.scores,
+    metric=metric,
+    title=metrics_shown(home.scorecard)[metric],
+    segments=segments_shown(home.scorecard),
 )
 
 # %%
-metric_by_cutoff(opened.scorecard.scores, prefix="graded_ndcg", title="graded NDCG")
+metric_by_cutoff(home.scorecard.scores, prefix="graded_ndcg", title="graded NDCG")
 
 # %%
-g_bars(opened.scorecard.scores)
+g_bars(home.scorecard.scores)
 
 # %% [markdown]
 # ## Is it the champion?
 
 # %%
-decision = read_decision(opened.context.home, opened.record.name)
+decision = read_decision(home.context.home, home.record.name)
 print("\n".join(decision.lines()) if decision else "the gate has not judged this run")
 
 # %% [markdown]
@@ -56,17 +61,17 @@ print("\n".join(decision.lines()) if decision else "the gate has not judged this
 # Every segment of the test window, the weakest first. Few searches make wide intervals: read those first.
 
 # %%
-weak = opened.figures(["graded_ndcg_at_10", "search_auc_click"], opened.scorecard.segments)
+weak = home.figures(["graded_ndcg_at_10", "search_auc_click"], home.scorecard.segments)
 weak[weak["model"] == "ranker"].sort_values("graded_ndcg_at_10")
 
 # %% [markdown]
 # ## What it looks at
 
 # %%
-importance_bars(opened.evidence("shap"))
+importance_bars(home.diagnostic("shap"))
 
 # %%
-beeswarm(opened.evidence("shap"))
+beeswarm(home.diagnostic("shap"))
 
 # %% [markdown]
 # ## Why this listing
@@ -75,7 +80,7 @@ beeswarm(opened.evidence("shap"))
 # speaks for it beside the others of its search.
 
 # %%
-examples = opened.evidence("examples")
+examples = home.diagnostic("examples")
 first = examples.filter(pl.col("id_search") == examples["id_search"][0])
 first.select("rank", "shown", "id_listing", "stage", "reasons").to_pandas()
 
@@ -85,4 +90,4 @@ first.select("rank", "shown", "id_listing", "stage", "reasons").to_pandas()
 # Only where the run trained the funnel model (`stayrank train all funnel`).
 
 # %%
-calibration_curves(opened.evidence("calibration")) if "funnel" in opened.record.models else None
+calibration_curves(home.diagnostic("calibration")) if "funnel" in home.record.models else None

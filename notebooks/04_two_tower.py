@@ -21,19 +21,19 @@
 import polars as pl
 
 from pipelines.analysis.model_analysis import neighbours_of
-from pipelines.analysis.finished_home import open_home, shown
+from pipelines.analysis.finished_home import open_home, rounded
 from pipelines.reporting.charts.model_charts import recall_curves
 from pipelines.reporting.charts.maps import neighbour_map
 
-opened = open_home()
-retrieval = opened.evidence("retrieval")
+home = open_home()
+retrieval = home.diagnostic("retrieval")
 print(f"{retrieval['id_search'].n_unique():,} test searches with a click, contact or booking")
 
 # %%
 recall_curves(retrieval)
 
 # %%
-recall = opened.figures(["catalogue_recall_at_100"], opened.scorecard.segments)
+recall = home.figures(["catalogue_recall_at_100"], home.scorecard.segments)
 recall[recall["searches"] > 0]
 
 # %% [markdown]
@@ -45,24 +45,24 @@ recall[recall["searches"] > 0]
 # %%
 market = sorted(retrieval["market"].unique())[0]
 latest = (
-    opened.feature_rows.filter(pl.col("market") == market)
+    home.feature_rows.filter(pl.col("market") == market)
     .sort("search_s", "id_search")
     .unique("id_listing", keep="last", maintain_order=True)
     .collect()
 )
 popular = (
-    opened.impressions.filter(pl.col("market") == market)
+    home.impressions.filter(pl.col("market") == market)
     .group_by("id_listing")
     .agg(clicks=(pl.col("stage") >= 1).sum())
     .sort("clicks", "id_listing", descending=[True, False])
     .collect()["id_listing"][0]
 )
-neighbours = neighbours_of(opened.model("two_tower"), latest, popular)
+neighbours = neighbours_of(home.model("two_tower"), latest, popular)
 neighbour_map(neighbours, title=f"Nearest to {popular}")
 
 # %%
-told = ["id_listing", "cosine", "listing_room_type", "listing_nightly_price"]
-shown(neighbours.select([*told, "listing_person_capacity", "listing_review_rating"]))
+columns = ["id_listing", "cosine", "listing_room_type", "listing_nightly_price"]
+rounded(neighbours.select([*columns, "listing_person_capacity", "listing_review_rating"]))
 
 # %% [markdown]
 # ## Cold listings
@@ -71,4 +71,4 @@ shown(neighbours.select([*told, "listing_person_capacity", "listing_review_ratin
 # everything.
 
 # %%
-opened.figures(["catalogue_recall_at_100"], ["all", "listing=new"])
+home.figures(["catalogue_recall_at_100"], ["all", "listing=new"])

@@ -21,15 +21,15 @@
 import polars as pl
 
 from pipelines.analysis.model_analysis import ranks_by_newness
-from pipelines.analysis.finished_home import open_home, shown
+from pipelines.analysis.finished_home import open_home, rounded
 from pipelines.reporting.charts.model_charts import trade_off_curve
 
-opened = open_home()
-scores = opened.context.lake.scan("scores").filter(
+home = open_home()
+scores = home.context.lake.scan("scores").filter(
     (pl.col("model") == "ranker") & (pl.col("split") == "test")
 )
 rows = (
-    opened.feature_rows.filter(pl.col("search_day").is_between(*opened.test_days))
+    home.feature_rows.filter(pl.col("search_day").is_between(*home.test_days))
     .join(scores.select("id_search", "id_listing", "score"), on=["id_search", "id_listing"])
     .collect()
 )
@@ -41,13 +41,13 @@ print(f"{rows['listing_is_new'].mean():.1%} of the test window's rows are new li
 # `mean_place` is 0 at the top of a search and 1 at its end.
 
 # %%
-shown(ranks_by_newness(rows, rows["score"]), 4)
+rounded(ranks_by_newness(rows, rows["score"]), 4)
 
 # %%
-opened.figures(["new_listing_exposure_at_10", "new_listing_bookings_at_10"], ["all"])
+home.figures(["new_listing_exposure_at_10", "new_listing_bookings_at_10"], ["all"])
 
 # %%
-opened.figures(["ndcg_at_10", "graded_ndcg_at_10"], ["listing=new", "listing=known"])
+home.figures(["ndcg_at_10", "graded_ndcg_at_10"], ["listing=new", "listing=known"])
 
 # %% [markdown]
 # ## What exposure costs
@@ -57,7 +57,7 @@ opened.figures(["ndcg_at_10", "graded_ndcg_at_10"], ["listing=new", "listing=kno
 # bookings it would have brought are understated, and so is the gain.
 
 # %%
-trade_off_curve(opened.evidence("trade_off"))
+trade_off_curve(home.diagnostic("trade_off"))
 
 # %%
-shown(opened.evidence("trade_off"), 4)
+rounded(home.diagnostic("trade_off"), 4)

@@ -27,12 +27,12 @@ from pipelines.analysis.marketplace import (
     price_guidance,
     unmet_demand,
 )
-from pipelines.analysis.finished_home import open_home, shown
+from pipelines.analysis.finished_home import open_home, rounded
 from pipelines.analysis.search_log import latest_listings
 from pipelines.reporting.charts.maps import PlacedBy, place_map
 
-opened = open_home()
-impressions = opened.impressions
+home = open_home()
+impressions = home.impressions
 listings = latest_listings(impressions)
 
 # %% [markdown]
@@ -45,7 +45,7 @@ listings = latest_listings(impressions)
 
 # %%
 unmet = unmet_demand(impressions)
-shown(unmet.head(15))
+rounded(unmet.head(15))
 
 # %%
 areas = unmet.group_by("market", "area_lat", "area_lng").agg(pl.col("unmet", "searches").sum())
@@ -67,10 +67,10 @@ place_map(
 
 # %%
 guidance = price_guidance(listings)
-shown(guidance.head(10))
+rounded(guidance.head(10))
 
 # %%
-shown(price_bands(guidance), 4)
+rounded(price_bands(guidance), 4)
 
 # %% [markdown]
 # ## Hosts to recruit
@@ -81,7 +81,7 @@ shown(price_bands(guidance), 4)
 # *Caveat:* guests search near where listings are; demand that no listing ever attracted is not seen.
 
 # %%
-shown(hosts_to_recruit(impressions, listings).head(15), 2)
+rounded(hosts_to_recruit(impressions, listings).head(15), 2)
 
 # %% [markdown]
 # ## Expected bookings
@@ -92,4 +92,4 @@ shown(hosts_to_recruit(impressions, listings).head(15), 2)
 # *Caveat:* a log of a week says nothing about delays longer than a week.
 
 # %%
-shown(expected_bookings(impressions))
+rounded(expected_bookings(home.context.lake))

@@ -1,1 +1,1 @@
-"""A guest's rows found and removed from the lake's tables and from raw logs."""
+"""Find a guest's rows in the lake's tables and their history, and remove them."""

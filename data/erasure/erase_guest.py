@@ -1,10 +1,13 @@
-"""A guest leaves the lake: every table, and every older version of it.
+"""Erase a guest from the lake: from every table, and from every older version of it.
 
-The rows are taken out by rewriting the partitions that hold them, never by a delete
-statement: its text would keep the id in the table's log. Then the versions before are
+The rows are removed by rewriting the partitions that hold them, never by a delete
+statement: its text would keep the id in the table's log. Then the older versions are
 removed with their files, their statistics and their log entries, so that nothing under the
-table's folder remembers. Other guests' training runs can then no longer read the versions
-that they name: that is the price, and the caller says so.
+table's folder names the guest. The cost: the versions that earlier training runs name can no
+longer be read. The caller tells the user so.
+
+Steps, each of which can be repeated after a kill: rewrite the tables (impressions last),
+correct the counts and reports in ``ingests``, remove the history of each table.
 """
 
 from __future__ import annotations
@@ -41,11 +44,12 @@ def erase_from_lake(
     with lake_lock(lake.home, wait_s=wait_s):
         recover(lake)
         searches = traces_on_disk(lake, guests).searches
-        # The impressions last: they know whose the searches in the other tables are.
+        # Impressions last: scores name a guest only by the search, and after a kill the
+        # next call reads the guest's searches from impressions again.
         tables = sorted(TABLES, key=lambda table: table.name == IMPRESSIONS.name)
         tables = [table for table in tables if lake.exists(table.name)]
         rows = {table.name: _erase(lake, table, guests, searches) for table in tables}
-        _settle_ingests(lake, token_of(guests))
+        _correct_ingests(lake, token_of(guests))
         for table in tables:
             _forget_history(lake.path(table.name))
             remember_files(lake, table.name)
@@ -53,7 +57,7 @@ def erase_from_lake(
 
 
 def _erase(lake: Lake, table: Table, guests: Collection[str], searches: Collection[str]) -> int:
-    """Rewrite the partitions that hold rows of the guest; how many rows left."""
+    """Rewrite the partitions that hold rows of the guest; how many rows were removed."""
     columns = lake.columns(table.name)
     is_guest = pl.lit(value=False)
     if "id_user" in columns:
@@ -61,59 +65,64 @@ def _erase(lake: Lake, table: Table, guests: Collection[str], searches: Collecti
     if "id_search" in columns:
         is_guest = is_guest | pl.col("id_search").is_in(list(searches))
     if table.name == QUARANTINE.name:
-        is_guest = is_guest | _names(lake, guests)
+        is_guest = is_guest | _is_named_in_row(lake, guests)
     scan = lake.scan(table.name)
     by = list(table.partition_by)
     if not by:
-        return 0
+        return 0  # ingests and quality hold no row of a guest; _correct_ingests does the rest
     held = scan.filter(is_guest).group_by(by).agg(rows=pl.len()).collect()
     if held.is_empty():
         return 0
     partitions = held.select(by).rows()
     for partition in partitions:  # one in memory at a time
-        here = pl.all_horizontal(pl.col(n) == v for n, v in zip(by, partition, strict=True))
-        lake.replace_partitions(table.name, scan.filter(here & ~is_guest), [partition])
+        in_partition = pl.all_horizontal(
+            pl.col(name) == value for name, value in zip(by, partition, strict=True)
+        )
+        lake.replace_partitions(table.name, scan.filter(in_partition & ~is_guest), [partition])
     return int(held["rows"].sum())
 
 
-def _names(lake: Lake, guests: Collection[str]) -> pl.Expr:
+def _is_named_in_row(lake: Lake, guests: Collection[str]) -> pl.Expr:
     """Quarantined rows that name the guest anywhere in their text."""
-    coarse = pl.col("row").str.contains_any(list(guests))
-    texts = lake.scan(QUARANTINE.name).filter(coarse).select("row").unique().collect()["row"]
+    # first the fast search, which also finds the id inside a longer one; then the exact one
+    may_name = pl.col("row").str.contains_any(list(guests))
+    texts = lake.scan(QUARANTINE.name).filter(may_name).select("row").unique().collect()["row"]
     token = token_of(guests)
     return pl.col("row").is_in([text for text in texts if token.search(text)])
 
 
-def _settle_ingests(lake: Lake, token: re.Pattern[str]) -> None:
-    """Make the ledger count what is left, and say nothing of the guest."""
+def _correct_ingests(lake: Lake, token: re.Pattern[str]) -> None:
+    """Set the counts in ``ingests`` to the rows that are left, and blank the guest's id."""
     if not lake.exists(INGESTS.name):
         return
-    ledger = lake.scan(INGESTS.name).collect()
-    held = {
+    ingests = lake.scan(INGESTS.name).collect()
+    rows_of = {
         name: dict(
             lake.scan(table).group_by("source_id").agg(pl.len().cast(pl.Int64)).collect().rows()
         )
         for name, table in (("accepted", IMPRESSIONS.name), ("quarantined", QUARANTINE.name))
         if lake.exists(table)
     }
-    sources = ledger["source_id"].to_list()
-    accepted = [held.get("accepted", {}).get(source, 0) for source in sources]
-    quarantined = [held.get("quarantined", {}).get(source, 0) for source in sources]
-    settled = ledger.with_columns(
+    sources = ingests["source_id"].to_list()
+    accepted = [rows_of.get("accepted", {}).get(source, 0) for source in sources]
+    quarantined = [rows_of.get("quarantined", {}).get(source, 0) for source in sources]
+    corrected = ingests.with_columns(
         rows_accepted=pl.Series(accepted, dtype=pl.Int64),
         rows_quarantined=pl.Series(quarantined, dtype=pl.Int64),
         rows_in=pl.Series(accepted, dtype=pl.Int64) + pl.Series(quarantined, dtype=pl.Int64),
-        report=pl.Series([token.sub("erased", text) for text in ledger["report"]]),
+        report=pl.Series([token.sub("erased", text) for text in ingests["report"]]),
     )
-    if not settled.equals(ledger):
-        lake.replace_all(INGESTS.name, settled)
+    if not corrected.equals(ingests):
+        lake.replace_all(INGESTS.name, corrected)
 
 
 def _forget_history(path: Path) -> None:
-    """Leave the last version alone: no older file, no older log entry."""
+    """Remove all but the last version: its older files and its older log entries."""
     DeltaTable(path).vacuum(
         retention_hours=0, dry_run=False, enforce_retention_duration=False, full=True
     )
+    # the checkpoint holds the whole last version, so that the entries before it can go: they
+    # carry the least and greatest id of files that are gone
     table = DeltaTable(path)
     table.create_checkpoint()
     last = table.version()
@@ -121,7 +130,7 @@ def _forget_history(path: Path) -> None:
         numbered = _LOG_VERSION.match(entry.name)
         if numbered and int(numbered[1]) < last:
             entry.unlink()
-    # A reader begins at the checkpoint that this names; it must be there.
+    # a reader begins at the checkpoint that this names; it must be there
     pointer = json.loads((path / "_delta_log" / "_last_checkpoint").read_text())
     if pointer["version"] != last:
         raise AssertionError(f"{path}: the checkpoint of version {last} was not written")

@@ -1,4 +1,4 @@
-"""What the lake knows of a guest: in its tables, and in what older versions left on the disk."""
+"""Find a guest in the lake: in its tables, and in files that older versions left on the disk."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _TEXTS = ("row", "report")
 
 @dataclass(frozen=True, kw_only=True)
 class Traces:
-    """What the lake knows of a guest, older versions included.
+    """Where the lake names a guest, older versions included.
 
     Attributes:
-        searches: the guest's searches, for what knows a guest only by them.
+        searches: the guest's searches, for tables that name a search but not its guest.
         days: the guest's days with a search, days since 1970.
         is_known: whether any row or log entry of any table names the guest.
     """
@@ -36,7 +36,13 @@ class Traces:
 
 
 def token_of(words: Collection[str]) -> re.Pattern[str]:
-    """Finds any of the words where it stands alone, not inside a longer id."""
+    """A pattern that finds any of the words where it stands alone, not inside a longer id.
+
+    >>> token = token_of({"guest-1"})
+    >>> [bool(token.search(text)) for text in ('{"id_user":"guest-1"}', "guest-12", "my-guest-1")]
+    [True, False, False]
+    """
+    # longest first: of two alternatives a regular expression takes the first that fits
     either = "|".join(re.escape(word) for word in sorted(words, key=len, reverse=True))
     return re.compile(rf"(?<![\w-])(?:{either})(?![\w-])")
 
@@ -44,8 +50,8 @@ def token_of(words: Collection[str]) -> re.Pattern[str]:
 def find_traces(lake: Lake, guests: Collection[str], *, wait_s: float = 600.0) -> Traces:
     """Look for the guest known by any of these ids; holds the lake's lock meanwhile.
 
-    Work that an earlier ingest had decided is finished first, so that nothing of the
-    guest waits in staging.
+    What an earlier ingest had decided is committed first, so that no row of the guest is
+    left waiting in staging.
     """
     with lake_lock(lake.home, wait_s=wait_s):
         recover(lake)
@@ -93,23 +99,26 @@ def _is_named(folder: Path, guests: Collection[str], searches: Collection[str]) 
 
 def _is_in_text(texts: pl.Series, guests: Collection[str]) -> bool:
     token = token_of(guests)
-    coarse = texts.filter(texts.str.contains_any(list(guests)).fill_null(value=False))
-    return any(token.search(text) for text in coarse)
+    candidates = texts.filter(texts.str.contains_any(list(guests)).fill_null(value=False))
+    return any(token.search(text) for text in candidates)
 
 
 def _is_in_log(folder: Path, guests: Collection[str]) -> bool:
-    """The statistics of a removed file outlive it: its least and greatest id, in the log."""
+    """Whether the table's log names the guest.
+
+    It holds the least and greatest id of each file, also of files that were removed.
+    """
     token = token_of(guests)
     entries = sorted((folder / "_delta_log").glob("*.json"))
     if any(token.search(entry.read_text(encoding="utf-8")) for entry in entries):
         return True
     checkpoints = sorted((folder / "_delta_log").glob("*.parquet"))
-    read = (_read(checkpoint) for checkpoint in checkpoints)
-    return any(token.search(str(frame.to_dicts())) for frame in read if frame is not None)
+    frames = (_read(checkpoint) for checkpoint in checkpoints)
+    return any(token.search(str(frame.to_dicts())) for frame in frames if frame is not None)
 
 
 def _frames(folder: Path, wanted: Collection[str]) -> Iterator[pl.DataFrame]:
-    """Of every data file under ``folder`` those of the wanted columns that it has."""
+    """Every data file under ``folder``, reduced to those of the wanted columns that it has."""
     for path in sorted(folder.rglob("*.parquet")):
         if path.parent.name != "_delta_log":
             frame = _read(path, wanted)
@@ -118,8 +127,10 @@ def _frames(folder: Path, wanted: Collection[str]) -> Iterator[pl.DataFrame]:
 
 
 def _read(path: Path, wanted: Collection[str] | None = None) -> pl.DataFrame | None:
-    """A file's columns, ``None`` where it is no whole Parquet file: left half-written by a
-    writer that was killed, it belongs to no version of its table."""
+    """A file's columns; ``None`` for a file that is not whole.
+
+    A writer that was killed left it half-written: it belongs to no version of its table.
+    """
     try:
         schema = pl.read_parquet_schema(path)
         present = [name for name in schema if wanted is None or name in wanted]

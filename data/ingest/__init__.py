@@ -1,8 +1,8 @@
 """Ingest: files of a search log in, impressions and quarantine out, every row accounted for.
 
-``take_in`` is the whole of it in order; ``stage_file`` reads one log into ``staging``;
-``resolve`` finds what several rows contradict; ``plan`` decides; ``commit`` writes to the
-lake; ``report`` says what was done.
+``ingest_files`` holds the order of the steps; ``stage_file`` reads one log into ``staging``;
+``deduplicate`` applies the rules over several rows; ``plan`` decides what is committed;
+``commit`` writes it to the lake; ``report`` says what was done.
 """
 
 from data.ingest.ingest_files import IngestOptions, ingest

@@ -1,12 +1,24 @@
-"""From a decided staging folder into the lake: impressions, quarantine, ledger, in that order.
+"""From a decided staging folder into the lake: impressions, quarantine, ingests, in that order.
 
 Each of the three is one Delta commit that also records the job's number, so that a restart
-after a kill at any point does exactly what is left to do.
+after a kill at any point does exactly what is left to do. A plan of job 7 after a kill between
+the first and the second commit:
+
+=============  ========  ===========================================
+table          last job  ``commit`` of the next ingest
+=============  ========  ===========================================
+impressions    7         leaves it
+quarantine     6         appends the quarantined rows, as job 7
+ingests        6         appends the records of the files, as job 7
+=============  ========  ===========================================
+
+``ingests`` comes last: a file that stands there is taken for ingested and never read again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 import polars as pl
@@ -17,25 +29,27 @@ from data.ingest.staging import IngestPlan, Staging, abandoned
 from data.lake.store import Lake
 from data.schema.tables import IMPRESSIONS, INGESTS, QUARANTINE
 
-__all__ = ["check_types", "commit", "recover"]
+__all__ = ["HELD_DUPLICATES", "NEW_DUPLICATES", "check_types", "commit", "recover"]
 
-LOST_HELD = "lost-held.parquet"
-LOST_NEW = "lost-new.parquet"
+# Lineage of the rows that leave the lake, and of staged rows that do not enter it.
+HELD_DUPLICATES = "lost-held.parquet"
+NEW_DUPLICATES = "lost-new.parquet"
+_LINEAGE = ["source_id", "source_line"]
 
 
 def recover(lake: Lake) -> int:
-    """Finish what dead ingests had decided, discard what they had not; how many finished.
+    """Commit what dead ingests had decided and remove what they had not; how many committed.
 
     The caller holds the lake's lock. Raises :class:`HomeError` naming the folder when one
-    cannot be finished now; it is kept.
+    cannot be committed now; it is kept.
     """
-    finished = 0
+    committed = 0
     for staging in abandoned(lake.home):
         try:
             plan = staging.plan()
             if plan is not None:
                 commit(staging, plan, lake)
-                finished += 1
+                committed += 1
         except DataError as error:
             raise HomeError(
                 f"{error}. This belongs to an earlier ingest that was cut off and is kept in "
@@ -43,7 +57,7 @@ def recover(lake: Lake) -> int:
             ) from error
         finally:
             staging.close()
-    return finished
+    return committed
 
 
 def commit(staging: Staging, plan: IngestPlan, lake: Lake) -> None:
@@ -52,49 +66,47 @@ def commit(staging: Staging, plan: IngestPlan, lake: Lake) -> None:
         _write_impressions(staging, plan, lake)
     if lake.last_job("quarantine") < plan.job:
         parts = [*staging.parts("rejected"), *staging.parts("lost")]
-        lake.append("quarantine", _reader(parts, QUARANTINE.schema), job=plan.job)
+        batches = chain.from_iterable(
+            _batches(pl.read_parquet(part), QUARANTINE.schema) for part in parts
+        )
+        stream = pa.RecordBatchReader.from_batches(QUARANTINE.schema, batches)
+        lake.append("quarantine", stream, job=plan.job)
     if lake.last_job("ingests") < plan.job:
-        ledger = pa.Table.from_pylist([_ingest_record(row) for row in plan.ledger], INGESTS.schema)
-        lake.append("ingests", ledger, job=plan.job)
+        records = [_typed_record(record) for record in plan.ingest_records]
+        lake.append("ingests", pa.Table.from_pylist(records, INGESTS.schema), job=plan.job)
     staging.remove()
 
 
-def _ingest_record(row: dict[str, object]) -> dict[str, object]:
-    at = pl.Series([row["ingested_at"]]).str.to_datetime("%Y-%m-%d %H:%M:%S%.f", time_unit="us")
-    return {**row, "ingested_at": at[0]}
+def _typed_record(record: dict[str, object]) -> dict[str, object]:
+    """A row of ``ingests``, its time read from the plan's JSON text."""
+    at = pl.Series([record["ingested_at"]]).str.to_datetime("%Y-%m-%d %H:%M:%S%.f", time_unit="us")
+    return {**record, "ingested_at": at[0]}
 
 
 def _write_impressions(staging: Staging, plan: IngestPlan, lake: Lake) -> None:
     parts = staging.parts("accepted")
-    schema = _schema(parts, lake if plan.rewrites else None)
-    new = _winners(staging, parts, schema)
+    schema = _common_schema(parts, lake if plan.rewrites else None)
+    new = _new_rows(staging, parts, schema)
     if not plan.rewrites:
         stream = pa.RecordBatchReader.from_batches(schema, new)
         lake.append("impressions", stream, job=plan.job)
         return
-    kept = _kept(staging, plan, lake, schema)
-    stream = pa.RecordBatchReader.from_batches(schema, _chain(kept, new))
+    held = _held_rows(staging, plan, lake, schema)
+    stream = pa.RecordBatchReader.from_batches(schema, chain(held, new))
     lake.replace_partitions("impressions", stream, plan.market_days, job=plan.job)
 
 
-def _chain(*streams: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    for stream in streams:
-        yield from stream
-
-
-def _schema(parts: list[Path], lake: Lake | None) -> pa.Schema:
+def _common_schema(parts: list[Path], lake: Lake | None) -> pa.Schema:
     """The columns that any part (or the rewritten lake) has, in the contract's order."""
-    found: dict[str, pa.DataType] = {}
+    types: dict[str, pa.DataType] = {}
     schemas = [pl.read_parquet_schema(part) for part in _one_per_file(parts)]
     if lake is not None:
         schemas.append(dict(lake.scan("impressions").collect_schema()))
     for schema in schemas:
         for name, dtype in schema.items():
-            found.setdefault(name, _arrow_type(dtype))
-    if not found:
-        return IMPRESSIONS.schema
-    known = [column.field for column in IMPRESSIONS.columns if column.name in found]
-    extra = [pa.field(n, t) for n, t in sorted(found.items()) if n not in IMPRESSIONS.names]
+            types.setdefault(name, _arrow_type(dtype))
+    known = [column.field for column in IMPRESSIONS.columns if column.name in types]
+    extra = [pa.field(n, t) for n, t in sorted(types.items()) if n not in IMPRESSIONS.names]
     return pa.schema([*known, *extra])
 
 
@@ -103,6 +115,7 @@ def _one_per_file(parts: list[Path]) -> list[Path]:
 
 
 def _arrow_type(dtype: pl.DataType) -> pa.DataType:
+    """Of an extra column: a mapping declares numbers, booleans and categories only."""
     if dtype == pl.Float64:
         return pa.float64()
     return pa.bool_() if dtype == pl.Boolean else pa.string()
@@ -111,45 +124,51 @@ def _arrow_type(dtype: pl.DataType) -> pa.DataType:
 def check_types(staging: Staging, lake: Lake) -> None:
     """Raise :class:`HomeError` when an extra column has another type in the lake.
 
-    Before the plan is declared: what is declared must be possible.
+    Called before the plan is declared: a declared plan that cannot be committed would block
+    every later ingest.
     """
     if not lake.exists("impressions"):
         return
-    schema = _schema(staging.parts("accepted"), None)
-    held = lake.scan("impressions").collect_schema()
+    schema = _common_schema(staging.parts("accepted"), None)
+    lake_schema = lake.scan("impressions").collect_schema()
     for field in schema:
-        if field.name not in IMPRESSIONS.names and field.name in held:
-            there = _arrow_type(held[field.name])
-            if there != field.type:
+        if field.name not in IMPRESSIONS.names and field.name in lake_schema:
+            lake_type = _arrow_type(lake_schema[field.name])
+            if lake_type != field.type:
                 raise HomeError(
-                    f"{lake.home}: column {field.name} holds {there} there and {field.type} in "
-                    "this log; rename the extra column in the mapping, or use another --home"
+                    f"{lake.home}: column {field.name} holds {lake_type} there and {field.type} "
+                    "in this log; rename the extra column in the mapping, or use another --home"
                 )
 
 
-def _winners(staging: Staging, parts: list[Path], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
-    """The accepted rows without the losers, part by part."""
-    lost = pl.read_parquet(staging.folder / LOST_NEW)
+def _new_rows(staging: Staging, parts: list[Path], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    """The accepted rows without duplicates, part by part."""
+    duplicates = pl.read_parquet(staging.folder / NEW_DUPLICATES)
     for part in parts:
         frame = pl.read_parquet(part)
-        if lost.height:
-            frame = frame.join(lost, on=["source_id", "source_line"], how="anti")
-        yield from _conformed(frame, schema)
+        if duplicates.height:
+            frame = frame.join(duplicates, on=_LINEAGE, how="anti")
+        yield from _batches(frame, schema)
 
 
-def _kept(
+def _held_rows(
     staging: Staging, plan: IngestPlan, lake: Lake, schema: pa.Schema
 ) -> Iterator[pa.RecordBatch]:
-    """What the rewritten market-days hold already, without the rows that leave."""
-    lost = pl.scan_parquet(staging.folder / LOST_HELD)
+    """What the rewritten market-days hold already, without the rows that leave.
+
+    Read one market-day at a time while the same table is written: until the commit a scan
+    sees the version before it.
+    """
+    duplicates = pl.scan_parquet(staging.folder / HELD_DUPLICATES)
     for market, day in plan.market_days:
-        here = (pl.col("market") == market) & (pl.col("ds_search") == day)
-        held = lake.scan("impressions").filter(here)
-        frame = held.join(lost, on=["source_id", "source_line"], how="anti").collect()
-        yield from _conformed(frame, schema)
+        in_partition = (pl.col("market") == market) & (pl.col("ds_search") == day)
+        held = lake.scan("impressions").filter(in_partition)
+        frame = held.join(duplicates, on=_LINEAGE, how="anti").collect()
+        yield from _batches(frame, schema)
 
 
-def _conformed(frame: pl.DataFrame, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+def _batches(frame: pl.DataFrame, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    """The rows under exactly this schema; a column that the frame lacks becomes null."""
     if frame.is_empty():
         return
     present = set(frame.columns)
@@ -161,11 +180,3 @@ def _conformed(frame: pl.DataFrame, schema: pa.Schema) -> Iterator[pa.RecordBatc
         for field in schema
     ]
     yield from pa.table(columns, schema=schema).to_batches()
-
-
-def _reader(parts: list[Path], schema: pa.Schema) -> pa.RecordBatchReader:
-    def batches() -> Iterator[pa.RecordBatch]:
-        for part in parts:
-            yield from _conformed(pl.read_parquet(part), schema)
-
-    return pa.RecordBatchReader.from_batches(schema, batches())

@@ -1,7 +1,19 @@
 """The rules over several rows, in bounded memory: duplicates and contradictory searches.
 
-They hold over the rows of this ingest *and* those already in the lake. Only the narrow key
-columns are read, one bucket of searches at a time (a bucket holds whole searches).
+They hold over the rows of this ingest *and* those already in the lake:
+
+=========  ==========  =======  ===========  =========  ==================================
+id_search  id_listing  id_user  label        from       what becomes of the row
+=========  ==========  =======  ===========  =========  ==================================
+S1         L1          U1       clicked      the lake   leaves it: ``superseded``
+S1         L1          U1       booked       line 2     stays: the furthest label of its key
+S1         L1          U1       booked       line 7     ``duplicate``: as far, and later
+S2         L1          U2       impressed    line 3     ``search_names_two_users``
+S2         L8          U3       clicked      line 4     the same: which is right is unknown
+=========  ==========  =======  ===========  =========  ==================================
+
+Only the narrow key columns are read, one bucket of searches at a time. Buckets are made by
+a hash of ``id_search``, so that each holds whole searches.
 """
 
 from __future__ import annotations
@@ -14,7 +26,7 @@ from data.ingest.staging import Staging
 from data.lake.store import Lake
 from data.schema.reason_codes import Reason
 
-__all__ = ["DuplicateRows", "resolve"]
+__all__ = ["DuplicateRows", "find_duplicates"]
 
 ROWS_PER_BUCKET = 1_000_000
 
@@ -31,7 +43,8 @@ _KEYS = pl.Schema(
         "ds_search": pl.Date,
     }
 )
-_LOSER = ("source_id", "source_line", "market", "ds_search", "reasons")
+_COLUMNS = ("source_id", "source_line", "market", "ds_search", "reasons")
+_FROM_LAKE = -1  # the file number of rows of the lake: before the first file of the ingest
 _CONTRADICTIONS = (Reason.SEARCH_TWO_USERS, Reason.SEARCH_TWO_TIMES)
 
 
@@ -47,29 +60,29 @@ class DuplicateRows:
     held: pl.DataFrame
 
 
-def resolve(staging: Staging, lake: Lake, order: list[str], rows: int) -> DuplicateRows:
-    """Decide between the ``rows`` staged rows, and between them and the lake's.
+def find_duplicates(staging: Staging, lake: Lake, order: list[str], rows: int) -> DuplicateRows:
+    """Compare the ``rows`` staged rows with each other and with the lake's.
 
-    ``order`` lists the ``source_id`` of the files as they were given: of equal rows the
-    first stays, and the lake's come before all.
+    ``order`` lists the ``source_id`` of the files in the order of the command line: of equal
+    rows the first stays, and the lake's come before all.
     """
-    parts = staging.parts("accepted")
-    if not parts:
-        nothing = _keys_of(pl.DataFrame(schema=_KEYS).lazy()).with_columns(reasons=pl.lit(""))
-        empty = nothing.select(_LOSER).collect().clear()
-        return DuplicateRows(new=empty, held=empty)
     staged = pl.scan_parquet(
-        parts, schema=_KEYS, missing_columns="insert", extra_columns="ignore", glob=False
+        staging.parts("accepted"),
+        schema=_KEYS,
+        missing_columns="insert",
+        extra_columns="ignore",
+        glob=False,
     )
-    known_bad = _contradictory_searches(lake)
+    quarantined_before = _contradictory_before(lake)
     buckets = max(1, -(-rows // ROWS_PER_BUCKET))
-    decided = []
+    results = []
     for bucket in range(buckets):
         is_in_bucket = pl.col("id_search").hash(seed=0) % buckets == bucket
         new = staged.filter(is_in_bucket).collect(engine="streaming")
-        decided.append(_resolve_bucket(new, _held(lake, new), order, known_bad))
+        results.append(_in_bucket(new, _held(lake, new), order, quarantined_before))
     return DuplicateRows(
-        new=pl.concat(new for new, _ in decided), held=pl.concat(held for _, held in decided)
+        new=pl.concat(result.new for result in results),
+        held=pl.concat(result.held for result in results),
     )
 
 
@@ -90,74 +103,81 @@ def _held(lake: Lake, new: pl.DataFrame) -> pl.DataFrame:
     return held.collect(engine="streaming")
 
 
-def _contradictory_searches(lake: Lake) -> pl.DataFrame:
-    """Searches that were quarantined whole before: later rows of theirs follow them."""
-    schema = {"id_search": pl.String, "known": pl.String}
+def _contradictory_before(lake: Lake) -> pl.DataFrame:
+    """``id_search`` and ``reasons_before`` of searches that an earlier ingest quarantined whole.
+
+    Later rows of theirs are quarantined too: the rows that show the contradiction are no
+    longer in the lake.
+    """
+    schema = {"id_search": pl.String, "reasons_before": pl.String}
     if not lake.exists("quarantine"):
         return pl.DataFrame(schema=schema)
-    is_one = pl.col("reasons").str.contains_any([str(reason) for reason in _CONTRADICTIONS])
+    codes = [str(reason) for reason in _CONTRADICTIONS]
     return (
         lake.scan("quarantine")
-        .filter(is_one)
+        .filter(pl.col("reasons").str.contains_any(codes))
         .select(
             pl.col("row").str.json_path_match("$.id_search").alias("id_search"),
-            pl.col("reasons").alias("known"),
+            pl.col("reasons").alias("reasons_before"),
         )
         .unique(subset="id_search")
         .collect(engine="streaming")
     )
 
 
-def _resolve_bucket(
-    new: pl.DataFrame, held: pl.DataFrame, order: list[str], known_bad: pl.DataFrame
-) -> tuple[pl.DataFrame, pl.DataFrame]:
-    rank = {source_id: number for number, source_id in enumerate(order)}
+def _in_bucket(
+    new: pl.DataFrame, held: pl.DataFrame, order: list[str], quarantined_before: pl.DataFrame
+) -> DuplicateRows:
+    """The rows of one bucket of searches that leave: contradictory ones, then duplicates."""
+    number = {source_id: number for number, source_id in enumerate(order)}
+    file = pl.col("source_id").replace_strict(number, return_dtype=pl.Int32)
     rows = pl.concat(
-        [
-            new.with_columns(file=pl.col("source_id").replace_strict(rank, return_dtype=pl.Int32)),
-            held.with_columns(file=pl.lit(-1, pl.Int32)),
-        ]
+        [new.with_columns(file=file), held.with_columns(file=pl.lit(_FROM_LAKE, pl.Int32))]
     )
-    contradictory = _contradictory(rows, known_bad)
-    bad = rows.join(contradictory, on="id_search", how="inner")
-    rest = rows.join(contradictory, on="id_search", how="anti")
-    losers = pl.concat([bad.select(*_LOSER, "file"), _duplicates(rest).select(*_LOSER, "file")])
-    is_new = pl.col("file") >= 0
-    return losers.filter(is_new).drop("file"), losers.filter(~is_new).drop("file")
+    searches = _contradictory(rows, quarantined_before)
+    contradictory = rows.join(searches, on="id_search", how="inner")
+    rest = rows.join(searches, on="id_search", how="anti")
+    leaving = pl.concat(
+        [frame.select(*_COLUMNS, "file") for frame in (contradictory, _repeated(rest))]
+    )
+    is_held = pl.col("file") == _FROM_LAKE
+    return DuplicateRows(
+        new=leaving.filter(~is_held).drop("file"), held=leaving.filter(is_held).drop("file")
+    )
 
 
-def _contradictory(rows: pl.DataFrame, known_bad: pl.DataFrame) -> pl.DataFrame:
+def _contradictory(rows: pl.DataFrame, quarantined_before: pl.DataFrame) -> pl.DataFrame:
     """``id_search`` and ``reasons`` of searches that name two users or two times."""
-    names = pl.col("id_user").drop_nulls()
-    found = (
+    # a row without an id contradicts nobody: its guest may be the one named in another row
+    users = pl.col("id_user").drop_nulls()
+    searches = (
         rows.group_by("id_search")
         .agg(
-            two_users=(names.min() != names.max()),
+            two_users=(users.min() != users.max()),
             two_times=(pl.col("search_s").min() != pl.col("search_s").max()),
         )
-        .join(known_bad, on="id_search", how="left")
-        .filter(pl.col("two_users") | pl.col("two_times") | pl.col("known").is_not_null())
+        .join(quarantined_before, on="id_search", how="left")
+        .filter(pl.col("two_users") | pl.col("two_times") | pl.col("reasons_before").is_not_null())
     )
-    told = pl.concat_str(
+    reasons_now = pl.concat_str(
         pl.when("two_users").then(pl.lit(str(Reason.SEARCH_TWO_USERS))),
         pl.when("two_times").then(pl.lit(str(Reason.SEARCH_TWO_TIMES))),
         separator=",",
         ignore_nulls=True,
     )
-    reasons = pl.when(told == "").then(pl.col("known")).otherwise(told)
-    return found.select("id_search", reasons.alias("reasons"))
+    reasons = pl.when(reasons_now == "").then(pl.col("reasons_before")).otherwise(reasons_now)
+    return searches.select("id_search", reasons.alias("reasons"))
 
 
-def _duplicates(rows: pl.DataFrame) -> pl.DataFrame:
+def _repeated(rows: pl.DataFrame) -> pl.DataFrame:
     """All rows of one key but the one that stays: the furthest label, then the first."""
     key = ["id_search", "id_listing"]
     repeated = rows.group_by(key).len().filter(pl.col("len") > 1)
-    several = rows.join(repeated, on=key, how="semi").sort(
+    candidates = rows.join(repeated, on=key, how="semi").sort(
         "stage", "file", "source_line", descending=[True, False, False]
     )
     place = pl.int_range(pl.len()).over(key)
-    is_held = pl.col("file") < 0
-    reason = pl.when(is_held).then(pl.lit(str(Reason.SUPERSEDED)))
-    return several.filter(place > 0).with_columns(
+    reason = pl.when(pl.col("file") == _FROM_LAKE).then(pl.lit(str(Reason.SUPERSEDED)))
+    return candidates.filter(place > 0).with_columns(
         reasons=reason.otherwise(pl.lit(str(Reason.DUPLICATE)))
     )

@@ -1,8 +1,8 @@
-"""The order of an ingest: read and judge, then decide and commit under the lake's lock.
+"""The steps of an ingest: read and validate, then decide and commit under the lake's lock.
 
-The work goes file by file and block by block into a staging folder; only when every file
-has been read and every rule applied does the lake change. See ``data.ingest.staging`` for
-what a kill leaves behind.
+Files are read one after the other, chunk by chunk, into a staging folder; only when every
+file has been read and every rule applied does the lake change. ``data.ingest.staging`` says
+what a kill at each step leaves behind.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, kw_only=True)
 class IngestOptions:
-    """How to read, and how long to wait.
+    """Encoding, waiting time and pseudonym key of one ingest.
 
     Attributes:
         encoding: of text that is neither UTF-8 nor carries a BOM, such as ``latin-1``.
@@ -55,107 +55,132 @@ def ingest(
 ) -> IngestReport:
     """Take the logs at ``paths`` (files, folders, globs) into the lake under ``home``.
 
-    ``source`` is a built-in mapping or the path of a TOML file. ``progress`` is told the
-    bytes read and the bytes in all. All files are taken or none: raises
+    ``source`` is a built-in mapping or the path of a TOML file. ``progress`` is called with
+    the bytes read so far and the bytes of all files. All files are ingested or none: raises
     :class:`data.errors.DataError`, with the lake unchanged, when one cannot be. Content
-    that the lake holds already is reported as such and left alone. Work that an earlier
-    run had decided and not finished is finished first.
+    that the lake holds already is reported as such and left alone. What an earlier run had
+    decided and not committed is committed first.
     """
-    options = options or IngestOptions()
-    mapping = load_mapping(source)
-    lake = Lake(home)
+    job = _Job(
+        mapping=load_mapping(source),
+        lake=Lake(home),
+        options=options or IngestOptions(),
+        progress=progress,
+    )
     try:
-        recovered = _recover(lake, options)
-        check_key(home, options.pseudonym_key, has_rows=lake.rows("impressions") > 0)
-        files = _identified(paths)
-        known = _known(lake)
-        fresh = [file for file in files if file.source_id not in known]
-        logs = [open_log(file, encoding=options.encoding) for file in fresh]
-        for log in logs:
-            mapping.rules_for(log.columns, log.file.name)
-        return _take_in(files, logs, mapping, lake, (options, progress, recovered))
+        return _ingest(paths, job)
     except DataError:
         raise
     except OSError as error:
         raise HomeError(f"{home}: {error.strerror or error} ({error.filename})") from error
 
 
-def _recover(lake: Lake, options: IngestOptions) -> int:
-    if not abandoned_exist(lake.home):
+@dataclass(frozen=True, kw_only=True)
+class _Job:
+    """What holds for all files of one ingest."""
+
+    mapping: Mapping
+    lake: Lake
+    options: IngestOptions
+    progress: Progress | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Outcome:
+    """What was committed: ``reports`` by ``source_id``, the rest as in ``IngestReport``."""
+
+    reports: dict[str, FileReport] = field(default_factory=dict)
+    superseded: int = 0
+    findings: tuple[str, ...] = ()
+    recovered: int = 0
+
+
+def _ingest(paths: Sequence[str | Path], job: _Job) -> IngestReport:
+    recovered = _recover_abandoned(job)
+    has_rows = job.lake.rows("impressions") > 0
+    check_key(job.lake.home, job.options.pseudonym_key, has_rows=has_rows)
+    files = _unique_files(paths)
+    ingested = _ingested(job.lake)
+    new_files = [file for file in files if file.source_id not in ingested]
+    logs = [open_log(file, encoding=job.options.encoding) for file in new_files]
+    for log in logs:
+        # a file that is no log of this source is refused before the first is read
+        job.mapping.rules_for(log.columns, log.file.name)
+    outcome = _ingest_logs(logs, job) if logs else _Outcome()
+    return IngestReport(
+        source=job.mapping.name,
+        files=tuple(outcome.reports.get(f.source_id) or _already_ingested(f) for f in files),
+        superseded=outcome.superseded,
+        findings=outcome.findings,
+        recovered=recovered + outcome.recovered,
+    )
+
+
+def _recover_abandoned(job: _Job) -> int:
+    if not abandoned_exist(job.lake.home):
         return 0
-    with lake_lock(lake.home, wait_s=options.wait_s):
-        return recover(lake)
+    with lake_lock(job.lake.home, wait_s=job.options.wait_s):
+        return recover(job.lake)
 
 
-def _identified(paths: Sequence[str | Path]) -> list[SourceFile]:
-    """The files, each content once: the first name it came under counts."""
+def _unique_files(paths: Sequence[str | Path]) -> list[SourceFile]:
+    """The files, each content once, under the last of its names."""
     return list({f.source_id: f for f in map(identify, find_files(paths))}.values())
 
 
-def _known(lake: Lake) -> set[str]:
+def _ingested(lake: Lake) -> set[str]:
     """``source_id`` of every file that the lake holds."""
     if not lake.exists("ingests"):
         return set()
     return set(lake.scan("ingests").select("source_id").collect()["source_id"].to_list())
 
 
-def _take_in(
-    files: list[SourceFile],
-    logs: list[Log],
-    mapping: Mapping,
-    lake: Lake,
-    how: tuple[IngestOptions, Progress | None, int],
-) -> IngestReport:
-    options, progress, recovered = how
-    reports: dict[str, FileReport] = {}
-    superseded, findings = 0, []
-    if logs:
-        staging = Staging.create(lake.home)
-        try:
-            staged = _staged(logs, mapping, staging, (options.pseudonym_key, progress))
-            with lake_lock(lake.home, wait_s=options.wait_s):
-                recovered += recover(lake)
-                known = _known(lake)
-                for file in staged:
-                    if file.source_id in known:
-                        staging.drop(file.source_id)
-                staged = [file for file in staged if file.source_id not in known]
-                if staged:
-                    findings = find_warnings(staging.parts("accepted"))
-                    decision = decide(staged, mapping, staging, lake)
-                    reports, superseded = decision.reports, decision.superseded
-                    commit(staging, decision.plan, lake)
-        finally:
-            staging.close()
-    return IngestReport(
-        source=mapping.name,
-        files=tuple(reports.get(file.source_id) or _already(file) for file in files),
-        superseded=superseded,
-        findings=tuple(findings),
-        recovered=recovered,
-    )
+def _ingest_logs(logs: list[Log], job: _Job) -> _Outcome:
+    """Stage the logs, then commit those that no other process has ingested meanwhile."""
+    staging = Staging.create(job.lake.home)
+    try:
+        staged = _stage_logs(logs, job, staging)
+        with lake_lock(job.lake.home, wait_s=job.options.wait_s):
+            recovered = recover(job.lake)
+            # looked up again: the lock was not held while the logs were read
+            ingested = _ingested(job.lake)
+            for file in staged:
+                if file.source_id in ingested:
+                    staging.drop(file.source_id)
+            staged = [file for file in staged if file.source_id not in ingested]
+            if not staged:
+                return _Outcome(recovered=recovered)
+            findings = find_warnings(staging.parts("accepted"))
+            decision = decide(staged, job.mapping, staging, job.lake)
+            commit(staging, decision.plan, job.lake)
+            return _Outcome(
+                reports=decision.reports,
+                superseded=decision.superseded,
+                findings=tuple(findings),
+                recovered=recovered,
+            )
+    finally:
+        staging.close()
 
 
-def _staged(
-    logs: list[Log], mapping: Mapping, staging: Staging, how: tuple[str, Progress | None]
-) -> list[StagedFile]:
-    key, progress = how
+def _stage_logs(logs: list[Log], job: _Job, staging: Staging) -> list[StagedFile]:
     total = sum(log.file.stamp[0] for log in logs)
-    before = 0
+    bytes_before = 0
     staged = []
     for log in logs:
 
-        def told(done: int, before: int = before) -> None:
-            if progress is not None:
-                progress(before + done, total)
+        def report(bytes_read: int, bytes_before: int = bytes_before) -> None:
+            if job.progress is not None:
+                job.progress(bytes_before + bytes_read, total)
 
-        staged.append(stage_file(log, mapping, staging, told, pseudonym_key=key))
-        told(log.file.stamp[0])
-        before += log.file.stamp[0]
+        key = job.options.pseudonym_key
+        staged.append(stage_file(log, job.mapping, staging, report, pseudonym_key=key))
+        report(log.file.stamp[0])
+        bytes_before += log.file.stamp[0]
     return staged
 
 
-def _already(file: SourceFile) -> FileReport:
+def _already_ingested(file: SourceFile) -> FileReport:
     return FileReport(
         file=file.name, source_id=file.source_id, status="already ingested", quarantined={}
     )

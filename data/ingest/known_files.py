@@ -1,4 +1,4 @@
-"""Which contents the lake has taken in, beyond the files it read itself."""
+"""Files that count as ingested although the lake did not read them itself."""
 
 from __future__ import annotations
 
@@ -13,23 +13,28 @@ __all__ = ["remember_as_known"]
 
 
 def remember_as_known(lake: Lake, name: str, sha256: str) -> None:
-    """Note that a file with this SHA-256 brings nothing new: it is a log already taken in,
-    rewritten since (a guest was erased from it)."""
+    """Record in ``ingests`` that a file with this SHA-256 brings nothing new.
+
+    It is a log that was ingested and rewritten since, because a guest was erased from it:
+    under its new hash it would be ingested again. Its record counts zero rows.
+    """
     if not lake.exists(INGESTS.name):
         return
-    ledger = lake.scan(INGESTS.name).collect()
+    ingests = lake.scan(INGESTS.name).collect()
     source_id = sha256[:16]
-    if ledger.is_empty() or source_id in ledger["source_id"].to_list():
+    if ingests.is_empty() or source_id in ingests["source_id"].to_list():
         return
-    row = ledger.head(1).with_columns(
+    # any record serves as the form: one that counts no rows is left out where sources are
+    # compared
+    record = ingests.head(1).with_columns(
         source_id=pl.lit(source_id),
         source_file=pl.lit(name),
         rows_in=pl.lit(0, pl.Int64),
         rows_accepted=pl.lit(0, pl.Int64),
         rows_quarantined=pl.lit(0, pl.Int64),
         ingested_at=pl.lit(datetime.now(UTC).replace(tzinfo=None)).cast(
-            ledger["ingested_at"].dtype
+            ingests["ingested_at"].dtype
         ),
         report=pl.lit("{}"),
     )
-    lake.append(INGESTS.name, row)
+    lake.append(INGESTS.name, record)

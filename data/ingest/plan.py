@@ -1,4 +1,4 @@
-"""Decides, under the lake's lock, what an ingest will commit, and writes it down."""
+"""Decide, under the lake's lock, what an ingest will commit, and write it down as its plan."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from datetime import UTC, date, datetime
 import polars as pl
 
 from data.errors import HomeError
-from data.ingest.commit import LOST_HELD, LOST_NEW, check_types
-from data.ingest.deduplicate import DuplicateRows, resolve
+from data.ingest.commit import HELD_DUPLICATES, NEW_DUPLICATES, check_types
+from data.ingest.deduplicate import DuplicateRows, find_duplicates
 from data.ingest.report import DayRows, FileReport, NulledValues
 from data.ingest.stage_file import StagedFile, as_quarantine, count_reasons
 from data.ingest.staging import IngestPlan, Staging
@@ -43,80 +43,85 @@ def decide(
     another type.
     """
     is_simulated = any(file.simulated for file in staged)
-    _check_origin(lake, mapping, is_simulated, has_rows=any(f.rows_accepted for f in staged))
+    if any(file.rows_accepted for file in staged):
+        _check_origin(lake, _origin(mapping.name, is_simulated=is_simulated))
     check_types(staging, lake)
     order = [file.source_id for file in staged]
-    losers = resolve(staging, lake, order, sum(file.rows_accepted for file in staged))
-    losers.new.select(_LINEAGE).write_parquet(staging.folder / LOST_NEW)
-    losers.held.select(_LINEAGE).write_parquet(staging.folder / LOST_HELD)
-    _store_lost(losers, staged, staging, lake)
-    days = _market_days(staging, losers)
-    reports = {file.source_id: _report(file, losers, days) for file in staged}
+    duplicates = find_duplicates(staging, lake, order, sum(file.rows_accepted for file in staged))
+    duplicates.new.select(_LINEAGE).write_parquet(staging.folder / NEW_DUPLICATES)
+    duplicates.held.select(_LINEAGE).write_parquet(staging.folder / HELD_DUPLICATES)
+    _quarantine_new(duplicates.new, staged, staging)
+    _quarantine_held(duplicates.held, staging, lake)
+    days = _market_days(staging, duplicates)
+    reports = {file.source_id: _report(file, duplicates, days) for file in staged}
     plan = IngestPlan(
+        # above the last job of every table: one of them may have been made only later
         job=1 + max(lake.last_job(table) for table in _TABLES),
-        ledger=[_ingest_record(reports[f.source_id], mapping, bool(f.simulated)) for f in staged],
-        market_days=_touched(days, losers),
-        rewrites=losers.held.height > 0,
+        ingest_records=[
+            _ingest_record(reports[file.source_id], mapping, is_simulated=file.simulated > 0)
+            for file in staged
+        ],
+        market_days=_changed_market_days(days, duplicates),
+        rewrites=duplicates.held.height > 0,
     )
     staging.declare_ready(plan)
-    return IngestDecision(plan=plan, reports=reports, superseded=losers.held.height)
+    return IngestDecision(plan=plan, reports=reports, superseded=duplicates.held.height)
 
 
-def _check_origin(lake: Lake, mapping: Mapping, is_simulated: bool, *, has_rows: bool) -> None:
+def _check_origin(lake: Lake, own: str) -> None:
     """One home holds one origin: figures of a simulated and a real log never mix."""
-    if not has_rows or not lake.exists("ingests"):
+    if not lake.exists("ingests"):
         return
-    held = lake.scan("ingests").filter(pl.col("rows_accepted") > 0)
-    origins = held.select("source", "is_simulated").unique().collect().rows()
-    own = _origin(mapping.name, is_simulated)
-    for source, simulated in origins:
-        there = _origin(source, simulated)
-        if there != own:
+    # a file without accepted rows has put nothing into the lake
+    records = lake.scan("ingests").filter(pl.col("rows_accepted") > 0)
+    for source, is_simulated in records.select("source", "is_simulated").unique().collect().rows():
+        origin = _origin(source, is_simulated=is_simulated)
+        if origin != own:
             raise HomeError(
-                f"{lake.home}: this home holds {there} rows; {own} rows belong in a home of "
+                f"{lake.home}: this home holds {origin} rows; {own} rows belong in a home of "
                 "their own. Name one with --home"
             )
 
 
-def _origin(source: str, is_simulated: bool) -> str:
+def _origin(source: str, *, is_simulated: bool) -> str:
     return "simulated" if is_simulated else source
 
 
-def _store_lost(
-    losers: DuplicateRows, staged: list[StagedFile], staging: Staging, lake: Lake
-) -> None:
-    """Quarantine rows of the losers: the typed row as JSON, with its own lineage."""
-    names = {file.source_id: file.name for file in staged}
-    reasons = losers.new.select(*_LINEAGE, "reasons")
-    if losers.new.height:
-        for number, part in enumerate(staging.parts("accepted")):
-            _store_part(pl.read_parquet(part), reasons, names, (staging, part.parent.name, number))
-    if losers.held.height:
-        names = dict(lake.scan("ingests").select("source_id", "source_file").collect().rows())
-        reasons = losers.held.select(*_LINEAGE, "reasons")
-        days = losers.held.select("market", "ds_search").unique().sort("market", "ds_search")
-        for number, (market, day) in enumerate(days.rows()):
-            here = (pl.col("market") == market) & (pl.col("ds_search") == day)
-            held = lake.scan("impressions").filter(here).collect()
-            _store_part(held, reasons, names, (staging, "held", number))
-
-
-def _store_part(
-    rows: pl.DataFrame,
-    reasons: pl.DataFrame,
-    names: dict[str, str],
-    where: tuple[Staging, str, int],
-) -> None:
-    lost = rows.join(reasons, on=_LINEAGE, how="inner")
-    if lost.is_empty():
+def _quarantine_new(new: pl.DataFrame, staged: list[StagedFile], staging: Staging) -> None:
+    """Stage quarantine rows for staged rows that do not enter the lake."""
+    if new.is_empty():
         return
-    whole = lost.drop("reasons", *_LINEAGE)
-    staging, folder, number = where
-    quarantined = as_quarantine(lost.with_columns(rows_as_json(whole)), names)
-    staging.write(folder, "lost", number, quarantined)
+    names = {file.source_id: file.name for file in staged}
+    for number, part in enumerate(staging.parts("accepted")):
+        rows = _quarantine_rows(pl.read_parquet(part), new, names)
+        if rows.height:
+            staging.write(part.parent.name, "lost", number, rows)
 
 
-def _market_days(staging: Staging, losers: DuplicateRows) -> pl.DataFrame:
+def _quarantine_held(held: pl.DataFrame, staging: Staging, lake: Lake) -> None:
+    """Stage quarantine rows for rows that leave the lake, read one market-day at a time."""
+    if held.is_empty():
+        return
+    names = dict(lake.scan("ingests").select("source_id", "source_file").collect().rows())
+    days = held.select("market", "ds_search").unique().sort("market", "ds_search")
+    for number, (market, day) in enumerate(days.rows()):
+        in_partition = (pl.col("market") == market) & (pl.col("ds_search") == day)
+        impressions = lake.scan("impressions").filter(in_partition).collect()
+        # under a folder of its own: these rows belong to none of the files of this ingest
+        staging.write("held", "lost", number, _quarantine_rows(impressions, held, names))
+
+
+def _quarantine_rows(
+    impressions: pl.DataFrame, duplicates: pl.DataFrame, names: dict[str, str]
+) -> pl.DataFrame:
+    """The duplicates among these impressions as rows of ``quarantine``: the typed row as JSON."""
+    reasons = duplicates.select(*_LINEAGE, "reasons")
+    rows = impressions.join(reasons, on=_LINEAGE, how="inner")
+    whole = rows.drop("reasons", *_LINEAGE)
+    return as_quarantine(rows.with_columns(rows_as_json(whole)), names)
+
+
+def _market_days(staging: Staging, duplicates: DuplicateRows) -> pl.DataFrame:
     """``source_id``, ``market``, ``ds_search``, ``rows`` of what will be accepted."""
     by = ["source_id", "market", "ds_search"]
     schema = {"source_id": pl.String, "market": pl.String, "ds_search": pl.Date}
@@ -124,26 +129,26 @@ def _market_days(staging: Staging, losers: DuplicateRows) -> pl.DataFrame:
         staging.parts("accepted"), schema=schema, extra_columns="ignore", glob=False
     )
     accepted = rows.group_by(by).agg(rows=pl.len().cast(pl.Int64)).collect(engine="streaming")
-    lost = losers.new.group_by(by).agg(lost=pl.len().cast(pl.Int64))
+    leaving = duplicates.new.group_by(by).agg(leaving=pl.len().cast(pl.Int64))
     return (
-        accepted.join(lost, on=by, how="left")
-        .with_columns(rows=pl.col("rows") - pl.col("lost").fill_null(0))
+        accepted.join(leaving, on=by, how="left")
+        .with_columns(rows=pl.col("rows") - pl.col("leaving").fill_null(0))
         .filter(pl.col("rows") > 0)
         .sort(by)
-        .drop("lost")
+        .drop("leaving")
     )
 
 
-def _touched(days: pl.DataFrame, losers: DuplicateRows) -> list[tuple[str, date]]:
-    both = pl.concat([frame.select("market", "ds_search") for frame in (days, losers.held)])
+def _changed_market_days(days: pl.DataFrame, duplicates: DuplicateRows) -> list[tuple[str, date]]:
+    both = pl.concat([frame.select("market", "ds_search") for frame in (days, duplicates.held)])
     return both.unique().sort("market", "ds_search").rows()
 
 
-def _report(file: StagedFile, losers: DuplicateRows, days: pl.DataFrame) -> FileReport:
-    lost = losers.new.filter(pl.col("source_id") == file.source_id)
-    reasons: Counter[str] = file.reasons + count_reasons(lost["reasons"])
+def _report(file: StagedFile, duplicates: DuplicateRows, days: pl.DataFrame) -> FileReport:
+    leaving = duplicates.new.filter(pl.col("source_id") == file.source_id)
+    reasons: Counter[str] = file.reasons + count_reasons(leaving["reasons"])
     own_days = days.filter(pl.col("source_id") == file.source_id)
-    accepted = file.rows_accepted - lost.height
+    accepted = file.rows_accepted - leaving.height
     return FileReport(
         file=file.name,
         source_id=file.source_id,
@@ -174,7 +179,10 @@ def _nulled(file: StagedFile) -> list[NulledValues]:
     ]
 
 
-def _ingest_record(report: FileReport, mapping: Mapping, is_simulated: bool) -> dict[str, object]:
+def _ingest_record(
+    report: FileReport, mapping: Mapping, *, is_simulated: bool
+) -> dict[str, object]:
+    """A row of the table ``ingests``, as JSON can hold it."""
     return {
         "source_id": report.source_id,
         "source_file": report.file,

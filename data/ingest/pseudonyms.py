@@ -1,9 +1,9 @@
-"""Guests under another name: a keyed hash in place of each guest's id, from the reader on.
+"""Pseudonyms: a keyed hash in place of each guest's id, as soon as a chunk is read.
 
-The id is replaced in the rows of the log before anything judges or stores them, so that
+The id is replaced in the rows of the log before they are validated or stored, so that
 neither a table nor the quarantine ever holds it. Without the key nobody can tell which
 guest a pseudonym is, not even by trying every id (BLAKE2b in its keyed mode, RFC 7693).
-The same key gives the same pseudonym, so a guest's history holds together.
+The same key gives the same pseudonym, so that a guest's searches stay one history.
 """
 
 from __future__ import annotations
@@ -36,25 +36,25 @@ def pseudonym(key: str, guest: str) -> str:
     return PREFIX + digest.hexdigest()
 
 
-def pseudonymised(block: Chunk, rules: dict[str, Rule], key: str) -> Chunk:
-    """The block with pseudonyms for guests, without the columns that no rule reads.
+def pseudonymised(chunk: Chunk, rules: dict[str, Rule], key: str) -> Chunk:
+    """The chunk with pseudonyms for guests, without the columns that no rule reads.
 
     Lines that could not be divided into columns keep their number and reason, not their
     text. Raises ``MappingError`` where ``id_user`` is not simply a column of the log.
     """
     used = {name for rule in rules.values() for name in rule.needs}
-    rows = block.rows.select(name for name in block.rows.columns if name in used)
+    rows = chunk.rows.select(name for name in chunk.rows.columns if name in used)
     rule = rules.get("id_user")
     if rule is not None and rule.constant is None:
         if rule.column is None:
             raise MappingError("id_user: only a plain column can be pseudonymised, not a rule")
-        rows = rows.with_columns(_renamed(rows[rule.column], rule, key))
-    broken = block.broken.with_columns(row=pl.lit(WITHHELD))
-    return replace(block, rows=rows, broken=broken)
+        rows = rows.with_columns(_pseudonyms_of(rows[rule.column], rule, key))
+    broken = chunk.broken.with_columns(row=pl.lit(WITHHELD))
+    return replace(chunk, rows=rows, broken=broken)
 
 
 def check_key(home: Path, key: str, *, has_rows: bool) -> None:
-    """Remember which key a home is pseudonymised with; ``key`` is empty for none.
+    """Check ``key`` against the home's, and record it in a new home; empty for no key.
 
     Raises ``HomeError`` for another key than the home's, for none where it has one, and
     for a key where it holds guests' ids as they came (``has_rows``): a guest must not go
@@ -68,24 +68,25 @@ def check_key(home: Path, key: str, *, has_rows: bool) -> None:
                 "own. Name a new one with --home and ingest the logs again"
             )
         if key:
-            _remember(path, _fingerprint(key))
+            _record(path, _fingerprint(key))
         return
-    known = json.loads(path.read_text()).get("key")
+    recorded = json.loads(path.read_text()).get("key")
     if not key:
         raise HomeError(
             f"{home}: its guests are pseudonymised, and no key is set. Set STAYRANK_PSEUDONYM_KEY"
         )
-    if known != _fingerprint(key):
+    if recorded != _fingerprint(key):
         raise HomeError(f"{home}: its guests are pseudonymised with another key than the one set")
 
 
-def _renamed(raw: pl.Series, rule: Rule, key: str) -> pl.Series:
+def _pseudonyms_of(raw: pl.Series, rule: Rule, key: str) -> pl.Series:
+    # trimmed and null-spelled as the row rules would: " G1 " and "G1" are one guest
     text = read_text(null_spelled(raw, rule.null_if))
     guests = text.drop_nulls().unique()
     if guests.is_empty():
         return text.alias(raw.name)
-    names = {guest: pseudonym(key, guest) for guest in guests}
-    return text.replace_strict(names, default=None, return_dtype=pl.String).alias(raw.name)
+    pseudonyms = {guest: pseudonym(key, guest) for guest in guests}
+    return text.replace_strict(pseudonyms, default=None, return_dtype=pl.String).alias(raw.name)
 
 
 def _key_bytes(key: str) -> bytes:
@@ -99,11 +100,11 @@ def _key_bytes(key: str) -> bytes:
 
 
 def _fingerprint(key: str) -> str:
-    """Tells two keys apart and says nothing of either."""
+    """A hash that tells two keys apart without revealing either."""
     return hashlib.blake2b(b"stayrank pseudonym key", key=_key_bytes(key)).hexdigest()[:16]
 
 
-def _remember(path: Path, fingerprint: str) -> None:
+def _record(path: Path, fingerprint: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     draft.write_text(json.dumps({"key": fingerprint}) + "\n")

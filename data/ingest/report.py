@@ -1,8 +1,7 @@
-"""What an ingest did: every row accounted for, everything nulled or left out named."""
+"""The report of an ingest: every row counted, every nulled value and unused column named."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -68,30 +67,38 @@ class FileReport:
         """The report on this file as plain text."""
         if self.status == "already ingested":
             return [f"{self.file}: already ingested, nothing to do"]
-        told = [f"{self.file}: {_balance(self)}"]
-        told += [
+        lines = [f"{self.file}: {_row_counts(self)}"]
+        lines += [
             f"  quarantined {rows:,}: {code} ({MEANINGS[Reason(code)]})"
             for code, rows in sorted(self.quarantined.items())
         ]
         if Reason.NOT_TEXT in self.quarantined:
-            told.append("  if the file is not UTF-8, name its encoding with --encoding")
-        told += [
+            lines.append("  if the file is not UTF-8, name its encoding with --encoding")
+        lines += [
             f"  nulled {n.count:,} in {n.column}: {n.reason}, first in line {n.line} ({n.value!r})"
             for n in self.nulled
         ]
-        return told
+        return lines
 
 
-def _balance(report: FileReport | IngestReport) -> str:
+def _row_counts(report: FileReport | IngestReport) -> str:
     return (
         f"{report.rows_in:,} rows in = {report.rows_accepted:,} accepted + "
         f"{report.rows_quarantined:,} quarantined"
     )
 
 
-def _named(title: str, names: Iterable[str]) -> list[str]:
-    text = ", ".join(names)
-    return [f"{title}: {text}"] if text else []
+def _column_lines(title: str, by_file: dict[str, tuple[str, ...]]) -> list[str]:
+    """Column names under a title: one line where all files agree, else one per file.
+
+    >>> _column_lines("columns ignored", {"a.csv": ("colour",), "b.csv": ("colour",)})
+    ['columns ignored: colour']
+    >>> _column_lines("columns ignored", {"a.csv": ("colour",), "b.csv": ("size",), "c.csv": ()})
+    ['a.csv: columns ignored: colour', 'b.csv: columns ignored: size']
+    """
+    texts = {f: f"{title}: {', '.join(names)}" for f, names in by_file.items() if any(names)}
+    distinct = list(dict.fromkeys(texts.values()))
+    return distinct if len(distinct) == 1 else [f"{file}: {text}" for file, text in texts.items()]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,7 +110,8 @@ class IngestReport:
         files: one report per file, in the order given.
         superseded: older rows that left the lake for the quarantine, because a file brought
             the same key with a further label or contradicted their search.
-        findings: oddities in the data that are no faults, one sentence each.
+        findings: warnings about accepted rows, a sentence each; see
+            :mod:`data.validation.warnings`.
         recovered: earlier ingests, cut off in the middle, that were completed first.
     """
 
@@ -130,15 +138,6 @@ class IngestReport:
         """Market and ISO day of every partition that got rows, sorted."""
         return sorted({(d.market, d.ds_search) for f in self.files for d in f.market_days})
 
-    def _columns(self, title: str, by_file: dict[str, tuple[str, ...]]) -> list[str]:
-        """One line where all files agree, else one per file."""
-        kinds = sorted({names for names in by_file.values() if names})
-        if len(kinds) == 1:
-            return _named(title, kinds[0])
-        return [
-            line for file, names in by_file.items() for line in _named(f"{file}: {title}", names)
-        ]
-
     def to_dict(self) -> dict[str, Any]:
         """The report as plain dictionaries and lists, with the totals."""
         totals = {
@@ -150,14 +149,14 @@ class IngestReport:
 
     def lines(self) -> list[str]:
         """The report as plain text, for a terminal."""
-        told = [line for file in self.files for line in file.lines()]
-        told += self._columns("not in this log", {f.file: f.absent for f in self.files})
-        told += self._columns("columns ignored", {f.file: f.ignored for f in self.files})
+        lines = [line for file in self.files for line in file.lines()]
+        lines += _column_lines("not in this log", {f.file: f.absent for f in self.files})
+        lines += _column_lines("columns ignored", {f.file: f.ignored for f in self.files})
         if len(self.files) > 1:
-            told.append(f"all files: {_balance(self)}")
+            lines.append(f"all files: {_row_counts(self)}")
         if self.superseded:
-            told.append(f"older rows moved from impressions to quarantine: {self.superseded:,}")
-        told += [f"finding: {finding}" for finding in self.findings]
+            lines.append(f"older rows moved from impressions to quarantine: {self.superseded:,}")
+        lines += [f"finding: {finding}" for finding in self.findings]
         if self.recovered:
-            told.append(f"completed {self.recovered} earlier ingest(s) that had been cut off")
-        return told
+            lines.append(f"completed {self.recovered} earlier ingest(s) that had been cut off")
+        return lines

@@ -1,4 +1,4 @@
-"""Reads one log into the staging folder: judged rows as parts, counts in memory."""
+"""Read one log into the staging folder: validated rows as parts, counts in memory."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ SIMULATED_PREFIX = "sim"
 
 @dataclass(kw_only=True)
 class StagedFile:
-    """One file as staged; filled block by block.
+    """One file as staged; filled chunk by chunk.
 
     Attributes:
         source_id, name: as in ``data.readers.files.SourceFile``.
         rows_in, rows_accepted: so far, by the row rules alone.
         simulated: accepted rows whose search id is the simulator's.
         reasons: quarantined rows per reason code.
-        nulled, examples: as in ``data.validation.validate_chunk.Judged``.
+        nulled, examples: as in ``data.validation.validate_chunk.ValidatedChunk``.
         absent, ignored: as in ``data.ingest.report.FileReport``.
     """
 
@@ -50,19 +50,25 @@ class StagedFile:
     absent: tuple[str, ...] = ()
     ignored: tuple[str, ...] = ()
 
-    def add(self, judged: ValidatedChunk, rows: int) -> None:
-        """Count one block in."""
+    def add(self, validated: ValidatedChunk, rows: int) -> None:
+        """Count one chunk of ``rows`` rows."""
         self.rows_in += rows
-        self.rows_accepted += judged.accepted.height
-        is_simulated = judged.accepted["id_search"].str.starts_with(SIMULATED_PREFIX)
+        self.rows_accepted += validated.accepted.height
+        is_simulated = validated.accepted["id_search"].str.starts_with(SIMULATED_PREFIX)
         self.simulated += int(is_simulated.sum())
-        self.reasons += count_reasons(judged.rejected["reasons"])
-        self.nulled += judged.nulled
-        self.examples = judged.examples | self.examples
+        self.reasons += count_reasons(validated.rejected["reasons"])
+        self.nulled += validated.nulled
+        # the earlier example wins
+        self.examples = validated.examples | self.examples
 
 
 def count_reasons(reasons: pl.Series) -> Counter[str]:
-    """Rows per code; a row with two codes counts under both."""
+    """Rows per code; a row with two codes counts under both.
+
+    >>> counts = count_reasons(pl.Series(["label_missing,time_missing", "label_missing"]))
+    >>> sorted(counts.items())
+    [('label_missing', 2), ('time_missing', 1)]
+    """
     counts: Counter[str] = Counter()
     for codes, rows in reasons.value_counts(name="rows").iter_rows():
         for code in codes.split(","):
@@ -78,10 +84,10 @@ def stage_file(
     *,
     pseudonym_key: str = "",
 ) -> StagedFile:
-    """Read, judge and store the whole file; ``progress`` is told the bytes read.
+    """Read, validate and store the whole file; ``progress`` is called with the bytes read.
 
     Raises :class:`data.errors.LogError` when the file cannot be read to its end, changes
-    meanwhile, mixes simulated with real rows, or has not one row that can be accepted.
+    while it is read, mixes simulated with real rows, or has no row that can be accepted.
     """
     file = log.file
     rules = mapping.rules_for(log.columns, file.name)
@@ -93,28 +99,29 @@ def stage_file(
         ignored=tuple(name for name in log.columns if name not in used),
     )
     # an empty first part: a log without rows still says which columns it has
-    nothing = pl.DataFrame(schema=dict.fromkeys(log.columns, pl.String))
+    no_rows = pl.DataFrame(schema=dict.fromkeys(log.columns, pl.String))
     no_lines = pl.Series("source_line", [], dtype=pl.Int64)
-    empty = validate_chunk(Chunk(rows=nothing, lines=no_lines), rules, mapping, file.source_id)
+    empty = validate_chunk(Chunk(rows=no_rows, lines=no_lines), rules, mapping, file.source_id)
     staging.write(file.source_id, "accepted", 0, empty.accepted)
-    with prefetched(log.blocks(), ahead=1) as blocks:
-        for number, read in enumerate(blocks, start=1):
-            block = pseudonymised(read, rules, pseudonym_key) if pseudonym_key else read
-            judged = validate_chunk(block, rules, mapping, file.source_id)
-            staged.add(judged, block.row_count)
-            _store(judged, number, staged, staging)
-            progress(block.bytes_read)
+    # the next chunk is read while this one is validated
+    with prefetched(log.chunks(), ahead=1) as chunks:
+        for number, raw in enumerate(chunks, start=1):
+            chunk = pseudonymised(raw, rules, pseudonym_key) if pseudonym_key else raw
+            validated = validate_chunk(chunk, rules, mapping, file.source_id)
+            staged.add(validated, chunk.row_count)
+            _store(validated, number, staged, staging)
+            progress(chunk.bytes_read)
     file.check_unchanged()
-    _check_whole(staged)
+    _check_usable(staged)
     return staged
 
 
-def _store(judged: ValidatedChunk, number: int, staged: StagedFile, staging: Staging) -> None:
-    if judged.accepted.height:
-        staging.write(staged.source_id, "accepted", number, judged.accepted)
-    if judged.rejected.height:
+def _store(validated: ValidatedChunk, number: int, staged: StagedFile, staging: Staging) -> None:
+    if validated.accepted.height:
+        staging.write(staged.source_id, "accepted", number, validated.accepted)
+    if validated.rejected.height:
         rows = as_quarantine(
-            judged.rejected.with_columns(source_id=pl.lit(staged.source_id)),
+            validated.rejected.with_columns(source_id=pl.lit(staged.source_id)),
             {staged.source_id: staged.name},
         )
         staging.write(staged.source_id, "rejected", number, rows)
@@ -132,7 +139,7 @@ def as_quarantine(rows: pl.DataFrame, names: dict[str, str]) -> pl.DataFrame:
     )
 
 
-def _check_whole(staged: StagedFile) -> None:
+def _check_usable(staged: StagedFile) -> None:
     if staged.rows_in and not staged.rows_accepted:
         code, rows = staged.reasons.most_common(1)[0]
         hint = ". Name its encoding with --encoding" if code == Reason.NOT_TEXT else ""

@@ -1,9 +1,31 @@
-"""The staging area: what an ingest has read and decided, before the lake hears of it.
+"""The staging folder of an ingest: a write-ahead log before the lake changes.
 
-``home/staging/<id>/`` holds, per file, typed parts of accepted rows and quarantined rows.
-When everything is decided ``plan.json`` appears, in one rename: from then on the work can
-only be completed, by this process or by the next one (a write-ahead log). Without it the
-folder is worth nothing and is removed once its owner is dead.
+``home/staging/<id>/`` holds, per file, typed parts of the accepted rows and of the quarantined
+rows. An ingest goes through these steps:
+
+1. create the folder and lock ``owner.lock`` (the kernel frees the lock when the process ends);
+2. read and validate the logs, chunk by chunk, into parts; the lake is not touched;
+3. under the lake's lock, apply the rules over several rows and write down which rows leave;
+4. write ``plan.json``, flushed to disk, in one rename: the point of no return;
+5. commit three tables in turn: impressions, quarantine, ingests. Each is one Delta commit
+   that also records ``plan.job`` in its table;
+6. remove the folder, ``plan.json`` first.
+
+What a kill leaves, and what the next ingest does with it (:func:`data.ingest.commit.recover`):
+
+=====================  ============================  =====================================
+killed during          left behind                   next ingest
+=====================  ============================  =====================================
+steps 1, 2, 3          a folder without a plan       removes it; the logs are read anew
+step 4                 without a plan, or with one   one or the other, never half a plan
+step 5                 a plan, and tables of which   commits to the tables whose last job
+                       some hold the job             is below ``plan.job``, then step 6
+between 5 and 6        a plan that all tables hold   commits nothing, then step 6
+step 6                 a folder without a plan       removes it
+=====================  ============================  =====================================
+
+An error instead of a kill (a full disk in step 5) leaves the same: :meth:`Staging.close`
+keeps a folder with a plan and removes one without.
 """
 
 from __future__ import annotations
@@ -13,7 +35,7 @@ import json
 import os
 import secrets
 import shutil
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -34,15 +56,40 @@ class IngestPlan:
 
     Attributes:
         job: number of this job; each table records the last that it holds.
-        ledger: the rows of the table ``ingests``.
+        ingest_records: the rows of the table ``ingests``, times as text.
         market_days: partitions of impressions that change.
         rewrites: rows that the lake holds leave it, so the partitions are replaced.
     """
 
     job: int
-    ledger: list[dict[str, Any]]
+    ingest_records: list[dict[str, Any]]
     market_days: list[tuple[str, date]] = field(default_factory=list)
     rewrites: bool = False
+
+    def to_json(self) -> str:
+        """The plan as it stands in ``plan.json``."""
+        # the key "ledger" is from the first version: a plan that it left must be read
+        return json.dumps(
+            {
+                "job": self.job,
+                "ledger": self.ingest_records,
+                "market_days": self.market_days,
+                "rewrites": self.rewrites,
+            },
+            default=str,
+        )
+
+    @classmethod
+    def from_json(cls, text: str) -> IngestPlan:
+        """Read what :meth:`to_json` wrote."""
+        entries = json.loads(text)
+        days = [(market, date.fromisoformat(day)) for market, day in entries["market_days"]]
+        return cls(
+            job=entries["job"],
+            ingest_records=entries["ledger"],
+            market_days=days,
+            rewrites=entries["rewrites"],
+        )
 
 
 class Staging:
@@ -55,6 +102,7 @@ class Staging:
     @classmethod
     def create(cls, home: Path) -> Staging:
         """A new, empty, owned folder. Raises :class:`HomeError` when it cannot be made."""
+        # names sort by time, so that recovery goes through plans in the order they were made
         stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
         folder = home / "staging" / f"{stamp}-{os.getpid()}-{secrets.token_hex(3)}"
         try:
@@ -66,8 +114,10 @@ class Staging:
         return cls(folder, handle)
 
     def write(self, source_id: str, kind: str, number: int, frame: pl.DataFrame) -> None:
-        """Store a part of a file's ``accepted``, ``rejected`` or ``lost`` rows.
+        """Store a part of a file's rows.
 
+        ``kind`` is ``accepted`` (rows of impressions), ``rejected`` (rows of quarantine, by
+        the row rules) or ``lost`` (rows of quarantine, by the rules over several rows).
         Raises :class:`HomeError` when the disk is full or read-only.
         """
         folder = self.folder / source_id
@@ -79,18 +129,18 @@ class Staging:
             raise HomeError(f"{path}: cannot be written: {error}") from error
 
     def parts(self, kind: str, source_id: str = "*") -> list[Path]:
-        """The parts of one kind, in the order they were written."""
+        """The parts of one kind, by file and then in the order they were written."""
         return sorted(self.folder.glob(f"{source_id}/{kind}-*.parquet"))
 
     def drop(self, source_id: str) -> None:
-        """Forget one file: another process ingested it meanwhile."""
+        """Remove one file's parts: another process has ingested it meanwhile."""
         shutil.rmtree(self.folder / source_id, ignore_errors=True)
 
     def declare_ready(self, plan: IngestPlan) -> None:
         """The point of no return: the plan, flushed to disk, in one rename."""
         draft = self.folder / "plan.draft"
         with draft.open("w", encoding="utf-8") as file:
-            json.dump(asdict(plan), file, default=str)
+            file.write(plan.to_json())
             file.flush()
             os.fsync(file.fileno())
         draft.replace(self.folder / _PLAN)
@@ -100,9 +150,7 @@ class Staging:
         path = self.folder / _PLAN
         if not path.exists():
             return None
-        entries = json.loads(path.read_text(encoding="utf-8"))
-        days = [(market, date.fromisoformat(day)) for market, day in entries.pop("market_days")]
-        return IngestPlan(**entries, market_days=days)
+        return IngestPlan.from_json(path.read_text(encoding="utf-8"))
 
     def remove(self) -> None:
         """Delete the folder, the plan first: a half-removed folder has no plan."""
@@ -110,20 +158,20 @@ class Staging:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def close(self) -> None:
-        """Give up ownership; an undecided folder goes, a decided one waits for recovery."""
+        """Give up ownership: without a plan the folder is removed, with one it stays."""
         if self.folder.exists() and not (self.folder / _PLAN).exists():
             shutil.rmtree(self.folder, ignore_errors=True)
         os.close(self._handle)
 
 
 def abandoned_exist(home: Path) -> bool:
-    """Whether any staging folder is there, abandoned or not; cheap."""
+    """Whether there is any staging folder, abandoned or in use; reads no file."""
     return any((home / "staging").glob("*"))
 
 
 def abandoned(home: Path) -> list[Staging]:
     """Folders whose owners are dead, oldest first, now owned by this process."""
-    found = []
+    stagings = []
     for folder in sorted((home / "staging").glob("*")):
         try:
             handle = os.open(folder / _OWNER, os.O_RDWR | os.O_CLOEXEC)
@@ -137,5 +185,5 @@ def abandoned(home: Path) -> list[Staging]:
         except BlockingIOError:
             os.close(handle)
         else:
-            found.append(Staging(folder, handle))
-    return found
+            stagings.append(Staging(folder, handle))
+    return stagings

@@ -1,7 +1,7 @@
-"""Checksums of the tables' files: damage on the disk is found before it is learned from.
+"""SHA-256 of the tables' files: damage on the disk is found before a model trains on it.
 
 Delta never changes a file once it is written. So the first time a file is seen its
-SHA-256 is kept in ``home/checksums/<table>.json``, and from then on it has to stay.
+SHA-256 is recorded in ``home/checksums/<table>.json``; a later difference is damage.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ __all__ = ["damaged_files", "remember_files", "sha256_of", "sha256_of_folder"]
 
 
 def damaged_files(lake: Lake, table: str) -> list[str]:
-    """What is wrong with the files of the table's last version, a sentence per file.
+    """What is wrong with the files of the table's last version, one sentence per file.
 
-    Files that were never remembered are only looked for, not judged.
+    Of a file without a recorded checksum only its presence is checked.
     """
-    known, found = _known(lake, table), []
+    recorded, problems = _recorded(lake, table), []
     try:
         files = _files(lake, table)
     except (DeltaError, OSError) as error:
@@ -34,28 +34,31 @@ def damaged_files(lake: Lake, table: str) -> list[str]:
     for name in files:
         path = lake.path(table) / name
         if not path.is_file():
-            found.append(f"{path}: is missing")
-        elif name in known and sha256_of(path) != known[name]:
-            found.append(f"{path}: is not the file that was written (its SHA-256 differs)")
-    return found
+            problems.append(f"{path}: is missing")
+        elif name in recorded and sha256_of(path) != recorded[name]:
+            problems.append(f"{path}: is not the file that was written (its SHA-256 differs)")
+    return problems
 
 
 def remember_files(lake: Lake, table: str) -> int:
-    """Keep the checksums of the files that are new; forget those that are gone; how many new."""
-    known = _known(lake, table)
+    """Record the checksums of new files and drop those of removed ones; how many are new."""
+    recorded = _recorded(lake, table)
     sums = {
-        name: known.get(name) or sha256_of(lake.path(table) / name) for name in _files(lake, table)
+        name: recorded.get(name) or sha256_of(lake.path(table) / name)
+        for name in _files(lake, table)
     }
-    path = _record(lake, table)
+    path = _record_path(lake, table)
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     draft.write_text(json.dumps(sums, indent=1, sort_keys=True) + "\n")
     draft.replace(path)
-    return len(sums.keys() - known.keys())
+    return len(sums.keys() - recorded.keys())
 
 
 def _files(lake: Lake, table: str) -> list[str]:
     """The data files of the last version, relative to the table's folder."""
+    # a space in the home's path is percent-encoded in the URI; partition values are slugs
+    # and dates, which need no encoding
     if not lake.exists(table):
         return []
     prefix = str(lake.path(table).resolve())
@@ -63,8 +66,9 @@ def _files(lake: Lake, table: str) -> list[str]:
     return sorted(os.path.relpath(unquote(uri).removeprefix("file://"), prefix) for uri in uris)
 
 
-def _known(lake: Lake, table: str) -> dict[str, str]:
-    path = _record(lake, table)
+def _recorded(lake: Lake, table: str) -> dict[str, str]:
+    """SHA-256 by file name, as recorded; empty when there is no record."""
+    path = _record_path(lake, table)
     if not path.exists():
         return {}
     try:
@@ -73,7 +77,7 @@ def _known(lake: Lake, table: str) -> dict[str, str]:
         raise HomeError(f"{path}: cannot be read ({error}); remove it to start anew") from error
 
 
-def _record(lake: Lake, table: str) -> Path:
+def _record_path(lake: Lake, table: str) -> Path:
     return lake.home / "checksums" / f"{table}.json"
 
 

@@ -1,4 +1,4 @@
-"""One at a time: locks on files of the home, each of which dies with its holder."""
+"""Locks on files of the home: one holder at a time, freed when the holder's process ends."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def file_lock(path: Path, busy: str, *, wait_s: float) -> Iterator[None]:
     """Hold the lock at ``path``; the kernel frees it when this process ends, however it ends.
 
     Waits at most ``wait_s`` seconds for another holder, then raises
-    :class:`LakeBusyError` beginning with ``busy`` and saying who holds it.
+    :class:`LakeBusyError` with the sentence ``busy`` and the process that holds it.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -40,6 +40,7 @@ def file_lock(path: Path, busy: str, *, wait_s: float) -> Iterator[None]:
         ) from error
     try:
         _acquire(handle, path, busy, wait_s)
+        # for the message of those who wait; the lock itself is the kernel's
         since = datetime.now(UTC).isoformat(timespec="seconds")
         os.ftruncate(handle, 0)
         os.pwrite(handle, f"process {os.getpid()} since {since}\n".encode(), 0)
@@ -49,7 +50,7 @@ def file_lock(path: Path, busy: str, *, wait_s: float) -> Iterator[None]:
 
 
 def is_held(path: Path) -> bool:
-    """Whether a living process holds the lock at ``path``."""
+    """Whether a running process holds the lock at ``path``."""
     try:
         handle = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     except OSError:

@@ -1,4 +1,4 @@
-"""Old versions of the tables leave the disk when nobody can need them any more."""
+"""Delete the files of old table versions that no run can name any more."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def drop_old_versions(
         return 0
     try:
         delta = DeltaTable(lake.path(table))
-        gone = delta.vacuum(
+        deleted = delta.vacuum(
             retention_hours=keep_days * 24,
             dry_run=False,
             enforce_retention_duration=False,
@@ -32,8 +32,9 @@ def drop_old_versions(
         )
         delta = DeltaTable(lake.path(table))
         delta.create_checkpoint()
+        # a kept version needs its log entry, and Delta removes entries by age alone
         if not keep_versions:
             delta.cleanup_metadata()
     except DeltaError as error:
         raise HomeError(f"{lake.path(table)}: old versions cannot be dropped: {error}") from error
-    return len(gone)
+    return len(deleted)

@@ -1,8 +1,22 @@
 """The lake: the only reader and writer of the tables.
 
-Each table is a Delta table in ``home/lake/<table>/``. A write is one commit: a reader sees
-the table before it or after it, never between. Each version stays readable, so that a
-training run can name what it read.
+Each table is a Delta table in ``home/lake/<table>/``: a folder of Parquet files that never
+change, and a log of commits that say which files belong to which version. A write adds files
+and then one commit; a reader sees the table before it or after it, never between, and a
+writer that is killed leaves files that no version names. Each version stays readable, so that
+a training run can name what it read.
+
+Replacing partitions is one commit too. A table of features with two market-days of Rio and
+one of São Paulo, and ``replace_partitions(features, frame, [("rio", Feb 5), ("rio", Feb 6)])``
+with a frame that holds rows of Feb 5 only:
+
+================  =========  ===============================================  =========
+partition         version 3  the commit                                       version 4
+================  =========  ===============================================  =========
+rio, Feb 5        a, b       removes a and b, adds c: the frame's rows        c
+rio, Feb 6        d          removes d; named, and without rows in the frame  (none)
+sao_paulo, Feb 5  e          does not name it                                 e
+================  =========  ===============================================  =========
 """
 
 from __future__ import annotations
@@ -36,7 +50,8 @@ _BATCH_ROWS = 1 << 14
 _FILE_BYTES = 32 << 20
 # every open partition holds one row group in memory
 _ROW_GROUP_ROWS = 1 << 16
-# The application under which the number of the last finished job stands in each table.
+# Delta keeps one number per application in a table's log, written with the commit itself:
+# under this name it is the number of the last job that wrote to the table.
 _APPLICATION = "stayrank"
 
 
@@ -84,11 +99,11 @@ class Lake:
         if not self.exists(table):
             return []
         names = _TABLES[table].partition_by
-        found = {
+        partitions = {
             tuple(_typed(table, name, values[name]) for name in names)
             for values in self._open(table).partitions()
         }
-        return sorted(found, key=str)
+        return sorted(partitions, key=str)
 
     def market_days(self, table: str = "impressions") -> list[tuple[str, date]]:
         """The partitions of a table by market and day, sorted."""
@@ -104,8 +119,8 @@ class Lake:
     def append(self, table: str, frame: Frame, *, job: int | None = None) -> None:
         """Add rows in one commit; makes the table, even an empty one, when there is none.
 
-        New columns widen the table. ``job`` is recorded in the same commit: a restarted
-        job finds by :meth:`last_job` that it was here.
+        New columns widen the table. ``job`` is recorded in the same commit: a job that is
+        repeated after a kill sees by :meth:`last_job` that this write was done.
         """
         self._write(table, frame, predicate=None, job=job)
 
@@ -129,6 +144,7 @@ class Lake:
             partitions = self._partitions_of(table, frame)
         if not partitions and self.exists(table):
             return
+        # Delta replaces what the predicate matches, and refuses rows of the frame outside it
         predicate = _predicate(table, partitions) if self.exists(table) else None
         self._write(table, frame, predicate=predicate, job=job)
 
@@ -137,9 +153,10 @@ class Lake:
         self._write(table, frame, predicate=None, job=job, replaces_all=True)
 
     def fingerprints(self, table: str) -> dict[Partition, str]:
-        """A short hash of the files of each partition: another when its rows changed.
+        """A short hash per partition, which changes when the rows of the partition change.
 
-        Empty when there is no table. Files are never altered, so no row is read.
+        It is made from the names of the files: a file never changes, so no row is read.
+        Empty when there is no table.
         """
         if not self.exists(table):
             return {}
@@ -155,7 +172,7 @@ class Lake:
         }
 
     def files(self, table: str) -> list[str]:
-        """The addresses of the table's data files, for readers that know no Delta tables."""
+        """URIs of the table's data files, for readers that do not know Delta."""
         return self._open(table).file_uris()
 
     def _partitions_of(self, table: str, frame: Frame) -> list[Partition]:
@@ -164,8 +181,8 @@ class Lake:
             raise ValueError("a stream cannot be searched for its partitions; name them")
         if isinstance(frame, pa.Table):
             frame = pl.DataFrame(pl.from_arrow(frame.select(list(names))))
-        found: list[Partition] = frame.lazy().select(names).unique().collect().rows()
-        return found
+        partitions: list[Partition] = frame.lazy().select(names).unique().collect().rows()
+        return partitions
 
     def _write(
         self,
@@ -177,14 +194,16 @@ class Lake:
         replaces_all: bool = False,
     ) -> None:
         path = self.path(table)
-        marks = [Transaction(_APPLICATION, job)] if job is not None else None
-        how: dict[str, Any] = {"mode": "append", "schema_mode": "merge"}
+        transactions = [Transaction(_APPLICATION, job)] if job is not None else None
+        mode: dict[str, Any] = {"mode": "append", "schema_mode": "merge"}
         if replaces_all:
-            how = {"mode": "overwrite", "schema_mode": "overwrite"}
+            mode = {"mode": "overwrite", "schema_mode": "overwrite"}
         elif predicate is not None:
-            how = {"mode": "overwrite", "schema_mode": "merge", "predicate": predicate}
+            mode = {"mode": "overwrite", "schema_mode": "merge", "predicate": predicate}
         try:
             path.mkdir(parents=True, exist_ok=True)
+            # the batches may come from a scan of a Delta table, which must not run in the
+            # writer's own thread: see data.prefetch
             with prefetched_batches(_stream(frame)) as stream:
                 write_deltalake(
                     path,
@@ -192,8 +211,8 @@ class Lake:
                     partition_by=list(_TABLES[table].partition_by) or None,
                     target_file_size=_FILE_BYTES,
                     writer_properties=WriterProperties(max_row_group_size=_ROW_GROUP_ROWS),
-                    commit_properties=CommitProperties(app_transactions=marks),
-                    **how,
+                    commit_properties=CommitProperties(app_transactions=transactions),
+                    **mode,
                 )
         except DeltaError as error:
             raise HomeError(f"{path}: the table could not be written: {error}") from error
@@ -237,7 +256,12 @@ def _typed(table: str, name: str, value: object) -> str | date:
 
 
 def _predicate(table: str, partitions: Iterable[Partition]) -> str:
-    """``(market = 'a' AND ds_search IN ('…', '…')) OR …``, grouped to stay short."""
+    """SQL that matches these partitions, grouped to stay short.
+
+    >>> days = [date(2018, 2, 5), date(2018, 2, 6)]
+    >>> _predicate("features", [("rio", day) for day in days])
+    "(market = 'rio' AND ds_search IN ('2018-02-05', '2018-02-06'))"
+    """
     *heads, last = _TABLES[table].partition_by
     groups: dict[Partition, list[str]] = {}
     for partition in partitions:
@@ -257,7 +281,7 @@ def _quoted(value: str | date) -> str:
 
 
 def _stream(frame: Frame) -> pa.RecordBatchReader:
-    """The frame as Arrow batches of types that Delta knows."""
+    """The frame as Arrow batches of types that Delta supports."""
     if isinstance(frame, pa.RecordBatchReader):
         return frame
     if isinstance(frame, pa.Table):
@@ -275,7 +299,7 @@ def _stream(frame: Frame) -> pa.RecordBatchReader:
 
 
 def _storable(frame: pl.LazyFrame) -> pl.LazyFrame:
-    """Delta has no unsigned integers, no dictionaries, no column of nothing."""
+    """The frame without types that Delta lacks: unsigned integers, dictionaries, all-null."""
     return frame.with_columns(
         pl.col(pl.UInt8).cast(pl.Int16),
         pl.col(pl.UInt16).cast(pl.Int32),

@@ -1,4 +1,4 @@
-"""A block: some rows of a log as they stand in the file, with their line numbers."""
+"""A chunk: some rows of a log as they stand in the file, with their line numbers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-__all__ = ["BROKEN_SCHEMA", "Chunk", "as_json", "broken_rows"]
+from data.schema.reason_codes import Reason
+
+__all__ = ["BROKEN_SCHEMA", "BrokenRow", "Chunk", "as_json", "broken_rows"]
 
 # Rows that could not even be divided into columns.
 BROKEN_SCHEMA = pl.Schema({"source_line": pl.Int64, "reasons": pl.String, "row": pl.String})
@@ -33,17 +35,26 @@ class Chunk:
 
     @property
     def row_count(self) -> int:
-        """All rows of the file in this block, broken ones too."""
+        """All rows of the file in this chunk, broken ones too."""
         return self.rows.height + self.broken.height
 
 
-def broken_rows(found: list[tuple[int, str, str]]) -> pl.DataFrame:
-    """``(line, reason code, text of the line)`` as a frame of ``BROKEN_SCHEMA``."""
+@dataclass(frozen=True, kw_only=True)
+class BrokenRow:
+    """A record that could not be divided into columns: its line, the reason, its text."""
+
+    line: int
+    reason: Reason
+    text: str
+
+
+def broken_rows(broken: list[BrokenRow]) -> pl.DataFrame:
+    """These rows as a frame of ``BROKEN_SCHEMA``."""
     return pl.DataFrame(
         {
-            "source_line": [line for line, _, _ in found],
-            "reasons": [reason for _, reason, _ in found],
-            "row": [as_json({"line": text}) for _, _, text in found],
+            "source_line": [row.line for row in broken],
+            "reasons": [str(row.reason) for row in broken],
+            "row": [as_json({"line": row.text}) for row in broken],
         },
         schema=BROKEN_SCHEMA,
     )

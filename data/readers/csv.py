@@ -1,9 +1,16 @@
-"""Delimited text, block by block: CSV and its relatives, never trusted.
+"""Delimited text (CSV and its relatives), read block by block and never trusted.
 
-Memory is bounded by the block whatever the file's size. Records are cut by
-``data.readers.csv_records``; the sound ones go to Polars' parser as text, a line with stray
-quotes is read alone, a line with the wrong number of fields or undecodable bytes becomes a
-broken row with its line number.
+Memory is bounded by the block whatever the file's size. A block of bytes is cut into records
+by ``data.readers.csv_records`` and becomes one chunk of rows:
+
+- sound records, nearly all, go to Polars' parser together, joined as they stand;
+- a record with stray quotes is read alone by Python's ``csv``, because Polars applies one
+  quoting rule to all that it is given: one stray quote there would shift every row after it;
+- a record with the wrong number of fields or undecodable bytes becomes a broken row with its
+  line number and its reason.
+
+Rows that were read alone come after the others in their chunk: ``Chunk.lines`` says where each
+row stood.
 """
 
 from __future__ import annotations
@@ -18,7 +25,7 @@ import numpy as np
 import polars as pl
 
 from data.errors import LogError
-from data.readers.chunk import Chunk, broken_rows
+from data.readers.chunk import BrokenRow, Chunk, broken_rows
 from data.readers.csv_records import GOOD, LITERAL, NOT_TEXT, WRONG_FIELDS, Records, split_records
 from data.readers.files import SourceFile, open_text
 from data.schema.reason_codes import Reason
@@ -99,30 +106,32 @@ def _fields(text: str, separator: str) -> list[str]:
 
 
 def read_csv(file: SourceFile, header: Header, encoding: str | None) -> Iterator[Chunk]:
-    """The rows of the file in blocks of about ``BLOCK_BYTES``; the header is line 1.
+    """The rows of the file in chunks of about ``BLOCK_BYTES``; the header is line 1.
 
     Raises :class:`LogError` when the header stands in the file a second time, or the
     archive turns out to be damaged.
     """
     separator = ord(header.separator)
     with open_text(file, encoding) as text:
-        carry, line, is_first, is_last = b"", 1, True, False
+        unfinished, line, is_first, is_last = b"", 1, True, False
         while not is_last:
             fresh = _read_up_to(text.stream, BLOCK_BYTES)
+            # only an empty read ends the file: a last record without a line end is cut then
             is_last = not fresh
             if header.is_old_mac:
                 fresh = fresh.replace(b"\r", b"\n")
-            data = carry + fresh
+            data = unfinished + fresh
             if is_first:
                 end = data.find(b"\n") + 1 or len(data)
                 data, line, is_first = data[end:], 2, False
             records = split_records(
                 data, separator=separator, fields=len(header.columns), is_last=is_last
             )
-            carry = data[records.consumed :]
+            unfinished = data[records.consumed :]
             if len(records.starts):
-                block = _block(file, header, data, records, (line, text.is_transcoded))
-                yield replace(block, bytes_read=text.position())
+                in_file = replace(records, lines=records.lines + line)
+                chunk = _chunk(file, header, data, in_file, is_transcoded=text.is_transcoded)
+                yield replace(chunk, bytes_read=text.position())
             line += records.lines_consumed
 
 
@@ -134,34 +143,35 @@ def _read_up_to(stream: BinaryIO, size: int) -> bytes:
     return b"".join(parts)
 
 
-def _block(
-    file: SourceFile, header: Header, data: bytes, records: Records, at: tuple[int, bool]
+def _chunk(
+    file: SourceFile, header: Header, data: bytes, records: Records, *, is_transcoded: bool
 ) -> Chunk:
-    first_line, is_transcoded = at
-    lines = records.lines + first_line
-    good = records.state == GOOD
-    rows = _parse(header, _good_bytes(data, records, good))
+    """The rows of the records in ``data``; ``records.lines`` are lines of the file."""
+    is_good = records.state == GOOD
+    rows = _parse(header, _bytes_of(data, records, is_good), int(is_good.sum()))
     if rows is None:
         # the parser sees other rows there than the cut did: each record is read alone
-        records = replace(records, state=np.where(good, LITERAL, records.state).astype(np.int8))
-        good = np.zeros_like(good)
+        state = np.where(is_good, LITERAL, records.state).astype(np.int8)
+        records = replace(records, state=state)
+        is_good = np.zeros_like(is_good)
         rows = pl.DataFrame(schema=dict.fromkeys(header.columns, pl.String))
-    read_alone, broken = _odd_records(header, data, records, lines)
+    read_alone, broken = _odd_records(header, data, records)
     alone_lines = np.array([line for line, _ in read_alone], dtype=np.int64)
-    numbers = pl.Series("source_line", np.r_[lines[good], alone_lines])
+    lines = pl.Series("source_line", np.r_[records.lines[is_good], alone_lines])
     if read_alone:
         alone = [fields for _, fields in read_alone]
         rows = rows.vstack(
             pl.DataFrame(alone, schema=dict.fromkeys(header.columns, pl.String), orient="row")
         )
-    rows, numbers, broken = _without_replaced(rows, numbers, broken, is_transcoded)
-    _refuse_second_header(file, rows, numbers)
-    return Chunk(rows=rows, lines=numbers, broken=broken_rows(broken))
+    if is_transcoded:
+        rows, lines, undecodable = _without_undecodable(rows, lines)
+        broken += undecodable
+    _refuse_second_header(file, rows, lines)
+    return Chunk(rows=rows, lines=lines, broken=broken_rows(broken))
 
 
-def _parse(header: Header, good: tuple[bytes, int]) -> pl.DataFrame | None:
-    """The rows as text; ``None`` when the parser finds another number of rows."""
-    data, height = good
+def _parse(header: Header, data: bytes, height: int) -> pl.DataFrame | None:
+    """The rows as text; ``None`` when the parser finds another number than ``height``."""
     schema = dict.fromkeys(header.columns, pl.String)
     if not data:
         return pl.DataFrame(schema=schema)
@@ -179,29 +189,26 @@ def _parse(header: Header, good: tuple[bytes, int]) -> pl.DataFrame | None:
     return rows if rows.height == height else None
 
 
-def _good_bytes(data: bytes, records: Records, good: np.ndarray) -> tuple[bytes, int]:
-    """The text of the sound records, and how many they are."""
-    height = int(good.sum())
-    if bool(good.all()):
-        return data[: records.consumed], height
-    edges = np.flatnonzero(np.diff(np.r_[False, good, False]))
+def _bytes_of(data: bytes, records: Records, is_chosen: np.ndarray) -> bytes:
+    """The text of the chosen records, one after the other, without the others between."""
+    if bool(is_chosen.all()):
+        return data[: records.consumed]
+    # runs of neighbours are copied in one piece: few odd records leave few runs
+    edges = np.flatnonzero(np.diff(np.r_[False, is_chosen, False]))
     runs = zip(edges[0::2].tolist(), edges[1::2].tolist(), strict=True)
-    pieces = [data[records.starts[first] : records.ends[last - 1]] for first, last in runs]
-    return b"".join(piece + b"\n" for piece in pieces), height
+    pieces = [data[records.starts[first] : records.ends[after - 1]] for first, after in runs]
+    return b"".join(piece + b"\n" for piece in pieces)
 
 
 def _odd_records(
-    header: Header,
-    data: bytes,
-    records: Records,
-    lines: np.ndarray,
-) -> tuple[list[tuple[int, list[str | None]]], list[tuple[int, str, str]]]:
+    header: Header, data: bytes, records: Records
+) -> tuple[list[tuple[int, list[str | None]]], list[BrokenRow]]:
     """Records that Polars is not given: those that can be read alone, and the broken ones."""
     read_alone: list[tuple[int, list[str | None]]] = []
-    broken: list[tuple[int, str, str]] = []
+    broken: list[BrokenRow] = []
     for index in np.flatnonzero(records.state != GOOD).tolist():
         raw = data[records.starts[index] : records.ends[index]]
-        line, state = int(lines[index]), int(records.state[index])
+        line, state = int(records.lines[index]), int(records.state[index])
         if state == WRONG_FIELDS and not raw.strip():
             continue  # a blank line is no row
         fields = _read_alone(raw, header) if state == LITERAL else None
@@ -209,12 +216,18 @@ def _odd_records(
             read_alone.append((line, fields))
         else:
             reason = Reason.NOT_TEXT if state == NOT_TEXT else Reason.WRONG_FIELD_COUNT
-            broken.append((line, reason, raw.decode("utf-8", errors="backslashreplace")))
+            text = raw.decode("utf-8", errors="backslashreplace")
+            broken.append(BrokenRow(line=line, reason=reason, text=text))
     return read_alone, broken
 
 
 def _read_alone(raw: bytes, header: Header) -> list[str | None] | None:
-    """The fields of one line with stray quotes, or ``None`` when they cannot be told apart."""
+    """The fields of one line with stray quotes, or ``None`` when it cannot be divided into columns.
+
+    ``csv`` takes a quote in the middle of a field as a character (``5" tv`` is a value). A
+    quote that opens a field and never closes makes one field of the rest of the line, so
+    that their number is wrong.
+    """
     try:
         text = io.StringIO(raw.decode("utf-8"), newline="")
         fields = list(csv.reader(text, delimiter=header.separator))
@@ -225,36 +238,37 @@ def _read_alone(raw: bytes, header: Header) -> list[str | None] | None:
     return [field or None for field in fields[0]]
 
 
-def _without_replaced(
-    rows: pl.DataFrame,
-    lines: pl.Series,
-    broken: list[tuple[int, str, str]],
-    is_transcoded: bool,
-) -> tuple[pl.DataFrame, pl.Series, list[tuple[int, str, str]]]:
-    """In transcoded text U+FFFD stands for bytes that the encoding does not know."""
-    if not is_transcoded or rows.is_empty():
-        return rows, lines, broken
-    has_replaced = rows.select(
+def _without_undecodable(
+    rows: pl.DataFrame, lines: pl.Series
+) -> tuple[pl.DataFrame, pl.Series, list[BrokenRow]]:
+    """The rows without those that hold U+FFFD, and these as broken rows.
+
+    For transcoded text only: there U+FFFD stands for bytes that the encoding does not know.
+    """
+    if rows.is_empty():
+        return rows, lines, []
+    is_undecodable = rows.select(
         pl.any_horizontal(pl.all().str.contains(_REPLACED, literal=True).fill_null(value=False))
     ).to_series()
-    if not has_replaced.any():
-        return rows, lines, broken
-    bad_rows, bad_lines = rows.filter(has_replaced), lines.filter(has_replaced)
-    found = [
-        (line, str(Reason.NOT_TEXT), ",".join(value or "" for value in row))
+    if not is_undecodable.any():
+        return rows, lines, []
+    bad_rows, bad_lines = rows.filter(is_undecodable), lines.filter(is_undecodable)
+    broken = [
+        BrokenRow(line=line, reason=Reason.NOT_TEXT, text=",".join(value or "" for value in row))
         for line, row in zip(bad_lines.to_list(), bad_rows.iter_rows(), strict=True)
     ]
-    return rows.filter(~has_replaced), lines.filter(~has_replaced), [*broken, *found]
+    return rows.filter(~is_undecodable), lines.filter(~is_undecodable), broken
 
 
 def _refuse_second_header(file: SourceFile, rows: pl.DataFrame, lines: pl.Series) -> None:
-    repeats = rows.select(
+    # the first four names are enough: no row holds the names of its own columns
+    is_header = rows.select(
         pl.all_horizontal(pl.col(name).str.strip_chars() == name for name in rows.columns[:4])
     ).to_series()
-    again = lines.filter(repeats.fill_null(value=False))
-    if len(again):
+    header_lines = lines.filter(is_header.fill_null(value=False))
+    if len(header_lines):
         raise LogError(
             file.name,
             "the header stands here a second time; two logs were joined. Ingest them as two files",
-            line=int(again[0]),
+            line=int(header_lines[0]),
         )

@@ -1,4 +1,4 @@
-"""Files as they arrive: found, told apart by their first bytes, hashed, opened as UTF-8."""
+"""Input files: found, identified by their first bytes, hashed, and opened as UTF-8."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ class SourceFile:
     Attributes:
         path: where it is.
         name: as it was given, for messages, the report and the quarantine.
-        sha256: of its bytes as they lie there; the first 16 digits are its ``source_id``.
-        kind: ``text`` or ``parquet``, told by its content, not by its name.
+        sha256: of its bytes as stored; the first 16 digits are its ``source_id``.
+        kind: ``text`` or ``parquet``, by its content, not by its name.
         stamp: size and time of change, to notice a file that grows while it is read.
     """
 
@@ -77,11 +77,11 @@ def find_files(paths: Sequence[str | Path]) -> list[Path]:
     """
     if not paths:
         raise LogError("no log", "name at least one file, folder or glob")
-    found: dict[Path, Path] = {}
-    for given in paths:
-        for path in _expand(Path(given)):
-            found.setdefault(path.resolve(), path)
-    return list(found.values())
+    files: dict[Path, Path] = {}  # by resolved path: a file named twice is read once
+    for pattern in paths:
+        for path in _expand(Path(pattern)):
+            files.setdefault(path.resolve(), path)
+    return list(files.values())
 
 
 def _expand(path: Path) -> list[Path]:
@@ -106,7 +106,7 @@ def _looks_like_log(path: Path) -> bool:
 
 
 def identify(path: Path) -> SourceFile:
-    """Hash the file and tell its kind. Raises :class:`LogError` when it is not a log."""
+    """Hash the file and detect its kind. Raises :class:`LogError` when it is not a log."""
     try:
         stamp = _stamp(path)
         with path.open("rb") as file:
@@ -150,8 +150,8 @@ class OpenText:
 def open_text(file: SourceFile, encoding: str | None) -> Iterator[OpenText]:
     """The file's text as a stream of UTF-8 bytes without BOM, unpacked when gzipped.
 
-    Raises :class:`LogError` when the archive is
-    truncated or corrupt (also later, while reading) or the encoding is unknown.
+    Raises :class:`LogError` when the encoding is unknown, or the archive is truncated or
+    corrupt (which may show only later, while the stream is read).
     """
     try:
         with file.path.open("rb") as raw:
@@ -189,7 +189,10 @@ def _decoded(file: SourceFile, stream: _Buffered, encoding: str | None) -> tuple
 
 
 class _Transcoded:
-    """Reads text of another encoding as UTF-8; bytes it does not know become U+FFFD."""
+    """Reads text of another encoding as UTF-8; bytes it does not know become U+FFFD.
+
+    The decoder keeps a character that is cut by the end of a read until the next one.
+    """
 
     def __init__(self, stream: _Buffered, encoding: str) -> None:
         self._stream = stream
@@ -197,6 +200,7 @@ class _Transcoded:
 
     def read(self, size: int) -> bytes:
         """About ``size`` bytes; empty only at the end."""
+        # a read may complete no character at all: the caller would take b"" for the end
         while chunk := self._stream.read(size):
             if text := self._decoder.decode(chunk):
                 return text.encode("utf-8", errors="replace")

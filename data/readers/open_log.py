@@ -1,4 +1,4 @@
-"""A log of any supported format behind one door: its columns, then its blocks."""
+"""Open a log of any supported format: its columns first, then its rows chunk by chunk."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Log:
 
     file: SourceFile
     columns: tuple[str, ...]
-    blocks: Callable[[], Iterator[Chunk]]
+    chunks: Callable[[], Iterator[Chunk]]
 
 
 def open_log(file: SourceFile, *, encoding: str | None = None) -> Log:
@@ -29,10 +29,10 @@ def open_log(file: SourceFile, *, encoding: str | None = None) -> Log:
     """
     if file.kind == "parquet":
         columns = read_parquet_columns(file)
-        return Log(file=file, columns=columns, blocks=lambda: read_parquet(file, columns))
+        return Log(file=file, columns=columns, chunks=lambda: read_parquet(file, columns))
     header = read_header(file, encoding)
     return Log(
         file=file,
         columns=header.columns,
-        blocks=lambda: read_csv(file, header, encoding),
+        chunks=lambda: read_csv(file, header, encoding),
     )

@@ -35,7 +35,7 @@ def read_parquet_columns(file: SourceFile) -> tuple[str, ...]:
 
 
 def read_parquet(file: SourceFile, columns: tuple[str, ...]) -> Iterator[Chunk]:
-    """The rows in blocks; ``lines`` are row numbers from 1. Dictionaries become text."""
+    """The rows in chunks; ``lines`` are row numbers from 1. Dictionaries become text."""
     parquet = _open(file)
     first = 1
     try:
@@ -61,7 +61,7 @@ def read_parquet(file: SourceFile, columns: tuple[str, ...]) -> Iterator[Chunk]:
 def _open(file: SourceFile) -> pq.ParquetFile:
     try:
         parquet = pq.ParquetFile(file.path, page_checksum_verification=True)
-        _ = parquet.schema_arrow  # decoded here, so that a damaged one is told as such
+        _ = parquet.schema_arrow  # decoded here, so that a damaged schema is reported as damage
     except _DAMAGED as error:
         raise LogError(
             file.name,

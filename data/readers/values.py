@@ -1,17 +1,20 @@
-"""From what stands in a cell to a typed value, for whole columns.
+"""Raw cells to typed values, a whole column at a time.
 
 Each reader takes a column of any type (text from a delimited file, native types from
-Parquet) and gives the values and a mask of the cells that were given but could not be
-read. Null spellings are null, not unreadable. Text with few distinct values is read once
-per distinct value.
+Parquet) and returns the values and a mask of the cells that are not empty but could not be
+read. Null spellings are null, not unreadable. Words and times are parsed once per distinct
+text and joined back: a log repeats few markets, labels and times millions of times.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import date
 
 import polars as pl
+
+from data.schema.time import DAY_S, day_number
 
 __all__ = [
     "NULL_SPELLINGS",
@@ -38,11 +41,12 @@ _YEAR_FIRST = r"^(?P<year>\d{4})[-/.](?P<month>\d{1,2})[-/.](?P<day>\d{1,2})" + 
 _MONTH_FIRST = r"^(?P<month>\d{1,2})[-/.](?P<day>\d{1,2})[-/.](?P<year>\d{4}|\d{2})" + _CLOCK
 _DAY_FIRST = r"^(?P<day>\d{1,2})[-/.](?P<month>\d{1,2})[-/.](?P<year>\d{4}|\d{2})" + _CLOCK
 _PARTS = ("year", "month", "day", "hour", "minute", "second", "half", "offset")
+_LAST_EPOCH_S = day_number(date(2100, 1, 1)) * DAY_S
 
 
 @dataclass(frozen=True, kw_only=True)
 class ParsedColumn:
-    """A column as read: the values, and the cells that were given but unreadable."""
+    """A column as read: the values, and a mask of the cells that are not empty but unreadable."""
 
     values: pl.Series
     is_unreadable: pl.Series
@@ -58,16 +62,17 @@ def read_text(raw: pl.Series) -> pl.Series:
     """The cells as trimmed text, null spellings as null; ``219.0`` becomes ``219``."""
     text = raw if raw.dtype == pl.String else raw.cast(pl.String)
     text = text.str.strip_chars()
-    has_null_word = text.is_in(NULL_SPELLINGS).fill_null(value=False)
-    if has_null_word.any():
-        text = text.set(has_null_word, None)
+    is_spelled_null = text.is_in(NULL_SPELLINGS).fill_null(value=False)
+    if is_spelled_null.any():
+        text = text.set(is_spelled_null, None)
+    # an id column with a null in it was a float column to whatever wrote the log
     if text.str.ends_with(".0").any():
         text = text.str.replace(r"^(-?\d+)\.0$", "$1")
     return text
 
 
 def read_numbers(raw: pl.Series) -> ParsedColumn:
-    """The cells as float64. ``NaN`` stays NaN: what it means is the caller's to say."""
+    """The cells as float64. ``NaN`` stays NaN: the caller decides what it means."""
     if raw.dtype != pl.String:
         values = raw.cast(pl.Float64, strict=False)
         return ParsedColumn(values=values, is_unreadable=values.is_null() & raw.is_not_null())
@@ -75,18 +80,19 @@ def read_numbers(raw: pl.Series) -> ParsedColumn:
     failed = values.is_null() & raw.is_not_null()
     if not failed.any():
         return ParsedColumn(values=values, is_unreadable=failed)
+    # the slow way, only for a column with a cell that the plain cast does not read
     cleaned = raw.str.strip_chars()
     values = cleaned.cast(pl.Float64, strict=False)
-    is_given = raw.is_not_null() & ~cleaned.is_in(NULL_SPELLINGS)
+    is_filled = raw.is_not_null() & ~cleaned.is_in(NULL_SPELLINGS)
     return ParsedColumn(
-        values=values, is_unreadable=(values.is_null() & is_given).fill_null(value=False)
+        values=values, is_unreadable=(values.is_null() & is_filled).fill_null(value=False)
     )
 
 
 def read_booleans(raw: pl.Series) -> ParsedColumn:
     """The cells as booleans: 0/1, true/false, t/f, yes/no in any case."""
     if raw.dtype == pl.Boolean:
-        return ParsedColumn(values=raw, is_unreadable=_none(raw))
+        return ParsedColumn(values=raw, is_unreadable=_nowhere(raw))
     known = dict.fromkeys(_TRUE, True) | dict.fromkeys(_FALSE, False)
     return read_words(raw, known.get, pl.Boolean())
 
@@ -118,7 +124,7 @@ def read_words(
 def read_dates(raw: pl.Series, time_format: str) -> ParsedColumn:
     """The cells as dates; a time of day after the date is ignored."""
     if raw.dtype == pl.Date:
-        return _bounded(raw, _none(raw))
+        return _bounded(raw, _nowhere(raw))
     read, _ = read_times(raw, time_format, is_date=True)
     return ParsedColumn(values=read.values.cast(pl.Date), is_unreadable=read.is_unreadable)
 
@@ -139,8 +145,8 @@ def read_times(
         if raw.dtype.time_zone is not None:
             utc = raw.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
             offset = pl.Series("offset", [0] * len(raw), dtype=pl.Int32)
-            return _bounded(utc.cast(pl.Datetime("us")), _none(raw)), offset
-        return _bounded(raw.cast(pl.Datetime("us")), _none(raw)), no_offset
+            return _bounded(utc.cast(pl.Datetime("us")), _nowhere(raw)), offset
+        return _bounded(raw.cast(pl.Datetime("us")), _nowhere(raw)), no_offset
     text = raw if raw.dtype == pl.String else raw.cast(pl.String)
     distinct = text.unique().drop_nulls().alias("raw")
     lookup = _parse_times(distinct, time_format, is_date=is_date)
@@ -153,11 +159,11 @@ def read_times(
 
 def _parse_times(distinct: pl.Series, time_format: str, *, is_date: bool) -> pl.DataFrame:
     text = distinct.str.strip_chars()
-    is_given = ~text.is_in(NULL_SPELLINGS)
+    is_filled = ~text.is_in(NULL_SPELLINGS)
     if time_format.startswith("epoch_"):
         unit = 1 if time_format == "epoch_seconds" else 1000
         seconds = text.cast(pl.Float64, strict=False) // unit
-        in_range = seconds.is_between(0, 4_102_444_800)
+        in_range = seconds.is_between(0, _LAST_EPOCH_S)
         micros = seconds.set(~in_range.fill_null(value=False), None).cast(pl.Int64) * 1_000_000
         values = micros.cast(pl.Datetime("us"))
         offset = pl.Series([0] * len(text), dtype=pl.Int32)
@@ -166,7 +172,7 @@ def _parse_times(distinct: pl.Series, time_format: str, *, is_date: bool) -> pl.
         offset = pl.Series([None] * len(text), dtype=pl.Int32)
     else:
         values, offset = _by_pattern(text, day_first=time_format == "day_first", is_date=is_date)
-    read = _bounded(values.alias("values"), is_given & values.is_null())
+    read = _bounded(values.alias("values"), is_filled & values.is_null())
     return pl.DataFrame(
         {
             "raw": distinct,
@@ -178,6 +184,15 @@ def _parse_times(distinct: pl.Series, time_format: str, *, is_date: bool) -> pl.
 
 
 def _by_pattern(text: pl.Series, *, day_first: bool, is_date: bool) -> tuple[pl.Series, pl.Series]:
+    """Times and their offsets in minutes, from texts that a regular expression takes apart.
+
+    >>> text = pl.Series(["2018-02-05T10:30Z", "2/5/18 10:30 pm", "2018-02-30 10:00"])
+    >>> times, offsets = _by_pattern(text, day_first=False, is_date=False)
+    >>> times.dt.to_string().to_list()
+    ['2018-02-05 10:30:00.000000', '2018-02-05 22:30:00.000000', None]
+    >>> offsets.to_list()
+    [0, None, None]
+    """
     year_last = _DAY_FIRST if day_first else _MONTH_FIRST
     frame = pl.DataFrame({"text": text})
     first = pl.col("text").str.extract_groups(_YEAR_FIRST)
@@ -197,7 +212,8 @@ def _by_pattern(text: pl.Series, *, day_first: bool, is_date: bool) -> tuple[pl.
     )
     if is_date:
         hour_of_day = pl.coalesce(hour_of_day, pl.when(pl.col("hour").is_null()).then(0))
-    spelled = pl.concat_str(
+    # null in any part makes the whole text null, and an impossible date does not parse
+    iso = pl.concat_str(
         pl.when(pl.col("year").str.len_bytes() == 2)
         .then(pl.lit("20") + pl.col("year"))
         .otherwise(pl.col("year")),
@@ -212,11 +228,11 @@ def _by_pattern(text: pl.Series, *, day_first: bool, is_date: bool) -> tuple[pl.
         pl.lit(":"),
         pl.col("second").fill_null("00"),
     )
-    done = parts.select(
-        spelled.str.strptime(pl.Datetime("us"), "%Y-%m-%d %H:%M:%S", strict=False).alias("values"),
+    parsed = parts.select(
+        iso.str.strptime(pl.Datetime("us"), "%Y-%m-%d %H:%M:%S", strict=False).alias("values"),
         _offset_minutes(pl.col("offset")).alias("offset"),
     )
-    return done["values"], done["offset"]
+    return parsed["values"], parsed["offset"]
 
 
 def _offset_minutes(offset: pl.Expr) -> pl.Expr:
@@ -232,13 +248,14 @@ def _offset_minutes(offset: pl.Expr) -> pl.Expr:
 
 
 def _bounded(values: pl.Series, is_unreadable: pl.Series) -> ParsedColumn:
-    """Times before 1990 or from 2100 on are typing errors, not times."""
+    """Times before 1990 or from 2100 on count as unreadable: they are typing errors."""
     outside = ~values.dt.year().is_between(1990, 2099)
     outside = outside.fill_null(value=False)
     return ParsedColumn(values=values.set(outside, None), is_unreadable=is_unreadable | outside)
 
 
-def _none(raw: pl.Series) -> pl.Series:
+def _nowhere(raw: pl.Series) -> pl.Series:
+    """A mask that is false in every row."""
     return pl.Series("unreadable", [False], dtype=pl.Boolean).new_from_index(0, len(raw))
 
 

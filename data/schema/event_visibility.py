@@ -27,7 +27,6 @@ __all__ = ["OUTCOME_DAY", "known_s_of_day"]
 OUTCOME_DAY: dict[Stage, str] = {CONTACTED: "contact_day", BOOKED: "book_day"}
 """The column with the day of a stage's event; impressions and clicks have a second instead."""
 
-
 T = TypeVar("T")
 
 

@@ -1,7 +1,7 @@
 """FeatureSet: which columns of the features table are features, and what they mean.
 
-The handshake between ``features`` (which computes the columns) and ``models`` (which
-read them). It holds descriptions only; nothing here computes.
+``features`` computes the columns and ``models`` read them; neither imports the other, and
+both know the columns by this description. Nothing here computes.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Feature:
         null: what null means; ``"never null"`` where it cannot be.
         needs: columns of ``impressions`` without which the feature is left out.
         group: the feature group, named as its file.
-        is_history: built from the past of the listing or the guest (behind ``as_of``).
+        is_history: computed from earlier events of the listing or the guest.
     """
 
     name: str

@@ -1,7 +1,7 @@
 """The table of impressions: who searched, what for, what was shown, and what came of it.
 
 Every column with its unit, its meaning, the meaning of null, and the bounds of a sound
-value. On why times come twice see ``data/schema/tables.py``.
+value. On why times are stored twice see ``data/schema/tables.py``.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """The tables of the lake: every column with its type, unit, meaning, and the meaning of null.
 
 This file, with ``data/schema/impressions.py`` for the largest table, is the source of
-``docs/data_dictionary.md``. It computes nothing; every other room reads the tables here.
+``docs/data_dictionary.md``. It computes nothing; every other package takes its tables from here.
 
-Times come twice, on purpose: dates and timestamps for people, integers for arithmetic.
+Times are stored twice, on purpose: dates and timestamps for people, integers for arithmetic.
 ``*_s`` counts seconds since 1970-01-01 00:00 on the market's own clock, ``*_day`` counts
 days since 1970-01-01. Integer arithmetic is the same on every engine, calendar
 arithmetic is not.
@@ -36,8 +36,8 @@ __all__ = [
     "Table",
 ]
 
-# A source mapping may declare further attributes; they travel under this prefix,
-# so that a new column of the contract can never collide with somebody's extra one.
+# Attributes that only a source mapping declares have this prefix, so that a column that the
+# contract gains later can never collide with one of them.
 EXTRA_PREFIX = "x_"
 
 QUARANTINE = Table(

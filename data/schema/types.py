@@ -77,7 +77,7 @@ class Column:
         unit: ``km``, ``nights``, ``price`` (the file's own currency), or empty.
         null: what null means; ``None`` says that the column is never null.
         low, high: inclusive bounds of a sound value. Outside them the value of an
-            optional attribute is nulled and counted (``CONTRACT: nulled``).
+            optional attribute is nulled and counted.
     """
 
     name: str

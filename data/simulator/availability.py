@@ -18,14 +18,16 @@ __all__ = ["Calendar"]
 class Calendar:
     """Nights taken before the log began, and those that its own guests book.
 
-    A booking keeps everybody else from booking its nights from the moment it is decided,
-    and leaves the results from the day after its ``ds_book``: dates have no time of day,
-    so that is the first day on which it is surely known.
+    A booking blocks its nights for all other bookings from the moment it is decided. The
+    results stop offering them on the day after its ``ds_book``: dates have no time of day,
+    so that is the first day on which the booking is surely known.
     """
 
     def __init__(self, config: SimulationConfig, catalogue: Catalogue) -> None:
         self.first_day = config.first_day
-        # busy_before[l, d]: nights of listing l taken before day d of the horizon
+        # busy_before[l, d]: nights of listing l taken before day d of the horizon. With nights
+        # 3 and 4 taken it reads 0 0 0 0 1 2 2: a stay from day 1 to 3 is free (0 - 0), one
+        # from day 2 to 4 is not (1 - 0). So any stay is checked with two look-ups.
         self.busy_before = _drawn_before_the_log(config, catalogue)
         self.new_bookings = np.zeros(len(catalogue), dtype=np.int32)
         self._taken: defaultdict[int, list[tuple[int, int]]] = defaultdict(list)
@@ -52,6 +54,7 @@ class Calendar:
         """Take the bookings made before ``day`` out of the results."""
         for book_day in sorted(d for d in self._waiting if d < day):
             for listing, start, end in self._waiting.pop(book_day):
+                # nights 3 and 4: 0 0 0 0 1 2 2, added to the counts of nights before each day
                 ramp = np.clip(np.arange(HORIZON_DAYS + 1) - start, 0, end - start)
                 self.busy_before[listing] += ramp.astype(np.int16)
                 self.new_bookings[listing] += 1

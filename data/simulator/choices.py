@@ -1,8 +1,8 @@
-"""Choice: what a guest with a given taste does with an impression, once examined.
+"""Choice: what a guest with a known taste does with an impression, once it is examined.
 
-Utility is what the guest gets: money against what it can pay, the way to where it wants
-to be, trust, room, photos and style. Click, contact, direct booking, the host's answer
-and completion each follow a logit of it.
+Utility adds up price against budget, distance to the wished place, reviews, space, photos
+and style. Click, contact, direct booking, the host's answer and completion are logits, of
+which all but the host's answer rise with utility.
 """
 
 from __future__ import annotations
@@ -174,7 +174,7 @@ def offers_of(
 
 
 def after_booking(offers: Offers, has_booked: Array) -> Offers:
-    """The offers again, with ``has_booked`` telling which are to a guest who has."""
+    """The same offers with ``has_booked`` set, per impression."""
     return replace(offers, has_booked=has_booked.astype(np.float32))
 
 

@@ -1,4 +1,4 @@
-"""Chance: one stream of random numbers per purpose and part, so that order never matters."""
+"""Random numbers: one stream per purpose and part, so that the order of the work never matters."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Draw(IntEnum):
 
 
 def generator(seed: int, draw: Draw, part: int = 0) -> np.random.Generator:
-    """The stream of one purpose and one part (market or chunk): no thread can disturb it."""
+    """The stream of one purpose and one part (a market, or the first search of a chunk)."""
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence((seed, int(draw), part))))
 
 

@@ -1,4 +1,4 @@
-"""Fits the simulator's Rio parameters to a folder of Inside Airbnb files, once.
+"""Fit the simulator's Rio parameters to a folder of Inside Airbnb files; run once.
 
 Run as ``python -m data.simulator.fit FOLDER [OUT]``; it writes ``rio_de_janeiro.toml``.
 Only quantiles, shares, centres and correlations leave the folder, never a listing.
@@ -228,12 +228,12 @@ def _money(values: pd.Series) -> Numbers:
 
 def _details(detailed: pd.DataFrame) -> dict[str, Any]:
     ratio = (_money(detailed["cleaning_fee"]) / _money(detailed["price"])).dropna()
-    given = detailed.dropna(subset=["room_type"])
+    described = detailed.dropna(subset=["room_type"])
     return {
-        "cleaning_fee_null_share": round(float(given["cleaning_fee"].isna().mean()), 4),
+        "cleaning_fee_null_share": round(float(described["cleaning_fee"].isna().mean()), 4),
         "cleaning_fee_to_price_quantiles": _quantiles(ratio[ratio > 0]),
-        "instant_bookable_share": round(float((given["instant_bookable"] == "t").mean()), 4),
-        "superhost_share_2018": round(float((given["host_is_superhost"] == "t").mean()), 4),
+        "instant_bookable_share": round(float((described["instant_bookable"] == "t").mean()), 4),
+        "superhost_share_2018": round(float((described["host_is_superhost"] == "t").mean()), 4),
     }
 
 

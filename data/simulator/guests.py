@@ -43,7 +43,6 @@ class Guests:
     party: Array
     children: Array
     infants: Array
-    is_business: Array
     lead_days: Array
     checkin: Array
     nights: Array
@@ -86,7 +85,6 @@ def draw_guests(config: SimulationConfig, median_prices: Array) -> Guests:
         market=market.astype(np.int8),
         searches=searches,
         first_day=first,
-        is_business=business,
         **party,
         **trip,
         **money,
@@ -107,9 +105,10 @@ def _searches_per_guest(
     is_light = rng.random(drawn) < settings.light_share
     counts = np.where(is_light, rng.geometric(1 / light, drawn), rng.geometric(1 / heavy, drawn))
     total = np.cumsum(counts)
-    kept = int(np.searchsorted(total, config.searches)) + 1
-    counts = counts[:kept]
-    counts[-1] -= max(0, int(total[kept - 1]) - config.searches)
+    guests = int(np.searchsorted(total, config.searches)) + 1
+    counts = counts[:guests]
+    # the last guest searches less, so that the sum is exact
+    counts[-1] -= max(0, int(total[guests - 1]) - config.searches)
     return counts.astype(np.int32)
 
 
@@ -197,7 +196,10 @@ def _money(
     business: Array,
     source: tuple[Array, np.random.Generator],
 ) -> dict[str, Array]:
-    """What the guest can pay per night: what its party leads one to expect, plus taste."""
+    """What the guest can pay per night: the mean of its market and party, plus its own taste.
+
+    ``log_budget_expected`` is that mean; the truth given observables starts from it.
+    """
     median_prices, rng = source
     taste = rng.standard_normal((len(market), len(TASTES)))
     expected = (
@@ -205,7 +207,7 @@ def _money(
         + settings.budget_offset
         + settings.budget_party_slope * np.log(party / 2)
     )
-    # the log does not tell a business guest: what it leads one to expect is the average
+    # no column of the log says who travels on business: the mean takes its probability
     likely = _business_given_party(settings, market, party)
     surprise = settings.budget_business * (business - likely)
     expected = expected + settings.budget_business * likely
@@ -246,7 +248,7 @@ def _wishes(settings: GuestParameters, market: Array, rng: np.random.Generator) 
 
 
 def _habits(settings: GuestParameters, size: int, rng: np.random.Generator) -> dict[str, Array]:
-    """When in the journey dates, area and price filter come in, and how wide the map is."""
+    """From which search on dates, area and price filter are used, and how wide the map is."""
     late = rng.random(size)
     dates_from = np.where(late < settings.dateless_first_share, rng.integers(1, 3, size), 0)
     dates_from = np.where(late > 1 - settings.dateless_always_share, NEVER, dates_from)

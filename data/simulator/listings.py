@@ -234,12 +234,12 @@ def _terms(
 
 
 def _factor(share: float, bounds: tuple[float, ...], size: int, rng: np.random.Generator) -> Array:
-    given = rng.random(size) < share
-    return np.where(given, np.round(rng.uniform(bounds[0], bounds[1], size), 2), np.nan)
+    has_factor = rng.random(size) < share
+    return np.where(has_factor, np.round(rng.uniform(bounds[0], bounds[1], size), 2), np.nan)
 
 
 def _appeals(assumed: CatalogueAssumptions, occupied: Array, rng: np.random.Generator) -> Array:
-    """Hidden appeal: what fills a calendar is partly what guests see and no column shows."""
+    """Hidden appeal, correlated with occupancy: guests see what no column of the log shows."""
     share = assumed.appeal_occupancy_share
     own = np.sqrt(1 - share**2) * rng.standard_normal(len(occupied))
     appeal: Array = assumed.appeal_sd * (share * occupied + own)

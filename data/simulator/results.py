@@ -1,8 +1,8 @@
 """Results: which listings a search finds, and the order in which it shows them.
 
-Retrieval draws candidates from the wished area's pool and filters them; a plausible,
-imperfect production ranker orders them: it knows ratings, popularity, price and distance
-to the map's centre, a part of the hidden appeal, and nothing about the guest.
+Retrieval draws candidates from the pool of the searched area and filters them. A production
+ranker of limited quality orders them: by ratings, popularity, price, distance to the map's
+centre and a part of the hidden appeal. It knows nothing about the guest.
 """
 
 from __future__ import annotations
@@ -56,8 +56,8 @@ def show_results(
     few = order[2] < settings.fewest
     if few.any():
         queries = _zoomed_out(queries, few)
-        again = _ordered(config, world, _subset(queries, few), rng)
-        order[0][few], order[1][few], order[2][few] = again
+        second = _ordered(config, world, _subset(queries, few), rng)
+        order[0][few], order[1][few], order[2][few] = second
     return queries, _flatten(config, world, queries, order, rng)
 
 
@@ -81,7 +81,7 @@ def _ordered(
     queries: Queries,
     rng: np.random.Generator,
 ) -> tuple[Array, Array, Array]:
-    """Best candidates first: listings (searches, results), random keys, number found."""
+    """Best candidates first: listings and random keys (searches, results), number of results."""
     catalogue, prices, retrieval, calendar = world
     settings = load_world().results
     listing, fresh = candidates_of(retrieval, queries, rng)
@@ -102,9 +102,9 @@ def _ordered(
     )
     score[search[keep], column[keep]] = value[keep]
     best = np.argsort(-score, axis=1, kind="stable")[:, : config.results_per_search]
-    found = np.minimum(np.isfinite(score).sum(axis=1), config.results_per_search)
+    counts = np.minimum(np.isfinite(score).sum(axis=1), config.results_per_search)
     keys = rng.random(best.shape, dtype=np.float32)
-    return np.take_along_axis(listing, best, axis=1), keys, found
+    return np.take_along_axis(listing, best, axis=1), keys, counts
 
 
 def _fits(
@@ -120,10 +120,10 @@ def _fits(
 def can_host(
     catalogue: Catalogue, calendar: Calendar, queries: Queries, pairs: tuple[Array, Array]
 ) -> Array:
-    """Whether the listing of each (search, listing) pair takes the guest's real dates.
+    """Whether the listing of each (search, listing) pair is free for the guest's real dates.
 
-    The results of a dated search show no others; the host of a dateless search's listing
-    declines.
+    A dated search shows only such listings. A dateless search shows all: where the listing
+    is not free, its host declines the contact.
     """
     search, listing = pairs
     nights = queries.nights[search]
@@ -152,11 +152,12 @@ def _flatten(
     order: tuple[Array, Array, Array],
     rng: np.random.Generator,
 ) -> Shown:
-    listing, keys, found = order
+    listing, keys, counts = order
     shuffled = rng.random(len(queries)) < load_world().results.random_order_share
     column = np.arange(listing.shape[1])
-    is_shown = column[None, :] < found[:, None]
-    # only what is shown is shuffled, so each of n places has probability 1/n
+    is_shown = column[None, :] < counts[:, None]
+    # sorting by keys: random ones below 1 shuffle a search, 2 + place leaves it as it is. Only
+    # what is shown is shuffled, so each of n places has probability 1/n
     keys = np.where(is_shown & shuffled[:, None], keys, 2 + column[None, :])
     listing = np.take_along_axis(listing, np.argsort(keys, axis=1, kind="stable"), axis=1)
     search, place = np.nonzero(is_shown)
@@ -170,6 +171,6 @@ def _flatten(
         listing=chosen,
         position=(place + 1).astype(np.int32),
         is_random_order=random_order,
-        propensity=np.where(random_order, 1.0 / found[search], np.nan),
+        propensity=np.where(random_order, 1.0 / counts[search], np.nan),
         price=quote(config, world[0], world[1], queries, (search, chosen)),
     )

@@ -105,7 +105,9 @@ def candidates_of(
 ) -> tuple[Array, Array]:
     """Stratified draws from each search's pool, denser at its top: (searches, candidates).
 
-    The second array is false where a draw repeats the one before it.
+    The second array is false where a draw repeats the one before it. With 4 candidates the
+    draws fall one each into the quarters of 0 to 1; ``pool_skew`` above 1 bends them towards
+    0, the top of the pool. They rise along a row, so that repeats are neighbours.
     """
     settings = load_world().results
     pool = _pool_of(retrieval, queries)

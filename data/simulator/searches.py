@@ -1,7 +1,7 @@
 """Searches: when each guest searches, and what each search asks for.
 
-The plan (who, when, how manyth) is drawn once for the whole week, a few integers per
-search. The queries of a chunk follow from the guest and the search's place in the
+The plan (who searches, when, and for which time) is drawn once for the whole week, a few
+integers per search. The queries of a chunk follow from the guest and the search's place in the
 guest's journey, so that no state has to be carried from chunk to chunk.
 """
 

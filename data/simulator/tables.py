@@ -1,4 +1,4 @@
-"""Arrow tables of a chunk: the log in the contract's raw columns, and the truth apart."""
+"""Arrow tables of a chunk: the log's raw columns, and the truth as a table of its own."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def log_table(
     shown: Shown,
     outcomes: Outcomes,
 ) -> pa.Table:
-    """The raw columns of ``CONTRACT``; ``world`` holds new bookings per listing as well."""
+    """The raw columns of a log; ``world`` also holds the new bookings of each listing."""
     guests, catalogue, new_bookings = world
     search = shown.search
     columns = {
@@ -150,7 +150,7 @@ def _listing_columns(catalogue: Catalogue, shown: Shown, booked: Array) -> dict[
 def truth_table(
     identity: dict[str, pa.Array], queries: Queries, shown: Shown, truths: tuple[Given, Given]
 ) -> pa.Table:
-    """The table ``truth`` of the contract: given taste, and given observables."""
+    """Rows of the table ``truth``: probabilities given taste, and given observables."""
     search = shown.search
     columns = {
         "id_search": identity["id_search"],
@@ -158,7 +158,7 @@ def truth_table(
         "market": _words(MARKETS, queries.market[search]),
         "ds_search": _dates(queries.day[search]),
     }
-    for given, truth in zip(("taste", "observables"), truths, strict=True):
+    for condition, truth in zip(("taste", "observables"), truths, strict=True):
         for stage in ("click", "contact", "book"):
-            columns[f"p_{stage}_{given}"] = _numbers(getattr(truth, stage))
+            columns[f"p_{stage}_{condition}"] = _numbers(getattr(truth, stage))
     return pa.table(columns).select(list(TRUTH.names)).cast(TRUTH.schema)

@@ -133,6 +133,10 @@ def _weight_of_the_past(expected: Array, search: Array, past: tuple[Array, Array
     booked. ``past``: per search, how many the guest made before, and whether one of them
     led to its booking. The likelihood takes each of them to be like a share of this one:
     they were broader, and often without dates.
+
+    Two tastes that would book in this search with probabilities 0.5 and 0.1, after earlier
+    searches that count as one such search, of which none led to a booking: likelihoods 0.5
+    and 0.9, weights 0.36 and 0.64. After a booking: 0.5 and 0.1, weights 0.83 and 0.17.
     """
     ordinal, has_booked = past
     starts = np.flatnonzero(np.diff(search, prepend=-1))
@@ -140,6 +144,7 @@ def _weight_of_the_past(expected: Array, search: Array, past: tuple[Array, Array
     chance = np.add.reduceat(expected, starts, axis=1).clip(0, 0.95)
     earlier = load_world().choice.earlier_search_weight * ordinal[which]
     none = (1 - chance) ** earlier.astype(np.float32)
+    # 1e-9: where no taste would have booked, the weights are equal and not 0 / 0
     weight = np.where(has_booked[which], 1 - none + np.float32(1e-9), none)
     weight /= weight.sum(axis=0)
     return np.repeat(weight, np.diff(starts, append=len(search)), axis=1)

@@ -88,11 +88,11 @@ class _Acted:
 def simulate(
     config: SimulationConfig, progress: Progress | None = None
 ) -> Iterator[SimulatedChunk]:
-    """The simulated week, chunk by chunk; ``progress`` hears of searches done and planned.
+    """The simulated week, chunk by chunk; ``progress`` gets the searches done and planned.
 
     Memory is bounded by the catalogue, the plan (a dozen bytes per search) and a chunk
-    per thread. The world moves on in one thread; truth and tables, which change nothing,
-    are worked out behind it by the others.
+    per thread. Choices and bookings depend on those before them and are made in one thread;
+    truth and tables of a finished chunk change nothing and are computed by the others.
     """
     simulation = _set_up(config)
     done = 0
@@ -202,11 +202,11 @@ def _finish(simulation: _Simulation, acted: _Acted) -> SimulatedChunk:
 def _act(
     simulation: _Simulation, queries: Queries, shown: Shown, choice: tuple[Offers, Taste]
 ) -> tuple[Outcomes, Offers]:
-    """What the guests do, and the offers as they stood when each of them did it.
+    """What the guests do, and the offers as they stood at the time of each search.
 
-    Bookings are settled first, in the order of time; then the searches that a guest made
-    after its own booking are acted out again, by the same dice, as those of a guest who
-    only looks.
+    Bookings are decided first, in the order of time. Then all steps are computed again with
+    the same random numbers, where the searches of a guest after its own booking are those
+    of a guest who has booked.
     """
     offers, taste = choice
     rng = generator(simulation.config.seed, Draw.CHOICES, int(queries.number[0]))

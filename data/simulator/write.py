@@ -1,7 +1,7 @@
-"""Writes a simulated week as files: the log in one folder, the truth in another.
+"""Write a simulated week as files: the log in one folder, the truth in another.
 
-Everything goes to a temporary neighbour first and is renamed when it is whole, so that
-whoever looks finds a complete log or none.
+Everything goes to a temporary folder beside the target, which is renamed when it is
+complete: a reader finds the whole log or none.
 """
 
 from __future__ import annotations

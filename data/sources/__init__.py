@@ -1,1 +1,1 @@
-"""Column mappings: the TOML files, their model, and the one reader that applies them."""
+"""Column mappings: the TOML files, the model that checks them, and their application to rows."""

@@ -1,51 +1,59 @@
-"""Applies a mapping's rules to a block: the log's columns in, the contract's columns out."""
+"""Apply a mapping's rules to a chunk: the log's columns in, the contract's columns out."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 
 import polars as pl
 
 from data.readers.values import null_spelled, read_booleans, read_dates, read_numbers
+from data.schema.time import day_number
 from data.sources.column_rules import Rule
 
-__all__ = ["Cell", "apply_rule"]
+__all__ = ["RawColumn", "apply_rule"]
+
+# A computed date outside these years is unreadable. Far wider than what the row rules
+# accept; it keeps an absurd number of days inside the range of the date type.
+_FIRST_DAY = day_number(date(1900, 1, 1))
+_LAST_DAY = day_number(date(2200, 1, 1))
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cell:
+class RawColumn:
     """One target column before it is typed.
 
     Attributes:
-        raw: its values, text or native; shape ``(rows,)``.
-        is_unreadable: cells that were given but from which no value could be computed;
-            ``None`` where the rule computes nothing.
+        values: text or native values; shape ``(rows,)``.
+        is_unreadable: mask of the cells that are not empty but from which no value could be
+            computed; ``None`` where the rule computes nothing.
     """
 
-    raw: pl.Series
+    values: pl.Series
     is_unreadable: pl.Series | None = None
 
 
-def apply_rule(rule: Rule, rows: pl.DataFrame, time_format: str) -> Cell:
+def apply_rule(rule: Rule, rows: pl.DataFrame, time_format: str) -> RawColumn:
     """The target column that ``rule`` declares, one value per row of ``rows``."""
-    cell = _value(rule, rows, time_format)
-    raw = null_spelled(cell.raw, rule.null_if)
+    column = _column(rule, rows, time_format)
+    values = null_spelled(column.values, rule.null_if)
     if rule.when is not None:
         flag = read_booleans(rows[rule.when])
-        raw = raw.set(~flag.values.fill_null(value=False), None)
+        values = values.set(~flag.values.fill_null(value=False), None)
+    # a plain column may be text still, so its numbers are read here; sums are numbers already
     if rule.scale is not None and rule.column is not None:
-        number = read_numbers(raw)
-        return Cell(raw=number.values * rule.scale, is_unreadable=number.is_unreadable)
+        number = read_numbers(values)
+        return RawColumn(values=number.values * rule.scale, is_unreadable=number.is_unreadable)
     if rule.scale is not None:
-        raw = raw * rule.scale
-    return Cell(raw=raw, is_unreadable=cell.is_unreadable)
+        values = values * rule.scale
+    return RawColumn(values=values, is_unreadable=column.is_unreadable)
 
 
-def _value(rule: Rule, rows: pl.DataFrame, time_format: str) -> Cell:
+def _column(rule: Rule, rows: pl.DataFrame, time_format: str) -> RawColumn:
     if rule.column is not None:
-        return Cell(raw=rows[rule.column])
+        return RawColumn(values=rows[rule.column])
     if rule.constant is not None:
-        return Cell(raw=pl.Series([str(rule.constant)]).new_from_index(0, rows.height))
+        return RawColumn(values=pl.Series([str(rule.constant)]).new_from_index(0, rows.height))
     if rule.first_true is not None:
         return _first_true(rule, rows)
     if rule.date is not None:
@@ -53,30 +61,37 @@ def _value(rule: Rule, rows: pl.DataFrame, time_format: str) -> Cell:
     return _arithmetic(rule, rows)
 
 
-def _first_true(rule: Rule, rows: pl.DataFrame) -> Cell:
-    """The word of the first flag that is true; an unreadable flag gives no word."""
+def _first_true(rule: Rule, rows: pl.DataFrame) -> RawColumn:
+    """The word of the first flag that is true, ``otherwise`` where none is.
+
+    An unreadable flag gives the word ``unreadable flag``. No label is spelled so: the row is
+    quarantined, where it would else take the word of a later flag.
+    """
     word = pl.Series([rule.otherwise], dtype=pl.String).new_from_index(0, rows.height)
     unreadable = pl.Series([False]).new_from_index(0, rows.height)
+    # from the last to the first: an earlier flag overwrites a later one
     for choice in reversed(rule.first_true or ()):
         flag = read_booleans(rows[choice.when])
         word = word.set(flag.values.fill_null(value=False), choice.word)
         unreadable = unreadable | flag.is_unreadable
-    return Cell(raw=word.set(unreadable, "unreadable flag"))
+    return RawColumn(values=word.set(unreadable, "unreadable flag"))
 
 
-def _date(rule: Rule, rows: pl.DataFrame, time_format: str) -> Cell:
+def _date(rule: Rule, rows: pl.DataFrame, time_format: str) -> RawColumn:
     start = read_dates(rows[rule.date or ""], time_format)
     days, unreadable = start.values.cast(pl.Int32).cast(pl.Float64), start.is_unreadable
     for name in rule.plus_days:
         more = read_numbers(rows[name])
         days, unreadable = days + more.values, unreadable | more.is_unreadable
-    whole = days.is_between(-25_567, 84_006) & (days == days.floor())
-    unreadable = unreadable | (days.is_not_null() & ~whole.fill_null(value=False))
-    sound = days.set(~whole.fill_null(value=False), None)
-    return Cell(raw=sound.cast(pl.Int32).cast(pl.Date), is_unreadable=unreadable)
+    is_whole = days.is_between(_FIRST_DAY, _LAST_DAY) & (days == days.floor())
+    is_whole = is_whole.fill_null(value=False)
+    unreadable = unreadable | (days.is_not_null() & ~is_whole)
+    return RawColumn(
+        values=days.set(~is_whole, None).cast(pl.Int32).cast(pl.Date), is_unreadable=unreadable
+    )
 
 
-def _arithmetic(rule: Rule, rows: pl.DataFrame) -> Cell:
+def _arithmetic(rule: Rule, rows: pl.DataFrame) -> RawColumn:
     names = rule.sum or rule.mean or rule.product or ()
     parts = [read_numbers(rows[name]) for name in names]
     frame = pl.DataFrame({str(i): part.values for i, part in enumerate(parts)})
@@ -90,8 +105,9 @@ def _arithmetic(rule: Rule, rows: pl.DataFrame) -> Cell:
     elif rule.mean is not None:
         expression = pl.mean_horizontal(pl.all())
     else:
+        # sum_horizontal counts null as 0: without this a row of nulls would sum to 0
         expression = pl.when(pl.any_horizontal(pl.all().is_not_null())).then(
             pl.sum_horizontal(pl.all())
         )
     value = frame.select(expression.alias("value")).to_series()
-    return Cell(raw=value.set(unreadable, None), is_unreadable=unreadable)
+    return RawColumn(values=value.set(unreadable, None), is_unreadable=unreadable)

@@ -33,7 +33,7 @@ class Rule(_Strict):
         column: the log's column of that name.
         constant: the same value in every row.
         first_true, otherwise: a word from flags, the first true one; else ``otherwise``.
-        sum, mean: of several number columns, over those that are given; null when none is.
+        sum, mean: of several number columns, over those that are not null; null when all are.
         product: of several number columns; null when one is.
         date, plus_days: the date in a time or date column, that many whole days later
             (columns, each added).
@@ -64,8 +64,8 @@ class Rule(_Strict):
     def _one_way(self) -> Self:
         ways = [name for name in WAYS if getattr(self, name) is not None]
         if len(ways) != 1:
-            told = ", ".join(ways) or "none"
-            raise ValueError(f"a rule has exactly one of {', '.join(WAYS)}; this one has {told}")
+            has = ", ".join(ways) or "none"
+            raise ValueError(f"a rule has exactly one of {', '.join(WAYS)}; this one has {has}")
         if self.plus_days and self.date is None:
             raise ValueError("plus_days needs date")
         if self.otherwise is not None and self.first_true is None:
@@ -77,10 +77,10 @@ class Rule(_Strict):
     @property
     def needs(self) -> tuple[str, ...]:
         """The log's columns that this rule reads."""
-        named = [self.column, self.date, self.when, *(self.sum or ()), *(self.mean or ())]
+        single = [self.column, self.date, self.when]
+        terms = [*(self.sum or ()), *(self.mean or ()), *(self.product or ()), *self.plus_days]
         flags = [flag.when for flag in self.first_true or ()]
-        several = [*named, *(self.product or ()), *self.plus_days, *flags]
-        return tuple(dict.fromkeys(name for name in several if name is not None))
+        return tuple(dict.fromkeys(name for name in (*single, *terms, *flags) if name is not None))
 
 
 WAYS = ("column", "constant", "first_true", "sum", "mean", "product", "date")

@@ -36,7 +36,7 @@ _NAME = re.compile(r"[a-z][a-z0-9_]{0,40}")
 
 # Without these columns a file is no search log.
 REQUIRED = ("id_search", "id_listing", "label", "ts_search", "query_market")
-# Made by ingest from the others; a mapping cannot set them.
+# Derived from the others by ingest; a mapping cannot set them.
 _DERIVED = frozenset(
     {"market", "stage", "search_s", "search_day", "contact_day", "book_day", "checkin_day"}
     | {"checkout_day", "source_id", "source_line"}
@@ -100,8 +100,8 @@ class Mapping(_Strict):
         description: for people.
         time_format: ``auto`` (ISO and US spellings), ``day_first`` (``5/2/18`` is 5
             February), ``epoch_seconds``, ``epoch_milliseconds``, or a strptime pattern.
-        time_zone: the clock of markets without one of their own; used only for times with
-            an offset. Without it such a time keeps its own local clock.
+        time_zone: for markets without one of their own; used only for times with an offset
+            from UTC. Without it such a time keeps the local clock that it is written in.
         markets: the known markets by slug. Empty: any market, its slug made from its value.
         market_prefix: put before the slug of a market that is not listed.
         labels: further spellings of the four labels.
@@ -169,10 +169,10 @@ class Mapping(_Strict):
 
     def market_of(self, value: str) -> str | None:
         """The market's slug, or ``None`` when the source does not know the market."""
-        found = slug(value)
+        word = slug(value)
         if not self.markets:
-            return (self.market_prefix + found)[:80] if found else None
-        return self._spellings.get(found)
+            return (self.market_prefix + word)[:80] if word else None
+        return self._spellings.get(word)
 
     @cached_property
     def _spellings(self) -> dict[str, str]:
@@ -181,8 +181,8 @@ class Mapping(_Strict):
 
     def zone_of(self, market: str) -> ZoneInfo | None:
         """The clock of a market, ``None`` when the mapping does not say."""
-        listed = self.markets.get(market)
-        name = (listed.time_zone if listed else None) or self.time_zone
+        known = self.markets.get(market)
+        name = (known.time_zone if known else None) or self.time_zone
         return ZoneInfo(name) if name else None
 
     @cached_property
@@ -211,11 +211,11 @@ class Mapping(_Strict):
         usable = {name: rule for name, rule in rules.items() if set(rule.needs) <= set(columns)}
         for name in REQUIRED:
             if name not in usable:
-                lacking = [need for need in rules[name].needs if need not in columns]
-                hint = _nearest(lacking[0], columns)
+                absent = [need for need in rules[name].needs if need not in columns]
+                hint = _nearest(absent[0], columns)
                 raise LogError(
                     file,
-                    f"not a log of source {self.name!r}: column {', '.join(lacking)} is absent"
+                    f"not a log of source {self.name!r}: column {', '.join(absent)} is absent"
                     f"{hint}. The file has: {_listed(columns)}. Rename the column, or give a "
                     "column mapping with --source FILE.toml",
                 )
@@ -223,7 +223,7 @@ class Mapping(_Strict):
 
 
 def extra_name(name: str, rule: ExtraRule) -> str:
-    """The column of an extra attribute: it says whose attribute it is."""
+    """The name of an extra attribute's column, such as ``x_listing_stars``."""
     return f"{EXTRA_PREFIX}{rule.of}_{name}"
 
 
@@ -261,15 +261,15 @@ def load_mapping(source: str | Path) -> Mapping:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise MappingError(f"{path}: cannot be read as TOML: {error}") from error
     except ValidationError as error:
-        raise MappingError(_explained(path, error)) from error
+        raise MappingError(_message(path, error)) from error
 
 
-def _explained(path: Path, error: ValidationError) -> str:
+def _message(path: Path, error: ValidationError) -> str:
     lines = []
     for problem in error.errors():
         key = ".".join(str(part) for part in problem["loc"]) or "the file"
-        told = problem["msg"].removeprefix("Value error, ")
+        message = problem["msg"].removeprefix("Value error, ")
         if problem["type"] == "extra_forbidden":
-            told = "unknown key; remove it or check its spelling"
-        lines.append(f"{path}: {key}: {told}")
+            message = "unknown key; remove it or check its spelling"
+        lines.append(f"{path}: {key}: {message}")
     return "\n".join(lines)

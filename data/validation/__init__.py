@@ -1,1 +1,1 @@
-"""The rules that a row must meet: accepted, nulled, or quarantined with its reason."""
+"""The row rules: a row is accepted, has a value nulled, or is quarantined with its reason."""

@@ -1,4 +1,4 @@
-"""What the rules found in one block so far: typed columns, rejected rows, nulled cells."""
+"""What the row rules have produced of one chunk: typed columns, rejected rows, nulled cells."""
 
 from __future__ import annotations
 
@@ -8,20 +8,23 @@ import polars as pl
 
 from data.schema.reason_codes import Nulled, Reason
 
-__all__ = ["Example", "Masked", "RowResults"]
+__all__ = ["Example", "NulledCells", "RowResults"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Example:
-    """One nulled value, for the report: where it stood and what stood there."""
+    """One nulled value, for the report: its line in the file and its text."""
 
     line: int
     value: str
 
 
 @dataclass(frozen=True, kw_only=True)
-class Masked:
-    """Cells of one column that were nulled for one reason."""
+class NulledCells:
+    """Cells of one column that were nulled for one reason.
+
+    ``mask`` says which rows, ``raw`` is the whole column as it stood in the log.
+    """
 
     column: str
     reason: Nulled
@@ -31,19 +34,22 @@ class Masked:
 
 @dataclass
 class RowResults:
-    """Filled rule by rule; every series has one value per row of the block.
+    """Filled rule by rule; every series has one value per row of the chunk.
+
+    Rows stay where they are until all rules have run: a rejected row is only marked, so that
+    a row with two faults carries both reasons.
 
     Attributes:
-        height: rows of the block.
+        height: rows of the chunk.
         columns: the typed columns of impressions so far, by name.
-        rejected: reason and the rows it holds for.
+        rejected: per rule that rejects some row, its reason and a mask of the rows.
         nulled: cells that were nulled.
     """
 
     height: int
     columns: dict[str, pl.Series] = field(default_factory=dict)
     rejected: list[tuple[Reason, pl.Series]] = field(default_factory=list)
-    nulled: list[Masked] = field(default_factory=list)
+    nulled: list[NulledCells] = field(default_factory=list)
 
     def reject(self, reason: Reason, mask: pl.Series) -> None:
         """Quarantine the rows where ``mask`` is true (null counts as false)."""
@@ -55,21 +61,21 @@ class RowResults:
         """Count the cells where ``mask`` is true as nulled for ``reason``."""
         mask = mask.fill_null(value=False)
         if mask.any():
-            self.nulled.append(Masked(column=column, reason=reason, mask=mask, raw=raw))
+            self.nulled.append(NulledCells(column=column, reason=reason, mask=mask, raw=raw))
 
     def is_rejected(self) -> pl.Series:
         """True for every row that at least one rule rejects."""
-        any_of = pl.Series([False]).new_from_index(0, self.height)
+        is_rejected = pl.Series([False]).new_from_index(0, self.height)
         for _, mask in self.rejected:
-            any_of = any_of | mask
-        return any_of
+            is_rejected = is_rejected | mask
+        return is_rejected
 
-    def reasons_of(self, chosen: pl.Series) -> pl.Series:
+    def reasons_of(self, is_chosen: pl.Series) -> pl.Series:
         """Reason codes of the chosen rows, separated by commas, in the order of the rules."""
-        codes = pl.DataFrame(
-            {str(i): mask.filter(chosen) for i, (_, mask) in enumerate(self.rejected)}
+        masks = pl.DataFrame(
+            {str(i): mask.filter(is_chosen) for i, (_, mask) in enumerate(self.rejected)}
         )
-        return codes.select(
+        return masks.select(
             pl.concat_str(
                 [
                     pl.when(pl.col(str(i))).then(pl.lit(str(reason)))

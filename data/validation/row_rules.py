@@ -1,12 +1,13 @@
-"""The row rules: each block of cells becomes typed columns, rejected rows, nulled cells.
+"""The row rules: raw columns become typed columns, rejected rows and nulled cells.
 
-What is rejected and what is nulled is the contract's (CONTRACT, "Accepted, nulled,
-quarantined, refused"); the codes are in ``data.schema.reason_codes``.
+A fault in what a row *is* (its identity, market, time, label, price above zero) rejects the
+whole row; an unreadable or impossible optional attribute is nulled and its row stays. The
+codes and their meanings are in ``data.schema.reason_codes``.
+
+Masks may be null where a value is null; ``RowResults`` counts null as false.
 """
 
 from __future__ import annotations
-
-from collections.abc import Mapping as Table
 
 import polars as pl
 
@@ -18,15 +19,16 @@ from data.readers.values import (
     read_times,
     read_words,
 )
+from data.schema.event_visibility import OUTCOME_DAY
 from data.schema.reason_codes import Nulled, Reason
 from data.schema.tables import IMPRESSIONS, Column, Kind, Stage
-from data.sources.apply_mapping import Cell
+from data.sources.apply_mapping import RawColumn
 from data.sources.mapping import Mapping, slug
 from data.validation.row_results import RowResults
 
 __all__ = ["apply_row_rules"]
 
-Cells = Table[str, Cell]
+RawColumns = dict[str, RawColumn]
 
 MAX_ID_LENGTH = 256
 # "no limit" on the nights of a stay is written as this number, or more
@@ -52,65 +54,68 @@ _BY_RULE = frozenset(
 )
 
 
-def apply_row_rules(cells: Cells, mapping: Mapping, height: int) -> RowResults:
-    """Type every cell and judge every row by itself.
+def apply_row_rules(raw: RawColumns, mapping: Mapping, height: int) -> RowResults:
+    """Type every cell and check every row by itself.
 
-    ``cells`` holds the target columns that the log supports; the required ones are there.
+    ``raw`` holds the target columns that the log supports; the required ones are there.
+    Rules over several rows (duplicates, contradictions) are in ``data.ingest.deduplicate``.
     """
-    found = RowResults(height=height)
-    _identity(cells, found)
-    _market(cells["query_market"].raw, mapping, found)
-    _time(cells, mapping, found)
-    _outcome(cells, mapping, found)
+    results = RowResults(height=height)
+    # market before time (its clock), time before outcome (no action before the search)
+    _identity(raw, results)
+    _market(raw["query_market"].values, mapping, results)
+    _time(raw, mapping, results)
+    _outcome(raw, mapping, results)
     extras = {column.name: column for column in mapping.extra_columns}
-    for name, cell in cells.items():
+    for name, raw_column in raw.items():
         if name not in _BY_RULE:
             column = extras[name] if name in extras else IMPRESSIONS.column(name)
-            _attribute(column, cell, mapping, found)
-    _across_columns(found)
-    return found
+            _attribute(column, raw_column, mapping, results)
+    _across_columns(results)
+    return results
 
 
-def _identity(cells: Cells, found: RowResults) -> None:
+def _identity(raw: RawColumns, results: RowResults) -> None:
     for name in ("id_search", "id_listing", "id_user"):
-        if name not in cells:
+        if name not in raw:
             continue
-        values = read_text(cells[name].raw).alias(name)
-        found.columns[name] = values
+        values = read_text(raw[name].values).alias(name)
+        results.columns[name] = values
         if name != "id_user":
-            found.reject(Reason.IDENTITY_MISSING, values.is_null())
-        unreadable = (values.str.len_chars() > MAX_ID_LENGTH) | values.str.contains(
+            results.reject(Reason.IDENTITY_MISSING, values.is_null())
+        is_unreadable = (values.str.len_chars() > MAX_ID_LENGTH) | values.str.contains(
             r"[\x00-\x1f\x7f]"
         )
-        found.reject(Reason.IDENTITY_UNREADABLE, unreadable)
+        results.reject(Reason.IDENTITY_UNREADABLE, is_unreadable)
 
 
-def _market(raw: pl.Series, mapping: Mapping, found: RowResults) -> None:
+def _market(values: pl.Series, mapping: Mapping, results: RowResults) -> None:
     def market_of(word: str) -> str | None:
+        # a market id with nulls beside it was written as a float column
         return mapping.market_of(word.removesuffix(".0"))
 
-    read = read_words(raw, market_of, pl.String())
-    found.columns["market"] = read.values
-    found.reject(Reason.MARKET_MISSING, read.values.is_null() & ~read.is_unreadable)
-    found.reject(Reason.MARKET_UNKNOWN, read.is_unreadable)
+    parsed = read_words(values, market_of, pl.String())
+    results.columns["market"] = parsed.values
+    results.reject(Reason.MARKET_MISSING, parsed.values.is_null() & ~parsed.is_unreadable)
+    results.reject(Reason.MARKET_UNKNOWN, parsed.is_unreadable)
 
 
-def _time(cells: Cells, mapping: Mapping, found: RowResults) -> None:
-    read, offset = read_times(cells["ts_search"].raw, mapping.time_format)
-    local = _on_local_clock(read.values, offset, mapping, found.columns["market"])
-    found.reject(Reason.TIME_MISSING, read.values.is_null() & ~read.is_unreadable)
-    found.reject(Reason.TIME_UNREADABLE, read.is_unreadable)
+def _time(raw: RawColumns, mapping: Mapping, results: RowResults) -> None:
+    parsed, offset = read_times(raw["ts_search"].values, mapping.time_format)
+    local = _on_local_clock(parsed.values, offset, mapping, results.columns["market"])
+    results.reject(Reason.TIME_MISSING, parsed.values.is_null() & ~parsed.is_unreadable)
+    results.reject(Reason.TIME_UNREADABLE, parsed.is_unreadable)
     day = local.dt.date()
-    found.columns |= {
+    results.columns |= {
         "ds_search": day,
         "ts_search": local,
         "search_s": local.dt.epoch("s"),
         "search_day": day.cast(pl.Int32),
     }
-    if "ds_search" in cells:
-        given = read_dates(cells["ds_search"].raw, mapping.time_format)
-        found.reject(Reason.TIME_UNREADABLE, given.is_unreadable & ~read.is_unreadable)
-        found.reject(Reason.TIME_DISAGREES, given.values != day)
+    if "ds_search" in raw:
+        logged = read_dates(raw["ds_search"].values, mapping.time_format)
+        results.reject(Reason.TIME_UNREADABLE, logged.is_unreadable & ~parsed.is_unreadable)
+        results.reject(Reason.TIME_DISAGREES, logged.values != day)
 
 
 def _on_local_clock(
@@ -125,104 +130,115 @@ def _on_local_clock(
         if zone is None:
             continue
         utc = pl.select(values - pl.duration(minutes=pl.lit(offset.fill_null(0)))).to_series()
-        there = utc.dt.replace_time_zone("UTC").dt.convert_time_zone(zone.key)
-        here = (market == name).fill_null(value=False) & offset.is_not_null()
-        local = local.zip_with(~here, there.dt.replace_time_zone(None))
+        in_zone = utc.dt.replace_time_zone("UTC").dt.convert_time_zone(zone.key)
+        applies = (market == name).fill_null(value=False) & offset.is_not_null()
+        local = local.zip_with(~applies, in_zone.dt.replace_time_zone(None))
     return local
 
 
-def _outcome(cells: Cells, mapping: Mapping, found: RowResults) -> None:
-    label = read_words(cells["label"].raw, lambda word: mapping.stage_of.get(slug(word)), pl.Int8())
+def _outcome(raw: RawColumns, mapping: Mapping, results: RowResults) -> None:
+    label = read_words(
+        raw["label"].values, lambda word: mapping.stage_of.get(slug(word)), pl.Int8()
+    )
     stage = label.values
-    found.columns["stage"] = stage
-    found.reject(Reason.LABEL_MISSING, stage.is_null() & ~label.is_unreadable)
-    found.reject(Reason.LABEL_UNKNOWN, label.is_unreadable)
-    booked = _action_date("ds_book", Stage.BOOKED, cells, mapping, found)
-    contacted = _action_date("ds_contact", Stage.CONTACTED, cells, mapping, found)
-    day = found.columns["ds_search"]
-    found.reject(Reason.BOOKED_BEFORE_SEARCH, booked < day)
-    found.reject(Reason.CONTACTED_BEFORE_SEARCH, contacted < day)
-    found.reject(Reason.BOOKED_WITHOUT_DATE, (stage == Stage.BOOKED) & booked.is_null())
-    found.reject(Reason.CONTACTED_WITHOUT_DATE, (stage == Stage.CONTACTED) & contacted.is_null())
+    results.columns["stage"] = stage
+    results.reject(Reason.LABEL_MISSING, stage.is_null() & ~label.is_unreadable)
+    results.reject(Reason.LABEL_UNKNOWN, label.is_unreadable)
+    booked = _action_date("ds_book", Stage.BOOKED, raw, mapping, results)
+    contacted = _action_date("ds_contact", Stage.CONTACTED, raw, mapping, results)
+    day = results.columns["ds_search"]
+    results.reject(Reason.BOOKED_BEFORE_SEARCH, booked < day)
+    results.reject(Reason.CONTACTED_BEFORE_SEARCH, contacted < day)
+    results.reject(Reason.BOOKED_WITHOUT_DATE, (stage == Stage.BOOKED) & booked.is_null())
+    results.reject(Reason.CONTACTED_WITHOUT_DATE, (stage == Stage.CONTACTED) & contacted.is_null())
 
 
 def _action_date(
-    name: str, stage: Stage, cells: Cells, mapping: Mapping, found: RowResults
+    name: str, stage: Stage, raw: RawColumns, mapping: Mapping, results: RowResults
 ) -> pl.Series:
     """The date of an action, null where the label does not reach it."""
-    if name not in cells:
-        return pl.Series(name, [None], dtype=pl.Date).new_from_index(0, found.height)
-    cell = cells[name]
-    read = read_dates(cell.raw, mapping.time_format).with_unreadable(cell.is_unreadable)
-    happened = (found.columns["stage"] >= stage).fill_null(value=False)
+    if name not in raw:
+        return pl.Series(name, [None], dtype=pl.Date).new_from_index(0, results.height)
+    source = raw[name]
+    parsed = read_dates(source.values, mapping.time_format).with_unreadable(source.is_unreadable)
+    has_happened = (results.columns["stage"] >= stage).fill_null(value=False)
     # a booked row may have no contact: only there an unreadable contact date is nulled
-    found.null(name, Nulled.UNREADABLE, read.is_unreadable, cell.raw)
-    early = read.values.is_not_null() & ~happened
-    found.null(name, Nulled.DATE_WITHOUT_ACTION, early, cell.raw)
-    values = read.values.set(~happened, None)
-    found.columns[name] = values
-    found.columns["book_day" if stage == Stage.BOOKED else "contact_day"] = values.cast(pl.Int32)
+    results.null(name, Nulled.UNREADABLE, parsed.is_unreadable, source.values)
+    is_without_action = parsed.values.is_not_null() & ~has_happened
+    results.null(name, Nulled.DATE_WITHOUT_ACTION, is_without_action, source.values)
+    values = parsed.values.set(~has_happened, None)
+    results.columns[name] = values
+    results.columns[OUTCOME_DAY[stage]] = values.cast(pl.Int32)
     return values
 
 
-def _attribute(column: Column, cell: Cell, mapping: Mapping, found: RowResults) -> None:
-    """Type one optional attribute by its kind; what cannot be kept is nulled and counted."""
-    name, raw = column.name, cell.raw
+def _attribute(column: Column, source: RawColumn, mapping: Mapping, results: RowResults) -> None:
+    """Type one optional attribute by its kind; an unusable value is nulled and counted."""
+    name, raw = column.name, source.values
     if column.kind in (Kind.NUMBER, Kind.COUNT):
-        _number(column, cell, found)
+        _number(column, source, results)
     elif column.kind == Kind.BOOLEAN:
-        read = read_booleans(raw).with_unreadable(cell.is_unreadable)
-        found.columns[name] = read.values
-        found.null(name, Nulled.UNREADABLE, read.is_unreadable, raw)
+        parsed = read_booleans(raw).with_unreadable(source.is_unreadable)
+        results.columns[name] = parsed.values
+        results.null(name, Nulled.UNREADABLE, parsed.is_unreadable, raw)
     elif column.kind == Kind.DATE:
-        read = read_dates(raw, mapping.time_format).with_unreadable(cell.is_unreadable)
-        found.columns[name] = read.values
+        parsed = read_dates(raw, mapping.time_format).with_unreadable(source.is_unreadable)
+        results.columns[name] = parsed.values
+        # query_checkin comes with checkin_day
         day = name.removeprefix("query_") + "_day"
-        found.columns[day] = read.values.cast(pl.Int32)
-        found.null(name, Nulled.UNREADABLE, read.is_unreadable, raw)
+        results.columns[day] = parsed.values.cast(pl.Int32)
+        results.null(name, Nulled.UNREADABLE, parsed.is_unreadable, raw)
     elif name == "listing_room_type":
-        read = read_words(raw, lambda word: _ROOM_TYPES.get(slug(word)), pl.String())
-        found.columns[name] = read.values
-        found.null(name, Nulled.UNKNOWN_VALUE, read.is_unreadable, raw)
+        parsed = read_words(raw, lambda word: _ROOM_TYPES.get(slug(word)), pl.String())
+        results.columns[name] = parsed.values
+        results.null(name, Nulled.UNKNOWN_VALUE, parsed.is_unreadable, raw)
     else:
-        found.columns[name] = read_text(raw)
+        results.columns[name] = read_text(raw)
 
 
-def _number(column: Column, cell: Cell, found: RowResults) -> None:
+def _number(column: Column, source: RawColumn, results: RowResults) -> None:
+    """A number: rejected, nulled as unreadable, nulled as out of range, or kept.
+
+    A price, a coordinate or a number of guests that cannot be rejects its row. Every other
+    number outside the bounds of its column is nulled.
+    """
     name = column.name
-    read = read_numbers(cell.raw).with_unreadable(cell.is_unreadable)
-    values, is_nan = read.values, read.values.is_nan().fill_null(value=False)
+    parsed = read_numbers(source.values).with_unreadable(source.is_unreadable)
+    values, is_nan = parsed.values, parsed.values.is_nan().fill_null(value=False)
     if name == "listing_maximum_nights":
         values = values.set((values >= NO_LIMIT_NIGHTS).fill_null(value=False), None)
     if name == "listing_total_price":
-        found.reject(Reason.PRICE_NOT_FINITE, is_nan | values.is_infinite())
-        found.reject(Reason.PRICE_NOT_POSITIVE, (values <= 0) & ~values.is_infinite())
+        results.reject(Reason.PRICE_NOT_FINITE, is_nan | values.is_infinite())
+        results.reject(Reason.PRICE_NOT_POSITIVE, (values <= 0) & ~values.is_infinite())
+    # NaN is a spelling of null in many tools: it is nulled below. Polars orders it above
+    # every number, so it has to be taken out of each comparison
     elif name in _COORDINATES:
-        found.reject(Reason.COORDINATES, _outside(values, column) & ~is_nan)
+        results.reject(Reason.COORDINATES, _is_outside(values, column) & ~is_nan)
     elif name == "query_num_guests":
-        found.reject(Reason.PARTY_BELOW_ONE, (values < 1) & ~is_nan)
-    unreadable = read.is_unreadable | is_nan
+        results.reject(Reason.PARTY_BELOW_ONE, (values < 1) & ~is_nan)
+    is_unreadable = parsed.is_unreadable | is_nan
     if column.kind == Kind.COUNT:
-        unreadable = unreadable | ((values != values.floor()) & values.is_finite())
-    unreadable = unreadable.fill_null(value=False)
-    outside = (_outside(values, column) & ~unreadable).fill_null(value=False)
-    found.null(name, Nulled.UNREADABLE, unreadable, cell.raw)
-    found.null(name, Nulled.OUT_OF_RANGE, outside, cell.raw)
-    sound = values.set(unreadable | outside, None)
-    found.columns[name] = sound.cast(pl.Int32) if column.kind == Kind.COUNT else sound
+        is_unreadable = is_unreadable | ((values != values.floor()) & values.is_finite())
+    is_unreadable = is_unreadable.fill_null(value=False)
+    is_outside = (_is_outside(values, column) & ~is_unreadable).fill_null(value=False)
+    results.null(name, Nulled.UNREADABLE, is_unreadable, source.values)
+    results.null(name, Nulled.OUT_OF_RANGE, is_outside, source.values)
+    sound = values.set(is_unreadable | is_outside, None)
+    results.columns[name] = sound.cast(pl.Int32) if column.kind == Kind.COUNT else sound
 
 
-def _outside(values: pl.Series, column: Column) -> pl.Series:
-    outside = values.is_infinite()
+def _is_outside(values: pl.Series, column: Column) -> pl.Series:
+    """Infinite, or outside the column's bounds; false for null."""
+    is_outside = values.is_infinite()
     if column.low is not None:
-        outside = outside | (values < column.low)
+        is_outside = is_outside | (values < column.low)
     if column.high is not None:
-        outside = outside | (values > column.high)
-    return outside.fill_null(value=False)
+        is_outside = is_outside | (values > column.high)
+    return is_outside.fill_null(value=False)
 
 
-def _across_columns(found: RowResults) -> None:
-    checkin = found.columns.get("query_checkin")
-    checkout = found.columns.get("query_checkout")
+def _across_columns(results: RowResults) -> None:
+    checkin = results.columns.get("query_checkin")
+    checkout = results.columns.get("query_checkout")
     if checkin is not None and checkout is not None:
-        found.reject(Reason.STAY_BACKWARDS, checkout <= checkin)
+        results.reject(Reason.STAY_BACKWARDS, checkout <= checkin)

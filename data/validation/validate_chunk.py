@@ -1,4 +1,4 @@
-"""Judges one block of a log: accepted impressions, quarantined rows, what was nulled."""
+"""Validate one chunk of a log: accepted impressions, quarantined rows, what was nulled."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ __all__ = ["ValidatedChunk", "rows_as_json", "validate_chunk"]
 
 @dataclass(frozen=True, kw_only=True)
 class ValidatedChunk:
-    """One block, judged.
+    """One chunk, each row on one side.
 
     Attributes:
         accepted: rows of impressions, typed, with ``source_id`` and ``source_line``.
         rejected: ``source_line``, ``reasons``, ``row`` (JSON) of the quarantined rows.
-        nulled: cells nulled in accepted rows, by column and reason, …
-        examples: … and the first of each.
+        nulled: number of cells nulled in accepted rows, by column and reason.
+        examples: the first nulled cell of each column and reason.
     """
 
     accepted: pl.DataFrame
@@ -37,26 +37,33 @@ class ValidatedChunk:
 
 
 def validate_chunk(
-    block: Chunk, rules: dict[str, Rule], mapping: Mapping, source_id: str
+    chunk: Chunk, rules: dict[str, Rule], mapping: Mapping, source_id: str
 ) -> ValidatedChunk:
-    """Apply the mapping and the row rules; every row of the block ends on one side."""
-    cells = {
-        target: apply_rule(rule, block.rows, mapping.time_format) for target, rule in rules.items()
+    """Apply the mapping and the row rules; every row of the chunk is accepted or rejected.
+
+    ``rules`` are those that the log supports, by target column
+    (:meth:`data.sources.mapping.Mapping.rules_for`).
+    """
+    columns = {
+        target: apply_rule(rule, chunk.rows, mapping.time_format) for target, rule in rules.items()
     }
-    found = apply_row_rules(cells, mapping, block.rows.height)
-    is_rejected = found.is_rejected()
-    accepted = _accepted(found, block.lines, is_rejected, source_id)
-    nulled, examples = _nulled(found, block.lines, is_rejected)
-    rejected = pl.concat([block.broken, _rejected(found, block, is_rejected)])
-    return ValidatedChunk(accepted=accepted, rejected=rejected, nulled=nulled, examples=examples)
+    results = apply_row_rules(columns, mapping, chunk.rows.height)
+    is_rejected = results.is_rejected()
+    nulled, examples = _count_nulled(results, chunk.lines, is_rejected)
+    return ValidatedChunk(
+        accepted=_accepted_rows(results, chunk.lines, is_rejected, source_id),
+        rejected=pl.concat([chunk.broken, _rejected_rows(results, chunk, is_rejected)]),
+        nulled=nulled,
+        examples=examples,
+    )
 
 
-def _accepted(
-    found: RowResults, lines: pl.Series, is_rejected: pl.Series, source_id: str
+def _accepted_rows(
+    results: RowResults, lines: pl.Series, is_rejected: pl.Series, source_id: str
 ) -> pl.DataFrame:
     columns = {
-        **found.columns,
-        "source_id": pl.Series([source_id]).new_from_index(0, found.height),
+        **results.columns,
+        "source_id": pl.Series([source_id]).new_from_index(0, results.height),
         "source_line": lines,
     }
     known = [name for name in IMPRESSIONS.names if name in columns]
@@ -65,14 +72,14 @@ def _accepted(
     return frame.filter(~is_rejected) if is_rejected.any() else frame
 
 
-def _rejected(found: RowResults, block: Chunk, is_rejected: pl.Series) -> pl.DataFrame:
+def _rejected_rows(results: RowResults, chunk: Chunk, is_rejected: pl.Series) -> pl.DataFrame:
     if not is_rejected.any():
         return pl.DataFrame(schema=BROKEN_SCHEMA)
     return pl.DataFrame(
         {
-            "source_line": block.lines.filter(is_rejected),
-            "reasons": found.reasons_of(is_rejected),
-            "row": rows_as_json(block.rows.filter(is_rejected)),
+            "source_line": chunk.lines.filter(is_rejected),
+            "reasons": results.reasons_of(is_rejected),
+            "row": rows_as_json(chunk.rows.filter(is_rejected)),
         },
         schema=BROKEN_SCHEMA,
     )
@@ -83,18 +90,19 @@ def rows_as_json(rows: pl.DataFrame) -> pl.Series:
     return rows.select(pl.struct(pl.all()).struct.json_encode().alias("row")).to_series()
 
 
-def _nulled(
-    found: RowResults, lines: pl.Series, is_rejected: pl.Series
+def _count_nulled(
+    results: RowResults, lines: pl.Series, is_rejected: pl.Series
 ) -> tuple[Counter[tuple[str, Nulled]], dict[tuple[str, Nulled], Example]]:
+    """Nulled cells of the accepted rows; those of rejected rows are in their quarantined row."""
     counts: Counter[tuple[str, Nulled]] = Counter()
     examples: dict[tuple[str, Nulled], Example] = {}
-    for masked in found.nulled:
-        where = (masked.mask & ~is_rejected).arg_true()
-        if not len(where):
+    for cells in results.nulled:
+        rows = (cells.mask & ~is_rejected).arg_true()
+        if not len(rows):
             continue
-        key = (masked.column, masked.reason)
-        counts[key] += len(where)
-        first = int(where[0])
-        value = str(masked.raw[first])[:80]
+        key = (cells.column, cells.reason)
+        counts[key] += len(rows)
+        first = int(rows[0])
+        value = str(cells.raw[first])[:80]
         examples.setdefault(key, Example(line=int(lines[first]), value=value))
     return counts, examples

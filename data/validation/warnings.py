@@ -1,4 +1,7 @@
-"""Findings: what is odd in accepted rows, and no fault. Reported, never acted on."""
+"""Warnings about accepted rows that are unusual without breaking a rule.
+
+The ingest report prints them as findings. No row is changed or rejected because of one.
+"""
 
 from __future__ import annotations
 
@@ -15,13 +18,13 @@ __all__ = ["WarningLimits", "find_warnings"]
 
 @dataclass(frozen=True, kw_only=True)
 class WarningLimits:
-    """From where on a value is odd.
+    """Values beyond these are reported.
 
     Attributes:
-        far_km: a listing this far from the middle of its market.
+        far_km: a listing further than this from the median place of its market.
         capacity: a listing that takes more guests than this.
-        day_share: a day with less than this share of its neighbours' mean rows, …
-        usual_rows: … where that mean is at least this: small markets vary by themselves.
+        day_share: a day with less than this share of the mean rows of the days beside it,
+        usual_rows: where that mean is at least this; small markets vary by themselves.
     """
 
     far_km: float = 200.0
@@ -31,36 +34,37 @@ class WarningLimits:
 
 
 def find_warnings(parts: list[Path], limits: WarningLimits | None = None) -> list[str]:
-    """One sentence per kind of oddity in the accepted rows of these parts."""
+    """One sentence per kind of warning about the accepted rows of these staged parts."""
     limits = limits or WarningLimits()
-    if not parts:
-        return []
+    # one part per file is enough: all parts of a file have the same columns
     schemas = [pl.read_parquet_schema(part) for part in {p.parent: p for p in parts}.values()]
     schema = {name: dtype for each in schemas for name, dtype in each.items()}
     rows = pl.scan_parquet(
         parts, schema=schema, missing_columns="insert", extra_columns="ignore", glob=False
     )
-    found = _short_days(rows, limits)
+    warnings = _short_days(rows, limits)
     if {"listing_lat", "listing_lng"} <= set(schema):
-        found += _far_listings(rows, limits)
+        warnings += _far_listings(rows, limits)
     if "listing_person_capacity" in schema:
-        found += _huge_listings(rows, limits)
+        warnings += _huge_listings(rows, limits)
     if "query_checkin" in schema:
-        found += _late_searches(rows)
+        warnings += _late_searches(rows)
     if "book_day" not in schema:
-        found.append(
+        warnings.append(
             f"the log has no ds_book: a row whose label is {Stage.BOOKED.name.lower()} cannot be "
             "used (when the booking became known is not told) and is quarantined"
         )
-    return found
+    return warnings
 
 
 def _short_days(rows: pl.LazyFrame, limits: WarningLimits) -> list[str]:
+    """Days with far fewer rows than the day before and after; the first twenty."""
     days = rows.group_by("market", "ds_search").len().collect()
     neighbours = pl.concat(
         days.select("market", pl.col("ds_search").dt.offset_by(by), pl.col("len").alias("usual"))
         for by in ("1d", "-1d")
     )
+    # an edge of the log, or a gap, leaves one neighbour or none: then the mean of what is there
     usual = neighbours.group_by("market", "ds_search").agg(pl.col("usual").mean())
     short = (
         days.join(usual, on=["market", "ds_search"])
@@ -69,8 +73,8 @@ def _short_days(rows: pl.LazyFrame, limits: WarningLimits) -> list[str]:
         .sort("market", "ds_search")
     )
     return [
-        f"{market} {day}: {count:,} rows, its neighbours have {often:,.0f}"
-        for market, day, count, often in short.head(20).rows()
+        f"{market} {day}: {count:,} rows, its neighbours have {usual_count:,.0f}"
+        for market, day, count, usual_count in short.head(20).rows()
     ]
 
 
@@ -81,6 +85,7 @@ def _far_listings(rows: pl.LazyFrame, limits: WarningLimits) -> list[str]:
         .drop_nulls()
         .collect(engine="streaming")
     )
+    # a flat earth around the median, which a few misplaced listings cannot move
     lat, lng = pl.col("listing_lat"), pl.col("listing_lng")
     middle_lat, middle_lng = lat.median().over("market"), lng.median().over("market")
     east = (lng - middle_lng) * middle_lat.radians().cos()
@@ -89,8 +94,8 @@ def _far_listings(rows: pl.LazyFrame, limits: WarningLimits) -> list[str]:
     if far.is_empty():
         return []
     market, listing, *_, distance = far.sort("km", "id_listing").row(-1)
-    told = f"{far.height:,} listing(s) lie more than {limits.far_km:.0f} km from the middle of "
-    return [told + f"their market, such as {listing} ({market}, {distance:,.0f} km)"]
+    count = f"{far.height:,} listing(s) lie more than {limits.far_km:.0f} km from the middle of "
+    return [count + f"their market, such as {listing} ({market}, {distance:,.0f} km)"]
 
 
 def _huge_listings(rows: pl.LazyFrame, limits: WarningLimits) -> list[str]:
@@ -104,8 +109,8 @@ def _huge_listings(rows: pl.LazyFrame, limits: WarningLimits) -> list[str]:
     if huge.is_empty():
         return []
     listing, capacity = huge.row(-1)
-    told = f"{huge.height:,} listing(s) take more than {limits.capacity} guests, such as "
-    return [told + f"{listing} ({capacity:,})"]
+    count = f"{huge.height:,} listing(s) take more than {limits.capacity} guests"
+    return [f"{count}, such as {listing} ({capacity:,})"]
 
 
 def _late_searches(rows: pl.LazyFrame) -> list[str]:

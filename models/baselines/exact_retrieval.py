@@ -1,4 +1,7 @@
-"""The listings of each market that training saw, and exact retrieval among them."""
+"""Exact retrieval: every listing of the query's market is scored, the k best are taken.
+
+Legend: Q queries, N listings, D factors, K results per query.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +14,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from models.arrow_columns import Codes, codes_in, sorted_ids, stages
+from models.arrow_columns import codes_in, sorted_ids, stages
 from models.ranking_order import hashed_ids
-from models.recommender import Scores
 from models.serialization import read_table, write_table
 
 __all__ = ["Catalogue", "recall_at_k"]
@@ -24,7 +26,7 @@ _BLOCK = 256
 
 @dataclass(frozen=True)
 class Catalogue:
-    """Listing ids, sorted, and the market of each."""
+    """The listings that training saw: ids, sorted, and the market of each, side by side."""
 
     listings: pa.Array
     markets: pa.Array
@@ -42,20 +44,16 @@ class Catalogue:
         at = codes_in(pa.chunked_array([listings]), first["id_listing"].combine_chunks())
         return cls(listings, first["market_min"].combine_chunks().take(pa.array(at)))
 
-    def save(self, folder: Path, *, guests: pa.Array) -> None:
-        """Write the listings, and the guests that a model knows, as Parquet."""
-        write_table(
-            folder / "listings.parquet",
-            pa.table({"id_listing": self.listings, "market": self.markets}),
-        )
-        write_table(folder / "guests.parquet", pa.table({"id_user": guests}))
+    def save(self, folder: Path) -> None:
+        """Write ``listings.parquet``."""
+        table = pa.table({"id_listing": self.listings, "market": self.markets})
+        write_table(folder / "listings.parquet", table)
 
     @classmethod
-    def load(cls, folder: Path) -> tuple[Self, pa.Array]:
-        """Read what :meth:`save` wrote: the catalogue and the guests."""
+    def load(cls, folder: Path) -> Self:
+        """Read what :meth:`save` wrote."""
         table = read_table(folder / "listings.parquet")
-        guests = read_table(folder / "guests.parquet")["id_user"].combine_chunks()
-        return cls(table["id_listing"].combine_chunks(), table["market"].combine_chunks()), guests
+        return cls(table["id_listing"].combine_chunks(), table["market"].combine_chunks())
 
     def nearest(
         self,
@@ -67,49 +65,53 @@ class Catalogue:
         """The ``k`` listings of each query's market with the largest dot product.
 
         Ties are broken by a hash of the listing. Returns ``id_search, id_listing, rank,
-        score``, sorted by search and rank.
+        score``, sorted by search and rank: fewer than ``k`` rows of a query whose market has
+        fewer listings, none where the market is unknown.
         """
-        found = list(self._per_market(queries, vectors_QD, listing_vectors_ND, k))
-        rows, listings, ranks, scores = (
-            np.concatenate(parts) if parts else np.zeros(0, np.int64)
-            for parts in (list(zip(*found, strict=True)) or [(), (), (), ()])
+        schema = pa.schema(
+            [
+                ("id_search", queries["id_search"].type),
+                ("id_listing", self.listings.type),
+                ("rank", pa.int32()),
+                ("score", pa.float64()),
+            ]
         )
-        table = pa.table(
-            {
-                "id_search": queries["id_search"].take(pa.array(rows.astype(np.int64))),
-                "id_listing": self.listings.take(pa.array(listings.astype(np.int64))),
-                "rank": pa.array(ranks.astype(np.int32)),
-                "score": pa.array(scores.astype(np.float64)),
-            }
+        blocks = self._blocks(queries, vectors_QD, listing_vectors_ND, k)
+        table = pa.concat_tables(
+            [schema.empty_table(), *(pa.table(columns, schema=schema) for columns in blocks)]
         )
         return table.sort_by([("id_search", "ascending"), ("rank", "ascending")])
 
-    def _per_market(
+    def _blocks(
         self,
         queries: pa.Table,
         vectors_QD: np.ndarray[Any, Any],
         listing_vectors_ND: np.ndarray[Any, Any],
         k: int,
-    ) -> Iterator[tuple[Codes, Codes, Codes, Scores]]:
+    ) -> Iterator[dict[str, pa.Array]]:
+        """The columns of the result, for some queries of one market at a time."""
         ties = hashed_ids(self.listings)
         for market in sorted(pc.drop_null(pc.unique(queries["market"])).to_pylist()):
-            asked = np.flatnonzero(pc.fill_null(pc.equal(queries["market"], market), False))
-            here = np.flatnonzero(pc.equal(self.markets, market))
-            # In the order of the coin, so that a stable sort breaks ties by it.
-            here = here[np.argsort(ties[here], kind="stable")]
-            if not len(here):
+            is_here = pc.fill_null(pc.equal(queries["market"], market), False)
+            queries_here = np.flatnonzero(is_here)
+            listings_here = np.flatnonzero(pc.equal(self.markets, market))
+            # In the order of their hash, so that a stable sort breaks ties by it.
+            listings_here = listings_here[np.argsort(ties[listings_here], kind="stable")]
+            if not len(listings_here):
                 continue
-            for start in range(0, len(asked), _BLOCK):
-                block = asked[start : start + _BLOCK]
-                logits_QN = vectors_QD[block] @ listing_vectors_ND[here].T
+            for start in range(0, len(queries_here), _BLOCK):
+                block = queries_here[start : start + _BLOCK]
+                logits_QN = vectors_QD[block] @ listing_vectors_ND[listings_here].T
                 best_QK = np.argsort(-logits_QN, axis=1, kind="stable")[:, :k]
-                n_found = best_QK.shape[1]
-                yield (
-                    np.repeat(block, n_found),
-                    here[best_QK].ravel(),
-                    np.tile(np.arange(1, n_found + 1), len(block)),
-                    np.take_along_axis(logits_QN, best_QK, axis=1).ravel(),
-                )
+                n_best = best_QK.shape[1]
+                score_QK = np.take_along_axis(logits_QN, best_QK, axis=1).astype(np.float64)
+                rank = np.tile(np.arange(1, n_best + 1, dtype=np.int32), len(block))
+                yield {
+                    "id_search": queries["id_search"].take(pa.array(np.repeat(block, n_best))),
+                    "id_listing": self.listings.take(pa.array(listings_here[best_QK].ravel())),
+                    "rank": pa.array(rank),
+                    "score": pa.array(score_QK.ravel()),
+                }
 
 
 def recall_at_k(retrieve: Callable[[pa.Table, int], pa.Table], rows: pa.Table, k: int) -> float:
@@ -125,8 +127,8 @@ def recall_at_k(retrieve: Callable[[pa.Table, int], pa.Table], rows: pa.Table, k
         return 0.0
     firsts = taken.group_by("id_search").aggregate([("id_user", "min"), ("market", "min")])
     queries = firsts.rename_columns(["id_search", "id_user", "market"])
-    found = retrieve(queries, k).select(["id_search", "id_listing"])
-    hits = found.join(taken, ["id_search", "id_listing"], join_type="inner")
+    retrieved = retrieve(queries, k).select(["id_search", "id_listing"])
+    hits = retrieved.join(taken, ["id_search", "id_listing"], join_type="inner")
     per_search = taken.group_by("id_search").aggregate([("id_listing", "count")])
     hit_count = hits.group_by("id_search").aggregate([("id_listing", "count")])
     shares = per_search.join(hit_count, "id_search", right_suffix="_hit")
@@ -134,4 +136,5 @@ def recall_at_k(retrieve: Callable[[pa.Table, int], pa.Table], rows: pa.Table, k
         pc.fill_null(shares["id_listing_count_hit"], 0).cast(pa.float64()),
         shares["id_listing_count"].cast(pa.float64()),
     )
+    # Sorted, since a join gives its rows in no fixed order and a sum depends on it.
     return float(np.sort(share.to_numpy()).mean())

@@ -1,8 +1,8 @@
 """The four orders that any model has to beat: random, cheapest, best rated, popularity.
 
-Each is tuned as honestly as a baseline can be: where there is a choice (how far a rating
-is shrunk, how popularity is counted), the declared variants are compared on the
-validation window and the best one is kept, by name.
+Where a baseline has a choice (how far a rating is shrunk, how popularity is counted), the
+declared variants are compared on the validation window and the best one is kept, so that
+what a learnt model is compared with is as good as it can be.
 
 A missing value ranks last: it gets a score below every possible one, never NaN.
 """
@@ -17,17 +17,13 @@ from typing import Self
 import numpy as np
 import pyarrow as pa
 
-from models.arrow_columns import missing_last, need, numbers
+from models.arrow_columns import missing_last, numbers, require_columns
 from models.baselines.popularity import Popularity, PopularityConfig
-from models.evaluation.validation_metric import (
-    UTILITIES,
-    Utilities,
-    checked_utilities,
-    validation_ndcg,
-)
+from models.evaluation.validation_metric import validation_ndcg
 from models.ranking_order import tie_keys
 from models.recommender import Scores
 from models.serialization import config_of, read_json, write_json
+from models.stage_utilities import UTILITIES, Utilities, check_utilities
 
 __all__ = [
     "BestRated",
@@ -56,13 +52,13 @@ class Random:
 
     def fit(self, train: pa.Table, valid: pa.Table) -> Self:
         """Learns nothing."""
-        need(train, _IDS, model=self.name)
-        need(valid, _IDS, model=self.name)
+        require_columns(train, _IDS, model=self.name)
+        require_columns(valid, _IDS, model=self.name)
         return self
 
     def score(self, rows: pa.Table) -> Scores:
         """The number of each row; needs ``id_search`` and ``id_listing``."""
-        need(rows, _IDS, model=self.name)
+        require_columns(rows, _IDS, model=self.name)
         return tie_keys(rows, seed=self.seed).astype(np.float64) / _TWO_TO_64
 
     def save(self, folder: Path) -> None:
@@ -85,13 +81,13 @@ class Cheapest:
 
     def fit(self, train: pa.Table, valid: pa.Table) -> Self:
         """Learns nothing; checks that the price column is there."""
-        need(train, (self.column,), model=self.name)
-        need(valid, (self.column,), model=self.name)
+        require_columns(train, (self.column,), model=self.name)
+        require_columns(valid, (self.column,), model=self.name)
         return self
 
     def score(self, rows: pa.Table) -> Scores:
         """The negative price of each row."""
-        need(rows, (self.column,), model=self.name)
+        require_columns(rows, (self.column,), model=self.name)
         return missing_last(-numbers(rows, self.column))
 
     def save(self, folder: Path) -> None:
@@ -122,7 +118,7 @@ class BestRatedConfig:
     k: int = 10
 
     def __post_init__(self) -> None:
-        checked_utilities(self.utilities)
+        check_utilities(self.utilities)
         if not self.strengths or min(self.strengths) < 0 or self.k < 1:
             raise ValueError(f"strengths are at least 0 and k at least 1; found {self}")
 
@@ -130,7 +126,9 @@ class BestRatedConfig:
 class BestRated:
     """The mean rating, shrunk: (count · rating + strength · mean) / (count + strength).
 
-    The mean is that of the training rows. An unrated listing comes last.
+    The mean is that of the training rows. An unrated listing comes last. With strength 10 and
+    a mean of 4.3, one review of 5 stars gives (5 + 43) / 11 = 4.36, two hundred of 4.8 stars
+    give (960 + 43) / 210 = 4.78: the second stands higher.
     """
 
     name: str = "best_rated"
@@ -143,23 +141,24 @@ class BestRated:
 
     def fit(self, train: pa.Table, valid: pa.Table) -> Self:
         """Take the mean rating from ``train`` and choose the strength on ``valid``."""
-        need(train, (self.config.rating,), model=self.name)
-        need(valid, ("id_search", "stage", self.config.rating), model=self.name)
+        require_columns(train, (self.config.rating,), model=self.name)
+        require_columns(valid, ("id_search", "stage", self.config.rating), model=self.name)
         rated = numbers(train, self.config.rating)
         rated = np.sort(rated[np.isfinite(rated)])
         self.prior = float(rated.mean()) if len(rated) else 0.0
-        self.validation = {s: self._validate(valid, s) for s in self._strengths(train, valid)}
+        strengths = self._strengths(train, valid)
+        self.validation = {s: self._validation_ndcg(valid, s) for s in strengths}
         self.strength = max(self.validation, key=lambda s: self.validation[s])
         return self
 
     def score(self, rows: pa.Table) -> Scores:
         """The shrunk rating of each row, in stars."""
         needed = (self.config.rating, self.config.count) if self.strength else (self.config.rating,)
-        need(rows, needed, model=self.name)
+        require_columns(rows, needed, model=self.name)
         return self._shrunk(rows, self.strength)
 
     def save(self, folder: Path) -> None:
-        """Write the config and what was chosen as JSON."""
+        """Write the config, the chosen strength and the prior mean as JSON."""
         learnt = {"strength": self.strength, "prior": self.prior}
         write_json(
             folder / _FILE, {"model": self.name, "config": asdict(self.config), "learnt": learnt}
@@ -177,7 +176,7 @@ class BestRated:
         has_count = all(self.config.count in rows.column_names for rows in (train, valid))
         return self.config.strengths if has_count else (0.0,)
 
-    def _validate(self, valid: pa.Table, strength: float) -> float:
+    def _validation_ndcg(self, valid: pa.Table, strength: float) -> float:
         scores = self._shrunk(valid, strength)
         return validation_ndcg(valid, scores, utilities=self.config.utilities, k=self.config.k)
 

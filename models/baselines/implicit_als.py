@@ -1,13 +1,20 @@
-"""Collaborative filtering on who took what: implicit ALS, and BPR.
+"""Collaborative filtering on which guest took which listing: implicit ALS, and BPR.
 
-The matrix: rows are guests, columns are listings, a cell is the summed confidence of the
+The matrix has guests as rows and listings as columns; a cell is the summed confidence of the
 guest's impressions of the listing, by stage (Hu, Koren & Volinsky, ICDM 2008; Rendle et
-al., UAI 2009). A search without a guest id is a guest of its own in training.
+al., UAI 2009). A search without a guest id is a guest of its own in training. Guest g was
+shown listing a twice, clicked it once, and booked b; with ``confidences`` (0.2, 1, 5, 10):
 
-One scale for everybody. A score is guest vector · listing vector. An unseen guest gets
-the mean guest vector, so the score is the listing's mean score over the guests: a
+                    a     b
+    g             1.2    10      (0.2 + 1, and 10)
+    anonymous       0   0.2      (one search that names no guest, shown b)
+
+A score is guest vector · listing vector, on one scale for known and unseen ids. An unseen
+guest gets the mean guest vector, so the score is the listing's mean score over the guests: a
 popularity in the model's own unit. An unseen listing gets the mean vector of the listings
 that were shown and never taken (the zero vector where there is none).
+
+Legend: G guests, N listings, D factors, Q queries.
 """
 
 from __future__ import annotations
@@ -24,10 +31,11 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 from scipy.sparse import csr_matrix
 
-from models.arrow_columns import Codes, codes_in, need, sorted_ids, stages
+from data.schema.types import Stage
+from models.arrow_columns import Codes, codes_in, require_columns, sorted_ids, stages
 from models.baselines.exact_retrieval import Catalogue, recall_at_k
 from models.recommender import Scores
-from models.serialization import config_of, read_json, write_json
+from models.serialization import config_of, read_json, read_table, write_json, write_table
 
 __all__ = ["ALS_VARIANTS", "BPR_VARIANTS", "ImplicitALS", "ImplicitALSConfig", "factorise"]
 
@@ -68,7 +76,7 @@ class ImplicitALSConfig:
         positive = ("factors", "alpha", "iterations", "learning_rate", "threads")
         wrong = [name for name in positive if getattr(self, name) <= 0]
         if wrong or self.regularization < 0 or self.seed < 0:
-            raise ValueError(f"CollaborativeConfig out of range: {wrong or self}")
+            raise ValueError(f"ImplicitALSConfig out of range: {wrong or self}")
 
 
 # The declared search: how much a shown listing counts beside a clicked one, how many
@@ -130,25 +138,26 @@ class ImplicitALS:
     def fit(self, train: pa.Table, valid: pa.Table) -> Self:
         """Factorise ``train``; with several variants keep the best on ``valid``.
 
-        Judged by the recall@k, over the whole catalogue of the market, of the listings
-        taken (clicked or further) by guests with a history in ``train``.
+        Variants are compared by recall@k, over the whole catalogue of the market, of the
+        listings taken (clicked or further) by guests with a history in ``train``.
         """
         for rows in (train, valid):
-            need(rows, _NEEDS, model=self.name)
+            require_columns(rows, _NEEDS, model=self.name)
         guests = _guest_keys(train)
         self.guests = sorted_ids(guests)
         self.catalogue = Catalogue.of(train)
-        cells = _cells(train, codes_in(guests, self.guests), self.catalogue)
-        trials = [(config, self._fit_one(config, cells, valid)) for config in self.variants]
+        counts = _count_stages(train, codes_in(guests, self.guests), self.catalogue)
+        trials = [(config, self._fit_one(config, counts, valid)) for config in self.variants]
         self.trials = tuple(trials)
         best = max(range(len(trials)), key=lambda i: trials[i][1])
+        # The vectors in hand are the last variant's: the best is factorised again.
         if best != len(trials) - 1:
-            self._factorise(self.variants[best], cells)
+            self._factorise(self.variants[best], counts)
         return self
 
     def score(self, rows: pa.Table) -> Scores:
         """Guest vector · listing vector of each row; needs ``id_user`` and ``id_listing``."""
-        need(rows, ("id_user", "id_listing"), model=self.name)
+        require_columns(rows, ("id_user", "id_listing"), model=self.name)
         guests = self._guest_codes(rows["id_user"])
         listings = codes_in(rows["id_listing"], self.catalogue.listings)
         products = self.guest_vectors_GD[guests] * self.listing_vectors_ND[listings]
@@ -169,7 +178,7 @@ class ImplicitALS:
         ``id_search, id_listing, rank, score``, sorted by search and rank; a market that
         training never saw gives no rows.
         """
-        need(queries, ("id_search", "id_user", "market"), model=self.name)
+        require_columns(queries, ("id_search", "id_user", "market"), model=self.name)
         vectors_QD = self.encode_queries(queries)
         return self.catalogue.nearest(queries, vectors_QD, self.listing_vectors_ND[:-1], k)
 
@@ -180,7 +189,8 @@ class ImplicitALS:
         write_json(folder / "collaborative.json", saved | {"k": self.k})
         vectors = {"guests": self.guest_vectors_GD, "listings": self.listing_vectors_ND}
         save_file(vectors, folder / "vectors.safetensors")
-        self.catalogue.save(folder, guests=self.guests)
+        self.catalogue.save(folder)
+        write_table(folder / "guests.parquet", pa.table({"id_user": self.guests}))
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -196,20 +206,22 @@ class ImplicitALS:
         except (OSError, SafetensorError) as error:
             raise ValueError(f"{path}: missing or broken ({error})") from error
         model.guest_vectors_GD, model.listing_vectors_ND = vectors["guests"], vectors["listings"]
-        model.catalogue, model.guests = Catalogue.load(folder)
+        model.catalogue = Catalogue.load(folder)
+        model.guests = read_table(folder / "guests.parquet")["id_user"].combine_chunks()
         return model
 
-    def _fit_one(self, config: ImplicitALSConfig, cells: _Cells, valid: pa.Table) -> float:
-        self._factorise(config, cells)
+    def _fit_one(self, config: ImplicitALSConfig, counts: _StageCounts, valid: pa.Table) -> float:
+        """Factorise, and the recall@k on ``valid``; 0.0 where there is nothing to choose from."""
+        self._factorise(config, counts)
         if len(self.variants) == 1:
             return 0.0
         known = valid.filter(pc.is_in(valid["id_user"], value_set=self.guests, skip_nulls=True))
         return recall_at_k(self.retrieve, known, self.k)
 
-    def _factorise(self, config: ImplicitALSConfig, cells: _Cells) -> None:
+    def _factorise(self, config: ImplicitALSConfig, counts: _StageCounts) -> None:
         self.config = config
-        guests_GD, listings_ND = factorise(cells.confidence(config.confidences), config)
-        never_taken = listings_ND[cells.taken_per_listing() == 0]
+        guests_GD, listings_ND = factorise(counts.confidence(config.confidences), config)
+        never_taken = listings_ND[counts.taken_per_listing() == 0]
         unseen = never_taken.mean(axis=0) if len(never_taken) else np.zeros(listings_ND.shape[1])
         self.guest_vectors_GD = _with_last(guests_GD, guests_GD.mean(axis=0))
         self.listing_vectors_ND = _with_last(listings_ND, unseen)
@@ -219,8 +231,11 @@ class ImplicitALS:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Cells:
-    """How often each guest's impression of each listing ended in each stage."""
+class _StageCounts:
+    """How often each guest's impressions of each listing ended in each stage.
+
+    Counted once, since the variants differ only in what a stage adds to a cell.
+    """
 
     by_stage: tuple[csr_matrix, ...]  # four matrices of integers, guests × listings
 
@@ -271,10 +286,9 @@ def factorise(confidence_GN: csr_matrix, config: ImplicitALSConfig) -> tuple[Vec
 
 
 def _finite(vectors: Any) -> Vectors:
-    found = np.asarray(vectors, dtype=np.float32)
-    if not np.isfinite(found).all():
+    if not np.isfinite(vectors).all():
         raise ValueError("the factorisation diverged: vectors are not finite; regularise more")
-    return found
+    return np.asarray(vectors, dtype=np.float32)
 
 
 def _with_last(vectors: Vectors, last: np.ndarray[Any, Any]) -> Vectors:
@@ -287,13 +301,15 @@ def _guest_keys(rows: pa.Table) -> pa.ChunkedArray:
     return pc.coalesce(rows["id_user"].cast(pa.string()), anonymous)
 
 
-def _cells(rows: pa.Table, guests: Codes, catalogue: Catalogue) -> _Cells:
+def _count_stages(rows: pa.Table, guests: Codes, catalogue: Catalogue) -> _StageCounts:
+    """``guests`` is the row of the matrix of each of ``rows``."""
     listings = codes_in(rows["id_listing"], catalogue.listings)
     shape = (int(guests.max(initial=-1)) + 1, len(catalogue.listings))
     stage = stages(rows)
     matrices = []
-    for s in range(4):
-        at = stage == s
+    for ending in Stage:
+        at = stage == ending
         ones = np.ones(int(at.sum()), dtype=np.int64)
+        # csr_matrix adds up what is given twice for one cell.
         matrices.append(csr_matrix((ones, (guests[at], listings[at])), shape=shape))
-    return _Cells(by_stage=tuple(matrices))
+    return _StageCounts(by_stage=tuple(matrices))

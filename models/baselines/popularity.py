@@ -1,4 +1,11 @@
-"""The popularity baseline: how much the training window's guests took a listing."""
+"""The popularity baseline: how often the guests of the training window took a listing.
+
+Of a listing shown four times in the training window, clicked once and booked once, with the
+default utilities (0.01 and 1) and a mean of 0.05 per impression over all listings:
+
+    utility_count    0.01 + 1                        = 1.01
+    utility_rate_10  (1.01 + 10 * 0.05) / (4 + 10)   = 0.108    four impressions weigh little
+"""
 
 from __future__ import annotations
 
@@ -9,15 +16,18 @@ from typing import Self
 import numpy as np
 import pyarrow as pa
 
-from models.arrow_columns import codes_in, missing_last, need, numbers, sorted_ids, stages
-from models.evaluation.validation_metric import (
-    UTILITIES,
-    Utilities,
-    checked_utilities,
-    validation_ndcg,
+from models.arrow_columns import (
+    codes_in,
+    missing_last,
+    numbers,
+    require_columns,
+    sorted_ids,
+    stages,
 )
+from models.evaluation.validation_metric import validation_ndcg
 from models.recommender import Scores
 from models.serialization import config_of, read_json, read_table, write_json, write_table
+from models.stage_utilities import UTILITIES, Utilities, check_utilities
 
 __all__ = ["Popularity", "PopularityConfig", "stage_counts"]
 
@@ -41,18 +51,19 @@ class PopularityConfig:
     k: int = 10
 
     def __post_init__(self) -> None:
-        checked_utilities(self.utilities)
+        check_utilities(self.utilities)
         if any(prior <= 0 for prior in self.priors) or self.k < 1:
             raise ValueError(f"priors are above 0 and k at least 1; found {self}")
 
 
 class Popularity:
-    """How much the training window's guests took a listing, whoever asks.
+    """How often the guests of the training window took a listing; the same for every guest.
 
-    Variants, one kept by NDCG on validation (``variant``; all in ``validation``):
-    ``utility_count`` (the sum of the stages' utilities), ``utility_rate_P`` (the same per
-    impression, smoothed by P impressions of the mean), ``books_90day`` (the log's column).
-    An unseen listing counts 0, or the mean rate; a missing 90-day count comes last.
+    Three ways to count, of which ``fit`` chooses the one with the best NDCG on validation
+    (``variant``; the NDCG of each is in ``validation``): ``utility_count`` (the sum of the
+    stages' utilities), ``utility_rate_P`` (the same per impression, smoothed by P impressions
+    of the mean), ``books_90day`` (the log's column). An unseen listing counts 0, or the mean
+    rate; a missing 90-day count comes last.
     """
 
     name: str = "popularity"
@@ -67,25 +78,26 @@ class Popularity:
     def fit(self, train: pa.Table, valid: pa.Table) -> Self:
         """Count ``train`` and choose the variant on ``valid``."""
         for rows in (train, valid):
-            need(rows, ("id_search", "id_listing", "stage"), model=self.name)
+            require_columns(rows, ("id_search", "id_listing", "stage"), model=self.name)
         self.listings = sorted_ids(train["id_listing"])
         self.counts = stage_counts(train, self.listings)
-        self.validation = {v: self._validate(valid, v) for v in self._variants(train, valid)}
+        variants = self._variants(train, valid)
+        self.validation = {v: self._validation_ndcg(valid, v) for v in variants}
         self.variant = max(self.validation, key=lambda v: self.validation[v])
         return self
 
     def score(self, rows: pa.Table) -> Scores:
         """The popularity of each row's listing, by the chosen variant."""
         column = "id_listing" if self.variant != "books_90day" else self.config.books_90day
-        need(rows, (column,), model=self.name)
-        return self._scored(rows, self.variant)
+        require_columns(rows, (column,), model=self.name)
+        return self._scores_by(self.variant, rows)
 
     def save(self, folder: Path) -> None:
         """Write the config and choice as JSON and the counts as Parquet."""
         saved = {"model": self.name, "config": asdict(self.config), "variant": self.variant}
         write_json(folder / _FILE, saved)
-        stages_ = {f"stage_{s}": self.counts[:, s] for s in range(4)}
-        write_table(folder / "listings.parquet", pa.table({"id_listing": self.listings, **stages_}))
+        columns = {f"stage_{s}": self.counts[:, s] for s in range(4)}
+        write_table(folder / "listings.parquet", pa.table({"id_listing": self.listings} | columns))
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -103,11 +115,11 @@ class Popularity:
         has_books = all(self.config.books_90day in rows.column_names for rows in (train, valid))
         return ("utility_count", *rates, *(("books_90day",) if has_books else ()))
 
-    def _validate(self, valid: pa.Table, variant: str) -> float:
-        scores = self._scored(valid, variant)
+    def _validation_ndcg(self, valid: pa.Table, variant: str) -> float:
+        scores = self._scores_by(variant, valid)
         return validation_ndcg(valid, scores, utilities=self.config.utilities, k=self.config.k)
 
-    def _scored(self, rows: pa.Table, variant: str) -> Scores:
+    def _scores_by(self, variant: str, rows: pa.Table) -> Scores:
         if variant == "books_90day":
             return missing_last(numbers(rows, self.config.books_90day))
         by_listing, unseen = self._by_listing(variant)
@@ -116,19 +128,26 @@ class Popularity:
 
     def _by_listing(self, variant: str) -> tuple[Scores, float]:
         """The score of each known listing, and that of an unseen one."""
-        utility = self.counts @ np.asarray(self.config.utilities)
+        utilities = np.asarray(self.config.utilities)
+        utility = self.counts @ utilities
         if variant == "utility_count":
             return utility, 0.0
         prior = float(variant.removeprefix("utility_rate_"))
         impressions = self.counts.sum(axis=1)
         totals = self.counts.sum(axis=0)
-        mean = float(totals @ np.asarray(self.config.utilities)) / max(int(totals.sum()), 1)
+        mean = float(totals @ utilities) / max(int(totals.sum()), 1)
         return (utility + prior * mean) / (impressions + prior), mean
 
 
 def stage_counts(
     rows: pa.Table, listings: pa.Array
 ) -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:
-    """How often each listing's furthest stage was each of the four; shape ``(listings, 4)``."""
+    """How often each listing's furthest stage was each of the four; shape ``(listings, 4)``.
+
+    >>> rows = pa.table({"id_listing": ["a", "b", "a"], "stage": [0, 3, 0]})
+    >>> stage_counts(rows, pa.array(["a", "b"])).tolist()
+    [[2, 0, 0, 0], [0, 0, 0, 1]]
+    """
+    # One number per (listing, stage), so that one pass counts them all.
     cells = codes_in(rows["id_listing"], listings) * 4 + stages(rows)
     return np.bincount(cells, minlength=4 * len(listings)).reshape(len(listings), 4)

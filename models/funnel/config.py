@@ -17,21 +17,23 @@ class FunnelConfig:
         max_rounds, patience: trees at most, and without improvement before stopping.
         fewest_outcomes: of each kind, below which a stage is its mean rate alone.
         later_stages: what learns the contact and book stages, whose outcomes are few: ``linear``
-            a ridge logistic regression led by the log-odds of a click, ``trees`` a booster.
-        penalty: the ridge penalty of ``linear``: a feature's coefficient, per spread of the
-            feature, is expected to be about one over its root.
+            a ridge logistic regression that starts from the log-odds of a click
+            (``models.funnel.led_logistic``), ``trees`` a booster.
+        penalty: the ridge penalty of ``linear``: a feature's coefficient, per standard
+            deviation of the feature, is expected to be about 1/√penalty.
         unclicked_share: of the impressions without a click that the click stage learns from;
-            clicks are few, and calibration puts the level right.
+            clicks are few, and calibration corrects the level.
         order_by: ``bookings`` scores a row by P(book), ``value`` by P(book) times the price
             of the stay: the expected booking value, for analysts.
         debiasing: ``position`` learns clicks given that a result was looked at: how much
             each place is looked at comes from the searches in random order (needs
             ``position`` and ``is_random_order`` when training, never when scoring).
-        corrects_maturity: whether outcomes still to come are counted in.
-        mature_share: the contact and book stages learn from the days of which so much is
-            known by now: direct bookings are known sooner than those after a contact, and
-            immature days would teach that they are likelier. All days where that leaves
-            less than half of the outcomes.
+        corrects_maturity: whether outcomes still to come are counted in
+            (``models.lightgbm_core.label_completeness``).
+        mature_share: the contact and book stages learn from the days of whose final outcomes
+            this share is known by now: direct bookings are known sooner than those after a
+            contact, and immature days would teach that they are likelier. All days where
+            that leaves less than half of the outcomes.
         seed, threads: the scores depend on the seed, never on the threads.
     """
 

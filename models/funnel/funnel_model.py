@@ -1,16 +1,20 @@
 """The funnel: calibrated P(click), P(contact | click) and P(book | contact) of a row.
 
-Clicks are learnt by LightGBM from all impressions, the two stages after them from the rows
-that reached the stage before, by a logistic regression led by the log-odds of the click (or
-by LightGBM again). Each is calibrated per market on a later window. "Contacted" means
-contacted or booked directly, so that the product of the three is P(book), as Airbnb's
-Journey Ranker has it (Tan et al., KDD 2023). Bookings are few; a model of P(book) that learns
-clicks from all impressions, and what follows a click from the clicked ones, uses each label
-where it is plentiful. The validation window calibrates; half of its searches stopped the
-training.
+Their product is P(book), as in Airbnb's Journey Ranker (Tan et al., KDD 2023); "contacted"
+means contacted or booked directly, so that nothing skips a stage:
+
+               P(click)    P(contact | click)    P(book | contact)    P(book)
+    listing a      0.20                  0.10                 0.50      0.010
+    listing b      0.10                  0.30                 0.50      0.015
+
+Listing a is clicked twice as often, and b stands above it. Bookings are few: this way each
+label is used where it is plentiful. Clicks are learnt by LightGBM from all impressions, the
+two stages after them from the rows that reached the stage before, by a logistic regression
+that starts from the log-odds of the click (or by LightGBM again). Each is calibrated per
+market on the validation window, half of whose searches stop the training before.
 
 Contacts and bookings of the youngest days are not all known when training: each known one
-stands for as many as will have come in the end (``models.lightgbm_core.label_completeness``).
+counts for as many as will have come in the end (``models.lightgbm_core.label_completeness``).
 """
 
 from __future__ import annotations
@@ -24,39 +28,72 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from data.schema.feature_set import FeatureSet
-from models.arrow_columns import Numbers, need, numbers, stages
+from data.schema.types import BOOKED, CLICKED, CONTACTED
+from models.arrow_columns import Numbers, numbers, require_columns, stages
 from models.funnel.config import FunnelConfig
 from models.funnel.led_logistic import LedLogistic
-from models.lightgbm_core.boosting import Booster, Labelled, load_booster, train_booster
+from models.lightgbm_core.boosting import (
+    Booster,
+    LabelledRows,
+    RoundLimits,
+    load_booster,
+    train_booster,
+)
 from models.lightgbm_core.calibration import CalibrationConfig, Calibrator, calibrate
 from models.lightgbm_core.feature_matrix import FeatureMatrix
 from models.lightgbm_core.label_completeness import (
     Completeness,
-    in_the_end,
-    known_shares,
+    expected_outcomes,
     mature_rows,
+    stage_completeness,
 )
-from models.lightgbm_core.position_bias import examination_of, examined
-from models.lightgbm_core.search_groups import thinned
+from models.lightgbm_core.position_bias import estimate_examination, examination_of
+from models.lightgbm_core.search_groups import downsample_unclicked
 from models.ranking_order import hashed_ids, tie_keys
 from models.recommender import Scores
 from models.serialization import config_of, read_json, write_json
 
-__all__ = ["STEPS", "FunnelConfig", "FunnelModel"]
+__all__ = ["FUNNEL_STAGES", "FunnelConfig", "FunnelModel"]
 
-STEPS = ("click", "contact", "book")
+# In the order of the funnel: reaching data.schema.types.Stage 1, 2 and 3.
+FUNNEL_STAGES = ("click", "contact", "book")
 
 _NEEDS = ("id_search", "id_listing", "market")
 _PRICE = "listing_total_price"
 
 
 @dataclass(frozen=True)
-class _Step:
-    """One stage: what learnt it, or the log-odds of the mean rate alone, and the calibrator."""
+class _StageModel:
+    """P(this stage | the one before).
 
-    learnt: Booster | LedLogistic | None
-    log_odds: float
+    Attributes:
+        learner: the model; ``None`` where there were too few outcomes for one.
+        mean_log_odds: log-odds of the mean rate, which stand in for it then.
+        calibrator: from log-odds to probability.
+    """
+
+    learner: Booster | LedLogistic | None
+    mean_log_odds: float
     calibrator: Calibrator
+
+
+@dataclass(frozen=True, kw_only=True)
+class _FittingData:
+    """What all three stages are fitted on.
+
+    Attributes:
+        train: rows to learn from.
+        stopping: validation rows that stop the training.
+        calibrating: validation rows that calibrate; ``stopping`` is half of them.
+        completeness: by stage, how much of its outcomes is known; empty without correction.
+        examination: P(looked at | place), or ``None`` without debiasing.
+    """
+
+    train: pa.Table
+    stopping: pa.Table
+    calibrating: pa.Table
+    completeness: dict[int, Completeness]
+    examination: Numbers | None
 
 
 class FunnelModel:
@@ -73,71 +110,79 @@ class FunnelModel:
         self.config = config or FunnelConfig()
         self.calibration = calibration or CalibrationConfig()
         self.matrix = FeatureMatrix(features)
-        self.steps: tuple[_Step, ...] = ()
+        self.stage_models: tuple[_StageModel, ...] = ()
 
     def fit(self, train: pa.Table, valid: pa.Table) -> Self:
-        """Learn each stage from ``train``, stop and calibrate on the halves of ``valid``.
+        """Learn each stage from ``train``, stop on half of ``valid``, calibrate on all of it.
 
         Raises ``ValueError`` when a column that is needed is absent.
         """
-        shown = ("position", "is_random_order") if self.config.debiasing == "position" else ()
-        needed = (*_NEEDS, "stage", *shown, *self.matrix.features.names)
+        is_debiased = self.config.debiasing == "position"
+        order_columns = ("position", "is_random_order") if is_debiased else ()
+        needed = (*_NEEDS, "stage", *order_columns, *self.matrix.features.names)
         for rows in (train, valid):
-            need(rows, needed, model=self.name)
-        ordered, later = _in_fixed_order(train), _in_fixed_order(valid)
-        self.matrix.fit(ordered)
-        examination = examination_of(ordered) if shown else None
-        stopping = later.filter(pa.array(hashed_ids(later["id_search"]) % 2 == 0))
-        known = known_shares(ordered, later) if self.config.corrects_maturity else {}
-        self.steps = ()
-        for stage in (1, 2, 3):
-            step = self._step(stage, (ordered, stopping, later), known, examination)
-            self.steps = (*self.steps, step)
+            require_columns(rows, needed, model=self.name)
+        train, valid = _in_fixed_order(train), _in_fixed_order(valid)
+        self.matrix.fit(train)
+        data = _FittingData(
+            train=train,
+            stopping=valid.filter(pa.array(hashed_ids(valid["id_search"]) % 2 == 0)),
+            calibrating=valid,
+            completeness=stage_completeness(train, valid) if self.config.corrects_maturity else {},
+            examination=estimate_examination(train) if is_debiased else None,
+        )
+        self.stage_models = ()
+        for stage in (CLICKED, CONTACTED, BOOKED):
+            # One by one: the later stages start from the log-odds of the first.
+            self.stage_models = (*self.stage_models, self._fit_stage(stage, data))
         return self
 
     def probabilities(self, rows: pa.Table) -> dict[str, Numbers]:
         """P(row gets at least as far) for ``click``, ``contact`` and ``book``, each (rows,)."""
         conditional = self.conditional(rows)
-        reached = np.cumprod(np.stack([conditional[step] for step in STEPS]), axis=0)
-        return dict(zip(STEPS, reached, strict=True))
+        reached = np.cumprod(np.stack([conditional[name] for name in FUNNEL_STAGES]), axis=0)
+        return dict(zip(FUNNEL_STAGES, reached, strict=True))
 
     def conditional(self, rows: pa.Table) -> dict[str, Numbers]:
         """P(click), P(contact | click), P(book | contact) of each row, calibrated."""
-        need(rows, (*_NEEDS, *self.matrix.features.names), model=self.name)
-        if not self.steps:
+        require_columns(rows, (*_NEEDS, *self.matrix.features.names), model=self.name)
+        if not self.stage_models:
             raise ValueError("the funnel model has not been fitted or loaded")
-        markets, lead = _markets(rows), self._log_odds(self.steps[0], rows)
-        given = {}
-        for name, step in zip(STEPS, self.steps, strict=True):
-            given[name] = step.calibrator.of(self._log_odds(step, rows, lead), markets)
-        return given
+        clicks, *later = self.stage_models
+        lead = self._log_odds(clicks, rows)
+        log_odds = (lead, *(self._log_odds(model, rows, lead) for model in later))
+        markets = _markets(rows)
+        return {
+            name: model.calibrator.probabilities(values, markets)
+            for name, model, values in zip(FUNNEL_STAGES, self.stage_models, log_odds, strict=True)
+        }
 
     def score(self, rows: pa.Table) -> Scores:
         """P(book) of each row; times the price of the stay where that is the order.
 
-        A row without a price is worth nothing there: no booking value can be expected.
+        A row without a price scores 0 there: no booking value can be expected.
         """
         booked = self.probabilities(rows)["book"]
         if self.config.order_by == "bookings":
             return booked
-        need(rows, (_PRICE,), model=f"{self.name} by value")
+        require_columns(rows, (_PRICE,), model=f"{self.name} by value")
         return booked * np.nan_to_num(numbers(rows, _PRICE), nan=0.0)
 
     def save(self, folder: Path) -> None:
         """Write boosters as LightGBM text, regressions as JSON and Parquet, the rest as JSON."""
         steps = [
-            {"maps": s.calibrator.maps, "log_odds": s.log_odds, "kind": _kind(s.learnt)}
-            for s in self.steps
+            {"maps": m.calibrator.maps, "log_odds": m.mean_log_odds, "kind": _kind(m.learner)}
+            for m in self.stage_models
         ]
         saved = {"model": self.name, "config": asdict(self.config), "steps": steps}
         learnt = {"calibration": asdict(self.calibration), "vocabulary": self.matrix.vocabulary}
         write_json(folder / "funnel.json", saved | learnt)
         self.matrix.features.save(folder / "features.json")
-        for name, step in zip(STEPS, self.steps, strict=True):
-            if isinstance(step.learnt, LedLogistic):
-                step.learnt.save(folder, name)
-            elif step.learnt is not None:
-                (folder / f"booster_{name}.txt").write_text(step.learnt.model_to_string())
+        for name, model in zip(FUNNEL_STAGES, self.stage_models, strict=True):
+            if isinstance(model.learner, LedLogistic):
+                model.learner.save(folder, name)
+            elif model.learner is not None:
+                (folder / f"booster_{name}.txt").write_text(model.learner.model_to_string())
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -149,91 +194,92 @@ class FunnelModel:
             CalibrationConfig(**saved["calibration"]),
         )
         model.matrix.vocabulary = {k: tuple(v) for k, v in saved["vocabulary"].items()}
-        model.steps = tuple(
-            _Step(
-                model._loaded(folder, name, step["kind"]),
+        model.stage_models = tuple(
+            _StageModel(
+                model._load_learner(folder, name, step["kind"]),
                 step["log_odds"],
                 Calibrator(step["maps"]),
             )
-            for name, step in zip(STEPS, saved["steps"], strict=True)
+            for name, step in zip(FUNNEL_STAGES, saved["steps"], strict=True)
         )
         return model
 
-    def _loaded(self, folder: Path, name: str, kind: str) -> Booster | LedLogistic | None:
+    def _load_learner(self, folder: Path, name: str, kind: str) -> Booster | LedLogistic | None:
         if kind == "linear":
             return LedLogistic.load(self.matrix.features, folder, name)
         return load_booster(folder / f"booster_{name}.txt") if kind == "trees" else None
 
-    def _step(
-        self,
-        stage: int,
-        parts: tuple[pa.Table, pa.Table, pa.Table],
-        known: dict[int, Completeness],
-        examination: Numbers | None,
-    ) -> _Step:
-        """The model of reaching ``stage``, of the rows that reached the stage before.
-
-        ``parts`` are the rows to learn from, to stop by and to calibrate on.
-        """
-        train, stopping, calibrating = (_reached(rows, stage - 1) for rows in parts)
-        if stage == 1 and self.config.unclicked_share < 1:
+    def _fit_stage(self, stage: int, data: _FittingData) -> _StageModel:
+        """The model of reaching ``stage``, fitted on the rows that reached the stage before."""
+        train, stopping, calibrating = (
+            _reached(rows, stage - 1) for rows in (data.train, data.stopping, data.calibrating)
+        )
+        if stage == CLICKED and self.config.unclicked_share < 1:
             share, seed = self.config.unclicked_share, self.config.seed
-            train, stopping = (thinned(r, share=share, seed=seed) for r in (train, stopping))
-        if stage in known:
-            train = mature_rows(train, stage, known[stage], self.config.mature_share)
-        positives = int((stages(train) >= stage).sum())
-        others = train.num_rows - positives
-        learnt: Booster | LedLogistic | None = None
-        if min(positives, others) >= self.config.fewest_outcomes:
-            is_led = stage > 1 and self.config.later_stages == "linear"
-            learnt = (
-                self._led(stage, train)
-                if is_led
-                else self._boosted(stage, train, stopping, examination if stage == 1 else None)
+            train, stopping = (
+                downsample_unclicked(rows, share=share, seed=seed) for rows in (train, stopping)
             )
-        log_odds = float(np.log((positives + 0.5) / (others + 0.5)))
-        raw = self._log_odds(_Step(learnt, log_odds, Calibrator({})), calibrating)
-        happened = in_the_end(calibrating, stage, known)
-        calibrator = calibrate(raw, happened, _markets(calibrating), self.calibration)
-        return _Step(learnt, log_odds, calibrator)
+        if stage in data.completeness:
+            share = self.config.mature_share
+            train = mature_rows(train, stage, data.completeness[stage], share)
+        positives = int((stages(train) >= stage).sum())
+        negatives = train.num_rows - positives
+        learner: Booster | LedLogistic | None = None
+        if min(positives, negatives) >= self.config.fewest_outcomes:
+            if stage > CLICKED and self.config.later_stages == "linear":
+                learner = self._fit_logistic(stage, train)
+            else:
+                # A place decides whether a result is looked at, not what follows a click.
+                examination = data.examination if stage == CLICKED else None
+                learner = self._fit_trees(stage, train, stopping, examination)
+        # Half an outcome is added to each side: a stage that nobody reached stays finite.
+        mean_log_odds = float(np.log((positives + 0.5) / (negatives + 0.5)))
+        uncalibrated = _StageModel(learner, mean_log_odds, Calibrator({}))
+        log_odds = self._log_odds(uncalibrated, calibrating)
+        outcomes = expected_outcomes(calibrating, stage, data.completeness)
+        calibrator = calibrate(log_odds, outcomes, _markets(calibrating), self.calibration)
+        return _StageModel(learner, mean_log_odds, calibrator)
 
-    def _led(self, stage: int, train: pa.Table) -> LedLogistic:
+    def _fit_logistic(self, stage: int, train: pa.Table) -> LedLogistic:
         happened = (stages(train) >= stage).astype(np.float64)
-        lead = self._log_odds(self.steps[0], train)
-        return LedLogistic.fitted(self.matrix.features, train, lead, happened, self.config.penalty)
+        lead = self._log_odds(self.stage_models[0], train)
+        return LedLogistic.fit(self.matrix.features, train, lead, happened, self.config.penalty)
 
-    def _boosted(
+    def _fit_trees(
         self, stage: int, train: pa.Table, stopping: pa.Table, examination: Numbers | None
     ) -> Booster:
         learnt, stop = (self._labelled(r, stage, examination) for r in (train, stopping))
         return train_booster(
             self.config.parameters(),
             learnt,
+            # Rows that all came out alike cannot tell when to stop.
             stop if 0 < stop.labels.sum() < len(stop.labels) else None,
-            rounds=self.config.max_rounds,
-            patience=self.config.patience,
-        )
+            limits=RoundLimits(most=self.config.max_rounds, patience=self.config.patience),
+        ).booster
 
-    def _labelled(self, rows: pa.Table, stage: int, examination: Numbers | None) -> Labelled:
-        return Labelled(
-            matrix=self.matrix.of(rows, model=self.name),
+    def _labelled(self, rows: pa.Table, stage: int, examination: Numbers | None) -> LabelledRows:
+        return LabelledRows(
+            matrix=self.matrix.encode(rows, model=self.name),
             labels=(stages(rows) >= stage).astype(np.int64),
             categories=self.matrix.features.categories,
-            # Chances of a click are small, where log-odds are as good as logarithms.
-            offsets=None if examination is None else np.log(examined(rows, examination)),
+            # P(click) = P(looked at) · P(click | looked at): a sum of logarithms. Chances of a
+            # click are small, where log-odds are as good as logarithms.
+            offsets=None if examination is None else np.log(examination_of(rows, examination)),
         )
 
-    def _log_odds(self, step: _Step, rows: pa.Table, lead: Numbers | None = None) -> Numbers:
-        """What the step says before calibration; ``lead`` is what the first one says, if known."""
-        if step.learnt is None or not rows.num_rows:
-            return np.full(rows.num_rows, step.log_odds)
-        if lead is not None and step is self.steps[0]:
-            return lead
-        if isinstance(step.learnt, LedLogistic):
-            lead = self._log_odds(self.steps[0], rows) if lead is None else lead
-            return step.learnt.log_odds(rows, lead)
-        matrix = self.matrix.of(rows, model=self.name)
-        raw = step.learnt.predict(matrix, raw_score=True, num_threads=self.config.threads)
+    def _log_odds(self, model: _StageModel, rows: pa.Table, lead: Numbers | None = None) -> Numbers:
+        """What a stage gives before calibration.
+
+        ``lead`` are the log-odds of a click, computed here where a regression needs them and
+        they are not given.
+        """
+        if model.learner is None or not rows.num_rows:
+            return np.full(rows.num_rows, model.mean_log_odds)
+        if isinstance(model.learner, LedLogistic):
+            lead = self._log_odds(self.stage_models[0], rows) if lead is None else lead
+            return model.learner.log_odds(rows, lead)
+        matrix = self.matrix.encode(rows, model=self.name)
+        raw = model.learner.predict(matrix, raw_score=True, num_threads=self.config.threads)
         return np.asarray(raw, dtype=np.float64)
 
 

@@ -1,8 +1,18 @@
-"""A ridge logistic regression, led by what another model says: for stages with few outcomes.
+"""A ridge logistic regression that starts from another model's log-odds: for few outcomes.
 
-log-odds = intercept + weight · lead + x·b, where ``lead`` are the log-odds of a model that had
-many outcomes to learn from (clicks), and x are the scaled features, drawn to 0 by the penalty.
-Trees cut a few thousand outcomes into leaves of their own; this has one number per feature.
+    log-odds = intercept + lead_weight · lead + x·b
+
+``lead`` are the log-odds of a model that had many outcomes to learn from (clicks): what makes
+a listing clicked says most of what makes it booked. x are the scaled features, whose
+coefficients b say what is different, and are drawn to 0 by the penalty; the intercept and the
+weight of the lead are not. Fitted by least
+
+    Σ log(1 + exp(z)) - y·z  +  penalty/2 · |b|²        z the log-odds, y 0 or 1
+
+(ridge logistic regression: le Cessie & van Houwelingen, Applied Statistics 1992). With n rare
+outcomes a coefficient is about n / (n + penalty) of what it would be without the penalty: with
+a penalty of 1000, a tenth from 110 contacts and half from 1000. Trees cut a few thousand
+outcomes into leaves of their own; this has one number per feature.
 """
 
 from __future__ import annotations
@@ -17,7 +27,7 @@ from scipy.optimize import minimize
 from scipy.special import expit
 
 from data.schema.feature_set import FeatureSet
-from models.arrow_columns import Numbers, need
+from models.arrow_columns import Numbers, require_columns
 from models.linear.scaled_inputs import ScaledInputs
 from models.serialization import read_json, read_table, write_json, write_table
 
@@ -29,7 +39,13 @@ _ITERATIONS = 300
 
 @dataclass
 class LedLogistic:
-    """The regression, fitted or loaded; ``lead_weight`` and ``intercept`` are not penalised."""
+    """The regression, fitted or loaded; see the formula above.
+
+    Attributes:
+        scaled: which features are read, and how they are scaled.
+        coefficients: b: one per feature, then one per feature that says it is missing.
+        lead_weight, intercept: not penalised.
+    """
 
     scaled: ScaledInputs
     coefficients: Numbers
@@ -37,7 +53,7 @@ class LedLogistic:
     intercept: float
 
     @classmethod
-    def fitted(
+    def fit(
         cls, features: FeatureSet, rows: pa.Table, lead: Numbers, happened: Numbers, penalty: float
     ) -> Self:
         """Fit on ``rows``: their ``lead`` (log-odds) and whether the outcome ``happened`` (0 or 1).
@@ -45,16 +61,17 @@ class LedLogistic:
         Raises ``ValueError`` when an input is absent.
         """
         scaled = ScaledInputs(features)
-        need(rows, scaled.inputs, model="the logistic regression")
-        x_ND = scaled.fit(rows, tail_share=_TAIL_SHARE).of(rows)
-        found = fit_ridge(np.column_stack([x_ND, lead]), happened, penalty=penalty, free=1)
-        return cls(scaled, found[:-2], float(found[-2]), float(found[-1]))
+        require_columns(rows, scaled.inputs, model="the logistic regression")
+        x_ND = scaled.fit(rows, tail_share=_TAIL_SHARE).encode(rows)
+        # The lead is the last column, so that it can be left out of the penalty.
+        fitted = fit_ridge(np.column_stack([x_ND, lead]), happened, penalty=penalty, free=1)
+        return cls(scaled, fitted[:-2], float(fitted[-2]), float(fitted[-1]))
 
     def log_odds(self, rows: pa.Table, lead: Numbers) -> Numbers:
         """The log-odds of each row, shape (rows,)."""
-        need(rows, self.scaled.inputs, model="the logistic regression")
-        led = self.intercept + self.lead_weight * lead
-        return np.asarray(led + self.scaled.weighted(rows, self.coefficients))
+        require_columns(rows, self.scaled.inputs, model="the logistic regression")
+        base = self.intercept + self.lead_weight * lead
+        return np.asarray(base + self.scaled.weighted(rows, self.coefficients))
 
     def save(self, folder: Path, name: str) -> None:
         """Write ``name``.json and ``name``.parquet."""
@@ -89,5 +106,5 @@ def fit_ridge(
 
     start = np.zeros(design.shape[1])
     options = {"maxiter": _ITERATIONS}
-    found = minimize(loss_and_slope, start, jac=True, method="L-BFGS-B", options=options)
-    return np.asarray(found.x, dtype=np.float64)
+    result = minimize(loss_and_slope, start, jac=True, method="L-BFGS-B", options=options)
+    return np.asarray(result.x, dtype=np.float64)

@@ -1,4 +1,4 @@
-"""The one door to LightGBM: binning, training, saving, loading, predicting.
+"""The one place that calls LightGBM on this machine: binning, training, loading.
 
 Arrow goes straight into LightGBM, without a pandas copy. Traps that decide the code:
 a dictionary-typed Arrow column aborts the whole process, so it is refused here; a query
@@ -22,7 +22,9 @@ from models.arrow_columns import Codes, Numbers
 __all__ = [
     "MAX_GROUP_ROWS",
     "Booster",
-    "Labelled",
+    "LabelledRows",
+    "RoundLimits",
+    "TrainedBooster",
     "Trainer",
     "load_booster",
     "train_booster",
@@ -34,8 +36,8 @@ Booster: TypeAlias = lgb.Booster
 
 
 @dataclass(frozen=True, kw_only=True)
-class Labelled:
-    """What a booster learns from.
+class LabelledRows:
+    """What a booster learns from. Raises ``ValueError`` on what would crash LightGBM.
 
     Attributes:
         matrix: one row per candidate; numeric, boolean and integer-coded columns only.
@@ -65,37 +67,53 @@ class Labelled:
             raise ValueError(f"a search has 1 to {MAX_GROUP_ROWS} rows; found {self.groups}")
 
 
+@dataclass(frozen=True, kw_only=True)
+class RoundLimits:
+    """``most`` trees, fewer after ``patience`` rounds without an improvement on validation."""
+
+    most: int
+    patience: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainedBooster:
+    """A booster that predicts with its best number of trees, and how it got there.
+
+    Attributes:
+        booster: what was trained.
+        curves: each metric of the validation rows, round by round; empty where none were given.
+    """
+
+    booster: Booster
+    curves: dict[str, list[float]]
+
+
 class Trainer(Protocol):
     """What makes a booster of labelled rows; see :func:`train_booster`."""
 
     def __call__(
         self,
         parameters: dict[str, Any],
-        train: Labelled,
-        valid: Labelled | None,
+        train: LabelledRows,
+        valid: LabelledRows | None,
         *,
-        rounds: int,
-        patience: int,
+        limits: RoundLimits,
         after_round: Callable[[int, int], None] | None = None,
-        curves: dict[str, list[float]] | None = None,
-    ) -> Booster: ...
+    ) -> TrainedBooster: ...
 
 
 def train_booster(
     parameters: dict[str, Any],
-    train: Labelled,
-    valid: Labelled | None,
+    train: LabelledRows,
+    valid: LabelledRows | None,
     *,
-    rounds: int,
-    patience: int,
+    limits: RoundLimits,
     after_round: Callable[[int, int], None] | None = None,
-    curves: dict[str, list[float]] | None = None,
-) -> Booster:
-    """Train up to ``rounds`` trees, stopping when ``valid`` has not improved for ``patience``.
+) -> TrainedBooster:
+    """Train trees one after the other until ``limits`` or the validation rows end it.
 
-    Without ``valid``, and with DART, all the rounds are trained. The booster predicts with its best
-    iteration. ``after_round(done, total)`` reports progress; ``curves`` is filled with each
-    metric of ``valid``, round by round.
+    Without ``valid``, and with DART, ``limits.most`` trees are trained. ``after_round(done,
+    total)`` reports progress.
     """
     training = _dataset(train, parameters)
     against: Sequence[lgb.Dataset] = ()
@@ -104,24 +122,23 @@ def train_booster(
         against = (_dataset(valid, parameters, reference=training),)
     # DART rescales earlier trees, so that no earlier iteration can be gone back to.
     if valid is not None and parameters["boosting"] != "dart":
-        callbacks.append(lgb.early_stopping(patience, first_metric_only=True, verbose=False))
+        stopping = lgb.early_stopping(limits.patience, first_metric_only=True, verbose=False)
+        callbacks.append(stopping)
     if after_round is not None:
         report = after_round
-        callbacks.append(lambda env: report(env.iteration + 1, rounds))
+        callbacks.append(lambda env: report(env.iteration + 1, limits.most))
     recorded: dict[str, dict[str, list[float]]] = {}
-    if against and curves is not None:
+    if against:
         callbacks.append(lgb.record_evaluation(recorded))
     booster = lgb.train(
         parameters,
         training,
-        num_boost_round=rounds,
+        num_boost_round=limits.most,
         valid_sets=list(against),
         valid_names=["valid"] * len(against),
         callbacks=callbacks,
     )
-    if curves is not None:
-        curves.update(recorded.get("valid", {}))
-    return booster
+    return TrainedBooster(booster=booster, curves=recorded.get("valid", {}))
 
 
 def load_booster(path: Path) -> Booster:
@@ -133,8 +150,9 @@ def load_booster(path: Path) -> Booster:
 
 
 def _dataset(
-    data: Labelled, parameters: dict[str, Any], *, reference: lgb.Dataset | None = None
+    data: LabelledRows, parameters: dict[str, Any], *, reference: lgb.Dataset | None = None
 ) -> lgb.Dataset:
+    """``reference`` is the training data, whose bins the validation rows take over."""
     return lgb.Dataset(
         data.matrix,
         label=pa.chunked_array([pa.array(data.labels.astype(np.float32))]),

@@ -1,9 +1,10 @@
-"""From scores to probabilities that can be believed: Platt and isotonic, per market.
+"""Calibrated probabilities from log-odds, per market: isotonic regression or Platt scaling.
 
-A calibrator maps the log-odds that a model gives to a probability. Where a market has
-enough outcomes the map is any rising curve (isotonic regression), where it has fewer a
-line in log-odds (Platt 1999, shrunk towards the model as it stands), and where it has
-hardly any, or was never seen, the line of all markets together.
+Rows to which a model gives log-odds of -1 (27%), and of which 10% were clicked, shall get 10%.
+Where a market has enough outcomes the map from log-odds to probability is any rising curve
+(isotonic regression), where it has fewer a line in log-odds (Platt 1999), shrunk towards the
+model as it stands, and where it has hardly any, or was never seen, the line of all markets
+together. Measured on rows that the model did not learn from.
 """
 
 from __future__ import annotations
@@ -46,68 +47,73 @@ class CalibrationConfig:
 
 @dataclass(frozen=True)
 class Calibrator:
-    """The map of each market: log-odds knots, rising, and the log-odds they become.
+    """The map of each market, by its name, and of the others under ``ALL_MARKETS``.
 
-    A line goes on for ever; a curve is flat outside its knots.
+    A line is ``intercept`` and ``slope`` in log-odds and goes on for ever. A curve is
+    ``knots`` (log-odds, rising) and ``rates`` (probabilities), flat outside its knots.
     """
 
     maps: dict[str, dict[str, Any]]
 
-    def of(self, log_odds: Numbers, markets: np.ndarray[Any, Any]) -> Numbers:
+    def probabilities(self, log_odds: Numbers, markets: np.ndarray[Any, Any]) -> Numbers:
         """The probability of each row, strictly between 0 and 1."""
         probabilities = np.empty(len(log_odds))
         for market in np.unique(markets):
             at = markets == market
-            chosen = self.maps.get(str(market), self.maps[ALL_MARKETS])
-            probabilities[at] = _mapped(chosen, log_odds[at])
+            market_map = self.maps.get(str(market), self.maps[ALL_MARKETS])
+            probabilities[at] = _apply(market_map, log_odds[at])
         return np.clip(probabilities, _SMALLEST, 1 - _SMALLEST)
 
 
 def calibrate(
     log_odds: Numbers,
-    happened: Numbers,
+    outcomes: Numbers,
     markets: np.ndarray[Any, Any],
     config: CalibrationConfig,
 ) -> Calibrator:
     """Fit the maps on rows that the model did not learn from.
 
-    ``happened`` is one per row: 0, or 1 divided by the share of such outcomes that are
-    known by now, so that its mean is the rate in the end. Without rows the log-odds are
-    taken as they are.
+    ``outcomes`` is one per row: 0, or how many outcomes in the end a known one stands for
+    (``label_completeness.expected_outcomes``; 1 where all are known), so that its mean is the
+    rate in the end. Without rows the log-odds are taken as they are.
     """
-    maps = {ALL_MARKETS: _line(log_odds, happened, config.shrinkage)}
+    maps = {ALL_MARKETS: _line(log_odds, outcomes, config.shrinkage)}
     for market in np.unique(markets):
         at = markets == market
-        positives = int((happened[at] > 0).sum())
+        positives = int((outcomes[at] > 0).sum())
         rarer = min(positives, int(at.sum()) - positives)
         if rarer >= config.isotonic_outcomes:
-            maps[str(market)] = _curve(log_odds[at], happened[at])
+            maps[str(market)] = _curve(log_odds[at], outcomes[at])
         elif rarer >= config.platt_outcomes:
-            maps[str(market)] = _line(log_odds[at], happened[at], config.shrinkage)
+            maps[str(market)] = _line(log_odds[at], outcomes[at], config.shrinkage)
     return Calibrator(maps)
 
 
-def _line(log_odds: Numbers, happened: Numbers, shrinkage: float) -> dict[str, Any]:
+def _line(log_odds: Numbers, outcomes: Numbers, shrinkage: float) -> dict[str, Any]:
+    """Platt scaling: the line of least log-loss plus shrinkage/2 · |(intercept, slope - 1)|²."""
+
     def loss_and_slope(b: Numbers) -> tuple[float, Numbers]:
         z = b[0] + b[1] * log_odds
-        error = expit(z) - happened
+        error = expit(z) - outcomes
         away = b - (0.0, 1.0)
-        loss = np.logaddexp(0, z).sum() - happened @ z + shrinkage / 2 * (away @ away)
+        loss = np.logaddexp(0, z).sum() - outcomes @ z + shrinkage / 2 * (away @ away)
         return float(loss), np.array([error.sum(), error @ log_odds]) + shrinkage * away
 
-    found = minimize(loss_and_slope, np.array([0.0, 1.0]), jac=True, method="L-BFGS-B")
+    intercept, slope = minimize(loss_and_slope, np.array([0.0, 1.0]), jac=True, method="L-BFGS-B").x
     # A falling line would turn the model's order round: then only the level is trusted.
-    return {"intercept": float(found.x[0]), "slope": max(float(found.x[1]), 0.0)}
+    return {"intercept": float(intercept), "slope": max(float(slope), 0.0)}
 
 
-def _curve(log_odds: Numbers, happened: Numbers) -> dict[str, Any]:
+def _curve(log_odds: Numbers, outcomes: Numbers) -> dict[str, Any]:
     """Isotonic regression, drawn through the middles of its level pieces.
 
-    Steps would tie rows that the model tells apart.
+    Isotonic regression is a staircase, whose steps would tie rows that the model tells
+    apart. Rates of 0.1, 0.4, 0.3 and 0.8 at log-odds 0, 1, 2 and 3 become the levels 0.1,
+    0.35, 0.35, 0.8; the knots are 0, 1.5 and 3, with straight lines between them.
     """
     values, place = np.unique(log_odds, return_inverse=True)
     weight = np.bincount(place).astype(np.float64)
-    rates = np.bincount(place, happened) / weight
+    rates = np.bincount(place, outcomes) / weight
     fitted = isotonic_regression(rates, weights=weight).x
     piece = np.cumsum(np.r_[0, np.diff(fitted) != 0])
     middles = np.bincount(piece, values * weight) / np.bincount(piece, weight)
@@ -115,7 +121,7 @@ def _curve(log_odds: Numbers, happened: Numbers) -> dict[str, Any]:
     return {"knots": middles.tolist(), "rates": levels.tolist()}
 
 
-def _mapped(chosen: dict[str, Any], log_odds: Numbers) -> Numbers:
-    if "knots" in chosen:
-        return np.asarray(np.interp(log_odds, chosen["knots"], chosen["rates"]))
-    return np.asarray(expit(chosen["intercept"] + chosen["slope"] * log_odds))
+def _apply(market_map: dict[str, Any], log_odds: Numbers) -> Numbers:
+    if "knots" in market_map:
+        return np.asarray(np.interp(log_odds, market_map["knots"], market_map["rates"]))
+    return np.asarray(expit(market_map["intercept"] + market_map["slope"] * log_odds))

@@ -16,7 +16,7 @@ import lightgbm as lgb
 import numpy as np
 
 from models.arrow_columns import Codes, Numbers
-from models.lightgbm_core.boosting import Booster, Labelled
+from models.lightgbm_core.boosting import Booster, LabelledRows, RoundLimits, TrainedBooster
 
 __all__ = ["DaskTrainer"]
 
@@ -38,36 +38,32 @@ class DaskTrainer:
     def __call__(
         self,
         parameters: dict[str, Any],
-        train: Labelled,
-        valid: Labelled | None,
+        train: LabelledRows,
+        valid: LabelledRows | None,
         *,
-        rounds: int,
-        patience: int,
+        limits: RoundLimits,
         after_round: Callable[[int, int], None] | None = None,
-        curves: dict[str, list[float]] | None = None,
-    ) -> Booster:
-        """Train ``rounds`` trees; with ``valid`` keep as many as its NDCG asks for.
+    ) -> TrainedBooster:
+        """Train ``limits.most`` trees; with ``valid`` use the number with the highest NDCG.
 
-        ``patience`` and ``curves`` have no use here, and progress is reported once, at the
-        end. Raises ``ValueError`` without groups, or with positions, which LightGBM's Dask
-        cannot take.
+        There are no curves, and progress is reported once, at the end. Raises ``ValueError``
+        without groups, or with positions, which LightGBM's Dask cannot take.
         """
-        del patience, curves
         if train.groups is None or train.positions is not None:
             raise ValueError("on a cluster a ranker learns from groups, and not by position")
         from distributed import Client
 
         with Client(self.address) as client:
             client.wait_for_workers(1, timeout=30)
-            booster = _trained(client, parameters, train, rounds)
+            booster = _train_on(client, parameters, train, limits.most)
         if valid is not None and valid.groups is not None and parameters["boosting"] != "dart":
             _keep_best(booster, parameters, valid)
         if after_round is not None:
-            after_round(rounds, rounds)
-        return booster
+            after_round(limits.most, limits.most)
+        return TrainedBooster(booster=booster, curves={})
 
 
-def _trained(client: Any, parameters: dict[str, Any], train: Labelled, rounds: int) -> Booster:
+def _train_on(client: Any, parameters: dict[str, Any], train: LabelledRows, rounds: int) -> Booster:
     import dask.array as da
 
     settings = {k: v for k, v in parameters.items() if k not in _SET_ELSEWHERE}
@@ -90,8 +86,12 @@ def _trained(client: Any, parameters: dict[str, Any], train: Labelled, rounds: i
     return model.booster_
 
 
-def _parts(train: Labelled, workers: int) -> Iterator[dict[str, np.ndarray[Any, Any]]]:
-    """One part per worker, each of whole searches and about as many rows."""
+def _parts(train: LabelledRows, workers: int) -> Iterator[dict[str, np.ndarray[Any, Any]]]:
+    """One part per worker, each of whole searches and about as many rows.
+
+    Searches of 3, 3, 3 and 3 rows for two workers: the cut wanted at row 6 falls after the
+    second search, and each worker gets 6 rows.
+    """
     groups = train.groups if train.groups is not None else np.zeros(0, dtype=np.int64)
     ends = np.cumsum(groups)
     wanted = np.arange(1, workers) * ends[-1] / workers
@@ -109,7 +109,7 @@ def _parts(train: Labelled, workers: int) -> Iterator[dict[str, np.ndarray[Any, 
         yield part
 
 
-def _dense(data: Labelled) -> np.ndarray[Any, np.dtype[np.float32]]:
+def _dense(data: LabelledRows) -> np.ndarray[Any, np.dtype[np.float32]]:
     """The matrix as float32, missing as NaN: what travels to the workers."""
     dense = np.empty((data.matrix.num_rows, data.matrix.num_columns), dtype=np.float32)
     for i, column in enumerate(data.matrix.columns):
@@ -117,8 +117,12 @@ def _dense(data: Labelled) -> np.ndarray[Any, np.dtype[np.float32]]:
     return dense
 
 
-def _keep_best(booster: Booster, parameters: dict[str, Any], valid: Labelled) -> None:
-    """Set ``best_iteration`` to the number of trees with the highest NDCG on ``valid``."""
+def _keep_best(booster: Booster, parameters: dict[str, Any], valid: LabelledRows) -> None:
+    """Set ``best_iteration`` to the number of trees with the highest NDCG on ``valid``.
+
+    Looked up every ``_TREES_AT_ONCE`` trees: a raw score is the sum over the trees, so each
+    look adds the next ones to the last.
+    """
     gains = np.asarray(parameters["label_gain"])
     k, scores = int(parameters["eval_at"][0]), np.zeros(valid.matrix.num_rows)
     best, name = -1.0, f"ndcg@{k}"
@@ -126,28 +130,28 @@ def _keep_best(booster: Booster, parameters: dict[str, Any], valid: Labelled) ->
         scores += booster.predict(
             valid.matrix, raw_score=True, start_iteration=start, num_iteration=_TREES_AT_ONCE
         )
-        found = _ndcg(scores, valid, gains, k)
-        if found > best:
-            best, booster.best_iteration = found, min(start + _TREES_AT_ONCE, booster.num_trees())
+        ndcg = _ndcg(scores, valid, gains, k)
+        if ndcg > best:
+            best, booster.best_iteration = ndcg, min(start + _TREES_AT_ONCE, booster.num_trees())
     booster.best_score = {"valid": {name: best}}
 
 
-def _ndcg(scores: Numbers, valid: Labelled, gains: Numbers, k: int) -> float:
-    """NDCG@k, each search with its weight; all searches have a label above 0."""
+def _ndcg(scores: Numbers, valid: LabelledRows, gains: Numbers, k: int) -> float:
+    """NDCG@k as LightGBM has it, each search with its weight; all have a label above 0."""
     groups: Codes = valid.groups if valid.groups is not None else np.zeros(0, dtype=np.int64)
     starts = np.cumsum(groups) - groups
     search = np.repeat(np.arange(len(groups)), groups)
-    gained = gains[valid.labels]
+    gain = gains[valid.labels]
     reached, ideal = (
-        np.add.reduceat(_discounted(order, search, starts, gained, k), starts)
-        for order in (-scores, -gained)
+        np.add.reduceat(_discounted(key, search, starts, gain, k), starts)
+        for key in (-scores, -gain)
     )
     weights = None if valid.weights is None else valid.weights[starts]
     return float(np.average(reached / ideal, weights=weights))
 
 
-def _discounted(key: Numbers, search: Codes, starts: Codes, gained: Numbers, k: int) -> Numbers:
-    """Gains by the order of ``key`` within each search, discounted, 0 below the first k."""
+def _discounted(key: Numbers, search: Codes, starts: Codes, gain: Numbers, k: int) -> Numbers:
+    """Gains by rising ``key`` within each search, discounted, 0 below the first k."""
     order = np.lexsort((key, search))
     rank = np.arange(len(order)) - starts[search]
-    return np.where(rank < k, gained[order] / np.log2(rank + 2.0), 0.0)
+    return np.where(rank < k, gain[order] / np.log2(rank + 2.0), 0.0)

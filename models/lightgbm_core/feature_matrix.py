@@ -1,7 +1,11 @@
 """From rows to the numeric matrix that trees read: one column per feature, in a fixed order.
 
 A category becomes the integer of its place in a vocabulary learnt in training. Null, and
-a category never seen in training, become null, which LightGBM reads as missing.
+a category never seen in training, become null, which LightGBM reads as missing. With the
+vocabulary ``("entire_home", "private_room")``:
+
+    listing_room_type    entire_home    private_room    null    igloo
+    code                           0               1    null     null
 """
 
 from __future__ import annotations
@@ -14,12 +18,12 @@ import pyarrow.compute as pc
 
 from data.schema.feature_set import Feature, FeatureSet
 from data.schema.tables import CARRIED
-from models.arrow_columns import need
+from models.arrow_columns import require_columns
 
 __all__ = ["FORBIDDEN", "FeatureMatrix"]
 
-# Identity and outcome, and where a listing stood in the results: known only afterwards,
-# or only because a ranker had already decided.
+# Never an input: identity and outcome, known only afterwards, and where a listing stood in
+# the results, which another ranker decided.
 FORBIDDEN: frozenset[str] = frozenset((*CARRIED, "position", "is_random_order", "propensity"))
 
 
@@ -40,31 +44,36 @@ class FeatureMatrix:
 
     def fit(self, rows: pa.Table) -> Self:
         """Learn the vocabulary of every category from ``rows``, sorted."""
-        need(rows, self.features.names, model="the feature matrix")
+        require_columns(rows, self.features.names, model="the feature matrix")
         self.vocabulary = {name: _distinct(rows[name]) for name in self.features.categories}
         return self
 
-    def of(self, rows: pa.Table, *, model: str) -> pa.Table:
-        """The matrix of ``rows``, row for row; numeric columns are passed on without a copy."""
-        need(rows, self.features.names, model=model)
+    def encode(self, rows: pa.Table, *, model: str) -> pa.Table:
+        """The matrix of ``rows``, row for row; numeric columns are passed on without a copy.
+
+        Raises ``ValueError`` naming ``model`` and the absent columns, or a column of text
+        where a number is declared.
+        """
+        require_columns(rows, self.features.names, model=model)
         return pa.table({f.name: self._column(f, rows[f.name]) for f in self.features})
 
     def _column(self, feature: Feature, column: pa.ChunkedArray) -> pa.ChunkedArray:
         if feature.kind == "category":
-            known = pa.array(self.vocabulary[feature.name], pa.string())
-            return pc.index_in(_as_text(column), value_set=known, skip_nulls=True)
+            vocabulary = pa.array(self.vocabulary[feature.name], pa.string())
+            return pc.index_in(_as_text(column), value_set=vocabulary, skip_nulls=True)
         return _numeric(feature.name, column)
 
 
 def _numeric(name: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
-    kind: Any = column.type
-    if pa.types.is_floating(kind) or pa.types.is_integer(kind):
+    arrow_type: Any = column.type
+    if pa.types.is_floating(arrow_type) or pa.types.is_integer(arrow_type):
         return column
-    if pa.types.is_boolean(kind):
+    if pa.types.is_boolean(arrow_type):
         return column.cast(pa.int8())
-    if pa.types.is_null(kind) or pa.types.is_decimal(kind):
+    # A column without a single value is of Arrow's null type.
+    if pa.types.is_null(arrow_type) or pa.types.is_decimal(arrow_type):
         return column.cast(pa.float64())
-    raise ValueError(f"feature {name} is of type {kind}; a number or a boolean is needed")
+    raise ValueError(f"feature {name} is of type {arrow_type}; a number or a boolean is needed")
 
 
 def _as_text(column: pa.ChunkedArray) -> pa.ChunkedArray:

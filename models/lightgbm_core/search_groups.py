@@ -3,7 +3,14 @@
 A search in which nothing happened says nothing about the order, and LightGBM's NDCG
 would count it as perfect: such searches are left out, and counted. The rows are put in an
 order that is a function of their ids alone, so that the same rows in another order train
-the same trees.
+the same trees:
+
+    id_search  id_listing  stage         id_search  id_listing  stage
+    s1         a           0             s3         b           3        one search after the
+    s2         a           0        →    s3         c           0        other, groups [2, 2];
+    s3         b           3             s1         a           0        s2 is left out
+    s1         d           1             s1         d           1
+    s3         c           0
 """
 
 from __future__ import annotations
@@ -19,12 +26,12 @@ from models.arrow_columns import Codes, stages
 from models.lightgbm_core.boosting import MAX_GROUP_ROWS
 from models.ranking_order import group_codes, hashed_ids, rank_within, tie_keys
 
-__all__ = ["RankedSearches", "SearchCount", "searches_to_learn_from", "thinned"]
+__all__ = ["RankedSearches", "SearchCount", "downsample_unclicked", "searches_to_learn_from"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class SearchCount:
-    """What was kept and what was not.
+    """How many searches and rows are used, and how many are left out.
 
     Attributes:
         searches, rows: used.
@@ -43,10 +50,10 @@ class RankedSearches:
     """Whole searches, one after the other.
 
     Attributes:
-        rows: the kept rows, search by search.
+        rows: the rows to learn from, search by search.
         stages: stage of each row.
         groups: rows per search, in the order of ``rows``.
-        count: what was kept and what was not.
+        count: how many are used and how many left out.
     """
 
     rows: pa.Table
@@ -66,28 +73,29 @@ def searches_to_learn_from(rows: pa.Table, *, label: str = "stage") -> RankedSea
     has_action = np.zeros(n_searches, dtype=bool)
     has_action[groups[stage > 0]] = True
     within_limit = _within_limit(groups, stage, ties)
-    kept = np.flatnonzero(has_action[groups] & within_limit)
+    used = np.flatnonzero(has_action[groups] & within_limit)
     hashes = hashed_ids(rows["id_search"])
-    order = kept[np.lexsort((ties[kept], hashes[kept]))]
+    order = used[np.lexsort((ties[used], hashes[used]))]
     sizes = np.diff(np.r_[_starts(groups[order]), len(order)])
-    n_kept = int(has_action.sum())
+    n_used = int(has_action.sum())
     return RankedSearches(
-        rows=rows if _is_identity(order, rows.num_rows) else _taken(rows, order),
+        # Rows that lie in this order already are not copied.
+        rows=rows if _is_identity(order, rows.num_rows) else _gather(rows, order),
         stages=stage[order],
         groups=sizes.astype(np.int64),
         count=SearchCount(
-            searches=n_kept,
+            searches=n_used,
             rows=len(order),
-            without_action=n_searches - n_kept,
+            without_action=n_searches - n_used,
             rows_cut=int((has_action[groups] & ~within_limit).sum()),
         ),
     )
 
 
-def thinned(rows: pa.Table, *, share: float, seed: int) -> pa.Table:
+def downsample_unclicked(rows: pa.Table, *, share: float, seed: int) -> pa.Table:
     """The clicked rows, and a ``share`` of the others that a hash of their ids chooses."""
-    drawn = tie_keys(rows, seed=seed) / 2.0**64 < share
-    return rows.filter(pa.array(drawn | (stages(rows) > 0)))
+    is_drawn = tie_keys(rows, seed=seed) / 2.0**64 < share
+    return rows.filter(pa.array(is_drawn | (stages(rows) > 0)))
 
 
 def _within_limit(groups: Codes, stage: Codes, ties: np.ndarray[Any, Any]) -> Any:
@@ -97,11 +105,11 @@ def _within_limit(groups: Codes, stage: Codes, ties: np.ndarray[Any, Any]) -> An
     return rank_within(groups, stage.astype(np.float64), ties) <= MAX_GROUP_ROWS
 
 
-def _taken(rows: pa.Table, order: Codes) -> pa.Table:
-    """These rows in this order. A gather of a column uses one core; so all columns at once."""
+def _gather(rows: pa.Table, order: Codes) -> pa.Table:
+    """These rows in this order. Arrow gathers a column on one core; so all columns at once."""
     places = pa.array(order)
-    with ThreadPoolExecutor(max_workers=pa.cpu_count()) as at_once:
-        columns = list(at_once.map(lambda column: column.take(places), rows.columns))
+    with ThreadPoolExecutor(max_workers=pa.cpu_count()) as pool:
+        columns = list(pool.map(lambda column: column.take(places), rows.columns))
     return pa.Table.from_arrays(columns, schema=rows.schema)
 
 

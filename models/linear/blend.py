@@ -1,8 +1,8 @@
-"""Linear ranker and boosted trees together, each as far as validation trusts it.
+"""The weighted sum of a linear ranker and boosted trees, weights fitted on validation.
 
-Trees need data. On a log of some hundred searches the linear ranker orders better, on a
-large one the trees do; the two weights are fitted on the validation window, as a
-conditional logit of the two scores, and so say by themselves which log this is.
+Trees need data: on a log of some hundred searches the linear ranker orders better, on a
+large one the trees do. The two weights are the coefficients of a conditional logit of the
+two scores on the validation window, so that no setting has to say how large the log is.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ import numpy as np
 import pyarrow as pa
 
 from data.schema.feature_set import FeatureSet
-from models.evaluation.validation_metric import Utilities
 from models.lightgbm_core.search_groups import searches_to_learn_from
 from models.linear.linear_ranker import LinearRanker, LinearRankerConfig, fit_logit
 from models.ranker import Ranker, RankerConfig
@@ -65,13 +64,17 @@ class Blend:
         if not searches.count.searches:
             self.weights = (1.0, 1.0)
             return self
-        utilities: Utilities = self.config.linear.utilities
-        weights = np.asarray(utilities, dtype=np.float64)[searches.stages]
+        utilities = np.asarray(self.config.linear.utilities, dtype=np.float64)
         scores = np.stack([m.score(searches.rows) for m in (self.linear, self.trees)], axis=1)
-        found = fit_logit(
-            scores, weights, searches.groups, penalty=self.config.penalty, iterations=100
+        coefficients = fit_logit(
+            scores,
+            utilities[searches.stages],
+            searches.groups,
+            penalty=self.config.penalty,
+            iterations=100,
         )
-        linear, trees = (max(float(weight), 0.0) for weight in found)
+        # A negative weight would turn a model's order round; it is taken as no trust at all.
+        linear, trees = (max(float(weight), 0.0) for weight in coefficients)
         self.weights = (linear, trees) if linear + trees > 0 else (1.0, 1.0)
         return self
 

@@ -1,11 +1,12 @@
 """A linear ranker: the conditional logit of which result of a search is taken.
 
 P(result i is taken | search) = exp(x_i·b) / Σ_j exp(x_j·b) over the results of the search
-(McFadden 1974; ListNet's top-one probability, Cao et al. 2007). Few and smooth parameters:
-on a log of some hundred searches it beats boosted trees, on a large one it is a strong and
-readable baseline. Whatever is the same for all results of a search cancels.
+(McFadden 1974; ListNet's top-one probability, Cao et al. 2007). Two results with x·b of 1
+and 0: the first is taken with e / (e + 1) = 73%. Few parameters: on a log of some hundred
+searches it beats boosted trees, on a large one it is a strong and readable baseline.
+Whatever is the same for all results of a search cancels.
 
-Legend: N rows, S searches, D columns.
+Legend: N rows, D columns.
 """
 
 from __future__ import annotations
@@ -19,12 +20,12 @@ import pyarrow as pa
 from scipy.optimize import minimize
 
 from data.schema.feature_set import FeatureSet
-from models.arrow_columns import Numbers, need
-from models.evaluation.validation_metric import UTILITIES, Utilities, checked_utilities
+from models.arrow_columns import Numbers, require_columns
 from models.lightgbm_core.search_groups import RankedSearches, searches_to_learn_from
 from models.linear.scaled_inputs import ScaledInputs
 from models.recommender import Scores
 from models.serialization import config_of, read_json, read_table, write_json, write_table
+from models.stage_utilities import UTILITIES, Utilities, check_utilities
 
 __all__ = ["LinearRanker", "LinearRankerConfig", "fit_logit", "listwise_loss"]
 
@@ -46,11 +47,11 @@ class LinearRankerConfig:
     max_iterations: int = 200
 
     def __post_init__(self) -> None:
-        checked_utilities(self.utilities)
+        check_utilities(self.utilities)
         if not self.penalties or min(self.penalties) <= 0:
             raise ValueError(f"penalties are above 0; found {self.penalties}")
         if not 0 <= self.tail_share < 0.5 or self.max_iterations < 1:
-            raise ValueError(f"ListwiseConfig out of range: {self}")
+            raise ValueError(f"LinearRankerConfig out of range: {self}")
 
 
 class LinearRanker:
@@ -78,13 +79,15 @@ class LinearRanker:
         other, or an input is absent.
         """
         for rows in (train, valid):
-            need(rows, ("id_search", "id_listing", "stage", *self.scaled.inputs), model=self.name)
+            require_columns(
+                rows, ("id_search", "id_listing", "stage", *self.scaled.inputs), model=self.name
+            )
         learnt, held_out = searches_to_learn_from(train), searches_to_learn_from(valid)
         if not learnt.count.searches:
             raise ValueError("no search of the training window has a click, contact or booking")
         self.scaled.fit(learnt.rows, tail_share=self.config.tail_share)
-        x_ND, weights = self.scaled.of(learnt.rows), self._weights(learnt)
-        x_valid, valid_weights = self.scaled.of(held_out.rows), self._weights(held_out)
+        x_ND, weights = self.scaled.encode(learnt.rows), self._weights(learnt)
+        x_valid, valid_weights = self.scaled.encode(held_out.rows), self._weights(held_out)
         fitted: dict[float, Numbers] = {}
         for penalty in self.config.penalties:
             fitted[penalty] = fit_logit(
@@ -98,7 +101,7 @@ class LinearRanker:
 
     def score(self, rows: pa.Table) -> Scores:
         """x·b of each row; only differences within a search have a meaning."""
-        need(rows, self.scaled.inputs, model=self.name)
+        require_columns(rows, self.scaled.inputs, model=self.name)
         if not len(self.coefficients):
             raise ValueError("the linear ranker has not been fitted or loaded")
         return self.scaled.weighted(rows, self.coefficients)
@@ -145,6 +148,7 @@ def fit_logit(
     iterations: int,
 ) -> Numbers:
     """The coefficients that minimise the listwise loss plus penalty/2 · |b|²; shape (D,)."""
+    # -Σ w·log p has the slope X'(W·p - w), W being the weights of the row's whole search.
     search_N = np.repeat(np.arange(len(groups)), groups)
     total_N = np.bincount(search_N, weights)[search_N]
 
@@ -154,14 +158,15 @@ def fit_logit(
         return float(-(weights @ log_p) + penalty / 2 * (b @ b)), slope
 
     start = np.zeros(x_ND.shape[1])
-    found = minimize(
-        loss_and_slope, start, jac=True, method="L-BFGS-B", options={"maxiter": iterations}
-    )
-    return np.asarray(found.x, dtype=np.float64)
+    options = {"maxiter": iterations}
+    result = minimize(loss_and_slope, start, jac=True, method="L-BFGS-B", options=options)
+    return np.asarray(result.x, dtype=np.float64)
 
 
 def _log_softmax(scores: Scores, groups: np.ndarray[Any, Any]) -> tuple[Numbers, Numbers]:
+    """log P and P of each row within its search."""
     starts = np.r_[0, np.cumsum(groups)[:-1]]
+    # The search's highest score is taken off first: exp of a large score overflows.
     centred = scores - np.repeat(np.maximum.reduceat(scores, starts), groups)
     exponents = np.exp(centred)
     sums = np.repeat(np.add.reduceat(exponents, starts), groups)

@@ -1,4 +1,9 @@
-"""Numbers as a linear model reads them: clipped, centred, scaled, what is missing told apart."""
+"""Features as a linear model reads them: clipped, centred, scaled, with a flag for missing.
+
+price            100    140    null    9,000        high, mean, spread: 500, 200, 100
+scaled          -1.0   -0.6     0.0      3.0        9,000 is clipped to 500
+is missing         0      0       1        0
+"""
 
 from __future__ import annotations
 
@@ -17,11 +22,13 @@ _SCALING = ("low", "high", "mean", "spread")
 
 
 class ScaledInputs:
-    """The numbers and booleans of a feature set, scaled as training rows have them.
+    """The numbers and booleans of a feature set, scaled by what the training rows look like.
 
     A missing value counts as the mean of the training rows, and has a column of its own that
-    says so. Categories are not read. After ``fit`` (or with ``scaling``, rows low, high, mean
-    and spread by input) :meth:`of` gives the matrix.
+    says so. Categories are not read. After ``fit`` (or with ``scaling``: a row each of low,
+    high, mean and spread, a column per input) :meth:`encode` gives the matrix.
+
+    Legend: N rows, D inputs.
     """
 
     def __init__(
@@ -37,11 +44,11 @@ class ScaledInputs:
         self.scaling = np.zeros((4, 0)) if scaling is None else scaling
 
     def fit(self, rows: pa.Table, *, tail_share: float) -> Self:
-        """Learn the scaling; values beyond the quantiles ``tail_share`` are clipped."""
+        """Learn the scaling; ``tail_share`` of the values is clipped at each end."""
         self.scaling = np.stack([_scale(numbers(rows, n), tail_share) for n in self.inputs], 1)
         return self
 
-    def of(self, rows: pa.Table) -> np.ndarray[Any, np.dtype[np.float64]]:
+    def encode(self, rows: pa.Table) -> np.ndarray[Any, np.dtype[np.float64]]:
         """Scaled values, then missingness, of each input; shape (rows, 2 · inputs)."""
         values_ND = np.stack([numbers(rows, name) for name in self.inputs], axis=1)
         low, high, mean, spread = self.scaling
@@ -50,9 +57,10 @@ class ScaledInputs:
         return np.hstack([(filled_ND - mean) / spread, missing_ND.astype(np.float64)])
 
     def weighted(self, rows: pa.Table, coefficients: Numbers) -> Numbers:
-        """The matrix of ``rows`` times the coefficients, shape (rows,)."""
-        # Column by column: a matrix product may add in another order for other row counts.
-        x_ND, sums = self.of(rows), np.zeros(rows.num_rows)
+        """The matrix of ``rows`` times the coefficients; shape (rows,)."""
+        # Column by column: a matrix product may add in another order for other row counts, and
+        # a row's score would depend on the others.
+        x_ND, sums = self.encode(rows), np.zeros(rows.num_rows)
         for column, coefficient in enumerate(coefficients):
             sums += x_ND[:, column] * coefficient
         return sums
@@ -60,9 +68,9 @@ class ScaledInputs:
     def table(self, coefficients: Numbers) -> pa.Table:
         """One row per input with its scaling and both coefficients, to be saved."""
         half = len(self.inputs)
-        learnt = {"value": coefficients[:half], "missing": coefficients[half:]}
+        halves = {"value": coefficients[:half], "missing": coefficients[half:]}
         scaling = dict(zip(_SCALING, self.scaling, strict=True))
-        return pa.table({"input": list(self.inputs)} | scaling | learnt)
+        return pa.table({"input": list(self.inputs)} | scaling | halves)
 
     @classmethod
     def of_table(cls, features: FeatureSet, table: pa.Table) -> tuple[Self, Numbers]:
@@ -72,7 +80,10 @@ class ScaledInputs:
 
 
 def _scale(values: Numbers, tail_share: float) -> Numbers:
-    """Low and high quantile, mean and spread of the clipped known values; 1 spread if alike."""
+    """Low and high quantile, mean and spread of the clipped known values.
+
+    The spread is 1 where all are alike, so that they can be divided by it.
+    """
     known = np.sort(values[np.isfinite(values)])
     if not len(known):
         return np.array([0.0, 0.0, 0.0, 1.0])

@@ -5,18 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from models.evaluation.validation_metric import UTILITIES, Utilities, checked_utilities
+from models.stage_utilities import UTILITIES, Utilities, check_utilities
 
 __all__ = ["RankerConfig"]
 
-_WORDS = {
+_CHOICES = {
     "objective": ("lambdarank", "rank_xendcg"),
     "boosting": ("gbdt", "dart"),
     "labels": ("stage", "journey"),
     "debiasing": ("none", "position", "ips"),
     "search_weights": ("utility", "equal"),
 }
-_SHOWN = {"none": (), "position": ("position",), "ips": ("position", "is_random_order")}
+# What each debiasing needs of how the results were shown, in training alone.
+_DEBIASING_COLUMNS = {
+    "none": (),
+    "position": ("position",),
+    "ips": ("position", "is_random_order"),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,8 +36,8 @@ class RankerConfig:
             (DART cannot stop early and trains ``max_rounds``).
         rounds_without_validation: trees where no validation search has an action.
         extra_trees: thresholds drawn at random (Geurts et al. 2006): calmer on few bookings.
-        utilities: gain of each stage, impressed to booked: Airbnb's 0, 0.01, 0.25, 1 unless
-            given otherwise (Expedia's contest had 0, 1, 1, 5).
+        utilities: gain of each stage, impressed to booked; by default those of
+            ``models.stage_utilities``.
         labels: ``stage`` is what came of the impression itself; ``journey`` what the guest
             did with this listing in this search or a later one (Tan et al., KDD 2023), from
             the column ``journey_stage``.
@@ -74,7 +79,7 @@ class RankerConfig:
     threads: int = 2
 
     def __post_init__(self) -> None:
-        checked_utilities(self.utilities)
+        check_utilities(self.utilities)
         positive = ("learning_rate", "min_rows_per_leaf", "max_rounds", "patience", "k", "bags")
         wrong = [name for name in (*positive, "threads") if getattr(self, name) <= 0]
         shares = ("feature_share", "row_share")
@@ -84,7 +89,7 @@ class RankerConfig:
         wrong += [] if self.rounds_without_validation > 0 else ["rounds_without_validation"]
         wrong += [] if self.truncation >= self.k else ["truncation (below k)"]
         wrong += [] if self.most_weight >= 1 else ["most_weight"]
-        wrong += [name for name, words in _WORDS.items() if getattr(self, name) not in words]
+        wrong += [name for name, words in _CHOICES.items() if getattr(self, name) not in words]
         if self.debiasing == "position" and self.objective != "lambdarank":
             wrong.append("debiasing (by position is lambdarank's)")
         if wrong:
@@ -97,10 +102,10 @@ class RankerConfig:
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """The columns that training needs beside the features."""
+        """The columns that training needs besides the features."""
         return (
             *dict.fromkeys(("id_search", "id_listing", "stage", self.label)),
-            *_SHOWN[self.debiasing],
+            *_DEBIASING_COLUMNS[self.debiasing],
         )
 
     def parameters(self, *, bag: int = 0) -> dict[str, Any]:
@@ -118,10 +123,12 @@ class RankerConfig:
             "bagging_freq": 1 if self.row_share < 1 else 0,
             "metric": "ndcg",
             "eval_at": [self.k],
+            # A click gains 1, a booking 100; the scale cancels in NDCG.
             "label_gain": [100.0 * utility for utility in self.utilities],
             "lambdarank_truncation_level": self.truncation,
             "seed": self.seed + 1000 * bag,
             "num_threads": self.threads,
+            # "deterministic" alone does not suffice: how histograms are built must be fixed too.
             "deterministic": True,
             "force_row_wise": True,
             "verbosity": -1,

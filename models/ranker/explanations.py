@@ -2,8 +2,16 @@
 
 SHAP values of the trees (Lundberg & Lee 2017, computed exactly by LightGBM) say how much
 each feature moves a score from the mean of the training rows. What moves all results of a
-search alike explains nothing about their order, so the search's mean is taken off each.
-What the model does as a whole is in :mod:`models.ranker.shap_dependence`.
+search alike explains nothing about their order, so the search's mean is taken off each:
+
+    contribution   price   lead time        lift        price   lead time
+    listing a       +0.5        +0.3        listing a    +0.4         0.0
+    listing b       -0.3        +0.3        listing b    -0.4         0.0
+
+Price is why a stands above b; the lead time is the same for both and never a reason. What
+the model does as a whole is in :mod:`models.ranker.shap_dependence`.
+
+Legend: N rows, F features, G families of features, K reasons per row.
 """
 
 from __future__ import annotations
@@ -18,77 +26,56 @@ from models.arrow_columns import Codes
 from models.ranker import Contributions, Ranker
 from models.ranking_order import group_codes, tie_keys
 
-__all__ = ["explain", "over_the_search", "reasons_in_words"]
-
-
-def explain(ranker: Ranker, rows: pa.Table, *, top: int = 3) -> pa.Table:
-    """The ``top`` features that speak for each row, compared with the others of its search.
-
-    ``rows`` hold whole searches or candidate lists. Returns one row per row and reason:
-    ``id_search``, ``id_listing``, ``reason`` (1 is the strongest), ``feature`` and
-    ``lift`` (score gained over the mean of the search); reasons with no lift are left out.
-    """
-    _check(top)
-    lift_NF = over_the_search(rows, ranker.contributions(rows))
-    top = min(top, lift_NF.shape[1])
-    best_NK = np.argsort(-lift_NF, axis=1, kind="stable")[:, :top]
-    lift = np.take_along_axis(lift_NF, best_NK, axis=1).ravel()
-    at = np.repeat(np.arange(rows.num_rows), top)
-    names = np.asarray(ranker.features.names, dtype=object)
-    table = pa.table(
-        {
-            "id_search": rows["id_search"].take(pa.array(at)),
-            "id_listing": rows["id_listing"].take(pa.array(at)),
-            "reason": pa.array(np.tile(np.arange(1, top + 1), rows.num_rows).astype(np.int32)),
-            "feature": pa.array(names[best_NK.ravel()], pa.string()),
-            "lift": pa.array(lift),
-        }
-    )
-    return table.filter(pa.array(lift > 0))
+__all__ = ["over_the_search", "reasons_in_words"]
 
 
 def reasons_in_words(ranker: Ranker, rows: pa.Table, *, top: int = 3) -> pa.Array:
     """What speaks for each row, in the data dictionary's words, strongest first.
 
     One text per row, such as ``earlier clicks: 14; price: 320 price per night``; null
-    where nothing lifts the row. Features made of the same columns say one thing between
-    them: their lifts are added up, and the strongest speaks. ``rows`` hold whole searches
-    or lists.
+    where nothing lifts the row. Features made of the same columns of the log count as one
+    reason: their lifts are added up, and the one with the largest lift gives the words.
+    ``rows`` hold whole searches or whole candidate lists. Raises ``ValueError`` where
+    ``top`` is below 1.
     """
-    _check(top)
+    if top < 1:
+        raise ValueError(f"top is at least 1; found {top}")
     lift_NF = over_the_search(rows, ranker.contributions(rows))
-    families = _families(ranker.features)
+    families = _feature_families(ranker.features)
     lift_NG = np.stack([lift_NF[:, columns].sum(axis=1) for columns in families], axis=1)
-    speaker_NG = np.stack([c[lift_NF[:, c].argmax(axis=1)] for c in families], axis=1)
+    strongest_NG = np.stack([c[lift_NF[:, c].argmax(axis=1)] for c in families], axis=1)
     best_NK = np.argsort(-lift_NG, axis=1, kind="stable")[:, :top]
-    speaks_NK = np.take_along_axis(lift_NG, best_NK, axis=1) > 0
-    said_NK = _said(ranker.features, rows, np.take_along_axis(speaker_NG, best_NK, axis=1))
+    lifts_NK = np.take_along_axis(lift_NG, best_NK, axis=1) > 0
+    words_NK = _words(ranker.features, rows, np.take_along_axis(strongest_NG, best_NK, axis=1))
     texts = [
-        "; ".join(text for text, speaks in zip(said, flags, strict=True) if speaks) or None
-        for said, flags in zip(said_NK.tolist(), speaks_NK.tolist(), strict=True)
+        "; ".join(words for words, lifts in zip(row, is_lifted, strict=True) if lifts) or None
+        for row, is_lifted in zip(words_NK.tolist(), lifts_NK.tolist(), strict=True)
     ]
     return pa.array(texts, pa.string())
 
 
 def over_the_search(rows: pa.Table, contribution_NF: Contributions) -> Contributions:
-    """The contributions less their mean over each row's search."""
+    """The contributions less their mean over each row's search; shape (rows, features).
+
+    >>> rows = pa.table({"id_search": ["s", "s"], "id_listing": ["a", "b"]})
+    >>> over_the_search(rows, np.array([[0.5, 0.25], [-0.25, 0.25]])).tolist()
+    [[0.375, 0.0], [-0.375, 0.0]]
+    """
     groups = group_codes(rows["id_search"])
     if not len(groups):
         return contribution_NF
-    # Added up in an order of the ids' own, so that the given order cannot show.
+    # Added up in the order of the ids' hash: the row order must not show in the last bit.
     order = np.lexsort((tie_keys(rows), groups))
     sizes = np.bincount(groups)
     means = [np.bincount(groups[order], column[order]) / sizes for column in contribution_NF.T]
     return np.asarray(contribution_NF - np.stack(means, axis=1)[groups])
 
 
-def _check(top: int) -> None:
-    if top < 1:
-        raise ValueError(f"top is at least 1; found {top}")
+def _feature_families(features: FeatureSet) -> list[Codes]:
+    """The places of the features that are made of the same columns of the log, family by family.
 
-
-def _families(features: FeatureSet) -> list[Codes]:
-    """Columns of the features that are made of the same columns of the log."""
+    ``listing_nightly_price`` and ``listing_total_price`` would otherwise give one reason twice.
+    """
     members: dict[tuple[str, ...], list[int]] = {}
     for place, feature in enumerate(features):
         family = (feature.group, *(feature.needs or (feature.name,)))
@@ -96,18 +83,18 @@ def _families(features: FeatureSet) -> list[Codes]:
     return [np.asarray(places, dtype=np.int64) for places in members.values()]
 
 
-def _said(features: FeatureSet, rows: pa.Table, speaker_NK: Codes) -> np.ndarray[Any, Any]:
-    """The sentence of each row's speaking features; shape as ``speaker_NK``."""
-    said_NK = np.full(speaker_NK.shape, "", dtype=object)
+def _words(features: FeatureSet, rows: pa.Table, feature_NK: Codes) -> np.ndarray[Any, Any]:
+    """Meaning and value of the features at these places; shape as ``feature_NK``."""
+    words_NK = np.full(feature_NK.shape, "", dtype=object)
     for place, feature in enumerate(features):
-        at_row, at_reason = np.nonzero(speaker_NK == place)
+        at_row, at_reason = np.nonzero(feature_NK == place)
         if len(at_row):
             values = rows[feature.name].take(pa.array(at_row)).to_pylist()
-            said_NK[at_row, at_reason] = [_sentence(feature, value) for value in values]
-    return said_NK
+            words_NK[at_row, at_reason] = [_in_words(feature, value) for value in values]
+    return words_NK
 
 
-def _sentence(feature: Feature, value: Any) -> str:
+def _in_words(feature: Feature, value: Any) -> str:
     if value is None:
         return f"{feature.meaning}: unknown"
     if feature.kind == "boolean":

@@ -1,8 +1,14 @@
 """The ranker: LightGBM lambdarank over the features, groups being searches.
 
 A row is one listing for one search. The label is the furthest stage, its gain the utility
-of that stage (``label_gain``), and early stopping goes by NDCG@k on the validation window.
-Where a listing stood in the results is never an input.
+of that stage (``label_gain``), and training stops by NDCG@k on the validation window. Where
+a listing stood in the results is never an input. From rows to trees:
+
+    rows of a window        whole searches, labels as known on the training day
+    searches_to_learn_from  those with a click or more, rows in an order of the ids' own
+    FeatureMatrix           the features as numbers, categories as codes
+    _weights                what a search counts: the utility of its furthest stage
+    trainer                 one booster per bag, each with its own seed
 """
 
 from __future__ import annotations
@@ -16,10 +22,18 @@ import numpy as np
 import pyarrow as pa
 
 from data.schema.feature_set import FeatureSet
-from models.arrow_columns import Codes, Numbers, need, numbers
-from models.lightgbm_core.boosting import Booster, Labelled, Trainer, load_booster, train_booster
+from models.arrow_columns import Codes, Numbers, numbers, require_columns
+from models.lightgbm_core.boosting import (
+    Booster,
+    LabelledRows,
+    RoundLimits,
+    TrainedBooster,
+    Trainer,
+    load_booster,
+    train_booster,
+)
 from models.lightgbm_core.feature_matrix import FeatureMatrix
-from models.lightgbm_core.position_bias import examination_of, inverse_examination
+from models.lightgbm_core.position_bias import estimate_examination, inverse_examination
 from models.lightgbm_core.search_groups import RankedSearches, SearchCount, searches_to_learn_from
 from models.ranker.config import RankerConfig
 from models.recommender import Scores
@@ -37,7 +51,8 @@ class Ranker:
 
     ``trainer`` makes the boosters: here, or on a cluster (``models.lightgbm_core.dask_trainer``).
     After ``fit``: ``counts`` (searches used and left out, of train and valid), ``rounds``
-    (trees of each bag) and ``valid_ndcg`` (of each bag; null without validation).
+    (trees of each bag), ``curves`` (each metric on validation, round by round, of each bag)
+    and ``valid_ndcg`` (of each bag; ``None`` without validation).
     """
 
     name: str = "ranker"
@@ -75,21 +90,21 @@ class Ranker:
         of the feature set, or an identity or outcome column, is absent.
         """
         for rows in (train, valid):
-            need(rows, (*self.config.needs, *self.features.names), model=self.name)
+            require_columns(rows, (*self.config.needs, *self.features.names), model=self.name)
         label = self.config.label
         learnt, held_out = (searches_to_learn_from(r, label=label) for r in (train, valid))
         if not learnt.count.searches:
             raise ValueError("no search of the training window has a click, contact or booking")
         self.counts = {"train": learnt.count, "valid": held_out.count}
         self.matrix.fit(learnt.rows)
-        examination = examination_of(train) if self.config.debiasing == "ips" else None
-        by_place = self.config.debiasing == "position"
-        training = self._labelled(learnt, examination, at_places=by_place)
+        examination = estimate_examination(train) if self.config.debiasing == "ips" else None
+        by_position = self.config.debiasing == "position"
+        training = self._labelled(learnt, examination, with_positions=by_position)
         validation = self._labelled(held_out, examination) if held_out.count.searches else None
-        self.curves = tuple({} for _ in range(self.config.bags))
-        self.boosters = tuple(
-            self._train(training, validation, bag, progress) for bag in range(self.config.bags)
-        )
+        bags = range(self.config.bags)
+        trained = [self._train(training, validation, bag, progress) for bag in bags]
+        self.boosters = tuple(bag.booster for bag in trained)
+        self.curves = tuple(bag.curves for bag in trained)
         self.rounds = tuple(b.best_iteration or b.num_trees() for b in self.boosters)
         self.valid_ndcg = tuple(_best_ndcg(b, self.config.k) for b in self.boosters)
         return self
@@ -97,9 +112,10 @@ class Ranker:
     def score(self, rows: pa.Table) -> Scores:
         """The mean raw score of the bags; only differences within a search have a meaning."""
         self._need_fitted()
-        matrix = self.matrix.of(rows, model=self.name)
+        matrix = self.matrix.encode(rows, model=self.name)
         if not rows.num_rows:
             return np.zeros(0)
+        # One booster's scores are handed on as they are: adding 0 or dividing by 1 costs a copy.
         first, *others = (self._predict(booster, matrix) for booster in self.boosters)
         return sum(others, first) / len(self.boosters) if others else first
 
@@ -149,27 +165,36 @@ class Ranker:
         self._need_fitted()
         if not rows.num_rows:
             return np.zeros((0, len(self.features)))
-        matrix = self.matrix.of(rows, model=self.name)
+        matrix = self.matrix.encode(rows, model=self.name)
         of_bags = [
             np.asarray(b.predict(matrix, pred_contrib=True, num_threads=self.config.threads))
             for b in self.boosters
         ]
+        # LightGBM's last column is the expected score.
         return np.asarray(np.mean(of_bags, axis=0)[:, :-1], dtype=np.float64)
 
     def _labelled(
-        self, searches: RankedSearches, examination: Numbers | None, *, at_places: bool = False
-    ) -> Labelled:
-        return Labelled(
-            matrix=self.matrix.of(searches.rows, model=self.name),
+        self,
+        searches: RankedSearches,
+        examination: Numbers | None,
+        *,
+        with_positions: bool = False,
+    ) -> LabelledRows:
+        return LabelledRows(
+            matrix=self.matrix.encode(searches.rows, model=self.name),
             labels=searches.stages,
             groups=searches.groups,
             categories=self.features.categories,
             weights=self._weights(searches, examination),
-            positions=_positions(searches) if at_places else None,
+            positions=_positions(searches) if with_positions else None,
         )
 
     def _weights(self, searches: RankedSearches, examination: Numbers | None) -> Numbers | None:
-        """The weight of each row's search, 1 on average over the searches."""
+        """The weight of each row's search, 1 on average over the searches; ``None``: all 1.
+
+        Of three searches that led to a click, a click and a booking, by utility: 0.01, 0.01
+        and 1, over their mean of 0.34 that is 0.03, 0.03 and 2.94.
+        """
         weights = np.ones(len(searches.groups))
         if self.config.search_weights == "utility":
             starts = np.cumsum(searches.groups) - searches.groups
@@ -185,20 +210,19 @@ class Ranker:
 
     def _train(
         self,
-        training: Labelled,
-        validation: Labelled | None,
+        training: LabelledRows,
+        validation: LabelledRows | None,
         bag: int,
         progress: Callable[[int, int], None] | None,
-    ) -> Booster:
+    ) -> TrainedBooster:
         config = self.config
+        most = config.max_rounds if validation else config.rounds_without_validation
         return self.trainer(
             config.parameters(bag=bag),
             training,
             validation,
-            rounds=config.max_rounds if validation else config.rounds_without_validation,
-            patience=config.patience,
+            limits=RoundLimits(most=most, patience=config.patience),
             after_round=progress,
-            curves=self.curves[bag],
         )
 
     def _predict(self, booster: Booster, matrix: pa.Table) -> Scores:
@@ -216,5 +240,5 @@ def _positions(searches: RankedSearches) -> Codes:
 
 
 def _best_ndcg(booster: Booster, k: int) -> float | None:
-    found = booster.best_score.get("valid", {}).get(f"ndcg@{k}")
-    return None if found is None else float(found)
+    ndcg = booster.best_score.get("valid", {}).get(f"ndcg@{k}")
+    return None if ndcg is None else float(ndcg)

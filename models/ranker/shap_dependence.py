@@ -1,7 +1,7 @@
 """What a ranker does as a whole: which features move its scores, and which way.
 
-From SHAP values of a sample of rows, taken within each search: a feature that lifts all
-results of a search alike has no part in their order.
+From SHAP values of a sample of rows, less their mean over each search: a feature that lifts
+all results of a search alike has no part in their order.
 """
 
 from __future__ import annotations
@@ -38,26 +38,26 @@ def dependences(ranker: Ranker, rows: pa.Table, *, top: int = 8, bins: int = 12)
     ``mean``, ``low`` and ``high`` (10% and 90% quantile of the contribution), ``rows``.
     """
     lift_NF = over_the_search(rows, ranker.contributions(rows))
-    chosen = _importance(ranker, lift_NF)["feature"].to_pylist()[:top]
+    most_important = _importance(ranker, lift_NF)["feature"].to_pylist()[:top]
     names, categories = ranker.features.names, ranker.features.categories
     return {
         name: _by_word(rows, name, lift_NF[:, names.index(name)])
         if name in categories
         else _by_value(rows, name, lift_NF[:, names.index(name)], bins)
-        for name in chosen
+        for name in most_important
     }
 
 
 def _importance(ranker: Ranker, lift_NF: Contributions) -> pa.Table:
-    moved = np.abs(lift_NF).mean(axis=0) if len(lift_NF) else np.zeros(lift_NF.shape[1])
-    shares = moved / max(float(moved.sum()), 1e-300)
+    sizes = np.abs(lift_NF).mean(axis=0) if len(lift_NF) else np.zeros(lift_NF.shape[1])
+    shares = sizes / max(float(sizes.sum()), 1e-300)
     order = np.argsort(-shares, kind="stable")
-    described = [list(ranker.features)[i] for i in order]
+    features = [list(ranker.features)[i] for i in order]
     return pa.table(
         {
-            "feature": pa.array([f.name for f in described], pa.string()),
-            "meaning": pa.array([f.meaning for f in described], pa.string()),
-            "group": pa.array([f.group for f in described], pa.string()),
+            "feature": pa.array([f.name for f in features], pa.string()),
+            "meaning": pa.array([f.meaning for f in features], pa.string()),
+            "group": pa.array([f.group for f in features], pa.string()),
             "share": shares[order],
         }
     )
@@ -66,14 +66,14 @@ def _importance(ranker: Ranker, lift_NF: Contributions) -> pa.Table:
 def _by_value(rows: pa.Table, name: str, lift: Contributions, bins: int) -> pa.Table:
     values = numbers(rows, name)
     known = np.isfinite(values)
-    found = [] if known.all() else [_summary(None, "unknown", lift[~known])]
+    summaries = [] if known.all() else [_summary(None, "unknown", lift[~known])]
     edges = _edges(values[known], bins)
     # A value on an edge belongs to the bin above; the last bin is closed.
-    place = np.clip(np.searchsorted(edges, values, side="right") - 1, 0, max(len(edges) - 2, 0))
-    for one in np.unique(place[known]):
-        at = known & (place == one)
-        found.append(_summary(float(np.median(values[at])), None, lift[at]))
-    return pa.Table.from_pylist(found, schema=_SCHEMA)
+    bin_of = np.clip(np.searchsorted(edges, values, side="right") - 1, 0, max(len(edges) - 2, 0))
+    for number in np.unique(bin_of[known]):
+        at = known & (bin_of == number)
+        summaries.append(_summary(float(np.median(values[at])), None, lift[at]))
+    return pa.Table.from_pylist(summaries, schema=_SCHEMA)
 
 
 def _edges(known: Numbers, bins: int) -> Numbers:
@@ -83,10 +83,10 @@ def _edges(known: Numbers, bins: int) -> Numbers:
 
 def _by_word(rows: pa.Table, name: str, lift: Contributions) -> pa.Table:
     words = np.asarray([w or "unknown" for w in rows[name].cast(pa.string()).to_pylist()])
-    seen, counts = np.unique(words, return_counts=True)
-    common = seen[np.argsort(-counts, kind="stable")][:MOST_CATEGORIES]
-    found = [_summary(None, str(word), lift[words == word]) for word in common]
-    return pa.Table.from_pylist(found, schema=_SCHEMA)
+    distinct, counts = np.unique(words, return_counts=True)
+    commonest = distinct[np.argsort(-counts, kind="stable")][:MOST_CATEGORIES]
+    summaries = [_summary(None, str(word), lift[words == word]) for word in commonest]
+    return pa.Table.from_pylist(summaries, schema=_SCHEMA)
 
 
 def _summary(value: float | None, word: str | None, lift: Contributions) -> dict[str, object]:

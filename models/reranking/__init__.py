@@ -1,1 +1,1 @@
-"""What may change a ranker's order: exposure of new listings, diversity."""
+"""Steps after the ranker that change its order: exposure of new listings, then diversity."""

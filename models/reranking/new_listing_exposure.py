@@ -1,13 +1,24 @@
-"""What is done to an order after the ranker: exposure of new listings, then diversity.
+"""Exposure of new listings: a bonus on their scores, and a floor of places among the first k.
 
-Two separate steps, each a function of rows and scores that returns new scores; neither
-changes what the ranker learnt. A new listing (``listing_is_new``) has no history to speak
-for it; the exposure policy lends it a bonus in proportion to how little is known, and can
-keep a floor of places among the first k. :func:`exposure_curve` says what each policy
-costs and brings on a log, :func:`chosen_policy` takes the most exposure for an allowed loss.
+A new listing (``listing_is_new``) has no clicks or bookings of its own, and a ranker that
+reads them puts it low. The policy is a function of rows and scores that returns new scores;
+it does not change what the ranker learnt. One search of five, the first k = 3 places, a floor
+of 0.34 (one place of three), no bonus:
 
-The curve is measured on logged outcomes: a listing that was shown low was clicked less for
-that alone, so what the policy brings in bookings of new listings is a lower bound.
+    listing    score    new    rank before    rank after
+    a            6.0                     1             1
+    b            5.0                     2             2
+    c            4.0                     3             4    the worst known one of the first 3
+    d            3.0    yes              4             3    the best new one below them
+    e            2.0    yes              5             5
+
+With a bonus of 0.5 and no floor, a new listing's score gains 0.5 times the standard deviation
+of its search's scores (1.41 here), times how uncertain it is: d has 3.7.
+
+:func:`exposure_curve` measures what each policy costs and brings on a log,
+:func:`chosen_policy` takes the most exposure for an allowed loss. The curve is measured on
+logged outcomes: a listing that was shown low was clicked less for that alone, so what the
+policy brings in bookings of new listings is a lower bound.
 """
 
 from __future__ import annotations
@@ -19,16 +30,17 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from models.arrow_columns import Codes, Numbers, need, numbers, stages
-from models.evaluation.validation_metric import UTILITIES, Utilities, validation_ndcg
-from models.ranking_order import group_codes, rank_within, tie_keys
+from data.schema.types import BOOKED
+from models.arrow_columns import Codes, Numbers, numbers, require_columns, stages
+from models.evaluation.validation_metric import validation_ndcg
+from models.ranking_order import group_codes, rank_within, spread_within, tie_keys
 from models.recommender import Scores
+from models.stage_utilities import UTILITIES, Utilities
 
 __all__ = [
     "ExposurePolicy",
     "chosen_policy",
     "exposure_curve",
-    "spread_within",
     "with_exposure",
 ]
 
@@ -71,28 +83,15 @@ def with_exposure(
         uncertainty: 0 (known) to 1 (unknown) per row, such as 1/√(1 + past impressions);
             1 for every new listing where none is given.
     """
-    need(rows, ("id_search", "id_listing", _IS_NEW), model="the exposure policy")
+    require_columns(rows, ("id_search", "id_listing", _IS_NEW), model="the exposure policy")
     is_new = _is_new(rows)
     groups = group_codes(rows["id_search"])
     doubt = np.ones(len(scores)) if uncertainty is None else np.clip(uncertainty, 0.0, 1.0)
-    helped = scores + policy.bonus * spread_within(rows, scores) * doubt * is_new
+    with_bonus = scores + policy.bonus * spread_within(rows, scores) * doubt * is_new
     if not policy.floor:
-        return np.asarray(helped)
-    ranks = rank_within(groups, helped, tie_keys(rows))
-    return -_lifted(groups, ranks, is_new, policy).astype(np.float64)
-
-
-def spread_within(rows: pa.Table, scores: Scores) -> Numbers:
-    """Standard deviation of the scores of each row's search; shape ``(rows,)``."""
-    groups = group_codes(rows["id_search"])
-    if not len(groups):
-        return np.zeros(0)
-    # Added up in the order of the scores: the row order must not show in the last bit.
-    order = np.lexsort((scores, groups))
-    ordered, values = groups[order], scores[order]
-    sizes = np.bincount(ordered)
-    away = values - (np.bincount(ordered, values) / sizes)[ordered]
-    return np.asarray(np.sqrt(np.bincount(ordered, away**2) / sizes)[groups])
+        return np.asarray(with_bonus)
+    ranks = rank_within(groups, with_bonus, tie_keys(rows))
+    return -_ranks_with_floor(groups, ranks, is_new, policy).astype(np.float64)
 
 
 def exposure_curve(
@@ -109,38 +108,38 @@ def exposure_curve(
     ``bookings`` (booked new listings among the first k), and ``ndcg_change``,
     ``exposure_change``: relative to the order as it was.
     """
-    before: dict[int, tuple[float, float, float]] = {}
-    found: list[dict[str, float]] = []
+    # Of no policy at all, by k.
+    without: dict[int, _Effects] = {}
+    points: list[dict[str, float]] = []
     for policy in policies:
-        if policy.k not in before:
-            before[policy.k] = _effects(rows, scores, ExposurePolicy(k=policy.k), utilities)
-        base_ndcg, base_exposure, _ = before[policy.k]
-        ndcg, exposure, bookings = _effects(rows, scores, policy, utilities)
-        found.append(
+        if policy.k not in without:
+            without[policy.k] = _effects(rows, scores, ExposurePolicy(k=policy.k), utilities)
+        base, effects = without[policy.k], _effects(rows, scores, policy, utilities)
+        points.append(
             {
                 "bonus": policy.bonus,
                 "floor": policy.floor,
                 "k": policy.k,
-                "ndcg": ndcg,
-                "exposure": exposure,
-                "bookings": bookings,
-                "ndcg_change": ndcg / base_ndcg - 1 if base_ndcg else 0.0,
-                "exposure_change": exposure / base_exposure - 1 if base_exposure else 0.0,
+                "ndcg": effects.ndcg,
+                "exposure": effects.exposure,
+                "bookings": effects.bookings,
+                "ndcg_change": _relative_change(effects.ndcg, base.ndcg),
+                "exposure_change": _relative_change(effects.exposure, base.exposure),
             }
         )
-    return pa.Table.from_pylist(found)
+    return pa.Table.from_pylist(points)
 
 
 def chosen_policy(curve: pa.Table, *, most_loss: float = 0.003) -> ExposurePolicy:
     """The policy with the most exposure among those that lose at most ``most_loss`` NDCG.
 
-    No policy at all where each one loses more, or none brings exposure.
+    The policy without bonus and floor where each one loses more, or none brings exposure.
     """
-    allowed = [p for p in curve.to_pylist() if p["ndcg_change"] >= -most_loss]
-    gaining = [p for p in allowed if p["exposure_change"] > 0]
+    allowed = [point for point in curve.to_pylist() if point["ndcg_change"] >= -most_loss]
+    gaining = [point for point in allowed if point["exposure_change"] > 0]
     if not gaining:
         return ExposurePolicy()
-    best = max(gaining, key=lambda p: p["exposure"])
+    best = max(gaining, key=lambda point: point["exposure"])
     return ExposurePolicy(bonus=best["bonus"], floor=best["floor"], k=best["k"])
 
 
@@ -148,20 +147,36 @@ def _is_new(rows: pa.Table) -> Mask:
     return np.asarray(np.nan_to_num(numbers(rows, _IS_NEW), nan=0.0) > 0)
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Effects:
+    """NDCG, exposure of new listings, and booked new listings among the first k."""
+
+    ndcg: float
+    exposure: float
+    bookings: float
+
+
 def _effects(
     rows: pa.Table, scores: Scores, policy: ExposurePolicy, utilities: Utilities
-) -> tuple[float, float, float]:
-    """NDCG, exposure of new listings, and booked new listings among the first k."""
-    helped, is_new = with_exposure(rows, scores, policy), _is_new(rows)
-    ranks = rank_within(group_codes(rows["id_search"]), helped, tie_keys(rows))
+) -> _Effects:
+    new_scores, is_new = with_exposure(rows, scores, policy), _is_new(rows)
+    ranks = rank_within(group_codes(rows["id_search"]), new_scores, tie_keys(rows))
     is_top = ranks <= policy.k
     weights = np.where(is_top, 1 / np.log2(ranks + 1), 0.0)
-    shares = np.sort(weights[is_new]).sum() / max(np.sort(weights).sum(), 1e-12)
-    booked = float((is_top & is_new & (stages(rows) == 3)).sum())
-    return validation_ndcg(rows, helped, utilities=utilities, k=policy.k), float(shares), booked
+    # Sorted before adding up: the row order must not show in the last bit.
+    exposure = np.sort(weights[is_new]).sum() / max(np.sort(weights).sum(), 1e-12)
+    return _Effects(
+        ndcg=validation_ndcg(rows, new_scores, utilities=utilities, k=policy.k),
+        exposure=float(exposure),
+        bookings=float((is_top & is_new & (stages(rows) == BOOKED)).sum()),
+    )
 
 
-def _lifted(groups: Codes, ranks: Codes, is_new: Mask, policy: ExposurePolicy) -> Codes:
+def _relative_change(value: float, base: float) -> float:
+    return value / base - 1 if base else 0.0
+
+
+def _ranks_with_floor(groups: Codes, ranks: Codes, is_new: Mask, policy: ExposurePolicy) -> Codes:
     """Ranks after the best new listings below the first k took the places they are owed.
 
     They take the last places of the first k, in the place of the worst known listings.
@@ -175,16 +190,18 @@ def _lifted(groups: Codes, ranks: Codes, is_new: Mask, policy: ExposurePolicy) -
     moves = np.clip(owed - have, 0, below)
     rises = _first_of(groups, ranks, ~is_top & is_new, moves)
     falls = _first_of(groups, -ranks, is_top & ~is_new, moves)
-    # Just inside and just outside the first k, in their own order.
+    # Those that rise get a key in (k, k + 1/4), just inside the first k; those that fall one in
+    # (k + 1/2, k + 3/4), just outside; among themselves both keep their order. All others
+    # keep their rank as key, so a gap left above k closes up.
     step = ranks / (ranks.max() + 1.0) / 4
     key = np.where(rises, policy.k + step, np.where(falls, policy.k + 0.5 + step, ranks))
     return rank_within(groups, -key, ranks.astype(np.float64))
 
 
-def _first_of(groups: Codes, order: Codes, chosen: Mask, count: Codes) -> Mask:
-    """The ``count[group]`` rows of each group that are chosen and lowest in ``order``."""
-    at = np.flatnonzero(chosen)
+def _first_of(groups: Codes, order: Codes, is_candidate: Mask, count: Codes) -> Mask:
+    """The ``count[group]`` candidates of each group that are lowest in ``order``."""
+    at = np.flatnonzero(is_candidate)
     place = rank_within(groups[at], -order[at].astype(np.float64), order[at])
-    picked = np.zeros(len(groups), dtype=bool)
-    picked[at[place <= count[groups[at]]]] = True
-    return picked
+    is_picked = np.zeros(len(groups), dtype=bool)
+    is_picked[at[place <= count[groups[at]]]] = True
+    return is_picked

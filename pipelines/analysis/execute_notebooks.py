@@ -1,4 +1,4 @@
-"""Run the notebooks on a home, and keep what they show as pages."""
+"""Execute the notebooks on a home, and write each as an HTML page."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from data.errors import DataError
-from pipelines.config.home import write_whole
+from pipelines.config.home import write_atomically
 from pipelines.run_context import RunContext
 from pipelines.training.run_record import read_record
 
@@ -17,15 +17,15 @@ __all__ = ["NOTEBOOKS", "execute_notebooks", "notebooks_here"]
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 SECONDS_PER_CELL = 600
-FETCHED = re.compile(r'<script[^>]*\ssrc="https?://[^"]*"[^>]*>\s*</script>')
+FETCHED_SCRIPT = re.compile(r'<script[^>]*\ssrc="https?://[^"]*"[^>]*>\s*</script>')
 
 
 def notebooks_here() -> list[Path]:
     """The notebooks in order; raises ``DataError`` where they are not beside the code."""
-    found = sorted(NOTEBOOKS.glob("[0-9]*.ipynb"))
-    if not found:
+    notebooks = sorted(NOTEBOOKS.glob("[0-9]*.ipynb"))
+    if not notebooks:
         raise DataError(f"{NOTEBOOKS} holds no notebooks; they come with a checkout of stayrank")
-    return found
+    return notebooks
 
 
 def execute_notebooks(context: RunContext, run: str) -> list[Path]:
@@ -37,12 +37,15 @@ def execute_notebooks(context: RunContext, run: str) -> list[Path]:
     """
     notebooks, folder = notebooks_here(), context.home.report / "notebooks"
     pages = []
-    with context.console.step("running the notebooks") as moved, _looking_at(context):
+    with (
+        context.console.step("running the notebooks") as report_progress,
+        _kernel_environment(context),
+    ):
         for done, notebook in enumerate(notebooks, start=1):
             page = folder / f"{notebook.stem}.html"
-            write_whole(page, _page_of(notebook))
+            write_atomically(page, _page_of(notebook))
             pages.append(page)
-            moved(done, len(notebooks))
+            report_progress(done, len(notebooks))
     context.tracking.log_artifacts(read_record(context.home, run).parent, folder, "notebooks")
     return pages
 
@@ -66,22 +69,22 @@ def _page_of(path: Path) -> str:
         raise DataError(f"notebook {path.name} stopped: {error.ename}: {error.evalue}") from error
     page, _ = HTMLExporter().from_notebook_node(notebook)
     # The exporter's page fetches scripts for formulas and widgets; there are none here.
-    return FETCHED.sub("", str(page))
+    return FETCHED_SCRIPT.sub("", str(page))
 
 
 @contextmanager
-def _looking_at(context: RunContext) -> Iterator[None]:
-    """The kernels' environment: this home, and this checkout to import from."""
-    given = {
+def _kernel_environment(context: RunContext) -> Iterator[None]:
+    """Set what the kernels inherit: this home, and this checkout to import from."""
+    variables = {
         "STAYRANK_HOME": str(context.home.root.resolve()),
         "PYTHONPATH": os.pathsep.join(
             [str(NOTEBOOKS.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
         ),
-        # The kernel's own files go where nothing of the person's is.
+        # The kernel's own files stay out of the person's home folder.
         "IPYTHONDIR": str((context.home.root / "ipython").resolve()),
     }
-    before = {name: os.environ.get(name) for name in given}
-    os.environ.update(given)
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
     try:
         yield
     finally:

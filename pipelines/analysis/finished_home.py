@@ -1,4 +1,4 @@
-"""A finished home, opened to look at: its log, its latest run, its figures."""
+"""A finished home for notebooks to read: its log, its latest run, its figures."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from pipelines.feature_table.build_table import feature_set_of
 from pipelines.run_context import RunContext
 from pipelines.training.run_record import RunRecord, load_one, read_record
 
-__all__ = ["FinishedHome", "open_home", "shown"]
+__all__ = ["FinishedHome", "open_home", "rounded"]
 
 CHECKOUT = Path(__file__).parents[2]
 
 
 @dataclass(frozen=True, kw_only=True)
 class FinishedHome:
-    """What a notebook looks at.
+    """What a notebook reads of a home.
 
     Attributes:
         context: home and settings.
@@ -66,7 +66,7 @@ class FinishedHome:
 
     @property
     def quality(self) -> pl.DataFrame:
-        """What was measured of every market and day."""
+        """The ``quality`` table: one row per market, day and measure."""
         return self.context.lake.scan(QUALITY.name).collect()
 
     @property
@@ -74,12 +74,12 @@ class FinishedHome:
         """First and last day of the test window, days since 1970."""
         return self.record.windows["test"]
 
-    def evidence(self, name: str) -> pl.DataFrame:
-        """A piece of the run's evidence; raises ``DataError`` where the run has none."""
-        found = read_diagnostic(self.context.home, self.record.name, name)
-        if found is None:
+    def diagnostic(self, name: str) -> pl.DataFrame:
+        """A diagnostic of the run, such as ``ablation``; raises ``DataError`` where it has none."""
+        frame = read_diagnostic(self.context.home, self.record.name, name)
+        if frame is None:
             raise DataError(f"run {self.record.name} has no {name}; evaluate it: stayrank evaluate")
-        return found
+        return frame
 
     def model(self, name: str) -> Recommender:
         """A model of the run as it was saved."""
@@ -100,7 +100,7 @@ class FinishedHome:
 
 
 def open_home(folder: Path | str | None = None) -> FinishedHome:
-    """Open a home: the folder given, else ``STAYRANK_HOME``, else the default one.
+    """Open the home at ``folder``, else at ``STAYRANK_HOME``, else the default one.
 
     Raises ``DataError`` when it holds no finished run, saying how to make one.
     """
@@ -112,6 +112,6 @@ def open_home(folder: Path | str | None = None) -> FinishedHome:
     return FinishedHome(context=context, record=record, scorecard=read_scorecard(context.home))
 
 
-def shown(frame: pl.DataFrame, digits: int = 3) -> pd.DataFrame:
-    """The frame as pandas prints it, numbers rounded."""
+def rounded(frame: pl.DataFrame, digits: int = 3) -> pd.DataFrame:
+    """The frame as pandas, which notebooks print, its floats rounded."""
     return frame.with_columns(cs.float().round(digits)).to_pandas()

@@ -16,7 +16,7 @@ __all__ = ["open_notebooks"]
 
 
 def open_notebooks(home: Home, console: Console, *, port: int, opens_browser: bool) -> NoReturn:
-    """Become JupyterLab on loopback; its own words name the link with its token.
+    """Replace this process by JupyterLab on loopback, which prints the link with its token.
 
     Raises ``DataError`` when the home has no finished run, or JupyterLab is not installed.
     """
@@ -46,5 +46,5 @@ def open_notebooks(home: Home, console: Console, *, port: int, opens_browser: bo
         "JUPYTER_PREFER_ENV_PATH": "1",
     }
     sys.stdout.flush()
-    # In this process's place: Ctrl-C and SIGTERM reach JupyterLab itself, and nobody is left.
+    # In this process's place: Ctrl-C and SIGTERM reach JupyterLab itself, and no child is left.
     os.execve(sys.executable, command, environment)  # noqa: S606  # our own interpreter

@@ -1,7 +1,7 @@
-"""What else the log and the models are good for: demand, prices, hosts, expected bookings.
+"""Tables for the marketplace's own people: demand, prices, hosts, expected bookings.
 
-Everything here describes what searches and bookings of the log say. None of it is causal:
-a price below comparable stays that sells better may do so for what the log does not show.
+All of it describes the searches and bookings of the log. None of it is causal: a stay that
+is cheaper than comparable ones and sells better may do so for a reason that the log lacks.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from itertools import pairwise
 
 import polars as pl
 
+from data.lake.store import Lake
 from data.schema.tables import BOOKED, CLICKED
 from data.schema.time import date_of
-from models.evaluation.label_maturity import label_maturity
-from pipelines.feature_table.arrow_conversion import arrow
+from pipelines.evaluation.log_maturity import maturity_of_log
 
 __all__ = [
     "expected_bookings",
@@ -24,7 +24,8 @@ __all__ = [
 ]
 
 AREA_DEGREES = 0.02
-# Searches of the market's own rate that an area's rate is drawn towards.
+# An area's click rate is drawn towards its market's, as if so many of the market's searches
+# were added to it.
 PRIOR_SEARCHES = 50.0
 FEWEST_COMPARABLE = 5
 CAPACITY_BANDS = (3, 5)
@@ -44,9 +45,9 @@ def unmet_demand(impressions: pl.LazyFrame) -> pl.DataFrame:
     counted = searches.group_by("market", "area_lat", "area_lng", "week").agg(
         searches=pl.len(), results=pl.col("results").mean(), clicked=pl.col("is_clicked").sum()
     )
-    own = pl.col("clicked").sum().over("market") / pl.col("searches").sum().over("market")
+    rate = pl.col("clicked").sum().over("market") / pl.col("searches").sum().over("market")
     return (
-        counted.with_columns(market_rate=own)
+        counted.with_columns(market_rate=rate)
         .with_columns(
             click_rate=(pl.col("clicked") + PRIOR_SEARCHES * pl.col("market_rate"))
             / (pl.col("searches") + PRIOR_SEARCHES)
@@ -82,12 +83,15 @@ def price_guidance(listings: pl.DataFrame) -> pl.DataFrame:
         comparable_click_rate=pl.col("clicks").sum().over(group)
         / pl.col("impressions").sum().over(group),
     )
-    kept = ("id_listing", *group, "nightly_price", "low_quartile", "median_price")
     return (
         compared.filter(pl.col("comparable") >= FEWEST_COMPARABLE)
         .with_columns(price_ratio=price / pl.col("median_price"))
         .select(
-            *kept,
+            "id_listing",
+            *group,
+            "nightly_price",
+            "low_quartile",
+            "median_price",
             "high_quartile",
             "comparable",
             "price_ratio",
@@ -100,7 +104,7 @@ def price_guidance(listings: pl.DataFrame) -> pl.DataFrame:
 
 
 def price_bands(guidance: pl.DataFrame) -> pl.DataFrame:
-    """Listings and their click rate by how their price stands to the comparable median."""
+    """Number and click rate of listings, by the ratio of their price to the comparable median."""
     edges = (0.0, *PRICE_BANDS, float("inf"))
     frames = [
         guidance.filter(pl.col("price_ratio").is_between(low, high, closed="left")).select(
@@ -115,11 +119,11 @@ def price_bands(guidance: pl.DataFrame) -> pl.DataFrame:
 
 
 def hosts_to_recruit(impressions: pl.LazyFrame, listings: pl.DataFrame) -> pl.DataFrame:
-    """Where searches outnumber the listings that could take them, by area and party.
+    """Where searches outnumber the listings that could take them, by area and party size.
 
     One row per market, area and capacity band: ``searches`` of such parties, ``listings``
-    of such capacity in the area, ``searches_per_listing``, and ``wanted``: listings more
-    that would bring the ratio to the market's own for the band.
+    of such capacity in the area, ``searches_per_listing``, and ``wanted``: how many more
+    listings would bring the ratio to that of the whole market for the band (``usual``).
     """
     party = _searches(impressions).with_columns(capacity=_band("query_num_guests"))
     key = ["market", "area_lat", "area_lng", "capacity"]
@@ -146,25 +150,24 @@ def hosts_to_recruit(impressions: pl.LazyFrame, listings: pl.DataFrame) -> pl.Da
     )
 
 
-def expected_bookings(impressions: pl.LazyFrame) -> pl.DataFrame:
+def expected_bookings(lake: Lake) -> pl.DataFrame:
     """Bookings of each day's searches: seen so far, and expected in the end.
 
-    ``completeness`` is the share of the final bookings that the log already holds, as far
-    as its own delays can tell (:mod:`models.evaluation.label_maturity`), with its 95% interval.
+    One row per day. ``completeness`` is the share of the final bookings that the log holds
+    already (:mod:`models.evaluation.label_maturity`); ``expected`` is ``observed`` divided by
+    it, and ``expected_low`` and ``expected_high`` are its 95% interval.
     """
-    present = impressions.collect_schema().names()
-    wanted = [c for c in ("search_day", "contact_day", "book_day") if c in present]
-    found = label_maturity(arrow(impressions.select(wanted).collect(engine="streaming")))
     rows = [
         {
             "ds_search": date_of(day.search_day),
             "observed": day.observed,
             "completeness": day.completeness,
             "expected": day.expected,
+            # Divided by the high end of the completeness, the bookings are few.
             "expected_low": day.observed / day.high if day.high else None,
             "expected_high": day.observed / day.low if day.low else None,
         }
-        for day in found
+        for day in maturity_of_log(lake)
         if day.outcome == "book"
     ]
     return pl.DataFrame(rows)

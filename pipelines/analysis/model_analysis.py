@@ -1,4 +1,4 @@
-"""Features and models looked into: what a feature says alone, neighbours, new listings."""
+"""Analyses of features and models: power of single features, neighbours, new listings."""
 
 from __future__ import annotations
 
@@ -11,59 +11,55 @@ from models.ranking_order import group_codes, rank_within, tie_keys
 from models.two_tower.recommender import TwoTower
 from pipelines.feature_table.arrow_conversion import arrow
 
-__all__ = ["feature_power", "leak_shown", "neighbours_of", "ranks_by_newness"]
+__all__ = ["feature_power", "leak_demonstration", "neighbours_of", "ranks_by_newness"]
 
 
 def feature_power(rows: pl.DataFrame, features: FeatureSet) -> pl.DataFrame:
-    """How well each number alone places clicked rows within their search.
+    """How well each numeric feature alone places clicked rows within their search.
 
-    ``power`` is the mean share of a search's other rows that a clicked row lies above:
-    0.5 says nothing, 1 that the clicked row always has the highest value, 0 the lowest.
-    Rows without a value count half. ``rows`` hold whole searches.
+    ``power`` is the mean share of a search's other rows that a clicked row lies above: 1 if
+    the clicked row always has the highest value, 0 if the lowest, 0.5 if the feature says
+    nothing. A clicked row without a value counts half. ``rows`` hold whole searches.
     """
-    results = pl.len().over("id_search")
-    judged = rows.filter(
-        (results > 1) & ((pl.col("stage") >= int(CLICKED)).any().over("id_search"))
-    )
-    found = []
+    clicked_searches = rows.filter((pl.len().over("id_search") > 1) & _has_click())
+    table = []
     for feature in features:
         if feature.kind == "category":
             continue
         value = pl.col(feature.name).cast(pl.Float64)
-        place = (value.rank().over("id_search") - 1) / (pl.len().over("id_search") - 1)
-        hits = judged.select(
-            place.fill_null(0.5).alias("place"), (pl.col("stage") >= int(CLICKED)).alias("hit")
-        ).filter("hit")
-        power = hits["place"].mean()
-        found.append(
+        share_above = _share_above(value).fill_null(0.5)
+        clicked = clicked_searches.select(share_above=share_above, is_click=_is_click())
+        clicked = clicked.filter("is_click")
+        table.append(
             dict[str, object](feature=feature.name, group=feature.group, meaning=feature.meaning)
-            | {"power": power, "clicks": hits.height}
+            | {"power": clicked["share_above"].mean(), "clicks": clicked.height}
         )
     strength = (pl.col("power") - 0.5).abs()
-    return pl.DataFrame(found).sort(strength, descending=True)
+    return pl.DataFrame(table).sort(strength, descending=True)
 
 
-def leak_shown(rows: pl.DataFrame) -> pl.DataFrame:
-    """The same count twice: as of each search, and over the whole log, future included.
+def leak_demonstration(rows: pl.DataFrame) -> pl.DataFrame:
+    """The power of one count, as of each search and over the whole log, future included.
 
-    The second knows the very click it is asked to predict. Its ``power`` (see
+    The second counts the very click that it is asked to predict. Its ``power`` (see
     :func:`feature_power`) is what a leak looks like: too good.
     """
-    whole = rows.with_columns(
-        clicks_of_the_whole_log=(pl.col("stage") >= int(CLICKED)).sum().over("market", "id_listing")
+    counted = rows.with_columns(
+        clicks_of_the_whole_log=_is_click().sum().over("market", "id_listing")
     )
     names = {
         "listing_past_clicks": "as of the search",
         "clicks_of_the_whole_log": "over the whole log: a leak",
     }
-    judged = whole.filter((pl.col("stage") >= int(CLICKED)).any().over("id_search"))
-    found = []
+    clicked_searches = counted.filter(_has_click())
+    table = []
     for name, words in names.items():
-        place = (pl.col(name).rank().over("id_search") - 1) / (pl.len().over("id_search") - 1)
-        hits = judged.with_columns(place=place).filter(pl.col("stage") >= int(CLICKED))
-        power = hits["place"].fill_nan(None).mean()
-        found.append({"count of clicks": words, "power": power, "clicks": hits.height})
-    return pl.DataFrame(found)
+        share_above = _share_above(pl.col(name))
+        clicked = clicked_searches.with_columns(share_above=share_above).filter(_is_click())
+        # A search of one result has no other row: 0 / 0.
+        power = clicked["share_above"].fill_nan(None).mean()
+        table.append({"count of clicks": words, "power": power, "clicks": clicked.height})
+    return pl.DataFrame(table)
 
 
 def neighbours_of(
@@ -80,15 +76,15 @@ def neighbours_of(
     vector_LD = tower.encode_listings(arrow(listings))[:, : tower.config.dimension]
     unit_LD = vector_LD / np.linalg.norm(vector_LD, axis=1, keepdims=True)
     cosine_L = unit_LD @ unit_LD[ids.index(id_listing)]
-    told = listings.with_columns(cosine=pl.Series(cosine_L.astype(np.float64)))
-    return told.sort("cosine", "id_listing", descending=[True, False]).head(k + 1)
+    table = listings.with_columns(cosine=pl.Series(cosine_L.astype(np.float64)))
+    return table.sort("cosine", "id_listing", descending=[True, False]).head(k + 1)
 
 
 def ranks_by_newness(rows: pl.DataFrame, scores: pl.Series) -> pl.DataFrame:
-    """Where new and known listings stand under these scores, per market.
+    """Where new and known listings are ranked by these scores, per market.
 
-    ``mean_place`` is 0 at the top of a search and 1 at its end; ``top_share`` the share of
-    such listings among the first 10.
+    ``mean_place`` is 0 at the top of a search and 1 at its end; ``top_share`` is the share of
+    these rows that is among the first 10 of their search.
     """
     table = arrow(rows.select("id_search", "id_listing"))
     rank = rank_within(group_codes(table["id_search"]), scores.to_numpy(), tie_keys(table))
@@ -102,7 +98,21 @@ def ranks_by_newness(rows: pl.DataFrame, scores: pl.Series) -> pl.DataFrame:
             rows=pl.len(),
             mean_place=pl.col("place").mean(),
             top_share=(pl.col("rank") <= 10).mean(),
-            click_rate=(pl.col("stage") >= int(CLICKED)).mean(),
+            click_rate=_is_click().mean(),
         )
         .sort("market", "listing_is_new")
     )
+
+
+def _is_click() -> pl.Expr:
+    return pl.col("stage") >= int(CLICKED)
+
+
+def _has_click() -> pl.Expr:
+    """Whether the row's search has a click."""
+    return _is_click().any().over("id_search")
+
+
+def _share_above(value: pl.Expr) -> pl.Expr:
+    """The share of the other rows of the search that have a lower value; ties count half."""
+    return (value.rank().over("id_search") - 1) / (pl.len().over("id_search") - 1)

@@ -1,4 +1,4 @@
-"""The log itself: what happened per day, for which dates, and where the listings are."""
+"""Tables of the log itself: funnel per day, check-in dates, lead times, listings."""
 
 from __future__ import annotations
 
@@ -60,10 +60,11 @@ def lead_times(impressions: pl.LazyFrame) -> pl.DataFrame:
     """Searches and the share that led to a booking, by market and days to check-in."""
     lead = pl.col("checkin_day") - pl.col("search_day")
     starts = (0, *LEAD_DAYS)
-    named = pl.lit(f"{starts[-1]}+ days")
+    # From the last band to the first, so that the narrowest condition is asked first.
+    band = pl.lit(f"{starts[-1]}+ days")
     for start, end in reversed(list(pairwise(starts))):
-        named = pl.when(lead < end).then(pl.lit(f"{start}-{end - 1} days")).otherwise(named)
-    band = pl.when(lead.is_null()).then(pl.lit("dateless")).otherwise(named)
+        band = pl.when(lead < end).then(pl.lit(f"{start}-{end - 1} days")).otherwise(band)
+    band = pl.when(lead.is_null()).then(pl.lit("dateless")).otherwise(band)
     searches = impressions.group_by("market", "id_search").agg(
         pl.col("stage").max(), band.first().alias("lead_time")
     )
@@ -82,13 +83,14 @@ def lead_times(impressions: pl.LazyFrame) -> pl.DataFrame:
 def latest_listings(impressions: pl.LazyFrame) -> pl.DataFrame:
     """One row per market and listing: its latest attributes, and its median nightly price."""
     names = impressions.collect_schema().names()
-    kept = [c for c in names if c.startswith("listing_") and c != "listing_total_price"]
+    attributes = [c for c in names if c.startswith("listing_") and c != "listing_total_price"]
     return (
         _nightly(impressions)
+        # group_by keeps the order of rows within a group: ``last`` is the latest.
         .sort("search_s", "id_search")
         .group_by("market", "id_listing")
         .agg(
-            pl.col(kept).last(),
+            pl.col(attributes).last(),
             nightly_price=pl.col("nightly_price").median(),
             impressions=pl.len(),
             clicks=(pl.col("stage") >= int(CLICKED)).sum(),

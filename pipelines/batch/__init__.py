@@ -1,5 +1,5 @@
-"""The scheduled batches as plain functions: stages that can be cut off and gone on with.
+"""The scheduled batches as plain functions: a killed batch is continued by its next start.
 
 ``journal`` remembers which stages of a batch are done; ``daily``, ``weekly`` and
-``backfill`` list the stages; ``session`` holds the locks and tells people how it went.
+``backfill`` list the stages; ``run_batch`` holds the locks, runs the stages and sends alerts.
 """

@@ -1,4 +1,4 @@
-"""Notices to the people on duty: one JSON message to a webhook, never in a batch's way."""
+"""Alerts to the people on duty: one JSON message to a webhook, which never fails a batch."""
 
 from __future__ import annotations
 
@@ -10,18 +10,19 @@ from typing import Any
 
 from pipelines.config.settings import Settings, SettingsError
 
-__all__ = ["send_notice"]
+__all__ = ["send_alert"]
 
 TRIES = 3
 SECONDS_TO_ANSWER = 10.0
 SECONDS_BETWEEN = 1.0
 
 
-def send_notice(settings: Settings, text: str, **facts: Any) -> str:
-    """Post ``text`` and the facts to the webhook of the settings; says how it went.
+def send_alert(settings: Settings, text: str, **facts: Any) -> str:
+    """Post ``text`` and the facts to the webhook of the settings; returns how it went.
 
     The body is a JSON object whose ``text`` chat programs show as it is. A webhook that
-    cannot be reached never fails the batch; its address, a secret, is never repeated.
+    cannot be reached is tried ``TRIES`` times, and raises nothing. Its address is a secret,
+    so the returned words do not hold it.
     """
     address = settings.webhook.get_secret_value()
     if not address:

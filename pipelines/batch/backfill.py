@@ -1,7 +1,7 @@
-"""Backfill: recommendations of past days made again, oldest first; nothing is published.
+"""Backfill: make the recommendations of past days again, oldest first; publish nothing.
 
 The features of a past day know only what was known then. The models are today's champion,
-which learned from later days: good for filling a gap in the table, not for judging.
+which learned from later days: good for filling a gap in the table, not for evaluation.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a batch leaves for people: its figures as Markdown, and one run in MLflow."""
+"""A batch's results for people: its figures as Markdown, and one run in MLflow."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ def log_batch(batch: Batch) -> Mapping[str, Any]:
     Where MLflow is away the results wait in the outbox and are logged by a later batch.
     """
     tracking = batch.context.tracking
+    # First what earlier batches left: a call that waits makes all later ones wait behind it.
     tracking.deliver()
-    found = tracking.run_with_tag(BATCH_TAG, batch.name)
-    run_id = found or tracking.start_run(batch.name, tags={BATCH_TAG: batch.name})
+    existing = tracking.run_with_tag(BATCH_TAG, batch.name)
+    run_id = existing or tracking.start_run(batch.name, tags={BATCH_TAG: batch.name})
     with tracking.closing(run_id):
         _log(batch, tracking, run_id)
     left = tracking.deliver()
@@ -34,7 +35,7 @@ def log_batch(batch: Batch) -> Mapping[str, Any]:
 
 
 def as_markdown(batch: Batch) -> str:
-    """The batch's figures, a table, with what to worry about first."""
+    """Status and warnings of the batch, then the figures of its stages as a table."""
     journal = batch.journal()
     lines = [f"# {batch.name}", ""]
     if journal.get("reason"):
@@ -42,24 +43,24 @@ def as_markdown(batch: Batch) -> str:
     lines += [f"- {warning}" for warning in warnings_of(batch)]
     lines += ["", "| stage | what | value |", "|---|---|---|"]
     for stage, result in batch.results.items():
-        lines += [f"| {stage} | {name} | {value} |" for name, value in _plain(result)]
+        lines += [f"| {stage} | {name} | {value} |" for name, value in _cells(result)]
     return "\n".join(lines) + "\n"
 
 
 def warnings_of(batch: Batch) -> list[str]:
-    """What the stages warned of, in their order."""
-    found: list[str] = []
+    """The stages' ``warning`` and ``warnings``, in the order of the stages."""
+    warnings: list[str] = []
     for result in batch.results.values():
-        found += [result["warning"]] if result.get("warning") else []
-        found += result.get("warnings", ())
-    return found
+        warnings += [result["warning"]] if result.get("warning") else []
+        warnings += result.get("warnings", ())
+    return warnings
 
 
 def _log(batch: Batch, tracking: Tracking, run_id: str) -> None:
     figures = dict(_figures(batch))
     tracking.log_metrics(run_id, [(name, value, 0) for name, value in figures.items()])
-    words = {"day": batch.day.isoformat(), "kind": batch.kind, "batch": batch.id}
-    tracking.set_tags(run_id, {f"{BATCH_TAG}.{name}": value for name, value in words.items()})
+    tags = {"day": batch.day.isoformat(), "kind": batch.kind, "batch": batch.id}
+    tracking.set_tags(run_id, {f"{BATCH_TAG}.{name}": value for name, value in tags.items()})
     tracking.describe(run_id, as_markdown(batch))
     tracking.log_artifacts(run_id, batch.folder / "journal.json")
     page = batch.context.home.report_of(batch.day.isoformat()) / "index.html"
@@ -74,7 +75,7 @@ def _figures(batch: Batch) -> Iterator[tuple[str, float]]:
                 yield f"{stage}.{name}".replace(" ", "_"), float(value)
 
 
-def _plain(result: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _cells(result: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for name, value in result.items():
         text = ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else value
         if isinstance(text, list):

@@ -16,16 +16,16 @@ from data.schema.tables import QUALITY, RECOMMENDATIONS, SCORES
 from data.schema.time import day_number
 from models.recommender import Recommender
 from pipelines.batch.batch_log import as_markdown, log_batch
-from pipelines.batch.inbox import arrive
+from pipelines.batch.inbox import collect_arrivals
 from pipelines.batch.journal import Batch, BatchStage
 from pipelines.batch.table_maintenance import check_tables, maintain_tables
-from pipelines.config.home import write_whole
-from pipelines.evaluation.evaluate_run import evaluate
-from pipelines.feature_table.arrow_conversion import frame_of
+from pipelines.config.home import write_atomically
+from pipelines.evaluation.score_windows import score_rows
 from pipelines.feature_table.build_table import build_features_table
 from pipelines.feature_table.training_rows import load_rows
 from pipelines.monitoring.monitor import monitor
-from pipelines.promotion.select_champion import Choice, choose
+from pipelines.promotion.promote import evaluate_and_promote
+from pipelines.promotion.select_champion import ServingRun, select_serving_run
 from pipelines.recommendation.published_pointer import Published, read_published, write_published
 from pipelines.recommendation.recommend import recommend
 from pipelines.reporting.write_report import write_report
@@ -48,17 +48,17 @@ def prepare(batch: Batch) -> Mapping[str, Any]:
 
 
 def choose_models(batch: Batch) -> Mapping[str, Any]:
-    """The champion's run; the first is trained and judged here where there is none."""
+    """The champion's run; the first is trained and evaluated here where there is none."""
     context = batch.context
-    chosen = choose(context)
+    chosen = select_serving_run(context)
     if chosen is None:
         context.console.say("no trained models yet: training the first")
-        chosen = Choice(run=train(context), standing="latest")
+        chosen = ServingRun(run=train(context), standing="latest")
     if not (context.home.runs / chosen.run / DECISION).exists():
-        # Trained by a start that was cut off before it had judged, or never judged at all.
+        # Trained by a start that was cut off before the gate had decided, or not evaluated yet.
         context.tracking.end_abandoned()
-        evaluate(context, chosen.run)
-        chosen = choose(context) or chosen
+        evaluate_and_promote(context, chosen.run)
+        chosen = select_serving_run(context) or chosen
     for warning in chosen.warnings:
         context.console.say(f"warning: {warning}")
     return asdict(chosen)
@@ -128,7 +128,7 @@ def report_day(batch: Batch) -> Mapping[str, Any]:
     context = batch.context
     folder = context.home.report_of(batch.day.isoformat())
     page = write_report(context, batch.results["models"]["run"])
-    write_whole(folder / "batch.md", as_markdown(batch))
+    write_atomically(folder / "batch.md", as_markdown(batch))
     shutil.copyfile(page, folder / ".index.html")
     (folder / ".index.html").replace(folder / "index.html")
     return {"report": str(folder / "index.html")}
@@ -136,7 +136,7 @@ def report_day(batch: Batch) -> Mapping[str, Any]:
 
 DAILY: tuple[BatchStage, ...] = (
     BatchStage(name="check tables", work=check_tables),
-    BatchStage(name="arrive", work=arrive),
+    BatchStage(name="arrive", work=collect_arrivals),
     BatchStage(name="features", work=prepare),
     BatchStage(name="models", work=choose_models),
     BatchStage(name="score", work=score),
@@ -152,21 +152,14 @@ DAILY: tuple[BatchStage, ...] = (
 
 def _write_scores(context: RunContext, models: Mapping[str, Recommender], rows: pa.Table) -> None:
     """One commit: the day's own scores anew, those of the windows as they were."""
-    own = frame_of(rows.select(["id_search", "id_listing", "market", "ds_search"]))
-    found = [
-        own.with_columns(
-            pl.lit(SPLIT).alias("split"),
-            pl.lit(name).alias("model"),
-            pl.Series("score", model.score(rows), dtype=pl.Float64),
-        )
-        for name, model in models.items()
-    ]
+    scored = [score_rows(rows, SPLIT, name, model.score(rows)) for name, model in models.items()]
     if context.lake.exists(SCORES.name):
-        held = context.lake.scan(SCORES.name).filter(
-            (pl.col("ds_search") == own["ds_search"][0]) & (pl.col("split") != SPLIT)
+        day = scored[0]["ds_search"][0]
+        of_windows = context.lake.scan(SCORES.name).filter(
+            (pl.col("ds_search") == day) & (pl.col("split") != SPLIT)
         )
-        found.append(held.select(found[0].columns).collect())
-    context.lake.replace_partitions(SCORES.name, pl.concat(found))
+        scored.append(of_windows.select(scored[0].columns).collect())
+    context.lake.replace_partitions(SCORES.name, pl.concat(scored))
 
 
 def _whole_rows(context: RunContext, day: date, version: int) -> pl.DataFrame:

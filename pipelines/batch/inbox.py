@@ -1,9 +1,22 @@
-"""What arrived in the inbox: taken into the lake file by file, and judged as a day.
+"""The inbox: ingest the files in it one by one, then classify the day's log as a whole.
 
-A taken file moves to ``taken/`` in the inbox (it is deleted instead where guests are
-pseudonymised, since it holds their ids), a refused one to ``refused/`` with the reason
-beside it. A file whose name begins with a dot or ends in ``.part`` or ``.tmp`` is still
-being delivered.
+Before the batch of 20 January, whose newest log is of the 19th, and after it::
+
+    inbox/2026-01-19.parquet       inbox/taken/2026-01-19.parquet
+    inbox/broken.csv               inbox/refused/broken.csv
+                                   inbox/refused/broken.csv.reason.txt
+    inbox/2026-01-20.csv.part      inbox/2026-01-20.csv.part     still being delivered
+
+Where guests are pseudonymised a file that was ingested is deleted, since it holds their ids.
+A file is being delivered while its name begins with a dot or ends in ``.part`` or ``.tmp``.
+
+The day is then one of these, the first that fits::
+
+    sound, small   the 19th has rows in the lake: enough, or under ``batch.small_share`` of the
+                   median of the days before
+    rejected       it has none, and a file was refused
+    empty          it has none, and a file had no row
+    missing        it has none, and no file came
 """
 
 from __future__ import annotations
@@ -22,11 +35,11 @@ from data.errors import DataError, LogError
 from data.schema.tables import IMPRESSIONS
 from data.schema.time import day_number
 from pipelines.batch.journal import Batch
-from pipelines.config.home import write_json, write_whole
+from pipelines.config.home import write_atomically, write_json
 from pipelines.config.settings import BatchSettings, Behaviour
-from pipelines.ingestion.ingest_logs import take_logs
+from pipelines.ingestion.ingest_logs import ingest_with_report
 
-__all__ = ["Arrival", "arrive", "judge"]
+__all__ = ["Arrival", "collect_arrivals"]
 
 Condition = Literal["sound", "missing", "empty", "small", "rejected"]
 BEING_DELIVERED = (".part", ".tmp")
@@ -34,14 +47,14 @@ BEING_DELIVERED = (".part", ".tmp")
 
 @dataclass(frozen=True, kw_only=True)
 class Arrival:
-    """What the day's log came to.
+    """The day's log as it is in the lake, and the files that this batch found.
 
     Attributes:
         rows: impressions of the newest day expected, the day before the batch's.
         usual: median of the days before it; ``None`` when the lake has none.
-        empty: files of this batch without a row.
-        refused: file → why it was refused, of this batch.
-        taken: file → rows in, accepted and quarantined, of this batch.
+        empty: files without a row.
+        refused: file → why it was refused.
+        taken: file → rows in, accepted and quarantined.
     """
 
     rows: int
@@ -51,7 +64,7 @@ class Arrival:
     taken: dict[str, dict[str, int]]
 
     def condition(self, small_share: float) -> Condition:
-        """The one word for it."""
+        """The day's condition, as the table in this file's docstring says."""
         if self.rows:
             is_small = self.usual is not None and self.rows < small_share * self.usual
             return "small" if is_small else "sound"
@@ -60,36 +73,37 @@ class Arrival:
         return "empty" if self.empty else "missing"
 
     def in_words(self, day: str) -> str:
-        """A sentence on the day, for the log, the page and the notice."""
+        """A sentence on the day, for the log, the page and the alert."""
         usual = "" if self.usual is None else f" (usually {self.usual:,.0f})"
-        told = [f"the log of {day} has {self.rows:,} impressions{usual}"]
-        told += [f"{name} has no row" for name in self.empty]
-        told += [f"refused {why}" for why in self.refused.values()]
-        return "; ".join(told)
+        parts = [f"the log of {day} has {self.rows:,} impressions{usual}"]
+        parts += [f"{name} has no row" for name in self.empty]
+        parts += [f"refused {reason}" for reason in self.refused.values()]
+        return "; ".join(parts)
 
 
-def arrive(batch: Batch) -> Mapping[str, Any]:
-    """Take in what lies in the inbox, and decide whether the day can go on.
+def collect_arrivals(batch: Batch) -> Mapping[str, Any]:
+    """Ingest the files of the inbox, and decide whether the batch can go on.
 
-    Raises ``DataError`` when the settings say that such a day fails.
+    Raises ``DataError`` when the settings say that a day in this condition fails.
     """
-    _take_all(batch)
+    _ingest_inbox(batch)
     arrival = _arrival(batch)
     condition = arrival.condition(batch.context.settings.batch.small_share)
     log_day = (batch.day - timedelta(days=1)).isoformat()
-    told = f"{condition}: {arrival.in_words(log_day)}"
-    behaviour = judge(condition, batch.context.settings.batch)
-    batch.context.console.say(told)
+    summary = f"{condition}: {arrival.in_words(log_day)}"
+    behaviour = _configured_behaviour(condition, batch.context.settings.batch)
+    batch.context.console.say(summary)
     if behaviour == "fail":
-        raise DataError(f"{batch.name} stops. {told}. {_advice(batch, condition)}")
+        raise DataError(f"{batch.name} stops. {summary}. {_what_to_do(batch, condition)}")
     if behaviour == "hold":
-        batch.note(status="held", reason=told)
-    warning = told if behaviour == "warn" or (arrival.refused and behaviour is None) else ""
+        batch.update_journal(status="held", reason=summary)
+    # A sound day with a refused file goes on too, but somebody should look at the file.
+    warning = summary if behaviour == "warn" or (arrival.refused and behaviour is None) else ""
     return {"condition": condition, "warning": warning, **asdict(arrival)}
 
 
-def judge(condition: Condition, settings: BatchSettings) -> Behaviour | None:
-    """What the settings say about a day in this condition; ``None`` for a sound one."""
+def _configured_behaviour(condition: Condition, settings: BatchSettings) -> Behaviour | None:
+    """What the settings say to do on a day in this condition; ``None`` for a sound one."""
     behaviours: dict[str, Behaviour] = {
         "missing": settings.when_missing,
         "empty": settings.when_empty,
@@ -99,7 +113,7 @@ def judge(condition: Condition, settings: BatchSettings) -> Behaviour | None:
     return behaviours.get(condition)
 
 
-def _advice(batch: Batch, condition: Condition) -> str:
+def _what_to_do(batch: Batch, condition: Condition) -> str:
     inbox = batch.context.home.inside(batch.context.settings.batch.inbox)
     setting = f"batch.when_{condition}"
     return (
@@ -108,27 +122,32 @@ def _advice(batch: Batch, condition: Condition) -> str:
     )
 
 
-def _take_all(batch: Batch) -> None:
+def _ingest_inbox(batch: Batch) -> None:
     inbox = batch.context.home.prepare().inside(batch.context.settings.batch.inbox)
     inbox.mkdir(parents=True, exist_ok=True)
     for path in sorted(inbox.iterdir()):
         if path.is_file() and not path.name.startswith(".") and path.suffix not in BEING_DELIVERED:
-            _take(batch, path)
+            _ingest_file(batch, path)
 
 
-def _take(batch: Batch, path: Path) -> None:
-    """Take one file in; what became of it is on disk before the file moves."""
+def _ingest_file(batch: Batch, path: Path) -> None:
+    """Ingest one file; what became of it is on disk before the file moves.
+
+    Killed before the move, the next start finds the file in the inbox again. The lake knows it
+    by its checksum and takes no row twice; its counts are in ``arrivals.json`` already.
+    """
     before = path.stat()
     try:
-        report = take_logs(batch.context, [path], batch.context.settings.batch.source)
+        report = ingest_with_report(batch.context, [path], batch.context.settings.batch.source)
     except LogError as error:
+        # Delivered without the ``.part`` of docs/operations.md: half a file is not a broken log.
         after = path.stat()
         if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
             batch.context.console.say(f"{path.name}: still being written; left for the next run")
             return
-        _remember(batch, path.name, {"refused": str(error)})
+        _record_file(batch, path.name, {"refused": str(error)})
         refused = path.parent / "refused"
-        write_whole(refused / f"{path.name}.reason.txt", f"{error}\n")
+        write_atomically(refused / f"{path.name}.reason.txt", f"{error}\n")
         path.replace(refused / path.name)
         return
     counts = {
@@ -137,7 +156,7 @@ def _take(batch: Batch, path: Path) -> None:
         "rows_quarantined": report.rows_in - report.rows_accepted,
     }
     is_again = report.files[0].status == "already ingested"
-    _remember(batch, path.name, {"again": is_again, **counts})
+    _record_file(batch, path.name, {"again": is_again, **counts})
     if batch.context.settings.pseudonym_key.get_secret_value():
         path.unlink()
     else:
@@ -145,8 +164,12 @@ def _take(batch: Batch, path: Path) -> None:
         path.replace(path.parent / "taken" / path.name)
 
 
-def _remember(batch: Batch, name: str, facts: dict[str, Any]) -> None:
-    """Keep what is known of a file; a restart that finds it ingested keeps its counts."""
+def _record_file(batch: Batch, name: str, facts: dict[str, Any]) -> None:
+    """Write a file's facts to ``arrivals.json``.
+
+    A restart finds a file that it ingested before it was killed as "already ingested", with no
+    new rows: the counts of the first time stay.
+    """
     path = batch.folder / "arrivals.json"
     known = json.loads(path.read_text()) if path.exists() else {}
     if not (facts.get("again") and name in known):
@@ -171,7 +194,7 @@ def _arrival(batch: Batch) -> Arrival:
 
 
 def _sizes(batch: Batch) -> tuple[int, float | None]:
-    """Rows of the newest day expected, and the median of the days before it."""
+    """Rows of the newest day expected, and the median of the days before it (``usual_days``)."""
     lake, settings = batch.context.lake, batch.context.settings.batch
     if not lake.exists(IMPRESSIONS.name):
         return 0, None

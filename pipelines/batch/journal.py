@@ -1,8 +1,19 @@
 """One batch and its journal: which stages are done, and what each handed on.
 
-A journal is one JSON file, replaced whole after every stage. A batch that was killed is
-gone on with by the next start of the same day: stages that are done are not done again.
-Stages hand on names, versions and counts, never rows.
+The journal of a day is one JSON file, replaced in one step after every stage::
+
+    batches/daily/2026-01-20/journal.json
+    {"id": "3f9ac1", "status": "started", "changed_at": "2026-01-20T06:00:41+00:00",
+     "log": ".../logs/daily-2026-01-20-3f9ac1.log",
+     "stages": {"arrive":   {"condition": "sound", "rows": 41200},
+                "features": {"features": 7}}}
+
+Killed here, the batch has no journal entry for the stage that it was in. The next start of
+the same day, with an id of its own, reads ``arrive`` and ``features`` from the file, and does
+the third stage from its beginning. So a stage may be done twice, the first time in part, and
+each is written to bear it: a table changes in one commit, a file in one rename. What a later
+stage needs it takes from ``Batch.results``, not from memory: stages hand on names, versions
+and counts, never rows.
 """
 
 from __future__ import annotations
@@ -19,10 +30,10 @@ from pipelines.config.console import Console
 from pipelines.config.home import write_json
 from pipelines.run_context import RunContext
 
-__all__ = ["Batch", "BatchStage", "Kind", "perform"]
+__all__ = ["Batch", "BatchKind", "BatchStage", "run_stage"]
 
-Kind = Literal["daily", "weekly", "backfill"]
-Result = dict[str, Any]
+BatchKind = Literal["daily", "weekly", "backfill"]
+StageResult = dict[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,11 +44,11 @@ class Batch:
         context: home, settings, and where to write.
         kind: which batch.
         day: the local day it is for; the newest log it expects is of the day before.
-        id: of this start; in the log file's name, the journal and the notices.
+        id: of this start; in the log file's name, the journal and the alerts.
     """
 
     context: RunContext
-    kind: Kind
+    kind: BatchKind
     day: date
     id: str
 
@@ -51,13 +62,16 @@ class Batch:
         return self.context.home.batches / self.kind / self.day.isoformat()
 
     @property
-    def results(self) -> dict[str, Result]:
+    def results(self) -> dict[str, StageResult]:
         """Stage → what it handed on, of the stages that are done."""
         return dict(self.journal().get("stages", {}))
 
     @property
     def is_held(self) -> bool:
-        """Whether this start decided to leave the last recommendations in force."""
+        """Whether this start decided to leave the last recommendations in force.
+
+        Only this start: what an earlier one decided is decided anew, the log may have come.
+        """
         journal = self.journal()
         return journal.get("status") == "held" and journal.get("id") == self.id
 
@@ -66,7 +80,7 @@ class Batch:
         return self.journal().get("status") == "done"
 
     def journal(self) -> dict[str, Any]:
-        """The journal as it stands; empty before the first stage.
+        """The journal's content; empty before the first stage.
 
         Raises ``DataError`` naming the file when it is damaged.
         """
@@ -81,29 +95,29 @@ class Batch:
                 "beginning"
             ) from error
 
-    def note(self, **facts: Any) -> None:
-        """Write facts of this start into the journal: status, reason, id."""
+    def update_journal(self, **facts: Any) -> None:
+        """Write facts of this start into the journal, such as its status and reason."""
         now = datetime.now(UTC).isoformat(timespec="seconds")
         write_json(
             self.folder / "journal.json",
             {**self.journal(), "id": self.id, "changed_at": now, **facts},
         )
 
-    def record(self, stage: str, result: Result) -> None:
+    def record(self, stage: str, result: StageResult) -> None:
         """Write that a stage is done, and what it hands on."""
-        self.note(stages={**self.results, stage: result})
+        self.update_journal(stages={**self.results, stage: result})
 
     def forget_stages(self) -> None:
-        """Start from the beginning: the person asked for the day again.
+        """Empty the journal: the person asked for the day to be done again.
 
-        Whatever else an earlier start noted goes too, or its training would be taken for
-        one that this start had begun.
+        All of it, not ``stages`` alone: ``is_training`` of an earlier start would make the
+        weekly batch take that start's models for its own.
         """
         write_json(self.folder / "journal.json", {})
-        self.note(stages={}, status="started")
+        self.update_journal(stages={}, status="started")
 
     def writing_to(self, console: Console) -> Batch:
-        """The same batch, saying what it does on another console."""
+        """The same batch, printing to another console."""
         return replace(self, context=replace(self.context, console=console))
 
 
@@ -122,15 +136,16 @@ class BatchStage:
     retries: int = 0
 
 
-def perform(batch: Batch, stage: BatchStage) -> Result:
-    """Do a stage unless it is done, or the batch holds; returns what it hands on."""
-    done = batch.results
-    if stage.name in done:
+def run_stage(batch: Batch, stage: BatchStage) -> StageResult:
+    """Do a stage unless it is done, or the batch is held; returns what it hands on."""
+    results = batch.results
+    if stage.name in results:
         batch.context.console.say(f"{stage.name}: done by an earlier start")
-        return done[stage.name]
+        return results[stage.name]
     if batch.is_held:
         return {}
     result = dict(stage.work(batch))
+    # The stage that holds the batch is not recorded: when the log comes it has to run again.
     if not batch.is_held:
         batch.record(stage.name, result)
     return result

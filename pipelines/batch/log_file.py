@@ -1,4 +1,4 @@
-"""The log of one batch: every line it says, with time and run id, in one file under the home."""
+"""The log file of one batch: every line it prints, with the time and the id of its start."""
 
 from __future__ import annotations
 
@@ -20,24 +20,25 @@ __all__ = ["logged_console", "secrets_of"]
 HIDDEN = "[hidden]"
 
 
-class _Lines(io.StringIO):
-    """Passes text on, and whole lines to a log, without what must stay secret."""
+class _LoggedStream(io.StringIO):
+    """Writes each complete line to a stream and to a log, secrets replaced by ``[hidden]``."""
 
     def __init__(
-        self, stream: TextIO, log: TextIO, run_id: str, secrets: Sequence[str], told: _Told
+        self, stream: TextIO, log: TextIO, run_id: str, secrets: Sequence[str], on_line: _OnLine
     ) -> None:
         super().__init__()
         self._stream, self._log, self._run_id = stream, log, run_id
-        self._secrets, self._told, self._rest = secrets, told, ""
+        self._secrets, self._on_line, self._rest = secrets, on_line, ""
 
     def write(self, text: str) -> int:
-        whole = self._rest + text
-        *lines, self._rest = whole.split("\n")
+        # Rich writes a line in pieces. A secret may lie across two of them, so nothing is
+        # passed on before its line has ended.
+        *lines, self._rest = (self._rest + text).split("\n")
         for line in lines:
-            self._say(line)
+            self._write_line(line)
         return len(text)
 
-    def _say(self, line: str) -> None:
+    def _write_line(self, line: str) -> None:
         for secret in self._secrets:
             line = line.replace(secret, HIDDEN)
         self._stream.write(line + "\n")
@@ -46,21 +47,22 @@ class _Lines(io.StringIO):
         self._log.write(f"{at} {self._run_id} {line}\n")
         self._log.flush()
         if line.strip():
-            self._told(line)
+            self._on_line(line)
 
 
-_Told = Callable[[str], None]
+_OnLine = Callable[[str], None]
 
 
 @contextmanager
 def logged_console(
-    path: Path, run_id: str, secrets: Sequence[str], told: _Told = lambda _: None
+    path: Path, run_id: str, secrets: Sequence[str], on_line: _OnLine = lambda _: None
 ) -> Iterator[Console]:
-    """A console that also appends each line to ``path``, and tells it to ``told``."""
+    """A console that also appends each line to ``path``, and calls ``on_line`` with it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a", encoding="utf-8") as log:
         streams = [
-            _Lines(stream, log, run_id, secrets, told) for stream in (sys.stdout, sys.stderr)
+            _LoggedStream(stream, log, run_id, secrets, on_line)
+            for stream in (sys.stdout, sys.stderr)
         ]
         out, err = (
             RichConsole(file=stream, highlight=False, soft_wrap=True, width=WIDTH_OF_A_LOG)
@@ -71,5 +73,5 @@ def logged_console(
 
 def secrets_of(settings: Settings) -> tuple[str, ...]:
     """The values that no log, page or message may show."""
-    kept = (settings.pseudonym_key, settings.webhook)
-    return tuple(value for s in kept if (value := s.get_secret_value()))
+    secrets = (settings.pseudonym_key, settings.webhook)
+    return tuple(value for secret in secrets if (value := secret.get_secret_value()))

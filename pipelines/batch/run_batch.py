@@ -1,4 +1,10 @@
-"""A batch from start to end: locks, log file, stages in order, and a notice when it matters."""
+"""Run a batch from start to end: locks, log file, stages in order, alerts.
+
+Two locks are held in this order: first the day's own, then the one of the home. A second start
+of the same day meets the first lock, and waits or is refused as ``batch.when_busy`` says; a
+batch of another day or kind meets only the second, and always waits its turn. The kernel frees
+both when the process ends, however it ends.
+"""
 
 from __future__ import annotations
 
@@ -11,17 +17,18 @@ from zoneinfo import ZoneInfo
 
 from data.errors import DataError
 from data.lake.lock import file_lock
-from pipelines.batch.alerts import send_notice
+from pipelines.batch.alerts import send_alert
 from pipelines.batch.batch_log import warnings_of
-from pipelines.batch.journal import Batch, BatchStage, Kind, perform
+from pipelines.batch.journal import Batch, BatchKind, BatchStage, run_stage
 from pipelines.batch.log_file import logged_console, secrets_of
 from pipelines.config.settings import Settings
 from pipelines.run_context import RunContext
 
 __all__ = ["new_id", "run_batch", "today", "unfinished_day"]
 
-Doing = Callable[[Batch, BatchStage], Mapping[str, Any]]
-LAST_OF_A_WEEK = 6
+StageRunner = Callable[[Batch, BatchStage], Mapping[str, Any]]
+# A batch that was cut off seven days ago is the one of the last week: this week has its own.
+LONGEST_UNFINISHED_DAYS = 6
 
 
 def today(settings: Settings) -> date:
@@ -29,12 +36,12 @@ def today(settings: Settings) -> date:
     return datetime.now(ZoneInfo(settings.batch.time_zone)).date()
 
 
-def unfinished_day(context: RunContext, kind: Kind, day: date) -> date:
-    """The day of a weekly batch that was cut off in the last days; else ``day`` itself."""
+def unfinished_day(context: RunContext, kind: BatchKind, day: date) -> date:
+    """The day of the newest batch of this kind, if it was cut off this week; else ``day``."""
     folder = context.home.batches / kind
     for path in sorted(folder.glob("*"), reverse=True) if folder.is_dir() else ():
         earlier = Batch(context=context, kind=kind, day=date.fromisoformat(path.name), id="")
-        if 0 <= (day - earlier.day).days <= LAST_OF_A_WEEK:
+        if 0 <= (day - earlier.day).days <= LONGEST_UNFINISHED_DAYS:
             if earlier.journal().get("status") in ("started", "failed"):
                 return earlier.day
             break
@@ -46,20 +53,24 @@ def run_batch(
     stages: Sequence[BatchStage],
     *,
     again: bool = False,
-    doing: Doing = perform,
-    told: Callable[[str], None] = lambda _: None,
+    stage_runner: StageRunner = run_stage,
+    on_line: Callable[[str], None] = lambda _: None,
 ) -> Batch:
     """Do the stages that are not done; returns the batch, done or held.
 
-    A second start of the same day waits for the first, or is refused, as the settings say;
-    then it finds the day done. ``again`` does a day that is done anew. ``doing`` performs
-    one stage (the flows make a task of it), ``told`` hears every line of the log.
-    Raises what stopped a stage, after the journal and a notice say so.
+    Raises what stopped a stage, after it was written to the journal and sent as an alert.
+
+    Args:
+        batch: which batch, of which day.
+        stages: in the order to run them.
+        again: do all stages, even if the day is done.
+        stage_runner: runs one stage; the flows make a Prefect task of it.
+        on_line: called with every line that the batch prints.
     """
     context = batch.context
     log = context.home.prepare().logs / f"{batch.kind}-{batch.day}-{batch.id}.log"
     with (
-        logged_console(log, batch.id, secrets_of(context.settings), told) as console,
+        logged_console(log, batch.id, secrets_of(context.settings), on_line) as console,
         _locked(batch),
     ):
         batch = batch.writing_to(console)
@@ -68,10 +79,10 @@ def run_batch(
             return batch
         if again:
             batch.forget_stages()
-        batch.note(status="started", reason="", log=str(log))
-        with _noticed(batch, str(log)):
+        batch.update_journal(status="started", reason="", log=str(log))
+        with _outcome_reported(batch, str(log)):
             for stage in stages:
-                doing(batch, stage)
+                stage_runner(batch, stage)
         return batch
 
 
@@ -82,7 +93,7 @@ def new_id() -> str:
 
 @contextmanager
 def _locked(batch: Batch) -> Iterator[None]:
-    """The right to do this day, then the right to run a batch in this home at all."""
+    """Hold the lock of this day, then the lock that lets one batch at a time use the home."""
     settings, root = batch.context.settings.batch, batch.context.home.root
     wait_s = settings.wait_s if settings.when_busy == "wait" else 0.0
     with (
@@ -93,33 +104,33 @@ def _locked(batch: Batch) -> Iterator[None]:
 
 
 @contextmanager
-def _noticed(batch: Batch, log: str) -> Iterator[None]:
-    """Write how the batch ended; tell people of a failure, a hold, a warning."""
+def _outcome_reported(batch: Batch, log: str) -> Iterator[None]:
+    """Write to the journal how the batch ended; send an alert of a failure, hold or warning."""
     try:
         yield
     except Exception as error:
-        reason = _plainly(error)
-        batch.note(status="failed", reason=reason)
-        _notify(batch, "failed", reason, log)
+        reason = _message_of(error)
+        batch.update_journal(status="failed", reason=reason)
+        _send_alert(batch, "failed", reason, log)
         raise
     if batch.is_held:
         reason = str(batch.journal().get("reason"))
         batch.context.console.say(f"{batch.name} holds: the last recommendations stay published")
-        _notify(batch, "held", reason, log)
+        _send_alert(batch, "held", reason, log)
         return
-    batch.note(status="done", reason="")
+    batch.update_journal(status="done", reason="")
     batch.context.console.say(f"{batch.name}: done")
     if warnings := warnings_of(batch):
-        _notify(batch, "done with warnings", "; ".join(warnings), log)
+        _send_alert(batch, "done with warnings", "; ".join(warnings), log)
 
 
-def _notify(batch: Batch, status: str, reason: str, log: str) -> None:
+def _send_alert(batch: Batch, status: str, reason: str, log: str) -> None:
     text = f"stayrank {batch.name} {status}: {reason}"
-    told = send_notice(
+    outcome = send_alert(
         batch.context.settings, text, batch=batch.name, status=status, run=batch.id, log=log
     )
-    batch.context.console.say(f"{status}: {reason} ({told})")
+    batch.context.console.say(f"{status}: {reason} ({outcome})")
 
 
-def _plainly(error: Exception) -> str:
+def _message_of(error: Exception) -> str:
     return str(error) if isinstance(error, DataError) else f"{type(error).__name__}: {error}"

@@ -1,4 +1,4 @@
-"""The tables before and after a batch: damage found, old versions dropped."""
+"""Check the tables for damage before a batch, and drop their old versions after it."""
 
 from __future__ import annotations
 
@@ -21,9 +21,10 @@ SOURCES = (IMPRESSIONS.name, QUARANTINE.name, INGESTS.name)
 
 
 def check_tables(batch: Batch) -> Mapping[str, Any]:
-    """Look for damaged files; a damaged ``features`` table is removed, to be built again.
+    """Compare every table's files with the checksums that the last batch remembered.
 
-    Raises ``DataError`` naming the file when one is damaged that cannot be made again.
+    A damaged ``features`` table is removed, so that the next stage builds it again. Raises
+    ``DataError`` naming the file where the table is one of ``SOURCES``.
     """
     context, warnings = batch.context, []
     for table in TABLES:
@@ -43,9 +44,9 @@ def check_tables(batch: Batch) -> Mapping[str, Any]:
 
 
 def maintain_tables(batch: Batch) -> Mapping[str, Any]:
-    """Drop versions older than the settings keep, and remember the checksums of new files.
+    """Drop versions older than ``batch.keep_days``, and remember the checksums of new files.
 
-    The version that is published stays, however old.
+    The version of ``recommendations`` that is published stays, however old.
     """
     context, dropped = batch.context, {}
     published = read_published(context.home)

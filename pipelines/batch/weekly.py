@@ -9,8 +9,8 @@ from pipelines.batch.batch_log import log_batch
 from pipelines.batch.daily import prepare, watch
 from pipelines.batch.journal import Batch, BatchStage
 from pipelines.batch.table_maintenance import check_tables, maintain_tables
-from pipelines.evaluation.evaluate_run import evaluate
-from pipelines.promotion.select_champion import choose
+from pipelines.promotion.promote import evaluate_and_promote
+from pipelines.promotion.select_champion import select_serving_run
 from pipelines.reporting.write_report import write_report
 from pipelines.training.train import train
 
@@ -36,15 +36,15 @@ def train_week(batch: Batch) -> Mapping[str, Any]:
         context.home.set_latest_run(newest)
         context.tracking.end_abandoned()
         return {"run": newest}
-    batch.note(is_training=True, newest_before_training=newest)
+    batch.update_journal(is_training=True, newest_before_training=newest)
     return {"run": train(context)}
 
 
-def judge(batch: Batch) -> Mapping[str, Any]:
+def evaluate_week(batch: Batch) -> Mapping[str, Any]:
     """Evaluate the run and let the gate decide; says who is champion now."""
     run = batch.results["train"]["run"]
-    evaluate(batch.context, run)
-    chosen = choose(batch.context)
+    evaluate_and_promote(batch.context, run)
+    chosen = select_serving_run(batch.context)
     champion = chosen.run if chosen is not None and chosen.standing == "champion" else None
     return {"run": run, "champion": champion, "is_promoted": champion == run}
 
@@ -68,7 +68,7 @@ WEEKLY: tuple[BatchStage, ...] = (
     BatchStage(name="features", work=prepare),
     BatchStage(name="tune", work=tune),
     BatchStage(name="train", work=train_week),
-    BatchStage(name="judge", work=judge),
+    BatchStage(name="judge", work=evaluate_week),
     BatchStage(name="monitor", work=watch),
     BatchStage(name="report", work=report_week),
     BatchStage(name="notebooks", work=notebooks),

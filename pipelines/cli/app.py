@@ -1,4 +1,4 @@
-"""The application, the options that several commands share, and what they turn into."""
+"""The application, the options that several commands share, and the context made of them."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from pipelines.run_context import RunContext
 
 __all__ = [
-    "CARE",
-    "GATE",
-    "LOOKING",
-    "SCHEDULED",
-    "STEPS",
-    "THE_JOB",
+    "CHAMPION_PANEL",
+    "MAIN_JOB_PANEL",
+    "PRIVACY_PANEL",
+    "RESULTS_PANEL",
+    "SCHEDULE_PANEL",
+    "STEPS_PANEL",
     "EncodingOption",
     "HomeOption",
     "LogArgument",
@@ -35,14 +35,14 @@ __all__ = [
     "origin_of",
 ]
 
-THE_JOB = "The main job"
-STEPS = "Its steps, one by one"
-LOOKING = "Look at what was made"
-GATE = "The champion"
-SCHEDULED = "Scheduled runs"
-CARE = "Guests' rights"
+MAIN_JOB_PANEL = "The main job"
+STEPS_PANEL = "Its steps, one by one"
+RESULTS_PANEL = "Look at what was made"
+CHAMPION_PANEL = "The champion"
+SCHEDULE_PANEL = "Scheduled runs"
+PRIVACY_PANEL = "Guests' rights"
 
-ORDER = (
+COMMAND_ORDER = (
     *("run", "simulate", "ingest", "features", "train", "tune", "evaluate", "recommend", "report"),
     *("dashboards", "notebooks", "published", "promote", "rollback"),
     *("schedule", "daily", "weekly", "backfill", "forget-user"),
@@ -50,11 +50,11 @@ ORDER = (
 
 
 class InOrderOfUse(TyperGroup):
-    """Lists the commands as a newcomer meets them, not as their files are imported."""
+    """Lists the commands in the order of :data:`COMMAND_ORDER`, not as their files are imported."""
 
     def list_commands(self, ctx: Any) -> list[str]:
-        """Names in the order of :data:`ORDER`."""
-        return sorted(super().list_commands(ctx), key=ORDER.index)
+        """The names of the commands, the first ones that a newcomer needs first."""
+        return sorted(super().list_commands(ctx), key=COMMAND_ORDER.index)
 
 
 app = typer.Typer(
@@ -106,10 +106,15 @@ LogArgument = Annotated[
 def context_of(
     home: Path | None, settings_file: Path | None, seed: int | None, origin: str = "simulated"
 ) -> RunContext:
+    from pipelines.monitoring.config import monitoring_config
+    from pipelines.promotion.gate_config import gate_config
     from pipelines.run_context import RunContext
 
     settings = load_settings(settings_file, seed=seed)
     _limit_threads(settings)
+    # What the gate and the monitoring would refuse only after minutes of work.
+    gate_config(settings)
+    monitoring_config(settings)
     return RunContext(home=home_for(home, origin), settings=settings, console=Console())
 
 
@@ -123,4 +128,5 @@ def _limit_threads(settings: Settings) -> None:
 
 
 def origin_of(source: str) -> str:
+    """The name of a source, also where it is given as a mapping file: ``my_log.toml``."""
     return Path(source).stem

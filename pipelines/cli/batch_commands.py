@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 
 from pipelines.cli.app import (
-    LOOKING,
-    SCHEDULED,
+    RESULTS_PANEL,
+    SCHEDULE_PANEL,
     HomeOption,
     SettingsOption,
     app,
@@ -30,7 +30,7 @@ DayOption = Annotated[
 ]
 
 
-@app.command(rich_help_panel=SCHEDULED)
+@app.command(rich_help_panel=SCHEDULE_PANEL)
 def daily(
     day: DayOption = None,
     again: AgainOption = False,
@@ -41,15 +41,15 @@ def daily(
 
     Example: stayrank daily --home data/home --day 2026-01-26
     """
-    chosen, root = _day(day), _prepared(home, settings)
-    from pipelines.config.disk_space import room_under
+    chosen_day, root = _optional_day(day), _prepare_home(home, settings)
+    from pipelines.config.disk_space import clear_disk_full_error
     from pipelines.flows.daily import daily as flow
 
-    with room_under(Home(root)):
-        flow(home=root, day=chosen, again=again, settings_file=settings)
+    with clear_disk_full_error(Home(root)):
+        flow(home=root, day=chosen_day, again=again, settings_file=settings)
 
 
-@app.command(rich_help_panel=SCHEDULED)
+@app.command(rich_help_panel=SCHEDULE_PANEL)
 def weekly(
     day: DayOption = None,
     again: AgainOption = False,
@@ -60,15 +60,15 @@ def weekly(
 
     Example: stayrank weekly --home data/home
     """
-    chosen, root = _day(day), _prepared(home, settings)
-    from pipelines.config.disk_space import room_under
+    chosen_day, root = _optional_day(day), _prepare_home(home, settings)
+    from pipelines.config.disk_space import clear_disk_full_error
     from pipelines.flows.weekly import weekly as flow
 
-    with room_under(Home(root)):
-        flow(home=root, day=chosen, again=again, settings_file=settings)
+    with clear_disk_full_error(Home(root)):
+        flow(home=root, day=chosen_day, again=again, settings_file=settings)
 
 
-@app.command(rich_help_panel=SCHEDULED)
+@app.command(rich_help_panel=SCHEDULE_PANEL)
 def backfill(
     first: Annotated[str, typer.Option("--from", help="First day, YYYY-MM-DD.")],
     last: Annotated[str, typer.Option("--to", help="Last day, YYYY-MM-DD.")],
@@ -79,15 +79,15 @@ def backfill(
 
     Example: stayrank backfill --from 2026-01-20 --to 2026-01-22
     """
-    days, root = (_parsed(first), _parsed(last)), _prepared(home, settings)
-    from pipelines.config.disk_space import room_under
+    days, root = (_parse_day(first), _parse_day(last)), _prepare_home(home, settings)
+    from pipelines.config.disk_space import clear_disk_full_error
     from pipelines.flows.backfill import backfill as flow
 
-    with room_under(Home(root)):
+    with clear_disk_full_error(Home(root)):
         flow(*days, home=root, settings_file=settings)
 
 
-@app.command(rich_help_panel=SCHEDULED)
+@app.command(rich_help_panel=SCHEDULE_PANEL)
 def schedule(
     home: HomeOption = None,
     settings: SettingsOption = None,
@@ -105,7 +105,7 @@ def schedule(
     serve_schedule(context_of(home, settings, None), settings, prefect_port)
 
 
-@app.command(rich_help_panel=LOOKING)
+@app.command(rich_help_panel=RESULTS_PANEL)
 def published(home: HomeOption = None) -> None:
     """Say which recommendations are in force, and since when.
 
@@ -113,18 +113,18 @@ def published(home: HomeOption = None) -> None:
     """
     from pipelines.recommendation.published_pointer import read_published
 
-    found = read_published(home_for(home, "simulated"))
+    pointer = read_published(home_for(home, "simulated"))
     say = Console().say
-    if found is None:
+    if pointer is None:
         say("nothing is published yet; stayrank daily publishes the first")
         return
-    say(f"day {found.ds}: {found.rows:,} recommendations, published {found.published_at}")
-    say(f"  version {found.version} of recommendations, ranker {found.ranker_version}")
-    say(f"  models of run {found.run}, batch {found.batch}")
+    say(f"day {pointer.ds}: {pointer.rows:,} recommendations, published {pointer.published_at}")
+    say(f"  version {pointer.version} of recommendations, ranker {pointer.ranker_version}")
+    say(f"  models of run {pointer.run}, batch {pointer.batch}")
 
 
-def _prepared(home: Path | None, settings: Path | None) -> Path:
-    """The home, with Prefect's environment set, before Prefect is imported."""
+def _prepare_home(home: Path | None, settings: Path | None) -> Path:
+    """The home's folder. Sets Prefect's environment too: call it before importing a flow."""
     from pipelines.flows.prefect_environment import prepare_prefect
 
     context = context_of(home, settings, None)
@@ -132,11 +132,11 @@ def _prepared(home: Path | None, settings: Path | None) -> Path:
     return context.home.root
 
 
-def _day(text: str | None) -> date | None:
-    return None if text is None else _parsed(text)
+def _optional_day(text: str | None) -> date | None:
+    return None if text is None else _parse_day(text)
 
 
-def _parsed(text: str) -> date:
+def _parse_day(text: str) -> date:
     try:
         return date.fromisoformat(text)
     except ValueError:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from pipelines.cli.app import STEPS, HomeOption, SettingsOption, app, context_of
+from pipelines.cli.app import STEPS_PANEL, HomeOption, SettingsOption, app, context_of
 
 __all__ = ["features"]
 
@@ -20,7 +20,7 @@ class Engine(StrEnum):
     SPARK = "spark"
 
 
-@app.command(rich_help_panel=STEPS)
+@app.command(rich_help_panel=STEPS_PANEL)
 def features(
     home: HomeOption = None,
     settings: SettingsOption = None,

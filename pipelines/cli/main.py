@@ -1,4 +1,4 @@
-"""The entry point: errors that people can mend become one message and an exit code."""
+"""The entry point of the program, and how errors become a message and an exit code."""
 
 from __future__ import annotations
 
@@ -15,14 +15,17 @@ __all__ = ["main"]
 
 
 class _Interruption:
-    """Remembers Ctrl-C: what it tears down on the way raises errors of its own."""
+    """Remembers Ctrl-C.
+
+    Libraries that are interrupted in the middle of a write raise errors of their own; without
+    this they would be reported instead of the interruption.
+    """
 
     def __init__(self) -> None:
         self.happened = False
         signal.signal(signal.SIGINT, self)
 
-    def __call__(self, signum: int, frame: FrameType | None) -> None:
-        del signum, frame
+    def __call__(self, _signum: int, _frame: FrameType | None) -> None:
         self.happened = True
         raise KeyboardInterrupt
 
@@ -33,16 +36,16 @@ def main() -> None:
     try:
         app(standalone_mode=True)
     except BaseException as error:
-        told = _in_words(error, interruption)
-        if told is None:
+        outcome = _message_and_code(error, interruption)
+        if outcome is None:
             raise
-        message, code = told
+        message, code = outcome
         Console().err.print(f"stayrank: {message}", markup=False)
         sys.exit(code)
 
 
-def _in_words(error: BaseException, interruption: _Interruption) -> tuple[str, int] | None:
-    """The message and exit code of an error; ``None`` for one that is a fault of ours."""
+def _message_and_code(error: BaseException, interruption: _Interruption) -> tuple[str, int] | None:
+    """The message and exit code of an error; ``None`` for a bug, which keeps its traceback."""
     if interruption.happened:
         return "interrupted; the lake is whole, run the same command again to go on", 1
     if isinstance(error, SettingsError):

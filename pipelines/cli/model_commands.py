@@ -7,12 +7,12 @@ from typing import Annotated
 import typer
 
 from data.schema.time import day_number
-from pipelines.cli.app import STEPS, HomeOption, SeedOption, SettingsOption, app, context_of
+from pipelines.cli.app import STEPS_PANEL, HomeOption, SeedOption, SettingsOption, app, context_of
 
 __all__ = ["evaluate", "recommend", "train"]
 
 
-@app.command(rich_help_panel=STEPS)
+@app.command(rich_help_panel=STEPS_PANEL)
 def train(
     models: Annotated[
         list[str] | None,
@@ -41,21 +41,21 @@ def train(
     train(context, names_of(models or ["all"], context.settings), dask=dask)
 
 
-@app.command(rich_help_panel=STEPS)
+@app.command(rich_help_panel=STEPS_PANEL)
 def evaluate(home: HomeOption = None, settings: SettingsOption = None) -> None:
     """Score the test window with the latest models and write the scorecard.
 
     Example: stayrank evaluate --home data/home
     """
-    from pipelines.evaluation.evaluate_run import evaluate
+    from pipelines.promotion.promote import evaluate_and_promote
     from pipelines.reporting.terminal_summary import print_scorecard
 
     context = context_of(home, settings, None)
-    evaluate(context, context.home.latest_run().name)
+    evaluate_and_promote(context, context.home.latest_run().name)
     print_scorecard(context)
 
 
-@app.command(rich_help_panel=STEPS)
+@app.command(rich_help_panel=STEPS_PANEL)
 def recommend(
     date: Annotated[
         str | None,

@@ -6,12 +6,12 @@ from typing import Annotated
 
 import typer
 
-from pipelines.cli.app import CARE, HomeOption, SettingsOption, app, context_of
+from pipelines.cli.app import PRIVACY_PANEL, HomeOption, SettingsOption, app, context_of
 
 __all__ = ["forget_user"]
 
 
-@app.command("forget-user", rich_help_panel=CARE)
+@app.command("forget-user", rich_help_panel=PRIVACY_PANEL)
 def forget_user(
     guest: Annotated[
         str, typer.Argument(help="The guest's id, as the logs have it.", metavar="ID")
@@ -34,5 +34,7 @@ def forget_user(
     erasure = forget_guest(context, guest)
     for line in erasure.lines(guest):
         context.console.say(line)
-    if erasure.left:
-        raise DataError(f"{len(erasure.left)} files still hold the id; they are named above")
+    if erasure.not_rewritten:
+        raise DataError(
+            f"{len(erasure.not_rewritten)} files still hold the id; they are named above"
+        )

@@ -6,12 +6,12 @@ from typing import Annotated
 
 import typer
 
-from pipelines.cli.app import GATE, HomeOption, SettingsOption, app, context_of
+from pipelines.cli.app import CHAMPION_PANEL, HomeOption, SettingsOption, app, context_of
 
 __all__ = ["promote", "rollback"]
 
 
-@app.command(rich_help_panel=GATE)
+@app.command(rich_help_panel=CHAMPION_PANEL)
 def promote(
     why: Annotated[
         bool, typer.Option("--why", help="Only show what was decided on the latest run, and why.")
@@ -24,13 +24,13 @@ def promote(
     Example: stayrank promote --why
     """
     from data.errors import DataError
-    from pipelines.promotion.promote import challenge_of, judge_challenger, read_decision
+    from pipelines.promotion.promote import decide_promotion, load_evaluated_run, read_decision
 
     context = context_of(home, settings, None)
     run = context.home.latest_run().name
     decision = read_decision(context.home, run)
     if not why:
-        decision = judge_challenger(context, challenge_of(context, run))
+        decision = decide_promotion(context, load_evaluated_run(context, run))
     if decision is None:
         raise DataError(
             f"the gate has not judged run {run} yet. Judge it with: "
@@ -41,7 +41,7 @@ def promote(
         context.console.say(line)
 
 
-@app.command(rich_help_panel=GATE)
+@app.command(rich_help_panel=CHAMPION_PANEL)
 def rollback(home: HomeOption = None) -> None:
     """Make the previous champion champion again.
 

@@ -6,14 +6,14 @@ from typing import Annotated
 
 import typer
 
-from pipelines.cli.app import LOOKING, STEPS, HomeOption, app, context_of
+from pipelines.cli.app import RESULTS_PANEL, STEPS_PANEL, HomeOption, app, context_of
 from pipelines.config.console import Console
 from pipelines.config.home import home_for
 
 __all__ = ["dashboards", "notebooks", "report"]
 
 
-@app.command(rich_help_panel=STEPS)
+@app.command(rich_help_panel=STEPS_PANEL)
 def report(home: HomeOption = None) -> None:
     """Write the HTML report of the latest run.
 
@@ -25,7 +25,7 @@ def report(home: HomeOption = None) -> None:
     context.console.say(str(write_report(context, context.home.latest_run().name)))
 
 
-@app.command(rich_help_panel=LOOKING)
+@app.command(rich_help_panel=RESULTS_PANEL)
 def dashboards(
     home: HomeOption = None,
     mlflow_port: Annotated[int, typer.Option(min=1, max=65_535)] = 5_000,
@@ -40,7 +40,7 @@ def dashboards(
     serve_dashboards(home_for(home, "simulated"), Console(), mlflow_port, prefect_port)
 
 
-@app.command(rich_help_panel=LOOKING)
+@app.command(rich_help_panel=RESULTS_PANEL)
 def notebooks(
     home: HomeOption = None,
     execute: Annotated[

@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 
 from pipelines.cli.app import (
-    STEPS,
-    THE_JOB,
+    MAIN_JOB_PANEL,
+    STEPS_PANEL,
     EncodingOption,
     HomeOption,
     LogArgument,
@@ -34,7 +34,7 @@ class FileFormat(StrEnum):
     PARQUET = "parquet"
 
 
-@app.command(rich_help_panel=THE_JOB)
+@app.command(rich_help_panel=MAIN_JOB_PANEL)
 def run(  # a command's options are its arguments
     logs: Annotated[
         list[str] | None,
@@ -58,16 +58,16 @@ def run(  # a command's options are its arguments
     context = context_of(home, settings, seed, origin_of(source) if logs else "simulated")
     check_settings(context.settings, for_recommending=True)
     prepare_prefect(context.home.prepare())
-    from pipelines.config.disk_space import room_under
+    from pipelines.config.disk_space import clear_disk_full_error
     from pipelines.flows.run import main_job
     from pipelines.reporting.terminal_summary import print_summary
 
-    with room_under(context.home):
+    with clear_disk_full_error(context.home):
         main_job(str(context.home.root), [*(logs or [])], source, encoding, context.settings)
     print_summary(context)
 
 
-@app.command(rich_help_panel=STEPS)
+@app.command(rich_help_panel=STEPS_PANEL)
 def simulate(
     out: Annotated[Path, typer.Option("--out", help="Folder to write log/ and truth/ into.")],
     searches: Annotated[int, typer.Option("--searches", help="Searches in the week.")] = 60_000,
@@ -101,7 +101,7 @@ def simulate(
     )
 
 
-@app.command(rich_help_panel=STEPS)
+@app.command(rich_help_panel=STEPS_PANEL)
 def ingest(
     logs: LogArgument,
     source: SourceOption = "airbnb",

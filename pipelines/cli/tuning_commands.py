@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pipelines.cli.app import STEPS, HomeOption, SeedOption, SettingsOption, app, context_of
+from pipelines.cli.app import STEPS_PANEL, HomeOption, SeedOption, SettingsOption, app, context_of
 
 __all__ = ["budget_in_seconds", "tune"]
 
@@ -15,7 +15,7 @@ _SECONDS = {"s": 1, "m": 60, "h": 3_600}
 _SHOWN_TRIALS = 8
 
 
-@app.command(rich_help_panel=STEPS)
+@app.command(rich_help_panel=STEPS_PANEL)
 def tune(
     budget: Annotated[
         str, typer.Option(help="Time to spend, such as 90s, 20m, 1h or 1h30m.")
@@ -36,13 +36,13 @@ def tune(
 
     seconds = budget_in_seconds(budget)
     context = context_of(home, settings, seed)
-    found = search(context, budget_s=seconds, most_trials=trials)
+    result = search(context, budget_s=seconds, most_trials=trials)
     say = context.console.say
-    say(f"{found.trials} trials finished, {found.pruned} given up early (study {found.study})")
-    say(f"settings as they were: {found.start_value:.4f}, best: {found.value:.4f}")
+    say(f"{result.trials} trials finished, {result.pruned} given up early (study {result.study})")
+    say(f"settings as they were: {result.start_value:.4f}, best: {result.value:.4f}")
     say("trial   value    " + "  ".join(SEARCHED))
-    for row in found.table[:_SHOWN_TRIALS]:
-        values = "  ".join(_short(row[name]) for name in SEARCHED)
+    for row in result.table[:_SHOWN_TRIALS]:
+        values = "  ".join(_format(row[name]) for name in SEARCHED)
         say(f"{row['trial']:5}   {row['value']:.4f}   {values}")
     say(f"best settings: {context.home.root / 'tuned.toml'} (give it as --settings)")
 
@@ -60,5 +60,5 @@ def budget_in_seconds(text: str) -> float:
     return seconds
 
 
-def _short(value: object) -> str:
+def _format(value: object) -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(value)

@@ -30,11 +30,11 @@ WIDTH_OF_A_LOG = 120
 
 
 def program() -> str:
-    """How the person can call this program again: by name where the shell finds it."""
+    """How to call this program again: ``stayrank`` where the shell finds it, else its path."""
     called = Path(sys.argv[0])
-    found = shutil.which("stayrank")
-    is_same = found is not None and called.exists() and Path(found).samefile(called)
-    return str(called) if called.name == "stayrank" and not is_same else "stayrank"
+    on_path = shutil.which("stayrank")
+    is_on_path = on_path is not None and called.exists() and Path(on_path).samefile(called)
+    return str(called) if called.name == "stayrank" and not is_on_path else "stayrank"
 
 
 def _output() -> RichConsole:
@@ -60,11 +60,14 @@ class Console:
 
     @contextmanager
     def step(self, title: str) -> Iterator[ProgressCall]:
-        """Announce a step; yields the call that moves its progress on."""
+        """Print a step's title, then its seconds; yields the call that reports its progress.
+
+        That call takes the units done and their total.
+        """
         started = time.monotonic()
         if self.err.is_terminal:
-            with self._bar(title) as moved:
-                yield moved
+            with self._bar(title) as report_progress:
+                yield report_progress
         else:
             self.err.print(f"{title} …", markup=False)
             yield self._lines(title)
@@ -83,18 +86,18 @@ class Console:
         with Progress(*columns, console=self.err, transient=True) as progress:
             task = progress.add_task(title, total=None)
 
-            def moved(done: int, total: int) -> None:
+            def report_progress(done: int, total: int) -> None:
                 progress.update(task, completed=done, total=total)
 
-            yield moved
+            yield report_progress
 
     def _lines(self, title: str) -> ProgressCall:
         last = time.monotonic()
 
-        def moved(done: int, total: int) -> None:
+        def report_progress(done: int, total: int) -> None:
             nonlocal last
             if time.monotonic() - last >= SECONDS_BETWEEN_LINES:
                 last = time.monotonic()
                 self.err.print(f"{title}: {done:,} of {total:,}", markup=False)
 
-        return moved
+        return report_progress

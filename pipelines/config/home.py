@@ -1,4 +1,4 @@
-"""The home folder: everything that a run makes, and where it lies."""
+"""The home folder: where everything that a run makes is kept."""
 
 from __future__ import annotations
 
@@ -61,26 +61,28 @@ class Home:
         """The folder of a day's report, ``YYYY-MM-DD``."""
         return self.root / "reports" / day
 
-    def inside(self, given: Path) -> Path:
-        """``given`` under the home; raises ``DataError`` where it, ``..`` or a link leads out."""
-        found = (self.root / given).resolve()
-        if not found.is_relative_to(self.root.resolve()):
+    def inside(self, path: Path) -> Path:
+        """``path`` under the home; raises ``DataError`` where it, ``..`` or a link leads out."""
+        # resolve() follows links and ``..`` first: compared as text, both would pass.
+        resolved = (self.root / path).resolve()
+        if not resolved.is_relative_to(self.root.resolve()):
             raise DataError(
-                f"{given} leads out of the home folder {self.root}; name a path inside it "
+                f"{path} leads out of the home folder {self.root}; name a path inside it "
                 "(another disk can be mounted there)"
             )
-        return found
+        return resolved
 
     @property
     def features_record(self) -> Path:
         return self.root / "features.json"
 
     def record_of(self, run: str) -> Path:
-        """What a training run was made of; the run is whole once this file is there."""
+        """The record of a training run: its last file to be written, so it marks a complete run."""
         return self.runs / run / "run.json"
 
     def newest_run(self) -> str:
-        """The newest training run that is whole, by its name; empty when there is none."""
+        """The name of the newest complete training run; empty when there is none."""
+        # Names begin with the time of the run's start: the newest is the greatest.
         return max((path.parent.name for path in self.runs.glob("*/run.json")), default="")
 
     def prepare(self) -> Home:
@@ -109,30 +111,34 @@ class Home:
 
     def set_latest_run(self, name: str) -> None:
         """Point ``latest`` at a finished run, in one step."""
-        write_whole(self.runs / "latest", name + "\n")
+        write_atomically(self.runs / "latest", name + "\n")
 
 
-def home_for(given: Path | None, origin: str) -> Home:
-    """The home for logs of this origin.
+def home_for(folder: Path | None, origin: str) -> Home:
+    """The home at ``folder``, or the default one for logs of this origin.
 
-    One home holds one origin, so that a simulated log and a real one never mix. Without
-    ``--home`` the simulated log lives in ``data/home`` and every other origin beside it.
+    One home holds one origin, so that a simulated log and a real one never mix: ``data/home``
+    for simulated logs, ``data/home_ORIGIN`` beside it for any other.
     """
-    if given is not None:
-        return Home(given)
+    if folder is not None:
+        return Home(folder)
     if origin == "simulated":
         return Home(DEFAULT_HOME)
     return Home(DEFAULT_HOME.with_name(f"{DEFAULT_HOME.name}_{origin}"))
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Write a file so that a reader sees the old text or the new one, never half."""
+def write_atomically(path: Path, text: str) -> None:
+    """Write a file in one step: a reader, or a kill, sees the old text or the new one, no mix.
+
+    A rename within one folder is atomic. The draft has the process id in its name, so that two
+    processes that write the same file do not write into one draft.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    unfinished.write_text(text)
-    unfinished.replace(path)
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft.write_text(text)
+    draft.replace(path)
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Write ``content`` as indented JSON, whole."""
-    write_whole(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+    """Write ``content`` as indented JSON, in one step."""
+    write_atomically(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")

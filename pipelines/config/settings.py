@@ -194,6 +194,12 @@ class Settings(BaseSettings):
     )
     funnel: dict[str, Any] = Field(default_factory=dict, description="models.funnel.funnel_model")
     ranker: dict[str, Any] = Field(default_factory=dict, description="models.ranker")
+    gate: dict[str, Any] = Field(
+        default_factory=dict, description="pipelines.promotion.gate_config"
+    )
+    monitoring: dict[str, Any] = Field(
+        default_factory=dict, description="pipelines.monitoring.config"
+    )
 
     @field_validator("tracking_uri")
     @classmethod

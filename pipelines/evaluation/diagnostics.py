@@ -1,6 +1,6 @@
-"""What the pictures, the report and the notebooks show beside the scorecard, kept per run.
+"""What the charts, the report and the notebooks show beside the scorecard, kept per run.
 
-Gathered once, while rows and models are in memory, into ``runs/<run>/evidence/``: small
+Computed once, while rows and models are in memory, into ``runs/<run>/evidence/``: small
 Parquet files, so that a report can be written again without loading a model.
 """
 
@@ -30,27 +30,27 @@ TOP = 10
 DECILES = 10
 
 
-def write_diagnostics(context: RunContext, judged: EvaluatedRun) -> None:
-    """Write every piece of evidence that the run's models allow."""
-    folder = _folder(context.home, judged.record.name)
+def write_diagnostics(context: RunContext, evaluated: EvaluatedRun) -> None:
+    """Write every diagnostic that the run's models allow, a Parquet file each."""
+    folder = _folder(context.home, evaluated.record.name)
     folder.mkdir(parents=True, exist_ok=True)
-    makers: dict[str, Callable[[RunContext, EvaluatedRun], pl.DataFrame | None]] = {
-        "ablation": ablation,
-        "shap": contributions,
-        "trade_off": _trade_off,
-        "calibration": _calibration,
-        "retrieval": _retrieval,
-        "exposure": _exposure,
-        "examples": examples,
+    diagnostics: dict[str, Callable[[], pl.DataFrame | None]] = {
+        "ablation": lambda: ablation(evaluated, replicates=context.settings.evaluation.replicates),
+        "shap": lambda: contributions(evaluated),
+        "trade_off": lambda: _trade_off(evaluated),
+        "calibration": lambda: _calibration(evaluated),
+        "retrieval": lambda: _retrieval(context, evaluated),
+        "exposure": lambda: _exposure(evaluated),
+        "examples": lambda: examples(context.lake, evaluated),
     }
-    for name, make in makers.items():
-        frame = make(context, judged)
+    for name, compute in diagnostics.items():
+        frame = compute()
         if frame is not None:
             frame.write_parquet(folder / f"{name}.parquet")
 
 
 def read_diagnostic(home: Home, run: str, name: str) -> pl.DataFrame | None:
-    """A piece of evidence; ``None`` where the run has none of it.
+    """One diagnostic by its name; ``None`` where the run does not have it.
 
     Raises ``DataError`` where the file is damaged.
     """
@@ -67,32 +67,30 @@ def _folder(home: Home, run: str) -> Path:
     return home.runs / run / "evidence"
 
 
-def _trade_off(context: RunContext, judged: EvaluatedRun) -> pl.DataFrame | None:
+def _trade_off(evaluated: EvaluatedRun) -> pl.DataFrame | None:
     """What each exposure policy for new listings costs and brings."""
-    del context
-    rows = judged.rows.test
-    if judged.ranker is None or "listing_is_new" not in rows.column_names:
+    rows = evaluated.rows.test
+    if evaluated.ranker is None or "listing_is_new" not in rows.column_names:
         return None
     policies = [ExposurePolicy(bonus=bonus, k=TOP) for bonus in BONUSES]
-    return frame_of(exposure_curve(rows, judged.scores["ranker"], policies))
+    return frame_of(exposure_curve(rows, evaluated.scores["ranker"], policies))
 
 
-def _calibration(context: RunContext, judged: EvaluatedRun) -> pl.DataFrame | None:
+def _calibration(evaluated: EvaluatedRun) -> pl.DataFrame | None:
     """Predicted and actual share of each stage by decile of the prediction and market."""
-    del context
-    funnel = judged.models.get("funnel")
+    funnel = evaluated.models.get("funnel")
     if not isinstance(funnel, FunnelModel):
         return None
-    test = judged.rows.test
+    test = evaluated.rows.test
     frame = frame_of(test.select(["market", "stage"]))
     frames = []
     for reached, (stage, values) in enumerate(funnel.probabilities(test).items(), start=1):
-        told = frame.with_columns(
+        predicted = frame.with_columns(
             predicted=pl.Series(values), actual=(pl.col("stage") >= reached).cast(pl.Float64)
         )
         decile = (pl.col("predicted").rank("ordinal") - 1) * DECILES // pl.len()
         frames.append(
-            told.with_columns(decile.over("market").alias("decile"))
+            predicted.with_columns(decile.over("market").alias("decile"))
             .group_by("market", "decile")
             .agg(pl.col("predicted").mean(), pl.col("actual").mean(), rows=pl.len())
             .with_columns(stage=pl.lit(stage))
@@ -100,19 +98,19 @@ def _calibration(context: RunContext, judged: EvaluatedRun) -> pl.DataFrame | No
     return pl.concat(frames).sort("stage", "market", "decile")
 
 
-def _retrieval(context: RunContext, judged: EvaluatedRun) -> pl.DataFrame | None:
+def _retrieval(context: RunContext, evaluated: EvaluatedRun) -> pl.DataFrame | None:
     """Rank at which each taken listing was retrieved, by model; null below the first 100.
 
     ``decile`` is of the listing's popularity (clicks before the test window) among the
     market's catalogue, 10 the most popular.
     """
-    found = retrieval_of(context, judged.models, judged.rows)
-    if found is None:
+    retrieval = retrieval_of(context, evaluated.models, evaluated.rows)
+    if retrieval is None:
         return None
     earlier = pl.concat(
         [
             frame_of(part.select(["market", "id_listing", "stage"]))
-            for part in (judged.rows.train, judged.rows.valid)
+            for part in (evaluated.rows.train, evaluated.rows.valid)
         ],
         how="vertical_relaxed",
     )
@@ -120,7 +118,7 @@ def _retrieval(context: RunContext, judged: EvaluatedRun) -> pl.DataFrame | None
         clicks=(pl.col("stage") >= int(CLICKED)).sum()
     )
     popular = (
-        found.catalogue.select("market", "id_listing")
+        retrieval.catalogue.select("market", "id_listing")
         .join(clicks, on=["market", "id_listing"], how="left")
         .with_columns(pl.col("clicks").fill_null(0))
         .with_columns(
@@ -132,7 +130,7 @@ def _retrieval(context: RunContext, judged: EvaluatedRun) -> pl.DataFrame | None
             )
         )
     )
-    taken = found.taken.select("id_search", "id_listing", "market", "stage").join(
+    taken = retrieval.taken.select("id_search", "id_listing", "market", "stage").join(
         popular.select("market", "id_listing", "decile"), on=["market", "id_listing"], how="left"
     )
     key = ["id_search", "id_listing"]
@@ -141,22 +139,21 @@ def _retrieval(context: RunContext, judged: EvaluatedRun) -> pl.DataFrame | None
             taken.join(frame_of(table).select(*key, "rank"), on=key, how="left").with_columns(
                 model=pl.lit(model)
             )
-            for model, table in found.found.items()
+            for model, table in retrieval.retrieved.items()
         ]
     )
 
 
-def _exposure(context: RunContext, judged: EvaluatedRun) -> pl.DataFrame | None:
+def _exposure(evaluated: EvaluatedRun) -> pl.DataFrame | None:
     """Per listing: places in the top 10, as shown by chance and under the ranker.
 
     ``expected`` is what a random order of the same results would have given it.
     """
-    del context
-    test = judged.rows.test
+    test = evaluated.rows.test
     needed = ("market", "id_listing", "listing_lat", "listing_lng")
-    if judged.ranker is None or not set(needed) <= set(test.column_names):
+    if evaluated.ranker is None or not set(needed) <= set(test.column_names):
         return None
-    ranks = rank_within(group_codes(test["id_search"]), judged.scores["ranker"], tie_keys(test))
+    ranks = rank_within(group_codes(test["id_search"]), evaluated.scores["ranker"], tie_keys(test))
     frame = frame_of(test.select([*needed, "id_search"])).with_columns(
         rank=pl.Series(ranks), results=pl.len().over("id_search")
     )

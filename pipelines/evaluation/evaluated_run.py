@@ -1,10 +1,11 @@
-"""A run's models with the rows and scores they were judged by, for what looks closer."""
+"""A run with all that its evaluation had in memory: models, rows, scores and figures."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from models.evaluation.scorecard import Scorecard
 from models.ranker import Ranker
 from models.recommender import Recommender, Scores
 from pipelines.feature_table.training_rows import SplitRows
@@ -15,22 +16,24 @@ __all__ = ["EvaluatedRun"]
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluatedRun:
-    """What was in memory when a run was judged.
+    """What diagnostics and the gate work on, so that neither loads or scores anything again.
 
     Attributes:
         record: of the run.
         models: its models by name.
-        rows: the windows.
-        scores: model → score of every row of the test window.
+        rows: its training, validation and test windows.
+        scores: model → one score per row of the test window.
+        scorecard: its figures on the test window.
     """
 
     record: RunRecord
     models: Mapping[str, Recommender]
     rows: SplitRows
     scores: Mapping[str, Scores]
+    scorecard: Scorecard
 
     @property
     def ranker(self) -> Ranker | None:
         """The run's ranker, ``None`` where it trained none."""
-        found = self.models.get("ranker")
-        return found if isinstance(found, Ranker) else None
+        model = self.models.get("ranker")
+        return model if isinstance(model, Ranker) else None

@@ -1,4 +1,4 @@
-"""The ranker looked into: feature groups left out, contributions, whole searches with reasons."""
+"""Diagnostics of the ranker: feature groups shuffled, SHAP contributions, example searches."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from data.lake.store import Lake
 from data.schema.tables import BOOKED, CLICKED, IMPRESSIONS
 from models.evaluation.config import EvaluationConfig
 from models.evaluation.evaluate import evaluate
@@ -13,7 +14,6 @@ from models.ranker.explanations import over_the_search, reasons_in_words
 from models.ranking_order import group_codes, rank_within, tie_keys
 from pipelines.evaluation.evaluated_run import EvaluatedRun
 from pipelines.feature_table.arrow_conversion import arrow, frame_of
-from pipelines.run_context import RunContext
 
 __all__ = ["ablation", "contributions", "examples"]
 
@@ -25,44 +25,43 @@ EXAMPLES = 4
 METRICS = ("ndcg_at_10", "graded_ndcg_at_10")
 
 
-def ablation(context: RunContext, judged: EvaluatedRun) -> pl.DataFrame | None:
-    """NDCG lost when a feature group's values are dealt out among the rows at random.
+def ablation(evaluated: EvaluatedRun, *, replicates: int) -> pl.DataFrame | None:
+    """NDCG lost when a feature group's values are shuffled among the rows (permutation importance).
 
     The trained model is asked without the group; it is not trained again without it.
     """
-    ranker = judged.ranker
-    rows = _searches_with_an_action(judged.rows.test, ABLATED_SEARCHES)
+    ranker = evaluated.ranker
+    rows = _searches_with_an_action(evaluated.rows.test, ABLATED_SEARCHES)
     if ranker is None or not rows.num_rows:
         return None
-    rng = np.random.default_rng(judged.record.seed)
+    rng = np.random.default_rng(evaluated.record.seed)
     scores = {"ranker": ranker.score(rows)}
     for group in ranker.features.groups:
         names = [f.name for f in ranker.features if f.group == group]
-        dealt = rows.select(names).take(pa.array(rng.permutation(rows.num_rows)))
+        shuffled = rows.select(names).take(pa.array(rng.permutation(rows.num_rows)))
         changed = rows
         for name in names:
             at = changed.schema.get_field_index(name)
-            changed = changed.set_column(at, name, dealt[name])
+            changed = changed.set_column(at, name, shuffled[name])
         scores[group] = ranker.score(changed)
-    config = EvaluationConfig(
-        ks=(TOP,), compared=METRICS, replicates=context.settings.evaluation.replicates
-    )
+    config = EvaluationConfig(ks=(TOP,), compared=METRICS, replicates=replicates)
     scorecard = evaluate(rows, scores, split="test", reference="ranker", config=config)
-    found = [s for s in scorecard.scores if s.segment == "all" and s.difference is not None]
+    scores_of_groups = [
+        s for s in scorecard.scores if s.segment == "all" and s.difference is not None
+    ]
     wanted = ("model", "metric", "difference", "difference_low", "difference_high", "searches")
-    return pl.DataFrame([{name: getattr(s, name) for name in wanted} for s in found]).rename(
-        {"model": "group", "difference_low": "low", "difference_high": "high"}
-    )
+    return pl.DataFrame(
+        [{name: getattr(s, name) for name in wanted} for s in scores_of_groups]
+    ).rename({"model": "group", "difference_low": "low", "difference_high": "high"})
 
 
-def contributions(context: RunContext, judged: EvaluatedRun) -> pl.DataFrame | None:
+def contributions(evaluated: EvaluatedRun) -> pl.DataFrame | None:
     """Contributions of the strongest features to a sample of rows, beside their values.
 
     ``place`` is the value's rank among the sample's, 0 to 1; null for categories and nulls.
     """
-    del context
-    ranker = judged.ranker
-    rows = _searches_with_an_action(judged.rows.test, SHAP_ROWS // 10).slice(0, SHAP_ROWS)
+    ranker = evaluated.ranker
+    rows = _searches_with_an_action(evaluated.rows.test, SHAP_ROWS // 10).slice(0, SHAP_ROWS)
     if ranker is None or not rows.num_rows:
         return None
     lift_NF = over_the_search(rows, ranker.contributions(rows))
@@ -90,22 +89,22 @@ def contributions(context: RunContext, judged: EvaluatedRun) -> pl.DataFrame | N
     return pl.concat(frames)
 
 
-def examples(context: RunContext, judged: EvaluatedRun) -> pl.DataFrame | None:
+def examples(lake: Lake, evaluated: EvaluatedRun) -> pl.DataFrame | None:
     """Whole searches of the test window, as they were shown and as the ranker orders them.
 
     One booked search of each market and others until there are enough; ``shown`` is the
     position where the log has it, else the order of the log's lines.
     """
-    ranker = judged.ranker
+    ranker = evaluated.ranker
     if ranker is None:
         return None
-    test = frame_of(judged.rows.test)
+    test = frame_of(evaluated.rows.test)
     rank = rank_within(
-        group_codes(judged.rows.test["id_search"]),
-        judged.scores["ranker"],
-        tie_keys(judged.rows.test),
+        group_codes(evaluated.rows.test["id_search"]),
+        evaluated.scores["ranker"],
+        tie_keys(evaluated.rows.test),
     )
-    test = test.with_columns(rank=pl.Series(rank), score=pl.Series(judged.scores["ranker"]))
+    test = test.with_columns(rank=pl.Series(rank), score=pl.Series(evaluated.scores["ranker"]))
     furthest = test.group_by("id_search", "market").agg(pl.col("stage").max(), n=pl.len())
     booked = furthest.filter((pl.col("stage") >= int(BOOKED)) & (pl.col("n") >= TOP))
     ordered = booked.sort("id_search").group_by("market", maintain_order=True)
@@ -115,21 +114,28 @@ def examples(context: RunContext, judged: EvaluatedRun) -> pl.DataFrame | None:
         return None
     reasons = reasons_in_words(ranker, arrow(rows.drop("rank", "score")))
     rows = rows.with_columns(reasons=pl.Series(reasons.to_pylist(), dtype=pl.String))
-    told = ("listing_total_price", "listing_review_rating", "listing_room_type", "listing_is_new")
-    kept = [c for c in told if c in rows.columns]
-    shown = _shown_order(context, rows.select("id_search", "id_listing"))
+    attributes = (
+        "listing_total_price",
+        "listing_review_rating",
+        "listing_room_type",
+        "listing_is_new",
+    )
+    present = [c for c in attributes if c in rows.columns]
+    order = _shown_order(lake, rows.select("id_search", "id_listing"))
     return (
-        rows.select("id_search", "market", "id_listing", "stage", "rank", "score", *kept, "reasons")
-        .join(shown, on=["id_search", "id_listing"], how="left")
+        rows.select(
+            "id_search", "market", "id_listing", "stage", "rank", "score", *present, "reasons"
+        )
+        .join(order, on=["id_search", "id_listing"], how="left")
         .sort("id_search", "rank")
     )
 
 
-def _shown_order(context: RunContext, keys: pl.DataFrame) -> pl.DataFrame:
-    lake = context.lake
+def _shown_order(lake: Lake, keys: pl.DataFrame) -> pl.DataFrame:
+    """Each row's place among the results as shown, 1 for the first, and what says so."""
     by = "position" if "position" in lake.columns(IMPRESSIONS.name) else "source_line"
-    found = lake.scan(IMPRESSIONS.name).select("id_search", "id_listing", by)
-    rows = keys.lazy().join(found, on=["id_search", "id_listing"], how="left").collect()
+    log = lake.scan(IMPRESSIONS.name).select("id_search", "id_listing", by)
+    rows = keys.lazy().join(log, on=["id_search", "id_listing"], how="left").collect()
     place = pl.col(by).rank("ordinal").over("id_search").cast(pl.Int32)
     return rows.select("id_search", "id_listing", shown=place, shown_by=pl.lit(by))
 

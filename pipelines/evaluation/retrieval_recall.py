@@ -24,7 +24,11 @@ from models.two_tower.recommender import TwoTower
 from models.two_tower.retrieval.retriever import Retriever
 from pipelines.feature_table.arrow_conversion import arrow, frame_of
 from pipelines.feature_table.training_rows import SplitRows
-from pipelines.recommendation.candidate_retrieval import MET_COLUMNS, candidate_finder, met_by
+from pipelines.recommendation.candidate_retrieval import (
+    SEEN_COLUMNS,
+    build_retriever,
+    previously_seen_by,
+)
 from pipelines.run_context import RunContext
 
 __all__ = ["CANDIDATES", "RETRIEVED", "Retrieval", "retrieval_of", "retrieval_scores"]
@@ -43,13 +47,13 @@ class Retrieval:
         taken: the rows that were clicked, contacted or booked.
         queries: one row per search of them.
         catalogue: one row per listing, as known before the test window.
-        found: model → ``id_search, id_listing, rank``.
+        retrieved: model → ``id_search, id_listing, rank``.
     """
 
     taken: pl.DataFrame
     queries: pl.DataFrame
     catalogue: pl.DataFrame
-    found: dict[str, pa.Table]
+    retrieved: dict[str, pa.Table]
 
 
 def retrieval_scores(
@@ -63,7 +67,7 @@ def retrieval_scores(
     """Recall@100 of the test window's clicked, contacted or booked listings.
 
     ``reference`` is the model that the others are compared with; without it there are no
-    scores. With a ``prior`` the candidates that ``recommend`` ranks are judged too.
+    scores. With a ``prior`` the candidates that ``recommend`` ranks are measured too.
     """
     retrieval = retrieval_of(context, models, rows, prior=prior)
     if retrieval is None or reference not in models:
@@ -76,7 +80,7 @@ def retrieval_scores(
         seed=context.settings.seed,
     )
     taken = retrieval.taken
-    return catalogue_recall(arrow(taken), retrieval.found, _segments(taken), settings)
+    return catalogue_recall(arrow(taken), retrieval.retrieved, _segments(taken), settings)
 
 
 def retrieval_of(
@@ -97,24 +101,30 @@ def retrieval_of(
         return None
     queries = taken.unique("id_search", keep="first", maintain_order=True)
     catalogue = _catalogue(rows, test)
-    found = {
+    retrieved = {
         name: _retrieve(model, arrow(queries), arrow(catalogue), rows.test)
         for name, model in models.items()
         if isinstance(model, Popularity | ImplicitALS | TwoTower)
     }
     tower = models.get("two_tower")
     if prior is not None and isinstance(tower, TwoTower):
-        finder = candidate_finder(context, tower.remembering(rows.test), catalogue, queries, prior)
-        found[CANDIDATES] = _found(finder, queries, rows)
-    return Retrieval(taken=taken, queries=queries, catalogue=catalogue, found=found)
+        retriever = build_retriever(
+            context, tower.remembering(rows.test), catalogue, queries, prior
+        )
+        retrieved[CANDIDATES] = _candidates(retriever, queries, rows)
+    return Retrieval(taken=taken, queries=queries, catalogue=catalogue, retrieved=retrieved)
 
 
-def _found(finder: Retriever, queries: pl.DataFrame, rows: SplitRows) -> pa.Table:
+def _candidates(retriever: Retriever, queries: pl.DataFrame, rows: SplitRows) -> pa.Table:
     """The candidates, each guest's past taken from all windows, as of each search."""
-    parts = [part.select(MET_COLUMNS) for part in (rows.train, rows.valid, rows.test)]
+    parts = [part.select(SEEN_COLUMNS) for part in (rows.train, rows.valid, rows.test)]
     impressions = pa.concat_tables(parts, promote_options="permissive")
-    asked = arrow(queries)
-    return finder.retrieve(asked, RETRIEVED, familiar=met_by(asked, impressions, finder.catalogue))
+    query_rows = arrow(queries)
+    return retriever.retrieve(
+        query_rows,
+        RETRIEVED,
+        familiar=previously_seen_by(query_rows, impressions, retriever.catalogue),
+    )
 
 
 def _catalogue(rows: SplitRows, test: pl.DataFrame) -> pl.DataFrame:

@@ -1,4 +1,4 @@
-"""Every model's score of every impression of the validation and test windows."""
+"""Rows of the ``scores`` table: each model's score of every impression of a window."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ import pyarrow as pa
 from data.schema.tables import SCORES
 from models.recommender import Recommender, Scores
 from models.two_tower.recommender import TwoTower
+from pipelines.feature_table.arrow_conversion import frame_of
 from pipelines.feature_table.training_rows import SplitRows
 from pipelines.run_context import RunContext
 
-__all__ = ["score_of_window", "score_windows"]
+__all__ = ["score_of_window", "score_rows", "score_windows"]
 
 
 def score_windows(
@@ -27,7 +28,7 @@ def score_windows(
         for split in windows
     }
     frames = [
-        _scores_frame(window, split, name, scores[split][name])
+        score_rows(window, split, name, scores[split][name])
         for split, window in windows.items()
         for name in models
     ]
@@ -36,17 +37,16 @@ def score_windows(
 
 
 def score_of_window(model: Recommender, rows: SplitRows, split: str) -> Scores:
-    """Scores of a window; the tower also remembers what happened earlier in that window."""
-    judged = rows.valid if split == "valid" else rows.test
+    """Scores of a window; the two-tower also knows what happened earlier in the test window."""
+    window = rows.valid if split == "valid" else rows.test
     if isinstance(model, TwoTower) and split == "test":
-        model = model.remembering(judged)
-    return model.score(judged)
+        model = model.remembering(window)
+    return model.score(window)
 
 
-def _scores_frame(rows: pa.Table, split: str, model: str, scores: Scores) -> pl.DataFrame:
-    keys = pl.DataFrame(
-        pl.from_arrow(rows.select(["id_search", "id_listing", "market", "ds_search"]))
-    )
+def score_rows(rows: pa.Table, split: str, model: str, scores: Scores) -> pl.DataFrame:
+    """One model's scores of these impressions, as rows of the ``scores`` table."""
+    keys = frame_of(rows.select(["id_search", "id_listing", "market", "ds_search"]))
     return keys.with_columns(
         pl.lit(split).alias("split"),
         pl.lit(model).alias("model"),

@@ -1,4 +1,7 @@
-"""What of a scorecard is shown to people: which metrics, which markets, and in which words."""
+"""What of a scorecard is shown to people: which metrics, which markets, and in which words.
+
+:func:`primary_metric` decides which metric the models are compared by.
+"""
 
 from __future__ import annotations
 
@@ -16,10 +19,14 @@ __all__ = [
     "g_shown",
     "headline",
     "metrics_shown",
+    "primary_metric",
     "read_scorecard",
     "segments_shown",
     "table_rows",
 ]
+
+PRIMARY = "ndcg_at_10"
+PRIMARY_WITHOUT_BOOKINGS = "graded_ndcg_at_10"
 
 METRICS = {
     "ndcg_at_5": "NDCG@5",
@@ -28,7 +35,6 @@ METRICS = {
     "recall_at_10": "recall@10",
 }
 
-
 # Where the test window has no booking, the clicks and contacts are looked at.
 METRICS_WITHOUT_BOOKINGS = {
     "graded_ndcg_at_5": "graded NDCG@5",
@@ -36,20 +42,16 @@ METRICS_WITHOUT_BOOKINGS = {
     "search_auc_click": "click AUC in a search",
 }
 
-
 # Share of what the best possible order could win that a model's order wins.
 CEILINGS = {
     "g_taste_at_10": "G@10, knowing the taste",
     "g_observables_at_10": "G@10, knowing the observables",
 }
 
-
 # Of a log with many markets only the largest are printed; all are in the scorecard.
 MARKETS_PRINTED = 4
 
-
 FEWEST_SEARCHES_PRINTED = 10
-
 
 ORACLES = "oracle_"
 
@@ -60,16 +62,16 @@ def read_scorecard(home: Home) -> Scorecard:
     panel: dict[str, Any] = json.loads((folder / "honesty.json").read_text())
     for name in ("segments_left_out", "warnings"):
         panel[name] = tuple(panel[name])
-    given: dict[str, Any] = {
+    provenance: dict[str, Any] = {
         k: tuple(v) if isinstance(v, list) else v for k, v in panel["provenance"].items()
     }
-    honesty = Honesty(**{**panel, "provenance": Provenance(**given)})
+    honesty = Honesty(**{**panel, "provenance": Provenance(**provenance)})
     return Scorecard(scores=Scorecard.read_json(folder / "scorecard.json"), honesty=honesty)
 
 
 def segments_shown(scorecard: Scorecard) -> list[str]:
     """The whole, and every market; of many the largest, if they have enough to look at."""
-    primary = list(metrics_shown(scorecard))[1]
+    primary = primary_metric(scorecard)
     markets: dict[str, int] = {}
     for score in scorecard.scores:
         if score.segment.startswith("market=") and score.metric == primary:
@@ -82,8 +84,13 @@ def segments_shown(scorecard: Scorecard) -> list[str]:
 
 def metrics_shown(scorecard: Scorecard) -> dict[str, str]:
     """Metric → heading: those of bookings, or of clicks where the test has no booking."""
-    has_bookings = any(score.metric == "ndcg_at_10" for score in scorecard.scores)
-    return METRICS if has_bookings else METRICS_WITHOUT_BOOKINGS
+    return METRICS if primary_metric(scorecard) == PRIMARY else METRICS_WITHOUT_BOOKINGS
+
+
+def primary_metric(scorecard: Scorecard) -> str:
+    """The metric that models are compared by: of bookings, where the test window has any."""
+    has_bookings = any(score.metric == PRIMARY for score in scorecard.scores)
+    return PRIMARY if has_bookings else PRIMARY_WITHOUT_BOOKINGS
 
 
 def g_shown(scorecard: Scorecard) -> dict[str, str]:
@@ -93,8 +100,9 @@ def g_shown(scorecard: Scorecard) -> dict[str, str]:
 
 
 def headline(scorecard: Scorecard, model: str = "ranker") -> str:
-    """One sentence: how much better the ranker is than popularity, and how sure."""
-    metric, heading = list(metrics_shown(scorecard).items())[1]
+    """One sentence: how much better a model is than the reference, and how sure."""
+    metric = primary_metric(scorecard)
+    heading = metrics_shown(scorecard)[metric]
     try:
         score = scorecard.find(model, metric)
     except KeyError:
@@ -111,6 +119,7 @@ def headline(scorecard: Scorecard, model: str = "ranker") -> str:
 
 
 def counted(metric: str) -> str:
+    """What a search must have to be counted in this metric, in words."""
     return "a booking" if metric in METRICS else "an action"
 
 
@@ -126,7 +135,7 @@ def figure(score: Score | None) -> str:
 
 def table_rows(scorecard: Scorecard, segment: str) -> list[tuple[str, Sequence[Score | None]]]:
     """Model and figures, best model last."""
-    metrics = tuple(metrics_shown(scorecard))
+    metrics, primary = tuple(metrics_shown(scorecard)), primary_metric(scorecard)
     rows = scorecard.table(metrics, segments=[segment])
-    rows.sort(key=lambda row: row[metrics[1]].value if row[metrics[1]] else -1.0)
+    rows.sort(key=lambda row: row[primary].value if row[primary] else -1.0)
     return [(row["model"], [row[metric] for metric in metrics]) for row in rows]

@@ -1,4 +1,4 @@
-"""Between Polars frames and Arrow tables, without a copy and with types that every model reads."""
+"""Convert between Polars frames and Arrow tables, without a copy, to types every model reads."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["arrow", "frame_of"]
 
 
 def arrow(frame: pl.DataFrame) -> pa.Table:
-    """The frame as Arrow; strings as ``large_string``, since not every library knows views."""
+    """The frame as Arrow, strings as ``large_string``: few libraries know ``string_view``."""
     return frame.to_arrow(compat_level=pl.CompatLevel.oldest())
 
 

@@ -1,7 +1,8 @@
-"""The features built on Spark: the lake's files read there, the result back as one commit.
+"""Build the features on Spark instead of Polars; the table and its types are the same.
 
-Spark needs no Delta jar: it reads the Parquet files that the table names, writes plain
-Parquet into a folder beside the lake, and that becomes one commit of the features table.
+Spark needs no Delta jar: it reads the Parquet files that the lake's table names, and writes
+plain Parquet into a staging folder, which this process then writes to the features table in
+one commit.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ class SparkOptions:
 
 
 def build_on_spark(context: RunContext, plan: RebuildPlan, options: SparkOptions) -> None:
-    """Build what the plan asks for on Spark, and make it one commit of the features table.
+    """Build the days of the plan on Spark, and write them in one commit.
 
     Raises ``DataError`` where PySpark or Java is missing.
     """
@@ -61,6 +62,7 @@ def build_on_spark(context: RunContext, plan: RebuildPlan, options: SparkOptions
         if plan.days:
             with_tasks_for(session, lake.rows(IMPRESSIONS.name))
             rows = _impressions(session, lake.path(IMPRESSIONS.name), lake.files(IMPRESSIONS.name))
+            # All rows are read, since the history before ``since`` counts; only later are built.
             since = None if plan.is_whole else min(plan.days)
             built = build_features(rows, rows, features=plan.features, since_day=since)
             built.to_native().write.mode("overwrite").parquet(str(Path(folder) / "built"))
@@ -73,7 +75,7 @@ def build_on_spark(context: RunContext, plan: RebuildPlan, options: SparkOptions
 
 @contextmanager
 def spark_session(master: str) -> Iterator[Any]:
-    """A Spark session on this master, stopped afterwards unless somebody else had begun it."""
+    """A Spark session on this master; one that was running already is used, and not stopped."""
     _refuse_without_spark(master)
     from pyspark.errors import PySparkException
     from pyspark.sql import SparkSession
@@ -100,7 +102,7 @@ def spark_session(master: str) -> Iterator[Any]:
 _SETTINGS = {
     # Times are local clocks; a zone would shift them.
     "spark.sql.session.timeZone": "UTC",
-    # One plan for all ledgers is longer than Spark likes to print or to compile at once.
+    # One plan holds all history aggregations: printed in full it would take megabytes.
     "spark.sql.debug.maxToStringFields": "25",
 }
 
@@ -128,6 +130,7 @@ def with_tasks_for(session: Any, rows: int) -> None:
 
 
 def _refuse_without_spark(master: str) -> None:
+    """Raise ``DataError`` with what to install where PySpark or Java is missing."""
     if find_spec("pyspark") is None:
         raise DataError(
             "--engine spark needs PySpark, which is not installed: pip install 'stayrank[spark]'"
@@ -152,12 +155,13 @@ def _impressions(session: Any, table: Path, addresses: list[str]) -> Any:
 
 def _expected(context: RunContext, features: FeatureSet) -> pa.Schema:
     """The types that a build without Spark gives: the table has one schema, whoever writes."""
-    none = context.lake.scan(IMPRESSIONS.name).head(0)
-    built: pl.DataFrame = build_features(none, none, features=features).to_native().collect()
+    no_rows = context.lake.scan(IMPRESSIONS.name).head(0)
+    built: pl.DataFrame = build_features(no_rows, no_rows, features=features).to_native().collect()
     return streamed([built]).schema
 
 
 def _read_back(folder: Path, schema: pa.Schema) -> pa.RecordBatchReader:
+    """What Spark wrote, a batch in memory at a time; without rows where it wrote nothing."""
     if not folder.exists():
         return pa.Table.from_pylist([], schema=schema).to_reader()
     scanner = ds.dataset(folder, format="parquet").scanner(batch_size=_BATCH_ROWS)

@@ -1,4 +1,4 @@
-"""Build the features table from the impressions: the days that need it, and no others."""
+"""Build the features table from the impressions, only the days that need it."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ def build_features_table(context: RunContext, spark: SparkOptions | None = None)
         return context.version(FEATURES.name)
     context.console.say(plan.describe())
     _say_left_out(context, plan.features)
-    with context.console.step(f"building {len(plan.features)} features") as moved:
+    with context.console.step(f"building {len(plan.features)} features") as report_progress:
         if spark is None:
-            _build(context, plan, moved)
+            _build(context, plan, report_progress)
         else:
             build_on_spark(context, plan, spark)
     plan.features.save(context.home.root / "feature_set.json")
@@ -55,9 +55,9 @@ def feature_set_of(context: RunContext) -> FeatureSet:
     return FeatureSet.load(context.home.root / "feature_set.json")
 
 
-def _build(context: RunContext, plan: RebuildPlan, moved: ProgressCall) -> None:
-    """A block in memory at a time; the table changes once, when every day is there."""
-    stream = streamed(_frames(context.lake.scan(IMPRESSIONS.name), plan, moved))
+def _build(context: RunContext, plan: RebuildPlan, report_progress: ProgressCall) -> None:
+    """Write the days in one commit, with one block of days in memory at a time."""
+    stream = streamed(_frames(context.lake.scan(IMPRESSIONS.name), plan, report_progress))
     if plan.is_whole:
         context.lake.replace_all(FEATURES.name, stream)
     else:
@@ -65,25 +65,26 @@ def _build(context: RunContext, plan: RebuildPlan, moved: ProgressCall) -> None:
 
 
 def _frames(
-    impressions: pl.LazyFrame, plan: RebuildPlan, moved: ProgressCall
+    impressions: pl.LazyFrame, plan: RebuildPlan, report_progress: ProgressCall
 ) -> Iterator[pl.DataFrame]:
     """The rows to write, block by block; one frame without rows where no day has any."""
+    # A stream needs one frame at least, to have a schema.
     if not plan.days:
-        none = impressions.head(0)
-        yield build_features(none, none, features=plan.features).to_native().collect()
+        no_rows = impressions.head(0)
+        yield build_features(no_rows, no_rows, features=plan.features).to_native().collect()
     for block in build_by_day(impressions, plan.days, features=plan.features):
         yield block.rows
-        moved(sum(day <= block.last_day for day in plan.days), len(plan.days))
+        report_progress(sum(day <= block.last_day for day in plan.days), len(plan.days))
 
 
 def _say_left_out(context: RunContext, built: FeatureSet) -> None:
-    """Name what cannot be built, and for want of which columns."""
+    """Print how many features cannot be built, and which columns the log lacks for them."""
     columns = context.lake.columns(IMPRESSIONS.name)
     every = available_features(IMPRESSIONS.names)
     left_out = [f for f in every if f.name not in built.names]
     if left_out:
-        wanting = sorted({name for f in left_out for name in f.needs if name not in columns})
+        missing = sorted({name for f in left_out for name in f.needs if name not in columns})
         context.console.say(
             f"features: {len(left_out)} of {len(every)} left out; "
-            f"the log lacks {', '.join(wanting)}"
+            f"the log lacks {', '.join(missing)}"
         )

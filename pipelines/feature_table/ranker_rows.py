@@ -1,4 +1,4 @@
-"""What the ranker's settings ask for beyond the features: journey labels, places shown."""
+"""Columns that the ranker's settings need beyond the features: journey labels, positions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from models.ranker.config import RankerConfig
 from pipelines.feature_table.arrow_conversion import arrow, frame_of
 from pipelines.run_context import RunContext
 
-__all__ = ["with_shown_columns", "with_training_columns"]
+__all__ = ["with_impression_columns", "with_training_columns"]
 
 _KEY = ["id_search", "id_listing"]
 
@@ -30,43 +30,44 @@ def with_training_columns(
     """
     if config.labels == "journey":
         train, valid = _credited(train, valid)
-    shown = [name for name in ("position", "is_random_order") if name in config.needs]
-    return with_shown_columns(context, shown, train, valid)
+    names = [name for name in ("position", "is_random_order") if name in config.needs]
+    return with_impression_columns(context, names, train, valid)
 
 
-def with_shown_columns(
+def with_impression_columns(
     context: RunContext, names: Sequence[str], train: pa.Table, valid: pa.Table
 ) -> tuple[pa.Table, pa.Table]:
-    """Both windows with these columns of the impressions; as they are where none is asked for.
+    """Both windows with these columns of the impressions; unchanged where ``names`` is empty.
 
     Raises ``DataError`` naming a column that the log lacks.
     """
-    present = context.lake.columns(IMPRESSIONS.name) if names else ()
+    if not names:
+        return train, valid
+    present = context.lake.columns(IMPRESSIONS.name)
     absent = [name for name in names if name not in present]
     if absent:
         raise DataError(f"debiasing needs column(s) that the log lacks: {', '.join(absent)}")
-    if not names:
-        return train, valid
-    return _with_places(context, train, names), _with_places(context, valid, names)
+    return _with_impressions(context, train, names), _with_impressions(context, valid, names)
 
 
 def _credited(train: pa.Table, valid: pa.Table) -> tuple[pa.Table, pa.Table]:
+    """Both windows with ``journey_stage``; a journey may lead from one into the other."""
     names = [*_KEY, "id_user", "search_s", "stage"]
     both = pa.concat_tables([train.select(names), valid.select(names)])
     credited = credit_journeys(frame_of(both)).select(*_KEY, "journey_stage")
     return _joined(train, credited), _joined(valid, credited)
 
 
-def _with_places(context: RunContext, rows: pa.Table, names: Sequence[str]) -> pa.Table:
-    shown = context.lake.scan(IMPRESSIONS.name).select(*_KEY, *names)
-    wanted = frame_of(rows.select(_KEY)).lazy().join(shown, on=_KEY, how="inner")
-    return _joined(rows, wanted.collect(engine="streaming"))
+def _with_impressions(context: RunContext, rows: pa.Table, names: Sequence[str]) -> pa.Table:
+    impressions = context.lake.scan(IMPRESSIONS.name).select(*_KEY, *names)
+    columns = frame_of(rows.select(_KEY)).lazy().join(impressions, on=_KEY, how="inner")
+    return _joined(rows, columns.collect(engine="streaming"))
 
 
 def _joined(rows: pa.Table, columns: pl.DataFrame) -> pa.Table:
     """The rows in their order, with the columns appended."""
     keys = frame_of(rows.select(_KEY))
-    found = keys.join(columns, on=_KEY, how="left", validate="1:1", maintain_order="left")
+    joined = keys.join(columns, on=_KEY, how="left", validate="1:1", maintain_order="left")
     for name in columns.columns[len(_KEY) :]:
-        rows = rows.append_column(name, arrow(found.select(name))[name])
+        rows = rows.append_column(name, arrow(joined.select(name))[name])
     return rows

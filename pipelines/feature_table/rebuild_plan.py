@@ -1,9 +1,16 @@
-"""What of the features table has to be built, found from what the impressions are made of.
+"""Which days of the features table have to be built again.
 
-The record of the last build holds a hash of the files of every market-day and of the
-feature code. A market-day whose files differ has changed, and with it every later day of
-every market may have: guests search in both markets, and listings are compared with what
-guests of both clicked.
+The record of the last build (``features.json``) holds a hash of the feature code, and of the
+files of every market-day of the impressions. With days 18 to 20 built, and a file of the 19th
+that came late for Rio::
+
+    market-day   rio 18   rio 19   rio 20   paris 18   paris 19   paris 20
+    hash         same     differs  same     same       same       same
+    built again           x        x                   x          x
+
+The 19th is built again in every market, and with it every later day: guests search in several
+markets, and listings are compared with what guests of all of them clicked. Other feature code
+builds every day again.
 """
 
 from __future__ import annotations
@@ -32,16 +39,16 @@ __all__ = ["RebuildPlan", "rebuild_plan"]
 
 @dataclass(frozen=True, kw_only=True)
 class RebuildPlan:
-    """What has to be built, and from what.
+    """The days to build, and what they are built from. Days are counted from 1970.
 
     Attributes:
         features: the features that the log supports.
-        log: all days of the impressions, counted from 1970.
+        log: all days of the impressions.
         changed: the days whose impressions changed since the last build.
         days: the days to build.
-        is_whole: the table is made anew; otherwise the rows of other days stay as they are.
-        partitions: what the days to build occupy, rows that are gone included.
-        made_from: what the table will have been made from, for the record.
+        is_whole: the whole table is replaced; otherwise the rows of other days stay.
+        partitions: the partitions to replace, those that have no rows any more included.
+        made_from: the hashes for the record, once the table is built.
     """
 
     features: FeatureSet
@@ -59,11 +66,11 @@ class RebuildPlan:
     def describe(self) -> str:
         """One line: which days are built, and why."""
         if self.is_whole:
-            return f"features: building every day, {_span(self.log)}"
+            return f"features: building every day, {_first_to_last(self.log)}"
+        span = f"{_first_to_last(self.days)} ({len(self.days)} of {len(self.log)} days)"
         return (
-            f"features: the impressions of {_listed(self.changed)} changed; building "
-            f"{_span(self.days)} ({len(self.days)} of {len(self.log)} days), since no earlier day "
-            "can know of them"
+            f"features: the impressions of {_dates(self.changed)} changed; building {span}, "
+            "since no earlier day can know of them"
         )
 
 
@@ -74,23 +81,24 @@ def rebuild_plan(context: RunContext) -> RebuildPlan:
     features = available_features(
         dict(nw.from_native(lake.scan(IMPRESSIONS.name)).collect_schema())
     )
-    found = lake.fingerprints(IMPRESSIONS.name)
-    marks = {"/".join(map(str, partition)): mark for partition, mark in found.items()}
+    hash_of = lake.fingerprints(IMPRESSIONS.name)
+    hashes = {"/".join(map(str, partition)): digest for partition, digest in hash_of.items()}
     code = f"{_code_fingerprint()}-{features.fingerprint}"
     before = _record(context)
     is_whole = before.get("code") != code or not lake.exists(FEATURES.name)
-    known = {} if is_whole else dict(before["partitions"])
-    log = tuple(sorted({_day(partition[-1]) for partition in found}))
-    changed = sorted({_day_of(n) for n in {*known, *marks} if known.get(n) != marks.get(n)})
-    held = sorted({*found, *lake.partitions(FEATURES.name)}, key=str)
+    built = {} if is_whole else dict(before["partitions"])
+    log = tuple(sorted({_day(partition[-1]) for partition in hash_of}))
+    # Both ways: a market-day that is gone from the impressions has changed too.
+    changed = sorted({_day_of(n) for n in {*built, *hashes} if built.get(n) != hashes.get(n)})
+    partitions = sorted({*hash_of, *lake.partitions(FEATURES.name)}, key=str)
     return RebuildPlan(
         features=features,
         log=log,
         changed=tuple(changed),
         days=log if is_whole else affected_days(changed, log),
         is_whole=is_whole,
-        partitions=tuple(p for p in held if changed and _day(p[-1]) >= changed[0]),
-        made_from={"code": code, "partitions": marks},
+        partitions=tuple(p for p in partitions if changed and _day(p[-1]) >= changed[0]),
+        made_from={"code": code, "partitions": hashes},
     )
 
 
@@ -117,15 +125,14 @@ def _day_of(name: str) -> int:
 
 
 def _day(value: str | date) -> int:
-    found = value if isinstance(value, date) else date.fromisoformat(value)
-    return day_number(found)
+    return day_number(value if isinstance(value, date) else date.fromisoformat(value))
 
 
-def _listed(days: Collection[int]) -> str:
+def _dates(days: Collection[int]) -> str:
     return ", ".join(str(date_of(day)) for day in days)
 
 
-def _span(days: Collection[int]) -> str:
+def _first_to_last(days: Collection[int]) -> str:
     if not days:
         return "no day"
     first, last = (date_of(day) for day in (min(days), max(days)))

@@ -1,4 +1,9 @@
-"""Rows for the models: the features table cut into windows, labels as known when training."""
+"""Rows for the models: the features table cut into windows, labels as known when training.
+
+A booking that comes after the training windows end was not known when the models were
+trained. So the labels of the training and validation rows are lowered to the stage that was
+known on the first day of the test window; the test rows keep all that the log knows.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +25,6 @@ from pipelines.run_context import RunContext
 __all__ = [
     "SplitRows",
     "attribute_columns",
-    "cut",
     "evaluation_rows",
     "load_rows",
     "training_rows",
@@ -35,7 +39,7 @@ LONGEST_CUT_BY_DAYS = 14
 
 @dataclass(frozen=True)
 class SplitRows:
-    """The rows of the windows; see :func:`training_rows` and :func:`evaluation_rows`."""
+    """The rows of the three windows, as :func:`evaluation_rows` gives them."""
 
     windows: Windows
     train: pa.Table
@@ -57,13 +61,13 @@ def windows_of(context: RunContext) -> Windows:
     )
     searches = {int(day): int(count) for day, count in per_day.iter_rows()}
     try:
-        return cut(searches, context.settings.split)
+        return _windows_for(searches, context.settings.split)
     except SplitError as error:
         raise DataError(str(error)) from error
 
 
-def cut(searches: dict[int, int], settings: SplitSettings) -> Windows:
-    """Windows from searches per day, by days or by shares as the settings say."""
+def _windows_for(searches: dict[int, int], settings: SplitSettings) -> Windows:
+    """Windows from searches per day, by days or by shares of searches as the settings say."""
     span = max(searches) - min(searches) + 1 if searches else 0
     by_days = settings.by == "days" or (settings.by == "auto" and span <= LONGEST_CUT_BY_DAYS)
     if by_days:
@@ -80,25 +84,25 @@ def load_rows(
 ) -> pa.Table:
     """The features table's rows of these days, first and last included, as Arrow.
 
-    A log that names no guests gets a null ``id_user``; of ``columns`` those that the
-    table lacks are left out.
+    A log that names no guests gets a null ``id_user``. Columns that the table lacks are left
+    out.
     """
-    chosen = context.lake.scan(FEATURES.name).filter(pl.col("search_day").is_between(*days))
-    present = chosen.collect_schema().names()
+    rows = context.lake.scan(FEATURES.name).filter(pl.col("search_day").is_between(*days))
+    present = rows.collect_schema().names()
     if "id_user" not in present:
-        chosen = chosen.with_columns(pl.lit(None, pl.String).alias("id_user"))
+        rows = rows.with_columns(pl.lit(None, pl.String).alias("id_user"))
     if columns is not None:
-        chosen = chosen.select(c for c in columns if c in present or c == "id_user")
-    return arrow(chosen.collect(engine="streaming"))
+        rows = rows.select(c for c in columns if c in present or c == "id_user")
+    return arrow(rows.collect(engine="streaming"))
 
 
 def attribute_columns(features: FeatureSet) -> list[str]:
-    """Identity, outcome, and what describes a search or a listing by itself.
+    """The columns that a retriever reads: identity, outcome, attributes of query and listing.
 
-    All that a retriever reads: it learns the past from the rows themselves.
+    Features of the history are not among them: a retriever learns the past from the rows.
     """
-    own = [f.name for f in features if f.group in ATTRIBUTE_GROUPS and not f.is_history]
-    return [*CARRIED, *own]
+    attributes = [f.name for f in features if f.group in ATTRIBUTE_GROUPS and not f.is_history]
+    return [*CARRIED, *attributes]
 
 
 def training_rows(context: RunContext, windows: Windows) -> tuple[pa.Table, pa.Table]:

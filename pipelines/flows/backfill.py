@@ -1,4 +1,4 @@
-"""Past days made again, one at a time. Import it only after ``prepare_prefect``."""
+"""The backfill of past days as a flow. Import it only after ``prepare_prefect``."""
 
 from __future__ import annotations
 

@@ -20,12 +20,12 @@ from prefect.runtime import flow_run
 
 from data.schema.tables import QUARANTINE
 from pipelines.batch.batch_log import as_markdown
-from pipelines.batch.journal import Batch, BatchStage, Kind, perform
+from pipelines.batch.journal import Batch, BatchKind, BatchStage, run_stage
 from pipelines.batch.run_batch import new_id, run_batch, today, unfinished_day
 from pipelines.config.console import Console
 from pipelines.config.home import Home, home_for
 from pipelines.config.settings import load_settings
-from pipelines.flows.liveness import living, reconcile
+from pipelines.flows.liveness import hold_liveness_lock, mark_crashed_runs
 from pipelines.run_context import RunContext
 
 __all__ = ["batch_of", "context_at", "run_as_flow", "show"]
@@ -36,13 +36,13 @@ SCORECARD_COLUMNS = ("model", "segment", "metric", "value", "low", "high", "sear
 
 
 def context_at(home: Path | None, settings_file: Path | None) -> RunContext:
-    """The context of a flow run: Prefect hands on plain values only."""
+    """The context of a flow run, whose parameters are plain values only."""
     settings = load_settings(settings_file)
     return RunContext(home=home_for(home, "simulated"), settings=settings, console=Console())
 
 
-def batch_of(context: RunContext, kind: Kind, day: date | None) -> Batch:
-    """The batch of a day; today's, or the weekly one that was cut off this week."""
+def batch_of(context: RunContext, kind: BatchKind, day: date | None) -> Batch:
+    """The batch of ``day``; without one today's, or the weekly one that was cut off this week."""
     if day is None:
         day = today(context.settings)
         day = unfinished_day(context, kind, day) if kind == "weekly" else day
@@ -53,19 +53,24 @@ def run_as_flow(batch: Batch, stages: Sequence[BatchStage], *, again: bool) -> B
     """Run the batch's stages as tasks of the flow run that this is called in."""
     home, logger = batch.context.home, get_run_logger()
     home.prepare()
-    for name in reconcile(home):
+    for name in mark_crashed_runs(home):
         batch.context.console.say(f"flow run {name} had ended without a word: marked as crashed")
-    with living(home, str(flow_run.id)):
-        done = run_batch(batch, stages, again=again, doing=_as_task, told=logger.info)
-        show(done)
-    return done
+    with hold_liveness_lock(home, str(flow_run.id)):
+        batch = run_batch(
+            batch, stages, again=again, stage_runner=_run_as_task, on_line=logger.info
+        )
+        show(batch)
+    return batch
 
 
-def _as_task(batch: Batch, stage: BatchStage) -> Mapping[str, Any]:
-    """One stage as a task; what it needs stays in this process."""
+def _run_as_task(batch: Batch, stage: BatchStage) -> Mapping[str, Any]:
+    """Run a stage as a Prefect task.
+
+    The task takes no arguments, since Prefect would store them: the closure has the batch.
+    """
 
     def work() -> Mapping[str, Any]:
-        return perform(batch, stage)
+        return run_stage(batch, stage)
 
     return task(
         name=stage.name,
@@ -77,7 +82,7 @@ def _as_task(batch: Batch, stage: BatchStage) -> Mapping[str, Any]:
 
 
 def show(batch: Batch) -> None:
-    """The run's artifacts: its figures, the scorecard, the quarantine, where MLflow is."""
+    """Create the run's artifacts: figures, scorecard, quarantine, and a link to MLflow."""
     home, kind = batch.context.home, batch.kind
     create_markdown_artifact(as_markdown(batch), key=f"{kind}-figures", description=batch.name)
     if rows := _scorecard(home):

@@ -23,10 +23,10 @@ from pipelines.config.home import Home
 __all__ = [
     "Page",
     "prefect_page",
-    "refuse_taken",
-    "running",
+    "refuse_taken_port",
     "serve_dashboards",
-    "stoppable",
+    "servers_running",
+    "stop_on_signal",
     "wait_until_up",
 ]
 
@@ -37,7 +37,13 @@ SECONDS_TO_STOP = 10.0
 
 @dataclass(frozen=True, kw_only=True)
 class Page:
-    """A server to start: its command, where it answers when it is up, and its log file."""
+    """A server to start, and its page.
+
+    Attributes:
+        health_url: answers once the server is up.
+        link: to print; opens at the runs.
+        log: file that gets the server's output.
+    """
 
     name: str
     command: list[str]
@@ -65,17 +71,18 @@ def serve_dashboards(
     runs_page = Tracking.open(home).runs_page()
     pages = [_mlflow(home, mlflow_port, runs_page), prefect_page(home, prefect_port)]
     for port in (mlflow_port, prefect_port):
-        refuse_taken(port)
-    with stoppable(), running(pages) as servers:
+        refuse_taken_port(port)
+    with stop_on_signal(), servers_running(pages) as servers:
         for page, server in zip(pages, servers, strict=True):
             wait_until_up(page, server)
             console.say(f"{page.name:8} {page.link}")
         console.say("Ctrl-C stops both.")
         while all(server.poll() is None for server in servers):
             time.sleep(0.5)
-    gone = [p.name for p, s in zip(pages, servers, strict=True) if s.returncode not in (0, -15)]
-    if gone:
-        raise DataError(f"{gone[0]} stopped by itself; its log is {home.root / 'logs'}")
+    # -15 is our own SIGTERM; any other code means that the server ended by itself.
+    failed = [p.name for p, s in zip(pages, servers, strict=True) if s.returncode not in (0, -15)]
+    if failed:
+        raise DataError(f"{failed[0]} stopped by itself; its log is {home.root / 'logs'}")
 
 
 def _mlflow(home: Home, port: int, runs_page: str) -> Page:
@@ -99,6 +106,7 @@ def _mlflow(home: Home, port: int, runs_page: str) -> Page:
 
 
 def prefect_page(home: Home, port: int) -> Page:
+    """A Prefect server with its database under the home."""
     return Page(
         name="Prefect",
         command=[
@@ -118,7 +126,8 @@ def prefect_page(home: Home, port: int) -> Page:
     )
 
 
-def refuse_taken(port: int) -> None:
+def refuse_taken_port(port: int) -> None:
+    """Raise ``DataError`` if something answers on the port already."""
     with socket.socket() as probe:
         if probe.connect_ex((LOOPBACK, port)) == 0:
             raise DataError(
@@ -128,8 +137,12 @@ def refuse_taken(port: int) -> None:
 
 
 @contextmanager
-def running(pages: list[Page]) -> Iterator[list[subprocess.Popen[bytes]]]:
-    """The servers as process groups of their own, all of which end with the block."""
+def servers_running(pages: list[Page]) -> Iterator[list[subprocess.Popen[bytes]]]:
+    """Start the servers; all of them are stopped when the block ends.
+
+    Each is a process group of its own, so that Ctrl-C reaches this program alone, and the
+    workers that a server has forked are stopped with it.
+    """
     servers: list[subprocess.Popen[bytes]] = []
     try:
         for page in pages:
@@ -151,6 +164,7 @@ def running(pages: list[Page]) -> Iterator[list[subprocess.Popen[bytes]]]:
 
 
 def _stop(server: subprocess.Popen[bytes]) -> None:
+    """Ask the whole process group to end; kill it if it has not after ``SECONDS_TO_STOP``."""
     for kind in (signal.SIGTERM, signal.SIGKILL):
         if server.poll() is not None:
             return
@@ -162,11 +176,10 @@ def _stop(server: subprocess.Popen[bytes]) -> None:
 
 
 @contextmanager
-def stoppable() -> Iterator[None]:
+def stop_on_signal() -> Iterator[None]:
     """Let Ctrl-C and SIGTERM end the block instead of the program."""
 
-    def interrupt(signum: int, frame: FrameType | None) -> None:
-        del signum, frame
+    def interrupt(_signum: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
     before = signal.signal(signal.SIGTERM, interrupt)
@@ -179,6 +192,7 @@ def stoppable() -> Iterator[None]:
 
 
 def wait_until_up(page: Page, server: subprocess.Popen[bytes]) -> None:
+    """Wait for the server's answer; raises ``DataError`` naming its log where none comes."""
     deadline = time.monotonic() + SECONDS_TO_START
     while time.monotonic() < deadline:
         if server.poll() is not None:

@@ -1,7 +1,8 @@
-"""Which flow runs live: each holds a lock of its own, which dies with its process.
+"""Which flow runs still have a process: each holds a lock file while it runs.
 
-A killed process cannot tell Prefect that it ended, so its run stays "Running" for ever.
-Whoever starts next finds the lock free and marks the run as crashed.
+A killed process cannot tell Prefect that it ended, so its run would stay "Running" for ever.
+But the kernel has freed its lock: the next start finds the file ``prefect/running/RUN_ID``
+unlocked, and marks that run as crashed.
 """
 
 from __future__ import annotations
@@ -13,24 +14,24 @@ from pathlib import Path
 from data.lake.lock import file_lock, is_held
 from pipelines.config.home import Home
 
-__all__ = ["living", "reconcile"]
+__all__ = ["hold_liveness_lock", "mark_crashed_runs"]
 
 CRASHED = "its process ended without a word; the next start went on with its work"
 
 
 @contextmanager
-def living(home: Home, flow_run_id: str) -> Iterator[None]:
-    """Show that this flow run lives, as long as the block and its process do."""
+def hold_liveness_lock(home: Home, flow_run_id: str) -> Iterator[None]:
+    """Hold the lock of this flow run while the block runs; its file goes with it."""
     path = _lock(home, flow_run_id)
     with file_lock(path, f"flow run {flow_run_id} runs already", wait_s=0.0):
         yield
     path.unlink(missing_ok=True)
 
 
-def reconcile(home: Home) -> list[str]:
+def mark_crashed_runs(home: Home) -> list[str]:
     """Mark flow runs of this home as crashed whose process is gone; returns their names.
 
-    Only runs that once held a lock here are judged: another home's are not ours to end.
+    Runs without a lock file here are left alone: they may be another home's.
     """
     dead = [path for path in home.prefect.glob("running/*") if not is_held(path)]
     if not dead:
@@ -49,6 +50,7 @@ def reconcile(home: Home) -> list[str]:
             if run is not None and run.state is not None and not run.state.is_final():
                 client.set_flow_run_state(run.id, Crashed(message=CRASHED), force=True)
                 names.append(run.name)
+            # Only now: killed before it, the next start tries again.
             path.unlink(missing_ok=True)
     return names
 

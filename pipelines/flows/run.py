@@ -26,7 +26,7 @@ def main_job(
     tasks.ingest(home, settings, logs, source, encoding)
     tasks.build(home, settings)
     run = tasks.train(home, settings)
-    tasks.judge(home, settings, run)
+    tasks.evaluate(home, settings, run)
     tasks.monitor(home, settings, run)
     tasks.recommend(home, settings, run)
     tasks.publish(home, settings, run)

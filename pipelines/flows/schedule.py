@@ -9,7 +9,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from pipelines.flows.dashboards import prefect_page, refuse_taken, running, wait_until_up
+from pipelines.flows.dashboards import (
+    prefect_page,
+    refuse_taken_port,
+    servers_running,
+    wait_until_up,
+)
 from pipelines.flows.prefect_environment import prepare_prefect
 from pipelines.run_context import RunContext
 
@@ -25,10 +30,10 @@ CAUGHT_UP = "missed while nothing was served; the newest missed start does its w
 
 
 def serve_schedule(context: RunContext, settings_file: Path | None, prefect_port: int) -> None:
-    """Serve the deployments; starts a Prefect server on loopback where none is named.
+    """Serve the deployments; starts a Prefect server on loopback unless one is named.
 
-    Runs of this home that died are marked so, schedules that were paused go on, and what
-    was missed is caught up once. Raises ``DataError`` when the server cannot be started.
+    Runs of this home whose process is gone are marked as crashed, paused schedules resume, and
+    missed starts are caught up once. Raises ``DataError`` when the server cannot be started.
     """
     prepare_prefect(context.home.prepare())
     with _server(context, prefect_port):
@@ -36,9 +41,9 @@ def serve_schedule(context: RunContext, settings_file: Path | None, prefect_port
         from prefect.client.orchestration import get_client
 
         from pipelines.flows.backfill import ensure_limit
-        from pipelines.flows.liveness import reconcile
+        from pipelines.flows.liveness import mark_crashed_runs
 
-        for name in reconcile(context.home):
+        for name in mark_crashed_runs(context.home):
             context.console.say(f"flow run {name} had ended without a word: marked as crashed")
         ensure_limit()
         served = deployments(context, settings_file)
@@ -61,14 +66,14 @@ def deployments(context: RunContext, settings_file: Path | None) -> list[RunnerD
     from pipelines.flows.weekly import weekly
 
     batch = context.settings.batch
-    given: dict[str, Any] = {"home": str(context.home.root.resolve())}
+    parameters: dict[str, Any] = {"home": str(context.home.root.resolve())}
     if settings_file is not None:
-        given["settings_file"] = str(settings_file.resolve())
+        parameters["settings_file"] = str(settings_file.resolve())
     crons = {"daily": batch.daily_cron, "weekly": batch.weekly_cron}
-    made = [
+    served = [
         flow.to_deployment(
             name=name,
-            parameters=given,
+            parameters=parameters,
             schedules=[Cron(crons[name], timezone=batch.time_zone)] if name in crons else [],
             concurrency_limit=1,
             tags=["stayrank"],
@@ -76,29 +81,29 @@ def deployments(context: RunContext, settings_file: Path | None) -> list[RunnerD
         for name, flow in (("daily", daily), ("weekly", weekly), ("backfill", backfill))
     ]
     # Outside a coroutine Prefect gives the deployments themselves.
-    return cast("list[RunnerDeployment]", made)
+    return cast("list[RunnerDeployment]", served)
 
 
 def catch_up_once(client: SyncPrefectClient) -> list[str]:
-    """Of the starts that were missed keep the newest of each deployment; which were kept.
+    """Cancel all missed starts but the newest of each deployment; returns a line for each kept.
 
-    The older ones would find their work done by it: a batch does today, and all that lies
-    in the inbox.
+    The newest does the work of the others: a batch is for today, and takes all files of the
+    inbox.
     """
     from prefect.states import Cancelled
 
-    kept = []
+    caught_up = []
     for name in ("daily", "weekly"):
         late = _late_runs(client, name)
         for run in late[:-1]:
             client.set_flow_run_state(run.id, Cancelled(message=CAUGHT_UP), force=True)
         if late:
-            kept.append(f"{name}, missed {len(late)} times")
-    return kept
+            caught_up.append(f"{name}, missed {len(late)} times")
+    return caught_up
 
 
 def _late_runs(client: SyncPrefectClient, name: str) -> Sequence[FlowRun]:
-    """Scheduled runs whose time has passed, oldest first."""
+    """Scheduled runs that should have started more than a minute ago, oldest first."""
     from prefect.client.schemas.filters import (
         DeploymentFilter,
         DeploymentFilterName,
@@ -124,9 +129,9 @@ def _server(context: RunContext, port: int) -> Iterator[None]:
     if os.environ.get("PREFECT_API_URL"):
         yield
         return
-    refuse_taken(port)
+    refuse_taken_port(port)
     page = prefect_page(context.home, port)
-    with running([page]) as servers:
+    with servers_running([page]) as servers:
         wait_until_up(page, servers[0])
         # Before Prefect is imported: it reads its settings once.
         os.environ["PREFECT_API_URL"] = page.environment["PREFECT_API_URL"]

@@ -14,17 +14,17 @@ from prefect.cache_policies import NO_CACHE
 from pipelines.config.console import Console
 from pipelines.config.home import Home
 from pipelines.config.settings import Settings
-from pipelines.evaluation import evaluate_run
 from pipelines.feature_table import build_table
 from pipelines.ingestion import ingest_logs as ingestion
 from pipelines.ingestion import simulate_log as simulation
 from pipelines.monitoring import monitor as monitoring
+from pipelines.promotion.promote import evaluate_and_promote
 from pipelines.recommendation import recommend as recommendation
 from pipelines.reporting import write_report as reporting
 from pipelines.run_context import RunContext
 from pipelines.training import train as training
 
-__all__ = ["build", "ingest", "judge", "monitor", "publish", "recommend", "simulate", "train"]
+__all__ = ["build", "evaluate", "ingest", "monitor", "publish", "recommend", "simulate", "train"]
 
 
 def _context(home: str, settings: Settings) -> RunContext:
@@ -59,10 +59,10 @@ def train(home: str, settings: Settings) -> str:
 
 
 @task(name="evaluate", cache_policy=NO_CACHE)
-def judge(home: str, settings: Settings, run: str) -> str:
+def evaluate(home: str, settings: Settings, run: str) -> str:
     """The scorecard's path."""
     context = _context(home, settings)
-    evaluate_run.evaluate(context, run)
+    evaluate_and_promote(context, run)
     return str(context.home.report / "scorecard.json")
 
 

@@ -1,4 +1,4 @@
-"""Take logs into the lake, and the truth beside a simulated log into its own table."""
+"""Ingest logs into the lake, and the truth beside a simulated log into its own table."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from data.schema.tables import IMPRESSIONS, INGESTS, TRUTH
 from pipelines.config.home import write_json
 from pipelines.run_context import RunContext
 
-__all__ = ["ingest_logs", "take_logs"]
+__all__ = ["ingest_logs", "ingest_with_report"]
 
 
 def ingest_logs(
     context: RunContext, paths: Sequence[Path], source: str = "airbnb", encoding: str | None = None
 ) -> int:
-    """Ingest these logs and say what became of every row; returns the impressions' version.
+    """Ingest these logs and print what became of every row; returns the impressions' version.
 
     Raises ``DataError``, with the lake unchanged, when a log cannot be read.
     """
-    take_logs(context, paths, source, encoding)
+    ingest_with_report(context, paths, source, encoding)
     return context.version(IMPRESSIONS.name)
 
 
-def take_logs(
+def ingest_with_report(
     context: RunContext, paths: Sequence[Path], source: str = "airbnb", encoding: str | None = None
 ) -> IngestReport:
-    """The same as :func:`ingest_logs`, returning the report on every file."""
+    """Like :func:`ingest_logs`, but returns the report on every file."""
     home = context.home.prepare().root
     options = IngestOptions(
         encoding=encoding, pseudonym_key=context.settings.pseudonym_key.get_secret_value()
@@ -39,12 +39,12 @@ def take_logs(
     for line in report.lines():
         context.console.say(line)
     write_json(context.home.report / "ingest.json", report.to_dict())
-    _take_truth(context, paths)
+    _ingest_truth(context, paths)
     return report
 
 
-def _take_truth(context: RunContext, paths: Sequence[Path]) -> None:
-    """``stayrank simulate`` writes ``log/`` and ``truth/`` side by side."""
+def _ingest_truth(context: RunContext, paths: Sequence[Path]) -> None:
+    """Ingest the folder ``truth/`` that ``stayrank simulate`` writes beside its ``log/``."""
     for path in paths:
         truth = path.parent / "truth"
         if path.name == "log" and truth.is_dir() and _is_simulated(context):
@@ -53,5 +53,5 @@ def _take_truth(context: RunContext, paths: Sequence[Path]) -> None:
 
 
 def _is_simulated(context: RunContext) -> bool:
-    ledger = context.lake.scan(INGESTS.name).select(pl.col("is_simulated").any())
-    return bool(ledger.collect().item())
+    ingests = context.lake.scan(INGESTS.name).select(pl.col("is_simulated").any())
+    return bool(ingests.collect().item())

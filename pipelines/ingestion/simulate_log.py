@@ -1,4 +1,4 @@
-"""The embedded default: a simulated week, written once per seed and size."""
+"""The default log: a simulated week, written once per seed and size."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ __all__ = ["simulate_log", "simulate_to"]
 
 
 def simulate_log(context: RunContext) -> Path:
-    """The simulated log of the settings, under the home; written unless it is there whole.
+    """The folder of the log that the settings describe, under the home; written if missing.
 
-    The simulator renames its folder into place at the end, so one that exists is whole.
+    The simulator renames its folder into place at the end, so one that exists is complete.
     """
     simulation = context.settings.simulation
     name = f"{simulation.scenario}_{simulation.searches}_seed{context.settings.seed}"

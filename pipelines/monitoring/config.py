@@ -1,10 +1,13 @@
-"""From where on a day is odd."""
+"""The limits beyond which a day is flagged: section ``[monitoring]`` of ``stayrank.toml``."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["MonitoringConfig"]
+from pipelines.config.settings import Settings
+from pipelines.run_context import config_of
+
+__all__ = ["MonitoringConfig", "monitoring_config"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,3 +58,8 @@ class MonitoringConfig:
         wrong += [name for name in shares if not 0 < getattr(self, name) < 1]
         if wrong:
             raise ValueError(f"MonitoringConfig out of range: {', '.join(wrong)}")
+
+
+def monitoring_config(settings: Settings) -> MonitoringConfig:
+    """The limits that the settings say; raises ``SettingsError`` naming what is unsound."""
+    return config_of(MonitoringConfig, "monitoring", dict(settings.monitoring))

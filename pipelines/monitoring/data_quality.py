@@ -11,8 +11,8 @@ import numpy as np
 import polars as pl
 
 from pipelines.monitoring.config import MonitoringConfig
-from pipelines.monitoring.funnel_rates import GUEST, judged_rate, per_guest_and_day
-from pipelines.monitoring.measures import Measured
+from pipelines.monitoring.funnel_rates import GUEST, per_guest_and_day, rate_measures
+from pipelines.monitoring.measures import Measure
 
 __all__ = ["null_shares", "quarantined_rows"]
 
@@ -22,7 +22,7 @@ COLUMNS = ("query_", "listing_", "x_")
 
 def null_shares(
     impressions: pl.LazyFrame, last_training: date, config: MonitoringConfig
-) -> Iterator[Measured]:
+) -> Iterator[Measure]:
     """Share of nulls of every optional column that has any, beside the earlier days.
 
     The mean over guests, each of whom counts once.
@@ -34,12 +34,12 @@ def null_shares(
     for days, parts in per_guest_and_day(impressions, sums, last_training, config):
         for name in names:
             shares = [(p[GUEST], p[name].to_numpy(), np.ones(p.height)) for p in parts]
-            yield from judged_rate(days, "null_share", name, shares, least=config.null_shift)
+            yield from rate_measures(days, "null_share", name, shares, least=config.null_shift)
 
 
 def quarantined_rows(
     quarantine: pl.DataFrame, rows_per_day: dict[tuple[str, date], int], config: MonitoringConfig
-) -> Iterator[Measured]:
+) -> Iterator[Measure]:
     """Quarantined rows by reason; day and market as far as the row itself can tell.
 
     A row that names neither counts for the day of its ingest and the market ``unknown``.
@@ -54,7 +54,7 @@ def quarantined_rows(
     for (market, day, reason), count in sorted(counts.items()):
         rows = rows_per_day.get((market, day), 0)
         limit = config.quarantine_share * rows
-        yield Measured(
+        yield Measure(
             market=market,
             ds=day,
             kind="quarantine",

@@ -12,6 +12,10 @@ one (Rao & Scott 1981). A feature of the query, the same in all rows of a guest,
 wider limit than one of the listings. Bins with hardly a guest are pooled: there the
 approximation fails.
 
+Worked example, two bins: on training days 100 guests have shares (0.5, 0.5), today 100 guests
+have (0.7, 0.3). PSI = 0.2 · ln(0.7 / 0.5) − 0.2 · ln(0.3 / 0.5) = 0.067 + 0.102 = 0.17: above the
+usual 0.1, so it is asked whether chance alone could make it of 100 guests.
+
 Legend: D days, B bins, G guests, C cells (a guest on a day).
 """
 
@@ -28,7 +32,7 @@ from scipy.stats import chi2
 from data.schema.feature_set import Feature, FeatureSet
 from models.evaluation.arrays import Floats, Integers, Mask
 from pipelines.monitoring.config import MonitoringConfig
-from pipelines.monitoring.measures import MarketDays, Measured
+from pipelines.monitoring.measures import MarketDays, Measure
 
 __all__ = ["feature_drift", "psi"]
 
@@ -73,9 +77,9 @@ class _Cells:
         day = _codes(rows["ds_search"])
         guests, days = int(guest.max()) + 1, int(day.max()) + 1
         codes = day * guests + guest
-        found, of_row = np.unique(codes, return_inverse=True)
+        cells, of_row = np.unique(codes, return_inverse=True)
         return cls(
-            of_row=of_row, day=found // guests, guest=found % guests, days=days, guests=guests
+            of_row=of_row, day=cells // guests, guest=cells % guests, days=days, guests=guests
         )
 
     def shares(self, bins: Integers) -> Floats:
@@ -93,11 +97,11 @@ def _codes(values: pl.Series) -> Integers:
 
 def feature_drift(
     rows: pl.DataFrame, features: FeatureSet, last_training: date, config: MonitoringConfig
-) -> Iterator[Measured]:
+) -> Iterator[Measure]:
     """PSI of every feature, market by market and day by day.
 
     ``rows`` have ``market``, ``ds_search``, ``id_search``, the features, and ``id_user``
-    where guests are known. Not judged are features of a past (``is_history``: in a log of
+    where guests are known. No limit is set for features of a past (``is_history``: in a log of
     days they grow with it) and those that only say which day it is.
     """
     for (market,), here in rows.sort("ds_search").group_by("market", maintain_order=True):
@@ -111,38 +115,38 @@ def feature_drift(
         training = (here["ds_search"] <= last_training).to_numpy()
         for feature in features:
             bins = _bins(here[feature.name], feature, training, config)
-            yield from _judged(days, feature, cells, cells.shares(bins))
+            yield from _drift_of(days, feature, cells, cells.shares(bins))
 
 
-def _judged(
+def _drift_of(
     days: MarketDays, feature: Feature, cells: _Cells, share_CB: Floats
-) -> Iterator[Measured]:
-    found: dict[int, tuple[float, float | None]] = {}
+) -> Iterator[Measure]:
+    psi_and_limit: dict[int, tuple[float, float | None]] = {}
     guests_DB = np.stack([share_CB[cells.day == d].sum(axis=0) for d in range(cells.days)])
     says_the_day = cells.days > 1 and bool(((guests_DB > 0).sum(axis=1) == 1).all())
     is_one_value = int((guests_DB.sum(axis=0) > 0).sum()) == 1
-    is_judged = not feature.is_history and (not says_the_day or is_one_value)
-    is_asked = feature.group == "query"
-    border = days.config.psi_of_queries if is_asked else days.config.psi
+    has_limit = not feature.is_history and (not says_the_day or is_one_value)
+    is_of_query = feature.group == "query"
+    border = days.config.psi_of_queries if is_of_query else days.config.psi
 
-    def judge(place: int, earlier: list[int]) -> bool | None:
-        kept = _pooling(guests_DB, place, earlier)
-        value = psi(guests_DB[place] @ kept, guests_DB[earlier].sum(axis=0) @ kept)
+    def is_odd(place: int, earlier: list[int]) -> bool | None:
+        pooled = _pooling(guests_DB, place, earlier)
+        value = psi(guests_DB[place] @ pooled, guests_DB[earlier].sum(axis=0) @ pooled)
         limit = None
-        # Below the border of a shift that matters, chance need not be asked.
-        if is_judged:
+        # A shift too small to matter needs no test of chance, which costs a covariance.
+        if has_limit:
             limit = border
             if value > limit:
-                factor = _chance(cells, share_CB @ kept, (place, earlier), days.config)
+                factor = _chance(cells, share_CB @ pooled, (place, earlier), days.config)
                 limit = max(limit, value * factor)
-        found[place] = value, limit
+        psi_and_limit[place] = value, limit
         return None if limit is None else value > limit
 
-    for place, flagged in days.judged(judge):
-        if place in found:
-            value, limit = found[place]
-            yield days.measured(
-                place, kind="psi", name=feature.name, value=value, high=limit, is_flagged=flagged
+    for place, is_flagged in days.flagged(is_odd):
+        if place in psi_and_limit:
+            value, limit = psi_and_limit[place]
+            yield days.measure(
+                place, kind="psi", name=feature.name, value=value, high=limit, is_flagged=is_flagged
             )
 
 
@@ -205,12 +209,13 @@ def _bins(
     words = values.cast(pl.String)
     counted = words.filter(pl.Series(training)).drop_nulls().value_counts(sort=True)
     ranked = counted.sort("count", values.name, descending=[True, False])
-    kept = ranked[values.name].head(config.categories).to_list()
-    codes = {word: place for place, word in enumerate(kept)}
-    found = words.replace_strict(codes, default=len(kept), return_dtype=pl.Int64)
+    frequent = ranked[values.name].head(config.categories).to_list()
+    codes = {word: place for place, word in enumerate(frequent)}
+    # The bin after the frequent words holds all others, the one after that the nulls.
+    coded = words.replace_strict(codes, default=len(frequent), return_dtype=pl.Int64)
     is_null = words.is_null().to_numpy()
-    codes_N = found.fill_null(len(kept)).to_numpy()
-    return np.asarray(np.where(is_null, len(kept) + 1, codes_N))
+    codes_N = coded.fill_null(len(frequent)).to_numpy()
+    return np.asarray(np.where(is_null, len(frequent) + 1, codes_N))
 
 
 def _number_bins(numbers: Floats, training: Mask, bins: int) -> Integers:

@@ -16,9 +16,9 @@ import polars as pl
 
 from models.evaluation.arrays import Floats
 from pipelines.monitoring.config import MonitoringConfig
-from pipelines.monitoring.measures import MarketDays, Measured
+from pipelines.monitoring.measures import MarketDays, Measure
 
-__all__ = ["GUEST", "funnel_rates", "judged_rate", "per_guest_and_day", "searches_per_day"]
+__all__ = ["GUEST", "funnel_rates", "per_guest_and_day", "rate_measures", "searches_per_day"]
 
 GUEST = "_guest"
 # rate → what is counted, and of what
@@ -33,7 +33,7 @@ Sums = Sequence[tuple[pl.Series, Floats, Floats]]
 
 def funnel_rates(
     impressions: pl.LazyFrame, last_training: date, config: MonitoringConfig
-) -> Iterator[Measured]:
+) -> Iterator[Measure]:
     """The rates of every market and day, each beside the earlier training days."""
     present = impressions.collect_schema().names()
     sums = {"impressions": pl.len(), "clicks": (pl.col("stage") >= 1).sum()}
@@ -44,7 +44,7 @@ def funnel_rates(
         for name, (counted, base) in RATES.items():
             if counted in sums:
                 sums_D = [(p[GUEST], p[counted].to_numpy(), p[base].to_numpy()) for p in parts]
-                yield from judged_rate(days, "rate", name, sums_D, least_share=config.rate_shift)
+                yield from rate_measures(days, "rate", name, sums_D, least_share=config.rate_shift)
 
 
 def per_guest_and_day(
@@ -68,7 +68,7 @@ def per_guest_and_day(
         yield days, here.partition_by("ds_search", maintain_order=True)
 
 
-def judged_rate(
+def rate_measures(
     days: MarketDays,
     kind: str,
     name: str,
@@ -76,7 +76,7 @@ def judged_rate(
     *,
     least: float = 0.0,
     least_share: float = 0.0,
-) -> Iterator[Measured]:
+) -> Iterator[Measure]:
     """Σ y / Σ x, between 0 and 1, of every day with its control limits.
 
     The spread is the reference's, as control charts have it: a day with few events would
@@ -86,7 +86,7 @@ def judged_rate(
     """
     limits: dict[int, tuple[float, float, float]] = {}
 
-    def judge(place: int, earlier: list[int]) -> bool | None:
+    def is_odd(place: int, earlier: list[int]) -> bool | None:
         y, x = _by_guest([sums[e] for e in earlier])
         _, own_y, own_x = sums[place]
         if not x.sum() or not own_x.sum():
@@ -98,12 +98,12 @@ def judged_rate(
         value = float(own_y.sum() / own_x.sum())
         return not limits[place][1] <= value <= limits[place][2]
 
-    for place, flagged in days.judged(judge):
+    for place, is_flagged in days.flagged(is_odd):
         _, y, x = sums[place]
         if x.sum() == 0:
             continue
         reference, low, high = limits.get(place, (None, None, None))
-        yield days.measured(
+        yield days.measure(
             place,
             kind=kind,
             name=name,
@@ -111,7 +111,7 @@ def judged_rate(
             reference=reference,
             low=None if low is None else max(0.0, low),
             high=None if high is None else min(1.0, high),
-            is_flagged=flagged,
+            is_flagged=is_flagged,
         )
 
 
@@ -143,7 +143,7 @@ def _limits(
 
 def searches_per_day(
     impressions: pl.LazyFrame, last_training: date, config: MonitoringConfig
-) -> Iterator[Measured]:
+) -> Iterator[Measure]:
     """Searches and impressions of every market and day."""
     counted = (
         impressions.group_by("market", "ds_search")
@@ -162,18 +162,18 @@ def searches_per_day(
             yield from _counts(days, name, here[name].to_numpy().astype(np.float64))
 
 
-def _counts(days: MarketDays, name: str, values: Floats) -> Iterator[Measured]:
+def _counts(days: MarketDays, name: str, values: Floats) -> Iterator[Measure]:
     usual: dict[int, float] = {}
     least = days.config.day_share
 
-    def judge(place: int, earlier: list[int]) -> bool | None:
+    def is_odd(place: int, earlier: list[int]) -> bool | None:
         usual[place] = float(values[earlier].mean())
         share = values[place] / usual[place]
         return bool(share < least or share > 1 / least)
 
-    for place, flagged in days.judged(judge):
+    for place, is_flagged in days.flagged(is_odd):
         reference = usual.get(place)
-        yield days.measured(
+        yield days.measure(
             place,
             kind="rows",
             name=name,
@@ -181,7 +181,7 @@ def _counts(days: MarketDays, name: str, values: Floats) -> Iterator[Measured]:
             reference=reference,
             low=None if reference is None else reference * least,
             high=None if reference is None else reference / least,
-            is_flagged=flagged,
+            is_flagged=is_flagged,
         )
 
 

@@ -12,7 +12,7 @@ import polars as pl
 from data.schema.tables import QUALITY
 from pipelines.monitoring.config import MonitoringConfig
 
-__all__ = ["MarketDays", "Measured", "as_frame"]
+__all__ = ["MarketDays", "Measure", "as_frame"]
 
 _SCHEMA = {
     "market": pl.String,
@@ -28,10 +28,10 @@ _SCHEMA = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Measured:
+class Measure:
     """One measure of one market on one day; a row of the ``quality`` table.
 
-    ``is_flagged`` is ``None`` where nothing was judged: no earlier day, or a measure that
+    ``is_flagged`` is ``None`` where nothing was compared: no earlier day, or a measure that
     cannot be compared.
     """
 
@@ -46,7 +46,7 @@ class Measured:
     is_flagged: bool | None = None
 
 
-def as_frame(measures: Iterable[Measured]) -> pl.DataFrame:
+def as_frame(measures: Iterable[Measure]) -> pl.DataFrame:
     """The measures as rows of the table, in its order."""
     rows = [asdict(measure) for measure in measures]
     frame = pl.DataFrame(rows, schema=_SCHEMA, orient="row")
@@ -55,29 +55,29 @@ def as_frame(measures: Iterable[Measured]) -> pl.DataFrame:
 
 @dataclass(frozen=True, kw_only=True)
 class MarketDays:
-    """The days of one market, in order, and what they are judged by."""
+    """The days of one market, in order, and the limits that they are compared by."""
 
     market: str
     days: Sequence[date]
     last_training: date
     config: MonitoringConfig
 
-    def judged(
-        self, judge: Callable[[int, list[int]], bool | None]
+    def flagged(
+        self, is_odd: Callable[[int, list[int]], bool | None]
     ) -> Iterator[tuple[int, bool | None]]:
         """Each day's position and whether it is flagged.
 
-        ``judge(day, earlier)`` is handed positions: a day, and the training days before it
+        ``is_odd(day, earlier)`` is handed positions: a day, and the training days before it
         that were not flagged; it returns ``None`` where it cannot tell. Without an earlier
         day it is not asked.
         """
         earlier: list[int] = []
         for place, day in enumerate(self.days):
-            flagged = judge(place, earlier) if earlier else None
-            if not flagged and day <= self.last_training:
+            is_flagged = is_odd(place, earlier) if earlier else None
+            if not is_flagged and day <= self.last_training:
                 earlier.append(place)
-            yield place, flagged
+            yield place, is_flagged
 
-    def measured(self, place: int, **values: Any) -> Measured:
+    def measure(self, place: int, **values: Any) -> Measure:
         """A measure of one of the days."""
-        return Measured(market=self.market, ds=self.days[place], **values)
+        return Measure(market=self.market, ds=self.days[place], **values)

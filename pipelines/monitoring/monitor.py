@@ -1,4 +1,4 @@
-"""Measure every day of the log beside the training window, and say what is odd."""
+"""Measure every day of the log beside the training window, and flag what is out of limits."""
 
 from __future__ import annotations
 
@@ -13,15 +13,14 @@ from data.errors import DataError
 from data.schema.tables import FEATURES, IMPRESSIONS, QUALITY, QUARANTINE
 from data.schema.time import date_of
 from data.time_split import SplitError
-from models.evaluation.label_maturity import label_maturity
-from pipelines.feature_table.arrow_conversion import arrow
+from pipelines.evaluation.log_maturity import maturity_of_log
 from pipelines.feature_table.build_table import feature_set_of
 from pipelines.feature_table.training_rows import windows_of
-from pipelines.monitoring.config import MonitoringConfig
+from pipelines.monitoring.config import MonitoringConfig, monitoring_config
 from pipelines.monitoring.data_quality import null_shares, quarantined_rows
 from pipelines.monitoring.feature_drift import feature_drift
 from pipelines.monitoring.funnel_rates import funnel_rates, searches_per_day
-from pipelines.monitoring.measures import Measured, as_frame
+from pipelines.monitoring.measures import Measure, as_frame
 from pipelines.run_context import RunContext
 from pipelines.training.run_record import read_record
 
@@ -38,14 +37,14 @@ def monitor(
     With a ``run`` its training window is the reference and its MLflow run gets the
     figures; without one the window is cut as for training.
     """
-    config = config or MonitoringConfig()
+    config = config or monitoring_config(context.settings)
     last_training = _last_training_day(context, run)
     with context.console.step("measuring data quality and drift"):
-        found = as_frame(_measures(context, last_training, config))
-        context.lake.replace_all(QUALITY.name, found.lazy())
+        quality = as_frame(_measures(context, last_training, config))
+        context.lake.replace_all(QUALITY.name, quality.lazy())
         if run is not None:
-            _log(context, run, found)
-    flagged = found.filter("is_flagged")
+            _log(context, run, quality)
+    flagged = quality.filter("is_flagged")
     for line in flagged_lines(flagged)[:LINES]:
         context.console.say(f"  odd: {line}")
     return flagged.height
@@ -83,7 +82,7 @@ def _last_training_day(context: RunContext, run: str | None) -> date:
 
 def _measures(
     context: RunContext, last_training: date, config: MonitoringConfig
-) -> Iterator[Measured]:
+) -> Iterator[Measure]:
     impressions = context.lake.scan(IMPRESSIONS.name)
     counts = list(searches_per_day(impressions, last_training, config))
     yield from counts
@@ -109,19 +108,19 @@ def _sample(context: RunContext, config: MonitoringConfig) -> pl.DataFrame:
     return joined.filter(coin < pl.col("_share")).collect(engine="streaming")
 
 
-def _log(context: RunContext, run: str, found: pl.DataFrame) -> None:
+def _log(context: RunContext, run: str, quality: pl.DataFrame) -> None:
     """Flags and the largest shift of each day as metrics, step by day; the table whole."""
     parent = read_record(context.home, run).parent
     tracking = context.tracking
-    flagged = found.filter("is_flagged")
+    flagged = quality.filter("is_flagged")
     counts = Counter(flagged["ds"].to_list())
-    days = found["ds"].unique().sort().to_list()
+    days = quality["ds"].unique().sort().to_list()
     metrics = [("quality.flagged", float(counts[day]), step) for step, day in enumerate(days)]
-    rates = found.filter(pl.col("kind").is_in(["rate", "rows"]))
+    rates = quality.filter(pl.col("kind").is_in(["rate", "rows"]))
     for row in rates.iter_rows(named=True):
         name = f"quality.{row['kind']}.{row['name']}.{row['market']}".replace(",", "")
         metrics.append((name, row["value"], days.index(row["ds"])))
-    largest = found.filter((pl.col("kind") == "psi") & pl.col("is_flagged").is_not_null())
+    largest = quality.filter((pl.col("kind") == "psi") & pl.col("is_flagged").is_not_null())
     for market, day, value in (
         largest.group_by("market", "ds").agg(pl.col("value").max()).sort("market", "ds").iter_rows()
     ):
@@ -129,16 +128,13 @@ def _log(context: RunContext, run: str, found: pl.DataFrame) -> None:
     metrics += [(name, value, days.index(day)) for name, day, value in _maturity(context)]
     tracking.log_metrics(parent, metrics)
     tracking.set_tags(parent, {"quality.flagged": str(flagged.height)})
-    shown = flagged.with_columns(pl.col("ds").cast(pl.String)).to_pandas()
-    tracking.log_table(parent, shown, "quality/flagged.json")
+    table = flagged.with_columns(pl.col("ds").cast(pl.String)).to_pandas()
+    tracking.log_table(parent, table, "quality/flagged.json")
 
 
 def _maturity(context: RunContext) -> Iterator[tuple[str, date, float]]:
     """How complete each day's contacts and bookings are, with the ends of the interval."""
-    impressions = context.lake.scan(IMPRESSIONS.name)
-    present = impressions.collect_schema().names()
-    wanted = [c for c in ("search_day", "contact_day", "book_day") if c in present]
-    for day in label_maturity(arrow(impressions.select(wanted).collect(engine="streaming"))):
+    for day in maturity_of_log(context.lake):
         values = {"": day.completeness, "_low": day.low, "_high": day.high}
         for end, value in values.items():
             if isfinite(value):

@@ -1,6 +1,7 @@
-"""A guest leaves the home: the lake, every file beside it, every database.
+"""Erase a guest from a home: from the lake, every file beside it, and every database.
 
-``guest`` is the whole of it in order; ``files`` and ``databases`` know the formats.
+``forget_guest`` lists the steps in order; ``erase_files`` and ``erase_databases`` know the
+formats.
 """
 
 from pipelines.privacy.forget_guest import Erasure, forget_guest

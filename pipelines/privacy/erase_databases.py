@@ -1,4 +1,4 @@
-"""A guest's id leaves an SQLite database: replaced in every text, then compacted away."""
+"""Erase a guest's id from an SQLite database: replace it in every text, then compact the file."""
 
 from __future__ import annotations
 
@@ -21,22 +21,23 @@ def is_database(path: Path) -> bool:
         return file.read(len(MAGIC)) == MAGIC
 
 
-Instead = str | Callable[[re.Match[str]], str]
+Replacement = str | Callable[[re.Match[str]], str]
 
 
-def erase_from_database(path: Path, token: re.Pattern[str], instead: Instead) -> int:
-    """Replace what ``token`` finds in every text and JSON; how many cells there were.
+def erase_from_database(path: Path, token: re.Pattern[str], replacement: Replacement) -> int:
+    """Replace what ``token`` matches in every text and JSON; returns how many cells changed.
 
-    The database is compacted afterwards, so that no free page keeps the old text. Raises
-    ``HomeError`` when a server holds it.
+    Raises ``HomeError`` when a server holds the database.
     """
     try:
         with sqlite3.connect(path, timeout=SECONDS_TO_WAIT, isolation_level=None) as database:
-            database.create_function("names", 1, lambda text: bool(token.search(text)))
-            database.create_function("without", 1, lambda text: token.sub(instead, text))
+            database.create_function("has_token", 1, lambda text: bool(token.search(text)))
+            database.create_function("without", 1, lambda text: token.sub(replacement, text))
             cells = sum(
                 _erase_column(database, table, column) for table, column in _columns(database)
             )
+            # SQLite keeps the old text in pages that it calls free, and in the write-ahead log
+            # that a killed server left behind: the first is rewritten, the second emptied.
             if cells:
                 database.execute("VACUUM")
             database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -63,11 +64,11 @@ def _columns(database: sqlite3.Connection) -> list[tuple[str, str]]:
 
 def _erase_column(database: sqlite3.Connection, table: str, column: str) -> int:
     name, cell = _quoted(table), _quoted(column)
-    done = database.execute(
+    cursor = database.execute(
         f"UPDATE {name} SET {cell} = without({cell}) "  # noqa: S608  # names from the schema, quoted
-        f"WHERE typeof({cell}) = 'text' AND names({cell})"
+        f"WHERE typeof({cell}) = 'text' AND has_token({cell})"
     )
-    return done.rowcount
+    return cursor.rowcount
 
 
 def _quoted(name: str) -> str:

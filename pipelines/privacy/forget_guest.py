@@ -1,4 +1,4 @@
-"""Forget a guest: what is removed where, and which models still carry what was learned."""
+"""Forget a guest: erase the guest's data, and name the models that were trained on them."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ class Erasure:
 
     Attributes:
         rows: table → rows removed.
-        files: file under the home → rows or places removed.
-        left: files that still hold the id and could not be rewritten.
-        trained: training runs whose training window holds searches of the guest.
+        files: file under the home → rows removed or ids replaced.
+        not_rewritten: files that still hold the id, because they could not be rewritten.
+        trained_runs: runs whose training or validation window holds searches of the guest.
         retrained_at: when the weekly batch next trains models without the guest.
         server: the MLflow server whose artifacts are not under this home; else empty.
         was_in_lake: whether a table, or an older version of one, knew the guest.
@@ -51,8 +51,8 @@ class Erasure:
 
     rows: dict[str, int]
     files: dict[str, int]
-    left: tuple[str, ...]
-    trained: tuple[str, ...]
+    not_rewritten: tuple[str, ...]
+    trained_runs: tuple[str, ...]
     retrained_at: str
     server: str
     was_in_lake: bool
@@ -60,34 +60,34 @@ class Erasure:
     @property
     def was_found(self) -> bool:
         """Whether there was any trace of the guest."""
-        return self.was_in_lake or bool(self.files) or bool(self.left)
+        return self.was_in_lake or bool(self.files) or bool(self.not_rewritten)
 
     def lines(self, guest_id: str) -> list[str]:
-        """The report, for a terminal; ``guest_id`` as it was asked for."""
+        """The report, for a terminal; ``guest_id`` as the person typed it."""
         if not self.was_found:
-            told = [f"no trace of {guest_id} was found; nothing was removed"]
+            lines = [f"no trace of {guest_id} was found; nothing was removed"]
         else:
-            told = [f"{table}: {rows:,} rows removed" for table, rows in self.rows.items()]
-            told += [f"{name}: {count:,} removed" for name, count in self.files.items()]
-            told += [f"STILL HOLDS THE ID, remove it by hand: {name}" for name in self.left]
-            told += self._consequences()
+            lines = [f"{table}: {rows:,} rows removed" for table, rows in self.rows.items()]
+            lines += [f"{name}: {count:,} removed" for name, count in self.files.items()]
+            lines += [f"STILL HOLDS THE ID, remove it by hand: {n}" for n in self.not_rewritten]
+            lines += self._consequences()
         if self.server:
-            told.append(f"files kept by the MLflow server {self.server} were not looked at")
-        return told
+            lines.append(f"files kept by the MLflow server {self.server} were not looked at")
+        return lines
 
     def _consequences(self) -> list[str]:
-        told = []
+        lines = []
         if self.was_in_lake:
-            told.append("older versions of every table are gone; earlier runs cannot be repeated")
-        if self.trained:
-            runs = ", ".join(self.trained)
-            told.append(
+            lines.append("older versions of every table are gone; earlier runs cannot be repeated")
+        if self.trained_runs:
+            runs = ", ".join(self.trained_runs)
+            lines.append(
                 f"models that learned from the guest among others: {runs}; the weekly batch "
                 f"trains without the guest at {self.retrained_at}"
             )
         else:
-            told.append("no model was trained on the guest")
-        return told
+            lines.append("no model was trained on the guest")
+        return lines
 
 
 def forget_guest(context: RunContext, guest_id: str) -> Erasure:
@@ -106,24 +106,24 @@ def forget_guest(context: RunContext, guest_id: str) -> Erasure:
     with file_lock(home.root / "batch.lock", "a batch is running", wait_s=wait_s):
         traces = find_traces(context.lake, ids, wait_s=wait_s)
         guest = Guest(ids=ids, searches=traces.searches, token=token_of(ids))
-        # The files first: as long as the lake knows the guest's searches, an erasure that
-        # was cut off can be repeated.
-        files, left = _erase_files(context, guest)
+        # The files first: some name the guest only by search ids, which the lake tells. Killed
+        # half-way, the erasure can be repeated as long as the lake still knows them.
+        files, not_rewritten = _erase_files(context, guest)
         rows: dict[str, int] = {}
         if traces.is_known:
             rows = erase_from_lake(context.lake, ids, wait_s=wait_s)
-            _point_at_what_is_left(context)
+            _update_published(context)
     report = Erasure(
         rows=rows,
         files=files,
-        left=left,
-        trained=tuple(record.name for record in _trained_on(home, traces)),
+        not_rewritten=not_rewritten,
+        trained_runs=tuple(record.name for record in _trained_on(home, traces)),
         retrained_at=next_training(context.settings),
         server=context.settings.tracking_uri,
         was_in_lake=traces.is_known,
     )
     if report.was_found:
-        # What was done, and nothing of whom.
+        # How much was erased, and no word of the guest.
         at = datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%S")
         write_json(home.root / "erasures" / f"{at}.json", {"rows": rows, "files": len(files)})
     return report
@@ -152,30 +152,33 @@ def _ids_of(guest_id: str, settings: Settings) -> Iterator[str]:
 
 
 def _erase_files(context: RunContext, guest: Guest) -> tuple[dict[str, int], tuple[str, ...]]:
-    """Every file but the tables'; a model's checksums are written anew where it changed."""
-    root, done, left = context.home.root, {}, []
-    sums: dict[str, str] = {}
+    """Erase from every file but those of the tables, and update the checksums of models.
+
+    Returns file → rows or ids erased, and the files that could not be rewritten.
+    """
+    root, erased, not_rewritten = context.home.root, {}, []
+    new_sums: dict[str, str] = {}
     for path in _files(context.home):
         if not path.is_file():
             continue  # the log of a database, which went with it when it was closed
         name = path.relative_to(root).as_posix()
         model = _model_folder(path)
-        before = _sums(model)
+        before = _checksums(model)
         try:
             count = erase_from_file(path, guest, is_model=model is not None)
         except (ValueError, OSError, pa.ArrowException):
-            count = 0  # damaged or of no known format: searched for the id as it lies there
+            count = 0  # damaged, or of no known format: only searched for the id, below
         if count:
-            done[name] = count
+            erased[name] = count
             if model is not None:
                 write_manifest(model)
-                after = _sums(model)
-                sums |= {before[n]: after[n] for n in before if before[n] != after[n]}
-            _remember_log(context, path)
-        elif _still_holds(path, guest):
-            left.append(name)
-    _tell_registry(context.home, sums)
-    return done, tuple(left)
+                after = _checksums(model)
+                new_sums |= {before[n]: after[n] for n in before if before[n] != after[n]}
+            _keep_log_known(context, path)
+        elif _holds_id(path, guest):
+            not_rewritten.append(name)
+    _update_registered_checksums(context.home, new_sums)
+    return erased, tuple(not_rewritten)
 
 
 def _files(home: Home) -> list[Path]:
@@ -196,53 +199,58 @@ def _model_folder(path: Path) -> Path | None:
     return next((folder for folder in path.parents if (folder / MANIFEST).is_file()), None)
 
 
-def _sums(folder: Path | None) -> dict[str, str]:
+def _checksums(folder: Path | None) -> dict[str, str]:
+    """File name → SHA-256, ``SHA256SUMS.json`` itself included."""
     if folder is None:
         return {}
     return {p.name: sha256_of(p) for p in folder.iterdir() if p.is_file()}
 
 
-def _tell_registry(home: Home, sums: dict[str, str]) -> None:
-    """The registry knows registered files by their checksums: those of before, replaced."""
-    # A file may have changed twice (its folder's checksums do with every file).
-    settled = {}
-    for before, after in sums.items():
+def _update_registered_checksums(home: Home, new_sums: dict[str, str]) -> None:
+    """Replace old checksums by new ones in MLflow's database, where tags of versions hold them.
+
+    Otherwise a registered model whose files were rewritten would pass for damaged.
+    """
+    # A file may change more than once: SHA256SUMS.json does with every file of its folder. So
+    # {a: b, b: c} becomes {a: c, b: c}.
+    final_sums = {}
+    for before, after in new_sums.items():
         last = after
-        while last in sums:
-            last = sums[last]
-        settled[before] = last
-    if settled and home.mlflow_database.is_file():
+        while last in new_sums:
+            last = new_sums[last]
+        final_sums[before] = last
+    if final_sums and home.mlflow_database.is_file():
         erase_from_database(
-            home.mlflow_database, token_of(settled), lambda found: settled[found[0]]
+            home.mlflow_database, token_of(final_sums), lambda match: final_sums[match[0]]
         )
 
 
-def _still_holds(path: Path, guest: Guest) -> bool:
+def _holds_id(path: Path, guest: Guest) -> bool:
     text = path.read_bytes().decode("utf-8", errors="replace")
     return guest.token.search(text) is not None
 
 
-def _remember_log(context: RunContext, path: Path) -> None:
-    """A raw log that was rewritten is still the log that the lake has taken in."""
+def _keep_log_known(context: RunContext, path: Path) -> None:
+    """Tell the lake the new checksum of a raw log, or it would be ingested once more."""
     if {"taken", "log"} & {path.parent.name}:
         remember_as_known(context.lake, path.name, sha256_of(path))
 
 
-def _point_at_what_is_left(context: RunContext) -> None:
-    """The published recommendations, without the guest's, under the version they have now."""
+def _update_published(context: RunContext) -> None:
+    """Point at the version without the guest's recommendations: the published one is gone."""
     published = read_published(context.home)
     version = context.lake.version(RECOMMENDATIONS.name)
     if published is None or version is None:
         return
     day = pl.col("ds") == date.fromisoformat(published.ds)
-    held = context.lake.scan(RECOMMENDATIONS.name, version=version).filter(day)
-    rows = held.select(pl.len()).collect().item()
+    remaining = context.lake.scan(RECOMMENDATIONS.name, version=version).filter(day)
+    rows = remaining.select(pl.len()).collect().item()
     write_published(context.home, replace(published, version=version, rows=rows))
 
 
 def _trained_on(home: Home, traces: Traces) -> list[RunRecord]:
     """Runs whose training or validation window holds a search of the guest."""
-    found = []
+    records = []
     for path in sorted(home.runs.glob("*/run.json")):
         try:
             record = read_record(home, path.parent.name)
@@ -250,5 +258,5 @@ def _trained_on(home: Home, traces: Traces) -> list[RunRecord]:
             continue
         first, last = record.windows["train"][0], record.windows["valid"][1]
         if any(first <= day <= last for day in traces.days):
-            found.append(record)
-    return found
+            records.append(record)
+    return records

@@ -1,4 +1,4 @@
-"""The champion in the registry: who it is, whether its files are whole, how it changes.
+"""The champion in MLflow's registry: which version, whether its files are whole, how it changes.
 
 Every change is made while :func:`promotion_lock` is held, so that two promotions at once
 leave one champion. Which champion a version replaced stands in its tags; following them
@@ -25,7 +25,7 @@ __all__ = [
     "CHALLENGER",
     "Champion",
     "ChampionSearch",
-    "champion_as_it_is",
+    "checked_champion",
     "find_champion",
     "promotion_lock",
     "record_decision",
@@ -72,18 +72,18 @@ def find_champion(tracking: Tracking) -> ChampionSearch:
     """The champion, or the latest one before it whose files are still those registered."""
     version = tracking.versions.at(RANKER_MODEL, CHAMPION)
     notes: list[str] = []
-    passed: set[str] = set()
-    while version is not None and version not in passed:
-        passed.add(version)
-        found, damage = champion_as_it_is(tracking, version)
-        if found is not None:
-            return ChampionSearch(champion=found, notes=tuple(notes))
+    seen: set[str] = set()
+    while version is not None and version not in seen:
+        seen.add(version)
+        champion, damage = checked_champion(tracking, version)
+        if champion is not None:
+            return ChampionSearch(champion=champion, notes=tuple(notes))
         notes.append(f"champion version {version} cannot be used: {damage}")
         version = tracking.versions.tags(RANKER_MODEL, version).get(REPLACED) or None
     return ChampionSearch(champion=None, notes=tuple(notes))
 
 
-def champion_as_it_is(tracking: Tracking, version: str) -> tuple[Champion | None, str]:
+def checked_champion(tracking: Tracking, version: str) -> tuple[Champion | None, str]:
     """One version with its files checked, or ``None`` and what is wrong with it."""
     tags = tracking.versions.tags(RANKER_MODEL, version)
     sums = {k.removeprefix(SHA256): v for k, v in tags.items() if k.startswith(SHA256)}
@@ -133,8 +133,8 @@ def roll_back(tracking: Tracking, home: Home) -> tuple[str, str]:
         before = tracking.versions.tags(RANKER_MODEL, now).get(REPLACED)
         if not before:
             raise DataError(f"champion version {now} replaced no other: nothing to roll back to")
-        found, damage = champion_as_it_is(tracking, before)
-        if found is None:
+        champion, damage = checked_champion(tracking, before)
+        if champion is None:
             raise DataError(f"version {before} cannot be champion again: {damage}")
         since = datetime.now(UTC).isoformat(timespec="seconds")
         tracking.versions.set_tags(
@@ -169,4 +169,4 @@ def _tags_of(decision: GateDecision, alias: str) -> dict[str, str]:
 
 def _verdict(check: Check) -> str:
     words = {True: "holds", False: "fails", None: "not measured"}
-    return f"{words[check.is_passed]}: {check.told}"
+    return f"{words[check.is_passed]}: {check.finding}"

@@ -16,13 +16,13 @@ class Check:
     Attributes:
         name: what was looked at, such as ``market=sao_paulo``.
         is_passed: ``None`` where it could not be measured; that blocks nothing.
-        told: the figures, in words.
+        finding: the figures, in words.
         difference, low, high: challenger minus the other and its interval, where paired.
     """
 
     name: str
     is_passed: bool | None
-    told: str
+    finding: str
     difference: float | None = None
     low: float | None = None
     high: float | None = None
@@ -49,25 +49,35 @@ class GateDecision:
     notes: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
-        return asdict(self)
+        """Plain values, for JSON; a check's finding has the key ``told`` there."""
+        content = asdict(self)
+        for check in (content["primary"], *content["guardrails"]):
+            check["told"] = check.pop("finding")
+        return content
 
     @classmethod
     def from_dict(cls, content: dict[str, Any]) -> GateDecision:
         """What :meth:`to_dict` gave; raises ``TypeError`` or ``KeyError`` on anything else."""
-        checks = tuple(Check(**check) for check in content["guardrails"])
-        whole = {"primary": Check(**content["primary"]), "guardrails": checks}
-        return cls(**{**content, **whole, "notes": tuple(content["notes"])})
+        checks = {
+            "primary": _check_of(content["primary"]),
+            "guardrails": tuple(_check_of(check) for check in content["guardrails"]),
+        }
+        return cls(**{**content, **checks, "notes": tuple(content["notes"])})
 
     def lines(self) -> list[str]:
         """The decision for a terminal: the reason, then every figure looked at."""
         marks = {True: "holds", False: "FAILS", None: "not measured"}
         width = max(len(check.name) for check in (self.primary, *self.guardrails))
         body = [
-            f"  {check.name:<{width}}  {marks[check.is_passed]:<12}  {check.told}"
+            f"  {check.name:<{width}}  {marks[check.is_passed]:<12}  {check.finding}"
             for check in (self.primary, *self.guardrails)
         ]
         return [self.reason, *body, *(f"  note: {note}" for note in self.notes)]
+
+
+def _check_of(content: dict[str, Any]) -> Check:
+    values = dict(content)
+    return Check(finding=values.pop("told"), **values)
 
 
 def decide(
@@ -77,13 +87,15 @@ def decide(
     failed = [check for check in guardrails if check.is_passed is False]
     measured = sum(check.is_passed is not None for check in guardrails)
     if not primary.is_passed:
-        reason = f"not promoted: {primary.told}"
+        reason = f"not promoted: {primary.finding}"
     elif failed:
-        harms = "; ".join(f"{check.name}: {check.told}" for check in failed)
-        reason = f"not promoted: {primary.told}, but it fails {len(failed)} guardrail(s): {harms}"
+        harms = "; ".join(f"{check.name}: {check.finding}" for check in failed)
+        reason = (
+            f"not promoted: {primary.finding}, but it fails {len(failed)} guardrail(s): {harms}"
+        )
     else:
         held = f", and {measured} guardrails hold" if measured else ""
-        reason = f"promoted: {primary.told}{held}"
+        reason = f"promoted: {primary.finding}{held}"
     return GateDecision(
         is_promoted=bool(primary.is_passed) and not failed,
         against=against,

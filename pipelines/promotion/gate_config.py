@@ -1,10 +1,13 @@
-"""What the gate demands of a challenger, as numbers that can be set and are written down."""
+"""What the gate demands of a challenger: section ``[gate]`` of ``stayrank.toml``."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
-__all__ = ["GateConfig"]
+from pipelines.config.settings import Settings
+from pipelines.run_context import config_of
+
+__all__ = ["GateConfig", "gate_config"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +28,7 @@ class GateConfig:
         coverage_loss: tolerated loss of the share of listings that are seen in a top 10.
         calibration_from, calibration_to: Σ predicted / Σ actual outcomes of a stage must
             lie between these, or be no further from 1 than the champion's.
-        fewest_outcomes: below these many outcomes a stage's calibration is not judged.
+        fewest_outcomes: below these many outcomes a stage's calibration is not checked.
         slower: scoring may take at most these many times the champion's time.
     """
 
@@ -47,4 +50,9 @@ class GateConfig:
         if not self.calibration_from < 1 < self.calibration_to:
             wrong.append("calibration_from, calibration_to")
         if wrong:
-            raise ValueError(f"GateRules out of range: {', '.join(wrong)}")
+            raise ValueError(f"GateConfig out of range: {', '.join(wrong)}")
+
+
+def gate_config(settings: Settings) -> GateConfig:
+    """The demands that the settings say; raises ``SettingsError`` naming what is unsound."""
+    return config_of(GateConfig, "gate", dict(settings.gate))

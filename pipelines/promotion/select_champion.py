@@ -16,19 +16,19 @@ from data.errors import DataError
 from pipelines.config.home import Home, write_json
 from pipelines.promotion.champion_registry import find_champion
 from pipelines.recommendation.published_pointer import read_published
-from pipelines.recommendation.serving_models import latest_with
+from pipelines.recommendation.serving_models import latest_run_with
 from pipelines.run_context import RunContext
 from pipelines.tracking.model_checksums import check_manifest
 from pipelines.training.model_factory import SERVING_MODELS
 
-__all__ = ["Choice", "choose"]
+__all__ = ["ServingRun", "select_serving_run"]
 
 KEPT = 10
 
 
 @dataclass(frozen=True, kw_only=True)
-class Choice:
-    """The run to recommend with, and why not a better one.
+class ServingRun:
+    """The run to recommend with, and what kept a better one from being it.
 
     Attributes:
         run: name of the training run.
@@ -42,16 +42,16 @@ class Choice:
     warnings: tuple[str, ...] = ()
 
 
-def choose(context: RunContext) -> Choice | None:
+def select_serving_run(context: RunContext) -> ServingRun | None:
     """The champion, else the one before it; ``None`` without any trained run.
 
     Only where there never was a champion the run in force goes on, else the latest. Raises
     ``DataError`` when there are runs and none of these is whole: what is published stays.
     """
-    home, found = context.home, find_champion(context.tracking)
-    warnings = list(found.notes)
-    if found.champion is not None and found.champion.run:
-        _remember(home, found.champion.run)
+    home, search = context.home, find_champion(context.tracking)
+    warnings = list(search.notes)
+    if search.champion is not None and search.champion.run:
+        _put_first(home, search.champion.run)
     candidates = _candidates(home)
     if not candidates:
         return None
@@ -61,8 +61,9 @@ def choose(context: RunContext) -> Choice | None:
         except DataError as error:
             warnings.append(f"{standing} {run} cannot be used: {error}")
         else:
-            told = f"previous {standing}" if standing == "champion" and place else standing
-            return Choice(run=run, standing=told, warnings=tuple(warnings))
+            is_previous = standing == "champion" and place > 0
+            now = "previous champion" if is_previous else standing
+            return ServingRun(run=run, standing=now, warnings=tuple(warnings))
     raise DataError("no trained models are whole. " + ". ".join(warnings))
 
 
@@ -70,7 +71,7 @@ def _candidates(home: Home) -> dict[str, str]:
     """Runs and their standing, the best first."""
     champions = dict.fromkeys(_history(home), "champion")
     if champions:
-        # All other runs were refused by the gate, rolled back, or never judged.
+        # All other runs were refused by the gate, rolled back, or never decided on.
         return champions
     candidates = {}
     published = read_published(home)
@@ -89,10 +90,10 @@ def check_whole(home: Home, run: str) -> None:
     without one, as ``recommend`` takes it. Raises ``DataError`` naming what is missing or
     altered.
     """
-    if latest_with(home, run, "ranker").name != run:
+    if latest_run_with(home, run, "ranker").name != run:
         raise DataError(f"run {run} has no ranker")
     for model in SERVING_MODELS:
-        folder = latest_with(home, run, model).folder_of(home, model)
+        folder = latest_run_with(home, run, model).folder_of(home, model)
         if not folder.is_dir():
             raise DataError(f"{folder}: is missing")
         check_manifest(folder)
@@ -108,7 +109,7 @@ def _history(home: Home) -> list[str]:
         raise DataError(f"{path}: cannot be read ({error}); remove it and run again") from error
 
 
-def _remember(home: Home, run: str) -> None:
+def _put_first(home: Home, run: str) -> None:
     """Put the champion first. Those that were put before it since were rolled back."""
     history = _history(home)
     earlier = history[history.index(run) + 1 :] if run in history else history

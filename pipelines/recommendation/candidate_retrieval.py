@@ -1,8 +1,8 @@
-"""Candidates for searches: the two-tower over one catalogue, with all that retrieval knows.
+"""Candidates for searches: a retriever over one catalogue.
 
-Beside the towers' inner product: what the ranker makes of each listing in general (the
-listing prior), what the guest has met before, and that a listing is new
-(:class:`models.two_tower.retrieval.retriever.RetrieverConfig`).
+To the inner product of the two towers the retriever adds the ranker's mean score of each
+listing (the listing prior), what the guest was shown and clicked before, and whether a
+listing is new (:class:`models.two_tower.retrieval.retriever.RetrieverConfig`).
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ from pipelines.run_context import RunContext, config_of
 from pipelines.training.run_record import RunRecord
 
 __all__ = [
-    "MET_COLUMNS",
-    "candidate_finder",
+    "SEEN_COLUMNS",
+    "build_retriever",
     "listing_prior",
     "log_indexes",
-    "met_by",
+    "previously_seen_by",
     "read_prior",
     "retriever_config",
     "write_prior",
 ]
 
 PRIOR_FILE = "listing_prior.parquet"
-MET_COLUMNS = ("id_user", "id_listing", "search_s", "stage")
+SEEN_COLUMNS = ("id_user", "id_listing", "search_s", "stage")
 # Searches on which the recall of an index is measured, per market.
 PROBES = 500
 
@@ -54,7 +54,7 @@ def listing_prior(rows: pa.Table, scores: Scores) -> pl.DataFrame:
 
 
 def write_prior(home: Home, run: str, prior: pl.DataFrame) -> None:
-    """Keep a run's listing prior beside its models."""
+    """Write a run's listing prior into its folder."""
     prior.write_parquet(home.runs / run / PRIOR_FILE)
 
 
@@ -65,65 +65,70 @@ def read_prior(home: Home, run: str) -> pl.DataFrame | None:
 
 
 def retriever_config(context: RunContext) -> RetrieverConfig:
-    """Of the settings' section ``retrieval``; unknown keys raise ``SettingsError``."""
+    """From the settings' section ``retrieval``; unknown keys raise ``SettingsError``."""
     return config_of(RetrieverConfig, "retrieval", dict(context.settings.retrieval))
 
 
-def candidate_finder(
+def build_retriever(
     context: RunContext,
     model: TwoTower,
     catalogue: pl.DataFrame,
     queries: pl.DataFrame,
     prior: pl.DataFrame | None,
 ) -> Retriever:
-    """A retriever over the catalogue; ``queries`` are what an index is measured on.
+    """A retriever over the catalogue.
 
-    Raises ``DataError`` when an index finds too little to be used.
+    The recall of an approximate index is measured on a sample of ``queries``. Raises
+    ``DataError`` when it is below the limit of the settings.
     """
-    speaks = None
+    listing_priors = None
     if prior is not None:
-        known = catalogue.select("id_listing").join(
+        # In the catalogue's order; a listing that was never scored has a null prior.
+        priors = catalogue.select("id_listing").join(
             prior.select("id_listing", "prior"),
             on="id_listing",
             how="left",
             maintain_order="left",
             validate="m:1",
         )
-        speaks = arrow(known)["prior"]
+        listing_priors = arrow(priors)["prior"]
     try:
         return Retriever(
             model,
             arrow(catalogue),
             retriever_config(context),
             probes=arrow(_probes(queries, context.settings.seed)),
-            prior=speaks,
+            prior=listing_priors,
         )
     except IndexRecallError as error:
         raise DataError(str(error)) from error
 
 
-def met_by(queries: pa.Table, impressions: pa.Table, catalogue: pa.Table) -> PreviouslySeen | None:
+def previously_seen_by(
+    queries: pa.Table, impressions: pa.Table, catalogue: pa.Table
+) -> PreviouslySeen | None:
     """What the guests of these searches were shown and clicked; ``None`` without guests."""
     if not {"id_user", "search_s"} <= set(queries.column_names):
         return None
     guests = pc.unique(queries["id_user"])
-    theirs = impressions.select(MET_COLUMNS)
-    theirs = theirs.filter(pc.is_in(theirs["id_user"], value_set=guests, skip_nulls=True))
-    return PreviouslySeen.of(theirs, catalogue)
+    rows = impressions.select(SEEN_COLUMNS)
+    # skip_nulls: else a query without a guest would have seen what all such queries have seen.
+    rows = rows.filter(pc.is_in(rows["id_user"], value_set=guests, skip_nulls=True))
+    return PreviouslySeen.of(rows, catalogue)
 
 
-def log_indexes(context: RunContext, record: RunRecord, finder: Retriever) -> None:
-    """Each index and its measured recall: said, and logged with the two-tower's run."""
-    for market in finder.markets.values():
+def log_indexes(context: RunContext, record: RunRecord, retriever: Retriever) -> None:
+    """Print each index with its measured recall, and log it to the two-tower's MLflow run."""
+    for market in retriever.markets.values():
         if market.index is None:
             continue
         name = market.market or "all"
         context.console.say(
             f"index of {name}: {market.kind}, {len(market.rows):,} listings, "
-            f"recall@{finder.config.index.k} {market.recall:.4f} against exact search"
+            f"recall@{retriever.config.index.k} {market.recall:.4f} against exact search"
         )
         metrics = [
-            (f"index.recall_at_{finder.config.index.k}.{name}", market.recall, 0),
+            (f"index.recall_at_{retriever.config.index.k}.{name}", market.recall, 0),
             (f"index.seconds_to_build.{name}", market.seconds, 0),
         ]
         context.tracking.log_metrics(record.children["two_tower"], metrics)

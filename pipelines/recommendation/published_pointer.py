@@ -1,24 +1,20 @@
-"""Which recommendations guests are shown: one small file, replaced whole.
+"""Which recommendations guests are shown: one small file that points at them.
 
-The table ``recommendations`` changes when a day's batch writes it; what is published
-changes only when the pointer does, after the new rows are whole and counted. Whoever
-serves guests reads the pointer, then that version of the table.
+The table ``recommendations`` changes when a day's batch writes it. What is published changes
+only when ``published.json`` does: in one step, after the new rows were checked and counted.
+Whoever serves guests reads that file, then the rows of its day (``ds``) in its version of the
+table.
 """
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
-from datetime import date
-
-import polars as pl
 
 from data.errors import DataError
-from data.lake.store import Lake
-from data.schema.tables import RECOMMENDATIONS
 from pipelines.config.home import Home, write_json
 
-__all__ = ["Published", "published_rows", "read_published", "write_published"]
+__all__ = ["Published", "read_published", "write_published"]
 
 POINTER = "published.json"
 
@@ -63,12 +59,3 @@ def read_published(home: Home) -> Published | None:
 def write_published(home: Home, published: Published) -> None:
     """Put these recommendations into force, in one step."""
     write_json(home.root / POINTER, asdict(published))
-
-
-def published_rows(home: Home) -> pl.LazyFrame:
-    """The rows of ``recommendations`` in force; raises ``DataError`` before the first time."""
-    published = read_published(home)
-    if published is None:
-        raise DataError(f"{home.root} has published nothing yet. Run: stayrank daily")
-    rows = Lake(home.root).scan(RECOMMENDATIONS.name, version=published.version)
-    return rows.filter(pl.col("ds") == date.fromisoformat(published.ds))

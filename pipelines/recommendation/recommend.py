@@ -17,8 +17,12 @@ from models.two_tower.retrieval.retriever import Retriever
 from pipelines.feature_table.arrow_conversion import arrow, frame_of
 from pipelines.feature_table.build_table import feature_set_of
 from pipelines.recommendation.candidates import CandidateSource, candidate_rows, candidate_source
-from pipelines.recommendation.rerank import reordered
-from pipelines.recommendation.serving_models import ServingModels, met_before, serving_models_of
+from pipelines.recommendation.rerank import rerank
+from pipelines.recommendation.serving_models import (
+    ServingModels,
+    previously_seen_in_log,
+    serving_models_of,
+)
 from pipelines.run_context import RunContext
 
 __all__ = ["recommend", "rows_to_rank"]
@@ -49,17 +53,17 @@ def recommend(
     source = candidate_source(impressions, day)
     if source.queries.is_empty():
         raise DataError("no search lies before the day asked for; nothing can be recommended")
-    advisers = serving_models_of(context, run, impressions, source)
+    serving = serving_models_of(context, run, impressions, source)
     top = top or context.settings.recommendation.top
     with context.console.step(
         f"recommending {top} of {source.catalogue.height:,} listings to "
         f"{source.queries.height:,} guests"
     ) as moved:
-        found = []
+        blocks = []
         for done, block in _blocks(source):
-            found.append(_recommend_block(context, block, advisers, impressions, top))
+            blocks.append(_recommend_block(context, block, serving, impressions, top))
             moved(done, source.queries.height)
-    table = _finished(pl.concat(found), advisers, day)
+    table = _with_versions(pl.concat(blocks), serving, day)
     context.lake.replace_partitions(
         RECOMMENDATIONS.name,
         table.lazy(),
@@ -69,7 +73,7 @@ def recommend(
 
 
 def _blocks(source: CandidateSource) -> Iterator[tuple[int, CandidateSource]]:
-    """The queries in blocks, market after market, each with the listings of its markets."""
+    """The number of queries done, and a block of them with the listings of its markets."""
     queries = source.queries.sort("market", "id_search")
     for start in range(0, queries.height, SEARCHES_AT_ONCE):
         block = queries.slice(start, SEARCHES_AT_ONCE)
@@ -80,12 +84,12 @@ def _blocks(source: CandidateSource) -> Iterator[tuple[int, CandidateSource]]:
 
 
 def _retrieve(
-    block: CandidateSource, finder: Retriever, impressions: pl.LazyFrame, k: int
+    block: CandidateSource, retriever: Retriever, impressions: pl.LazyFrame, k: int
 ) -> pl.DataFrame:
     """The ``k`` best eligible listings of each query, with their ``retrieval_score``."""
-    familiar = met_before(impressions, block.queries, finder)
-    found = frame_of(finder.retrieve(arrow(block.queries), k, familiar=familiar))
-    return found.select("id_search", "id_listing", retrieval_score="score")
+    familiar = previously_seen_in_log(impressions, block.queries, retriever)
+    pairs = frame_of(retriever.retrieve(arrow(block.queries), k, familiar=familiar))
+    return pairs.select("id_search", "id_listing", retrieval_score="score")
 
 
 def rows_to_rank(
@@ -100,17 +104,17 @@ def rows_to_rank(
 def _recommend_block(
     context: RunContext,
     block: CandidateSource,
-    advisers: ServingModels,
+    serving: ServingModels,
     impressions: pl.LazyFrame,
     top: int,
 ) -> pl.DataFrame:
     k = max(top, context.settings.recommendation.candidates)
-    pairs = _retrieve(block, advisers.finder, impressions, k)
+    pairs = _retrieve(block, serving.retriever, impressions, k)
     candidates = candidate_rows(block, pairs.drop("retrieval_score"))
     rows = rows_to_rank(context, candidates, impressions)
-    ranked = _ranked(context, advisers, rows, top)
+    ranked = _ranked(context, serving, rows, top)
     shown = impressions.select("id_search", "id_listing", was_shown=pl.lit(value=True))
-    told = candidates.select(
+    described = candidates.select(
         "id_search",
         "id_listing",
         "id_user" if "id_user" in candidates.columns else pl.lit(None, pl.String).alias("id_user"),
@@ -120,7 +124,7 @@ def _recommend_block(
     key = ["id_search", "id_listing"]
     return (
         ranked.lazy()
-        .join(told.lazy(), on=key, how="left", validate="1:1")
+        .join(described.lazy(), on=key, how="left", validate="1:1")
         .join(pairs.lazy(), on=key, how="left", validate="1:1")
         .join(shown, on=key, how="left")
         .with_columns(pl.col("was_shown").fill_null(value=False))
@@ -128,23 +132,24 @@ def _recommend_block(
     )
 
 
-def _ranked(context: RunContext, advisers: ServingModels, rows: pa.Table, top: int) -> pl.DataFrame:
+def _ranked(context: RunContext, serving: ServingModels, rows: pa.Table, top: int) -> pl.DataFrame:
     """The ``top`` rows of each search after exposure and diversity, with score and reasons."""
-    scores = advisers.ranker.score(rows)
-    order = reordered(rows, scores, advisers.exposure, context.settings.recommendation)
+    scores = serving.ranker.score(rows)
+    order = rerank(rows, scores, serving.exposure, context.settings.recommendation)
     key = ["id_search", "id_listing"]
+    # The table's ``score`` is the ranker's own; the order after exposure is only in ``rank``.
     own = frame_of(rows.select(key)).with_columns(score=scores)
     ranked = frame_of(top_k(rows, order, top)).drop("score")
     ranked = ranked.join(own, on=key, how="left", validate="1:1", maintain_order="left")
-    return _with_reasons(advisers.ranker, rows, arrow(ranked))
+    return _with_reasons(serving.ranker, rows, arrow(ranked))
 
 
 def _with_reasons(ranker: Ranker, rows: pa.Table, ranked: pa.Table) -> pl.DataFrame:
     """The recommended rows with ``reasons``: each compared with the others of its list."""
     order = frame_of(ranked)
     key = ["id_search", "id_listing"]
-    chosen = order.select(key).join(frame_of(rows), on=key, how="left", maintain_order="left")
-    reasons = reasons_in_words(ranker, arrow(chosen)).to_pylist()
+    features = order.select(key).join(frame_of(rows), on=key, how="left", maintain_order="left")
+    reasons = reasons_in_words(ranker, arrow(features)).to_pylist()
     return order.with_columns(pl.Series("reasons", reasons, pl.String))
 
 
@@ -154,9 +159,10 @@ def _price(candidates: pl.DataFrame) -> pl.Expr:
     return pl.lit(None, pl.Float64)
 
 
-def _finished(found: pl.DataFrame, advisers: ServingModels, day: int) -> pl.DataFrame:
-    return found.with_columns(
+def _with_versions(rows: pl.DataFrame, serving: ServingModels, day: int) -> pl.DataFrame:
+    """The rows in the table's columns, with the day and the versions of both models."""
+    return rows.with_columns(
         pl.lit(day, pl.Int32).cast(pl.Date).alias("ds"),
-        pl.lit(advisers.ranker_version).alias("ranker_version"),
-        pl.lit(advisers.retriever_version).alias("retriever_version"),
+        pl.lit(serving.ranker_version).alias("ranker_version"),
+        pl.lit(serving.retriever_version).alias("retriever_version"),
     ).select(RECOMMENDATIONS.names)

@@ -1,4 +1,4 @@
-"""What is done to the ranker's order before it is recommended: exposure, then diversity."""
+"""Change the ranker's order before it is recommended: new listings' exposure, then diversity."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from models.reranking.diversity import DiversityConfig, diversified
 from models.reranking.new_listing_exposure import ExposurePolicy, with_exposure
 from pipelines.config.settings import RecommendationSettings
 
-__all__ = ["reordered"]
+__all__ = ["rerank"]
 
 _IS_NEW = "listing_is_new"
 
 
-def reordered(
+def rerank(
     rows: pa.Table, scores: Scores, policy: ExposurePolicy, settings: RecommendationSettings
 ) -> Scores:
-    """The order to recommend in, as scores; ``scores`` themselves where nothing is to be done."""
+    """The order to recommend in, as scores; ``scores`` themselves if neither step is on."""
     if settings.exposure and _IS_NEW in rows.column_names and (policy.bonus or policy.floor):
         scores = with_exposure(rows, scores, policy)
     if settings.diversity:

@@ -1,4 +1,4 @@
-"""The two models behind a recommendation: one finds candidates, one puts them in order."""
+"""The two models behind a recommendation: the retriever of candidates, and the ranker."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from models.two_tower.retrieval.retriever import Retriever
 from pipelines.config.home import Home
 from pipelines.feature_table.arrow_conversion import arrow
 from pipelines.recommendation.candidate_retrieval import (
-    MET_COLUMNS,
-    candidate_finder,
+    SEEN_COLUMNS,
+    build_retriever,
     log_indexes,
-    met_by,
+    previously_seen_by,
     read_prior,
 )
 from pipelines.recommendation.candidates import CandidateSource
@@ -28,25 +28,33 @@ from pipelines.tracking.model_registry import RANKER_MODEL
 from pipelines.training.exposure_policy import read_exposure
 from pipelines.training.run_record import RunRecord, load_one, read_record
 
-__all__ = ["ServingModels", "latest_with", "met_before", "serving_models_of"]
+__all__ = ["ServingModels", "latest_run_with", "previously_seen_in_log", "serving_models_of"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class ServingModels:
-    """Who finds and who ranks, with the versions they are known by."""
+    """The models to recommend with, and their versions for the recommendations table.
 
-    finder: Retriever
+    Attributes:
+        retriever: the retriever over the catalogue.
+        ranker: orders the candidates.
+        exposure: the policy for new listings that was chosen with the ranker.
+        retriever_version: the training run of the two-tower.
+        ranker_version: of the registered model; the training run where MLflow is away.
+    """
+
+    retriever: Retriever
     ranker: Ranker
     exposure: ExposurePolicy
     retriever_version: str
     ranker_version: str
 
 
-def latest_with(home: Home, run: str, model: str) -> RunRecord:
-    """The run itself where it has the model, else the latest before it that has.
+def latest_run_with(home: Home, run: str, model: str) -> RunRecord:
+    """The record of ``run`` if it has the model, else of the latest earlier run that has.
 
-    ``train two-tower`` and ``train ranker`` are runs of their own; together they recommend.
-    Raises ``DataError`` naming the command to run where no run has it.
+    ``stayrank train two-tower`` and ``stayrank train ranker`` make a run each, and both are
+    needed to recommend. Raises ``DataError`` naming the command to run where no run has it.
     """
     names = (path.parent.name for path in home.runs.glob("*/run.json"))
     for name in sorted((name for name in names if name <= run), reverse=True):
@@ -66,42 +74,48 @@ def serving_models_of(
 
     Raises ``DataError`` where one was never trained, or an index finds too little.
     """
-    finding, ranking = (latest_with(context.home, run, model) for model in ("two_tower", "ranker"))
-    tower, ranker = load_one(context, finding, "two_tower"), load_one(context, ranking, "ranker")
+    tower_run, ranker_run = (latest_run_with(context.home, run, m) for m in ("two_tower", "ranker"))
+    tower = load_one(context, tower_run, "two_tower")
+    ranker = load_one(context, ranker_run, "ranker")
     if not isinstance(tower, TwoTower) or not isinstance(ranker, Ranker):
         raise DataError(f"run {run} holds other models than its record says")
-    finder = candidate_finder(
+    retriever = build_retriever(
         context,
-        tower.remembering(_events_after_training(impressions, finding)),
+        tower.remembering(_events_after_training(impressions, tower_run)),
         source.catalogue,
         source.queries,
-        read_prior(context.home, ranking.name),
+        read_prior(context.home, ranker_run.name),
     )
-    log_indexes(context, finding, finder)
-    version = context.tracking.versions.of_run(RANKER_MODEL, ranking.children["ranker"])
+    log_indexes(context, tower_run, retriever)
+    version = context.tracking.versions.of_run(RANKER_MODEL, ranker_run.children["ranker"])
     return ServingModels(
-        finder=finder,
+        retriever=retriever,
         ranker=ranker,
-        exposure=read_exposure(context.home.runs / ranking.name),
-        retriever_version=finding.name,
-        ranker_version=version or ranking.name,
+        exposure=read_exposure(context.home.runs / ranker_run.name),
+        retriever_version=tower_run.name,
+        ranker_version=version or ranker_run.name,
     )
 
 
-def met_before(
-    impressions: pl.LazyFrame, queries: pl.DataFrame, finder: Retriever
+def previously_seen_in_log(
+    impressions: pl.LazyFrame, queries: pl.DataFrame, retriever: Retriever
 ) -> PreviouslySeen | None:
-    """What the guests of these searches have met; ``None`` where the log names no guests."""
-    if not set(MET_COLUMNS) <= set(impressions.collect_schema().names()):
+    """What the guests of these searches were shown and clicked, read from the log.
+
+    ``None`` where the log names no guests.
+    """
+    if not set(SEEN_COLUMNS) <= set(impressions.collect_schema().names()):
         return None
     guests = queries.lazy().select("id_user").drop_nulls().unique()
-    theirs = impressions.select(MET_COLUMNS).join(guests, on="id_user", how="semi")
-    shown = arrow(theirs.collect(engine="streaming"))
-    return met_by(arrow(queries.select("id_user", "search_s")), shown, finder.catalogue)
+    rows = impressions.select(SEEN_COLUMNS).join(guests, on="id_user", how="semi")
+    table = arrow(rows.collect(engine="streaming"))
+    return previously_seen_by(
+        arrow(queries.select("id_user", "search_s")), table, retriever.catalogue
+    )
 
 
 def _events_after_training(impressions: pl.LazyFrame, record: RunRecord) -> pa.Table:
-    """What guests did since the window that the retriever remembers already."""
+    """Clicks, contacts and bookings of the days after those that the retriever was saved with."""
     last = record.windows["valid"][1]
     wanted = ("id_user", "id_listing", "search_s", "stage", "contact_day", "book_day", "market")
     present = [c for c in wanted if c in impressions.collect_schema().names()]

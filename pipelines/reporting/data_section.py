@@ -10,14 +10,13 @@ import polars as pl
 
 from data.schema.tables import IMPRESSIONS, INGESTS, QUALITY
 from data.schema.time import date_of
-from models.evaluation.label_maturity import label_maturity
 from models.evaluation.scorecard import Score, Scorecard
+from pipelines.evaluation.log_maturity import maturity_of_log
 from pipelines.evaluation.scorecard_view import figure
-from pipelines.feature_table.arrow_conversion import arrow
 from pipelines.monitoring.monitor import flagged_lines
 from pipelines.run_context import RunContext
 
-__all__ = ["data_section", "days_of", "flagged_measures", "funnel_of", "worries_of"]
+__all__ = ["concerns_of", "data_section", "days_of", "flagged_measures", "funnel_of"]
 
 FILES_SHOWN = 20
 FLAGS_SHOWN = 15
@@ -55,10 +54,10 @@ def days_of(context: RunContext) -> str:
 
 def data_section(context: RunContext) -> dict[str, Any]:
     """The files taken in, and why rows were quarantined."""
-    ledger = context.lake.scan(INGESTS.name).collect()
+    ingests = context.lake.scan(INGESTS.name).collect()
     lines = []
     reasons: dict[str, int] = {}
-    for row in ledger.sort("ingested_at", "source_file").iter_rows(named=True):
+    for row in ingests.sort("ingested_at", "source_file").iter_rows(named=True):
         lines.append(
             f"{Path(row['source_file']).name}: {row['rows_in']:,} rows = "
             f"{row['rows_accepted']:,} accepted + {row['rows_quarantined']:,} quarantined"
@@ -77,7 +76,7 @@ def data_section(context: RunContext) -> dict[str, Any]:
     }
 
 
-def worries_of(context: RunContext, scorecard: Scorecard, quarantine: int) -> list[dict[str, Any]]:
+def concerns_of(context: RunContext, scorecard: Scorecard, quarantine: int) -> list[dict[str, Any]]:
     """Headings with their lines: drift, immature labels, quarantine, new listings, warnings."""
     total = context.lake.rows(IMPRESSIONS.name)
     share = quarantine / max(1, total + quarantine)
@@ -108,11 +107,7 @@ def _flags(context: RunContext) -> list[str]:
 
 
 def _immature(context: RunContext) -> list[str]:
-    impressions = context.lake.scan(IMPRESSIONS.name)
-    present = impressions.collect_schema().names()
-    wanted = [c for c in ("search_day", "contact_day", "book_day") if c in present]
-    found = label_maturity(arrow(impressions.select(wanted).collect(engine="streaming")))
-    young = [m for m in found if m.completeness < IMMATURE]
+    young = [m for m in maturity_of_log(context.lake) if m.completeness < IMMATURE]
     lines = [
         f"searches of {date_of(m.search_day)}: the log holds about "
         f"{m.completeness:.0%} ({m.low:.0%} to {m.high:.0%}) of the "

@@ -1,4 +1,4 @@
-"""All pictures of a run: drawn once, for the report's page and for MLflow."""
+"""Draw all charts of a run, once, for the report's page and for MLflow."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import polars as pl
 from data.schema.tables import IMPRESSIONS, QUALITY, RECOMMENDATIONS
 from models.evaluation.scorecard import Scorecard
 from pipelines.evaluation.diagnostics import read_diagnostic
-from pipelines.evaluation.scorecard_view import metrics_shown, segments_shown
-from pipelines.reporting.charts.canvas import Picture
+from pipelines.evaluation.scorecard_view import metrics_shown, primary_metric, segments_shown
+from pipelines.reporting.charts.canvas import Chart
 from pipelines.reporting.charts.log_charts import (
     drift_by_day,
     exposure_map,
@@ -32,13 +32,13 @@ from pipelines.reporting.charts.scorecard_charts import g_bars, metric_by_cutoff
 from pipelines.run_context import RunContext
 from pipelines.training.run_record import RunRecord
 
-__all__ = ["draw", "log_pictures"]
+__all__ = ["draw_charts", "log_charts"]
 
 PRICED_ROWS = 200_000
 MARKETS_DRAWN = 6
 
-# picture → the evidence it is drawn from
-FROM_EVIDENCE: dict[str, tuple[str, Callable[[pl.DataFrame], Picture | None]]] = {
+# chart → the diagnostic that it is drawn from
+FROM_DIAGNOSTICS: dict[str, tuple[str, Callable[[pl.DataFrame], Chart | None]]] = {
     "ablation": ("ablation", ablation_bars),
     "importance": ("shap", importance_bars),
     "beeswarm": ("shap", beeswarm),
@@ -49,14 +49,15 @@ FROM_EVIDENCE: dict[str, tuple[str, Callable[[pl.DataFrame], Picture | None]]] =
 }
 
 
-def draw(
+def draw_charts(
     context: RunContext, record: RunRecord, scorecard: Scorecard, funnel: list[dict[str, Any]]
-) -> dict[str, Picture | None]:
-    """Name → picture; ``None`` where the log or the run has nothing to show."""
+) -> dict[str, Chart | None]:
+    """Name → chart; ``None`` where the log or the run has nothing to show."""
     metrics = metrics_shown(scorecard)
-    metric, heading = list(metrics.items())[1]
+    metric = primary_metric(scorecard)
+    heading = metrics[metric]
     prefix = metric.rpartition("_at_")[0]
-    drawn: dict[str, Picture | None] = {
+    charts: dict[str, Chart | None] = {
         "funnel": funnel_by_market(funnel[:MARKETS_DRAWN]),
         "models": metric_by_model(
             scorecard.scores, metric=metric, title=heading, segments=segments_shown(scorecard)
@@ -69,31 +70,29 @@ def draw(
         "drift": None,
         "rates_by_day": None,
     }
-    for name, (evidence, picture_of) in FROM_EVIDENCE.items():
-        frame = read_diagnostic(context.home, record.name, evidence)
-        drawn[name] = None if frame is None or frame.is_empty() else picture_of(frame)
+    for name, (diagnostic, draw_chart) in FROM_DIAGNOSTICS.items():
+        frame = read_diagnostic(context.home, record.name, diagnostic)
+        charts[name] = None if frame is None or frame.is_empty() else draw_chart(frame)
     quality = (
         context.lake.scan(QUALITY.name).collect() if context.lake.exists(QUALITY.name) else None
     )
-    drawn["drift"] = None if quality is None else drift_by_day(quality)
-    drawn["rates_by_day"] = None if quality is None else rates_by_day(quality)
-    return drawn
+    charts["drift"] = None if quality is None else drift_by_day(quality)
+    charts["rates_by_day"] = None if quality is None else rates_by_day(quality)
+    return charts
 
 
-def log_pictures(
-    context: RunContext, record: RunRecord, drawn: Mapping[str, Picture | None]
-) -> Path:
-    """Write each picture as a PNG into the run's folder, and log the folder to MLflow."""
+def log_charts(context: RunContext, record: RunRecord, charts: Mapping[str, Chart | None]) -> Path:
+    """Write each chart as a PNG into the run's folder, and log the folder to MLflow."""
     folder = context.home.runs / record.name / "pictures"
-    for picture in drawn.values():
-        if picture is not None:
-            picture.write_png(folder)
+    for chart in charts.values():
+        if chart is not None:
+            chart.write_png(folder)
     context.tracking.log_artifacts(record.parent, folder, "pictures")
     return folder
 
 
 def _prices(context: RunContext) -> pl.DataFrame:
-    """A sample of shown and recommended prices per market."""
+    """Prices of shown and recommended listings, at most about ``PRICED_ROWS`` of each."""
     schema = {"market": pl.String, "kind": pl.String, "price": pl.Float64}
     frames = [pl.DataFrame(schema=schema)]
     lake = context.lake
@@ -103,8 +102,8 @@ def _prices(context: RunContext) -> pl.DataFrame:
     ):
         if lake.exists(table) and column in lake.columns(table):
             every = max(1, lake.rows(table) // PRICED_ROWS)
-            found = lake.scan(table).select(
+            prices = lake.scan(table).select(
                 "market", kind=pl.lit(kind), price=pl.col(column).cast(pl.Float64)
             )
-            frames.append(found.gather_every(every).collect())
+            frames.append(prices.gather_every(every).collect())
     return pl.concat(frames)

@@ -1,4 +1,4 @@
-"""What the report says about the run: the gate, what changed since the last one, examples."""
+"""The report's parts on the run: the gate, changes since the last run, example searches."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from data.schema.tables import RECOMMENDATIONS, Stage
 from models.evaluation.scorecard import Scorecard
 from pipelines.config.home import Home
 from pipelines.evaluation.diagnostics import read_diagnostic
-from pipelines.evaluation.scorecard_view import figure, metrics_shown
+from pipelines.evaluation.scorecard_view import figure, metrics_shown, primary_metric
 from pipelines.promotion.decision import GateDecision
 from pipelines.run_context import RunContext
 from pipelines.training.run_record import RunRecord, read_record
 
 __all__ = ["changes_of", "decision_of", "recommended_of", "searches_of", "training_lines"]
 
-SHOWN_ROWS = 12
+ROWS_PER_TABLE = 12
 GUESTS = 2
 MARKS = {True: "holds", False: "FAILS", None: "not measured"}
 
 
 def decision_of(decision: GateDecision | None) -> dict[str, Any] | None:
-    """The gate's decision as a table of what it looked at."""
+    """The gate's decision, its reason, and its checks as a table."""
     if decision is None:
         return None
     checks = (decision.primary, *decision.guardrails)
@@ -37,7 +37,7 @@ def decision_of(decision: GateDecision | None) -> dict[str, Any] | None:
         "checks": {
             "header": ["looked at", "verdict", "figures"],
             "words": ["looked at", "verdict", "figures"],
-            "rows": [[c.name, MARKS[c.is_passed], c.told] for c in checks],
+            "rows": [[c.name, MARKS[c.is_passed], c.finding] for c in checks],
             "classes": None,
         },
     }
@@ -52,7 +52,7 @@ def training_lines(record: RunRecord) -> list[str]:
 
 
 def changes_of(context: RunContext, record: RunRecord, scorecard: Scorecard) -> list[str]:
-    """What differs from the run before: data, models, settings, and the headline."""
+    """What differs from the run before: tables, models, windows, settings, the primary metric."""
     before = _run_before(context.home, record)
     if before is None:
         return ["this is the first run of this home: there is nothing to compare it with"]
@@ -90,9 +90,9 @@ def recommended_of(context: RunContext) -> list[dict[str, Any]]:
     latest = scan.filter(pl.col("ds") == pl.col("ds").max())
     first = latest.select("market", "id_search").unique().sort("market", "id_search")
     chosen = first.group_by("market", maintain_order=True).head(1).head(GUESTS)
-    rows = latest.join(chosen, on="id_search", how="semi").filter(pl.col("rank") <= SHOWN_ROWS)
-    found = rows.collect().sort("market", "id_search", "rank")
-    return [_guest(group) for group in found.partition_by("id_search", maintain_order=True)]
+    rows = latest.join(chosen, on="id_search", how="semi").filter(pl.col("rank") <= ROWS_PER_TABLE)
+    sorted_rows = rows.collect().sort("market", "id_search", "rank")
+    return [_guest(group) for group in sorted_rows.partition_by("id_search", maintain_order=True)]
 
 
 def _search(group: pl.DataFrame) -> dict[str, Any]:
@@ -107,11 +107,11 @@ def _search(group: pl.DataFrame) -> dict[str, Any]:
     present = [c for c in extra if c in group.columns]
     header += [*(extra[c] for c in present), "what speaks for it"]
     rows, classes = [], []
-    for row in group.head(SHOWN_ROWS).iter_rows(named=True):
+    for row in group.head(ROWS_PER_TABLE).iter_rows(named=True):
         outcome = Stage(row["stage"])
         cells = [_cell(row[c]) for c in present]
-        told = [row["rank"], row["shown"], row["id_listing"], outcome.name.lower()]
-        rows.append([*told, *cells, row["reasons"] or "–"])
+        first_cells = [row["rank"], row["shown"], row["id_listing"], outcome.name.lower()]
+        rows.append([*first_cells, *cells, row["reasons"] or "–"])
         classes.append("booked" if outcome is Stage.BOOKED else "touched" if outcome else "")
     booked = group.filter(pl.col("stage") == int(Stage.BOOKED))
     moved = ", ".join(f"{r['shown']} → {r['rank']}" for r in booked.iter_rows(named=True))
@@ -185,7 +185,8 @@ def _ranker_settings(home: Home, record: RunRecord) -> Mapping[str, Any]:
 
 
 def _headline_changed(home: Home, before: RunRecord, scorecard: Scorecard) -> list[str]:
-    metric, heading = list(metrics_shown(scorecard).items())[1]
+    metric = primary_metric(scorecard)
+    heading = metrics_shown(scorecard)[metric]
     try:
         earlier = Scorecard.read_json(home.runs / before.name / "scorecard.json")
         now = scorecard.find("ranker", metric)

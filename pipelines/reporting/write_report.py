@@ -1,4 +1,4 @@
-"""Gather what the report shows, and write the page."""
+"""Collect the contents of the report, and write its page."""
 
 from __future__ import annotations
 
@@ -8,26 +8,27 @@ from typing import Any
 
 from data.schema.tables import QUARANTINE, RECOMMENDATIONS
 from models.evaluation.scorecard import Scorecard
-from pipelines.config.home import write_whole
+from pipelines.config.home import write_atomically
 from pipelines.evaluation.scorecard_view import (
     figure,
     headline,
     metrics_shown,
+    primary_metric,
     read_scorecard,
     segments_shown,
     table_rows,
 )
 from pipelines.promotion.decision import GateDecision
 from pipelines.promotion.promote import read_decision
-from pipelines.reporting.charts.canvas import Picture
+from pipelines.reporting.charts.canvas import Chart
 from pipelines.reporting.data_section import (
+    concerns_of,
     data_section,
     days_of,
     flagged_measures,
     funnel_of,
-    worries_of,
 )
-from pipelines.reporting.draw_charts import draw, log_pictures
+from pipelines.reporting.draw_charts import draw_charts, log_charts
 from pipelines.reporting.html.render import render_report
 from pipelines.reporting.run_section import (
     changes_of,
@@ -45,16 +46,16 @@ __all__ = ["write_report"]
 def write_report(context: RunContext, run: str) -> Path:
     """Write ``reports/latest/index.html`` for a run, log it to MLflow, return its path.
 
-    The pictures lie beside the run and in MLflow too, each as a PNG.
+    Each chart is also a PNG in the run's folder and in MLflow.
     """
     record = read_record(context.home, run)
     page = context.home.report / "index.html"
     with context.console.step("writing the report"):
         scorecard, funnel = read_scorecard(context.home), funnel_of(context)
-        drawn = draw(context, record, scorecard, funnel)
-        write_whole(page, render_report(_content(context, record, scorecard, funnel, drawn)))
+        charts = draw_charts(context, record, scorecard, funnel)
+        write_atomically(page, render_report(_content(context, record, scorecard, funnel, charts)))
         context.tracking.log_artifacts(record.parent, page)
-        log_pictures(context, record, drawn)
+        log_charts(context, record, charts)
     return page
 
 
@@ -63,7 +64,7 @@ def _content(
     record: RunRecord,
     scorecard: Scorecard,
     funnel: list[dict[str, Any]],
-    drawn: dict[str, Picture | None],
+    charts: dict[str, Chart | None],
 ) -> dict[str, Any]:
     decision = read_decision(context.home, record.name)
     quarantined = context.lake.rows(QUARANTINE.name)
@@ -76,10 +77,10 @@ def _content(
         "cards": _cards(context, scorecard, decision),
         "headline": headline(scorecard),
         "scores": _scores(scorecard),
-        "pictures": {name: _shown(picture) for name, picture in drawn.items()},
+        "charts": {name: _as_svg(chart) for name, chart in charts.items()},
         "decision": decision_of(decision),
         "changed": changes_of(context, record, scorecard),
-        "worries": worries_of(context, scorecard, quarantined),
+        "concerns": concerns_of(context, scorecard, quarantined),
         **data_section(context),
         "searches": searches_of(context, record),
         "recommended": recommended_of(context),
@@ -88,10 +89,10 @@ def _content(
     }
 
 
-def _shown(picture: Picture | None) -> dict[str, str] | None:
-    if picture is None:
+def _as_svg(chart: Chart | None) -> dict[str, str] | None:
+    if chart is None:
         return None
-    return {"title": picture.title, "note": picture.note, "svg": picture.svg()}
+    return {"title": chart.title, "note": chart.note, "svg": chart.svg()}
 
 
 def _scores(scorecard: Scorecard) -> dict[str, Any]:
@@ -111,8 +112,9 @@ def _scores(scorecard: Scorecard) -> dict[str, Any]:
 def _cards(
     context: RunContext, scorecard: Scorecard, decision: GateDecision | None
 ) -> list[dict[str, str]]:
-    """The minute's reading: how good, promoted or not, what is odd, what was published."""
-    metric, heading = list(metrics_shown(scorecard).items())[1]
+    """The figures on top of the page: how good, promoted or not, what is odd, how many rows."""
+    metric = primary_metric(scorecard)
+    heading = metrics_shown(scorecard)[metric]
     cards = []
     try:
         score = scorecard.find("ranker", metric)

@@ -1,7 +1,7 @@
-"""Checksums of a model's files: what is loaded is what was written, or it is refused.
+"""Checksums of a model's files, checked before the model is loaded.
 
-In the home's ``runs`` they lie beside the model (``SHA256SUMS.json``); those of a registered
-model are tags of its version in MLflow.
+A model in the home's ``runs`` has them beside it, in ``SHA256SUMS.json``; a registered model
+has them in the tags of its MLflow version, ``sha256.FILE``.
 """
 
 from __future__ import annotations
@@ -27,41 +27,41 @@ def write_manifest(folder: Path) -> None:
 def check_manifest(folder: Path) -> None:
     """Raise ``DataError`` naming the first file that is missing, added or altered.
 
-    A folder without checksums, written before there were any, is taken as it is.
+    A folder without ``SHA256SUMS.json``, from before there were checksums, is not checked.
     """
     path = folder / MANIFEST
     if not path.exists():
         return
     try:
         expected = dict(json.loads(path.read_text()))
-        found = _sums(folder)
+        actual = _sums(folder)
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: cannot be read ({error}); train again") from error
-    for name in sorted(expected.keys() | found.keys()):
-        if expected.get(name) != found.get(name):
-            what = "is missing" if name not in found else "is not the file that was saved"
+    for name in sorted(expected.keys() | actual.keys()):
+        if expected.get(name) != actual.get(name):
+            damage = "is missing" if name not in actual else "is not the file that was saved"
             raise DataError(
-                f"{folder / name}: {what} (its SHA-256 differs from {MANIFEST}). "
+                f"{folder / name}: {damage} (its SHA-256 differs from {MANIFEST}). "
                 "Restore it from a back-up, or train again"
             )
 
 
 def damage_of(folder: Path, expected: Mapping[str, str]) -> str | None:
-    """What is wrong with a registered model's files, in a few words; ``None`` when all is well.
+    """What is wrong with a registered model's files, in a few words; ``None`` if nothing is.
 
-    ``expected`` maps each file's path in ``folder`` to its SHA-256 at registration. Without
-    any entry the files cannot be vouched for, which counts as damage.
+    ``expected`` maps each file's path in ``folder`` to its SHA-256 at registration. No entry
+    at all counts as damage, since the files cannot be checked.
     """
     if not expected:
         return f"{folder} has no recorded checksums"
-    found = sha256_of_folder(folder) if folder.is_dir() else {}
+    actual = sha256_of_folder(folder) if folder.is_dir() else {}
     for name, digest in expected.items():
-        if name not in found:
+        if name not in actual:
             return f"{folder / name} is missing"
-        if found[name] != digest:
+        if actual[name] != digest:
             return f"{folder / name} is not the file that was registered (its SHA-256 differs)"
-    strange = sorted(set(found) - set(expected))
-    return f"{folder / strange[0]} was not there when the model was registered" if strange else None
+    added = sorted(set(actual) - set(expected))
+    return f"{folder / added[0]} was not there when the model was registered" if added else None
 
 
 def _sums(folder: Path) -> dict[str, str]:

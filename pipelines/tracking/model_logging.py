@@ -1,4 +1,4 @@
-"""What a fitted model leaves in MLflow: its config, its curves, its files, its version."""
+"""Log a fitted model to MLflow: its config, curves and files, and its registered version."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from models.ranker import Ranker
 from models.recommender import Recommender, top_k
 from models.two_tower.recommender import TwoTower
 from pipelines.tracking.model_registry import RANKER_MODEL, TOWER_MODEL, Registration
-from pipelines.tracking.ranker_charts import log_ranker_pictures
+from pipelines.tracking.ranker_charts import log_ranker_charts
 from pipelines.tracking.tracking import Tracking
 
 __all__ = ["Curve", "log_trained"]
@@ -33,7 +33,7 @@ KNOWN_WHEN_SERVING = ("id_search", "id_listing", "id_user", "market", "search_s"
 
 @dataclass(frozen=True, kw_only=True)
 class Curve:
-    """A figure step by step: its name, and the value of step 0, 1, …"""
+    """A metric that changes step by step: its name, and its value at step 0, 1, …"""
 
     name: str
     values: Sequence[float]
@@ -67,13 +67,14 @@ def log_trained(
     if isinstance(model, Ranker):
         importance = model.importance()
         tracking.log_table(run_id, importance.to_pandas(), "importance.json")
-        log_ranker_pictures(tracking, run_id, model, rows)
-        read = [*KNOWN_WHEN_SERVING[:2], *model.features.names]
-        _register(tracking, run_id, model, folder, rows.select(read))
+        log_ranker_charts(tracking, run_id, model, rows)
+        columns = ["id_search", "id_listing", *model.features.names]
+        _register(tracking, run_id, model, folder, rows.select(columns))
     if isinstance(model, TwoTower):
-        left_out = set(CARRIED) - set(KNOWN_WHEN_SERVING)
-        read = [f.name for f in rows.schema if f.name not in left_out and not pt.is_date(f.type)]
-        _register(tracking, run_id, model, folder, rows.select(read))
+        # Outcomes are known only afterwards: no caller of the served model has them.
+        unknown = set(CARRIED) - set(KNOWN_WHEN_SERVING)
+        columns = [f.name for f in rows.schema if f.name not in unknown and not pt.is_date(f.type)]
+        _register(tracking, run_id, model, folder, rows.select(columns))
 
 
 def _params(model: Recommender) -> Iterator[tuple[str, Any]]:

@@ -1,4 +1,7 @@
-"""MLflow's registry: the versions of the two registered models, their aliases, tags and files."""
+"""MLflow's registry: the versions of the two registered models, their aliases, tags and files.
+
+A version is named by a string of digits, as MLflow does (``"3"``).
+"""
 
 from __future__ import annotations
 
@@ -49,7 +52,7 @@ class ModelVersions:
 
     client: Any
 
-    def register(self, run_id: str, given: Registration) -> None:
+    def register(self, run_id: str, registration: Registration) -> None:
         """Log a pyfunc made of our code and files, never of a pickle, as a new version.
 
         Where the server is away the registration waits in the outbox.
@@ -58,17 +61,18 @@ class ModelVersions:
         if isinstance(client, SpoolingClient):
             client.register(
                 run_id,
-                lambda: self._register_now(run_id, given),
-                lambda: _as_json(given, client.keep_files),
+                lambda: self._register_now(run_id, registration),
+                lambda: _as_json(registration, client.keep_files),
             )
         else:
-            self._register_now(run_id, given)
+            self._register_now(run_id, registration)
 
-    def register_late(self, run_id: str, **kept: Any) -> None:
-        if self.of_run(kept["name"], run_id) is None:
-            self._register_now(run_id, _from_json(kept))
+    def register_late(self, run_id: str, **arguments: Any) -> None:
+        """Register a model that had to wait, unless an earlier delivery has done so."""
+        if self.of_run(arguments["name"], run_id) is None:
+            self._register_now(run_id, _from_json(arguments))
 
-    def _register_now(self, run_id: str, given: Registration) -> None:
+    def _register_now(self, run_id: str, registration: Registration) -> None:
         import mlflow
 
         with mlflow.start_run(run_id=run_id), warnings.catch_warnings():
@@ -76,22 +80,22 @@ class ModelVersions:
             warnings.simplefilter("ignore", UserWarning)
             mlflow.pyfunc.log_model(
                 name="served",
-                python_model=str(given.code),
-                artifacts={key: str(folder) for key, folder in given.artifacts.items()},
-                signature=given.signature,
-                input_example=given.input_example,
-                pip_requirements=given.requirements,
-                registered_model_name=given.name,
+                python_model=str(registration.code),
+                artifacts={key: str(folder) for key, folder in registration.artifacts.items()},
+                signature=registration.signature,
+                input_example=registration.input_example,
+                pip_requirements=registration.requirements,
+                registered_model_name=registration.name,
             )
-        made = self.of_run(given.name, run_id)
-        if made is not None:
+        version = self.of_run(registration.name, run_id)
+        if version is not None:
             run = self.client.get_run(run_id).data.tags.get(RUN_TAG, "")
-            self.set_tags(given.name, made, {**given.tags, RUN_TAG: run})
+            self.set_tags(registration.name, version, {**registration.tags, RUN_TAG: run})
 
     def of_run(self, name: str, run_id: str) -> str | None:
         """The version of a registered model that a run made; ``None`` when it made none."""
-        found = self.client.search_model_versions(f"name = '{name}' and run_id = '{run_id}'")
-        return str(found[0].version) if found else None
+        versions = self.client.search_model_versions(f"name = '{name}' and run_id = '{run_id}'")
+        return str(versions[0].version) if versions else None
 
     def set_alias(self, name: str, alias: str, model_version: str) -> None:
         """Point an alias, such as ``champion``, at a version."""
@@ -124,10 +128,10 @@ class ModelVersions:
 
     def of_pipeline_run(self, name: str, run: str) -> str | None:
         """The latest version whose tag ``stayrank.run`` is this run; ``None`` without one."""
-        found = self.client.search_model_versions(
+        versions = self.client.search_model_versions(
             f"name = '{name}' and tag.`stayrank.run` = '{run}'"
         )
-        return str(max(int(v.version) for v in found)) if found else None
+        return str(max(int(v.version) for v in versions)) if versions else None
 
     def files(self, name: str, model_version: str) -> Path:
         """The folder of a version's files, fetched first where the store is not local.
@@ -143,32 +147,32 @@ class ModelVersions:
             raise OSError(str(error)) from error
 
 
-def _as_json(given: Registration, keep_files: Callable[[Path], str]) -> dict[str, Any]:
+def _as_json(registration: Registration, keep_files: Callable[[Path], str]) -> dict[str, Any]:
     """A registration that has to wait, as JSON; ``keep_files`` copies a folder."""
-    example = given.input_example
+    example = registration.input_example
     return {
-        **vars(given),
-        "code": str(given.code),
-        "artifacts": {name: keep_files(folder) for name, folder in given.artifacts.items()},
-        "signature": given.signature.to_dict(),
+        **vars(registration),
+        "code": str(registration.code),
+        "artifacts": {name: keep_files(folder) for name, folder in registration.artifacts.items()},
+        "signature": registration.signature.to_dict(),
         "input_example": example.to_json(orient="split", index=False),
     }
 
 
-def _from_json(kept: Mapping[str, Any]) -> Registration:
+def _from_json(content: Mapping[str, Any]) -> Registration:
     """What :func:`_as_json` wrote, as a registration again."""
     import pandas as pd
     from mlflow.models import ModelSignature
 
-    example = pd.read_json(StringIO(kept["input_example"]), orient="split", dtype=False)
+    example = pd.read_json(StringIO(content["input_example"]), orient="split", dtype=False)
     # It may have waited while the checkout moved, or the file in it.
-    code = Path(kept["code"])
+    code = Path(content["code"])
     return Registration(
         **{
-            **kept,
+            **content,
             "code": code if code.is_file() else PYFUNC_MODEL,
-            "artifacts": {name: Path(folder) for name, folder in kept["artifacts"].items()},
-            "signature": ModelSignature.from_dict(kept["signature"]),
+            "artifacts": {name: Path(folder) for name, folder in content["artifacts"].items()},
+            "signature": ModelSignature.from_dict(content["signature"]),
             "input_example": example,
         }
     )

@@ -1,4 +1,4 @@
-"""Pictures of what moves the ranker, as artifacts of its MLflow run."""
+"""Charts of what moves the ranker, as artifacts of its MLflow run."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from models.ranker.shap_dependence import dependences, global_importance
 from models.ranking_order import group_codes
 from pipelines.tracking.tracking import Tracking
 
-__all__ = ["log_ranker_pictures"]
+__all__ = ["log_ranker_charts"]
 
-# SHAP values of so many rows take a second or two, and more change no picture.
+# SHAP values of so many rows take a second or two, and more change no chart.
 SAMPLED_ROWS = 4_000
 SHOWN_FEATURES = 20
 
 
-def log_ranker_pictures(
+def log_ranker_charts(
     tracking: Tracking, run_id: str, ranker: Ranker, rows: pa.Table, *, top: int = 8
 ) -> None:
-    """Log ``explained/importance`` and ``explained/dependence_*``, as pictures and tables.
+    """Log ``explained/importance`` and ``explained/dependence_*``, as charts and tables.
 
     From the first searches of ``rows``; nothing is logged where there are none.
     """
@@ -37,14 +37,15 @@ def log_ranker_pictures(
     tracking.log_table(run_id, importance.to_pandas(), "explained/importance.json")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        _importance_picture(importance, folder / "importance.png")
+        _draw_importance(importance, folder / "importance.png")
         for feature, table in dependences(ranker, sample, top=top).items():
             tracking.log_table(run_id, table.to_pandas(), f"explained/dependence_{feature}.json")
-            _dependence_picture(feature, table, folder / f"dependence_{feature}.png")
+            _draw_dependence(feature, table, folder / f"dependence_{feature}.png")
         tracking.log_artifacts(run_id, folder, "explained")
 
 
 def _whole_searches(rows: pa.Table) -> pa.Table:
+    """The first searches, about ``SAMPLED_ROWS`` rows; SHAP values are taken within a search."""
     codes = group_codes(rows["id_search"])
     if len(codes) <= SAMPLED_ROWS:
         return rows
@@ -52,7 +53,7 @@ def _whole_searches(rows: pa.Table) -> pa.Table:
     return rows.filter(pa.array(codes < max(last, 1)))
 
 
-def _importance_picture(importance: pa.Table, path: Path) -> None:
+def _draw_importance(importance: pa.Table, path: Path) -> None:
     best = importance.slice(0, SHOWN_FEATURES)
     figure, axes = _figure(0.6 + 0.28 * best.num_rows)
     places = np.arange(best.num_rows)[::-1]
@@ -62,7 +63,7 @@ def _importance_picture(importance: pa.Table, path: Path) -> None:
     figure.savefig(path)
 
 
-def _dependence_picture(feature: str, table: pa.Table, path: Path) -> None:
+def _draw_dependence(feature: str, table: pa.Table, path: Path) -> None:
     figure, axes = _figure(3.2)
     words = table["word"].to_pylist()
     if all(word is not None for word in words):

@@ -1,4 +1,4 @@
-"""What made a run: versions, git revision, lock, machine. Tags of the parent run."""
+"""The environment of a run, as tags of its MLflow run: versions, git revision, machine."""
 
 from __future__ import annotations
 
@@ -17,31 +17,31 @@ PACKAGES = ("lightgbm", "torch", "implicit", "polars", "deltalake", "mlflow", "p
 
 
 def run_environment(checkout: Path) -> dict[str, str]:
-    """Name → value; of what cannot be found out (no git, no lock) there is no entry."""
-    facts = {
+    """Tag → value; what cannot be found out (no git, no lock file) has no entry."""
+    tags = {
         "stayrank.version": version("stayrank"),
         "mlflow.source.name": "stayrank",
         "machine.python": platform.python_version(),
         "machine.platform": platform.platform(),
         "machine.cores": str(os.cpu_count()),
-        "machine.cpu": _processor(),
+        "machine.cpu": _cpu(),
         "machine.memory_gib": f"{psutil.virtual_memory().total / 2**30:.1f}",
-        "machine.gpu": _graphics(),
+        "machine.gpu": _gpu(),
     }
     for name in PACKAGES:
-        facts[f"version.{name}"] = version(name)
+        tags[f"version.{name}"] = version(name)
     lock = checkout / "requirements.lock"
     if lock.is_file():
-        facts["lock.sha256"] = hashlib.sha256(lock.read_bytes()).hexdigest()
+        tags["lock.sha256"] = hashlib.sha256(lock.read_bytes()).hexdigest()
     revision = _git(checkout, "rev-parse", "HEAD")
     if revision:
         # The first is what MLflow knows; its page shows the second among the tags.
-        facts["mlflow.source.git.commit"] = facts["git.revision"] = revision
-        facts["git.is_clean"] = str(not _git(checkout, "status", "--porcelain")).lower()
-    return facts
+        tags["mlflow.source.git.commit"] = tags["git.revision"] = revision
+        tags["git.is_clean"] = str(not _git(checkout, "status", "--porcelain")).lower()
+    return tags
 
 
-def _processor() -> str:
+def _cpu() -> str:
     """The processor's name; Python's own answer is empty on Linux."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
@@ -51,10 +51,10 @@ def _processor() -> str:
     return names[0] if names else platform.processor() or platform.machine()
 
 
-def _graphics() -> str:
+def _gpu() -> str:
     """The name of the first GPU that the kernel's driver shows, or ``none``."""
-    found = sorted(Path("/proc/driver/nvidia/gpus").glob("*/information"))
-    lines = found[0].read_text().splitlines() if found else []
+    gpus = sorted(Path("/proc/driver/nvidia/gpus").glob("*/information"))
+    lines = gpus[0].read_text().splitlines() if gpus else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("Model")]
     return names[0] if names else "none"
 

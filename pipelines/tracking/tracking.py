@@ -1,8 +1,8 @@
 """MLflow: runs, their parameters, metrics and files, all in one SQLite file under the home.
 
-With ``model_versions`` (the registry) and ``spooling`` (a server that may be away) all that
-talks to MLflow, beside the served model itself. Everything here can be looked at with
-``stayrank dashboards``; nothing here decides anything about the models.
+With ``model_registry`` (the registered models) and ``mlflow_client`` (a server that may be
+away) this is all that talks to MLflow, beside the served model itself. Everything logged here
+can be looked at with ``stayrank dashboards``; nothing here decides anything about the models.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class Tracking:
 
         is_served = bool(uri)
         if not is_served:
-            _make_whole(home.mlflow_database)
+            _create_database(home.mlflow_database)
         uri = uri or f"sqlite:///{home.mlflow_database.resolve()}"
         mlflow.set_tracking_uri(uri)
         mlflow.set_registry_uri(uri)
@@ -96,7 +96,7 @@ class Tracking:
         return ModelVersions(self.client)
 
     def start_run(self, name: str, *, parent: str | None = None, tags: Mapping[str, str]) -> str:
-        """Start a run, a child of ``parent`` when given; returns its id."""
+        """Start a run, a child of the run ``parent`` if there is one; returns its id."""
         from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
         all_tags = {**tags, PROCESS_TAG: str(os.getpid())}
@@ -108,8 +108,8 @@ class Tracking:
     def end_abandoned(self) -> int:
         """End the runs whose process is gone; returns how many there were.
 
-        They were killed, but for a training whose record is on disk: that one is whole, and
-        only this last word was missing.
+        They end as ``KILLED``, but a training whose ``run.json`` is on disk as ``FINISHED``:
+        it was killed after its last file was written and before MLflow was told.
         """
         running = self.client.search_runs([self.experiment_id], "attributes.status = 'RUNNING'")
         abandoned = [
@@ -118,12 +118,11 @@ class Tracking:
             if not psutil.pid_exists(int(run.data.tags.get(PROCESS_TAG, "-1")))
         ]
         for run in abandoned:
-            is_whole = self._has_record(run.data.tags.get(RUN_TAG, ""))
-            self.client.set_terminated(run.info.run_id, status="FINISHED" if is_whole else "KILLED")
+            name = run.data.tags.get(RUN_TAG, "")
+            is_complete = bool(name) and self.home.record_of(name).is_file()
+            status = "FINISHED" if is_complete else "KILLED"
+            self.client.set_terminated(run.info.run_id, status=status)
         return len(abandoned)
-
-    def _has_record(self, run: str) -> bool:
-        return bool(run) and self.home.record_of(run).is_file()
 
     @contextmanager
     def closing(self, run_id: str) -> Iterator[None]:
@@ -165,11 +164,11 @@ class Tracking:
 
     def run_with_tag(self, tag: str, value: str) -> str | None:
         """The id of the newest run whose ``tag`` has this value; ``None`` without one."""
-        found = self.client.search_runs([self.experiment_id], f"tags.`{tag}` = '{value}'")
-        return str(found[0].info.run_id) if found else None
+        runs = self.client.search_runs([self.experiment_id], f"tags.`{tag}` = '{value}'")
+        return str(runs[0].info.run_id) if runs else None
 
     def deliver(self) -> int:
-        """Log what waits in the outbox; how many calls are left because MLflow is away."""
+        """Log what waits in the outbox; returns how many calls still wait, MLflow being away."""
         if not isinstance(self.client, SpoolingClient):
             return 0
         return self.client.deliver(EXPERIMENT, self.versions.register_late)
@@ -198,7 +197,7 @@ class Tracking:
     @contextmanager
     def watching_the_machine(self, run_id: str) -> Iterator[None]:
         """Log the machine's load to the run while the block runs: ``system/…`` metrics."""
-        if run_id.startswith(PENDING):  # not worth waiting for
+        if run_id.startswith(PENDING):  # the sampler talks to the server past the outbox
             yield
             return
         from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
@@ -223,9 +222,11 @@ class Tracking:
         return f"/#/experiments/{self.experiment_id}/runs?workflowType=machine_learning"
 
 
-def _make_whole(database: Path) -> None:
-    """Make the database beside its place and rename it: cut off while its tables are made,
-    it could neither be used nor made again."""
+def _create_database(database: Path) -> None:
+    """Make MLflow's database under another name, then rename it.
+
+    A database whose migrations were killed half-way can neither be used nor migrated again.
+    """
     if database.exists():
         return
     from mlflow import MlflowClient

@@ -1,8 +1,7 @@
-"""What is done to the ranker's order before it is recommended: exposure, then diversity.
+"""The exposure policy of new listings: chosen when the ranker is trained, kept with the run.
 
-The exposure policy is chosen when the ranker is trained, on the validation window: the most
-exposure of new listings for a loss of NDCG that is allowed. It is kept with the run, with
-the curve that it was chosen from. Two separate steps, in this order.
+On the validation window, the policy that gives new listings the most exposure for a loss of
+NDCG that is allowed. The curve that it was chosen from is kept beside it.
 """
 
 from __future__ import annotations
@@ -47,7 +46,7 @@ def choose_exposure(ranker: Ranker, valid: pa.Table, run: Path, *, most_loss: fl
 
 
 def read_exposure(run: Path) -> ExposurePolicy:
-    """The policy of a run; no help at all where none was chosen."""
+    """The policy of a run; without any effect where none was chosen."""
     try:
         return ExposurePolicy(**json.loads((run / _FILE).read_text())["policy"])
     except FileNotFoundError:

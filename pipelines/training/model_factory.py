@@ -75,7 +75,7 @@ def load_recommender(name: str, folder: Path) -> Recommender:
 def names_of(words: Sequence[str], settings: Settings) -> tuple[str, ...]:
     """Model names from the words of the command line, in the order of training.
 
-    Random and popularity are always among them: nothing is judged without them.
+    Random and popularity are always among them: nothing is evaluated without them.
     Raises :class:`SettingsError` for a word that names no model.
     """
     chosen: set[str] = {"random", "popularity"}

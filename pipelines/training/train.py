@@ -24,7 +24,7 @@ from models.two_tower.recommender import TwoTower
 from pipelines.config.console import ProgressCall
 from pipelines.config.home import write_json
 from pipelines.feature_table.build_table import feature_set_of
-from pipelines.feature_table.ranker_rows import with_shown_columns, with_training_columns
+from pipelines.feature_table.ranker_rows import with_impression_columns, with_training_columns
 from pipelines.feature_table.training_rows import attribute_columns, training_rows, windows_of
 from pipelines.run_context import RunContext
 from pipelines.tracking.model_checksums import write_manifest
@@ -55,8 +55,8 @@ class TrainingRows:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Place:
-    """Where a model belongs and is made: the run, its MLflow parent, a cluster or none."""
+class _Destination:
+    """Where a trained model goes (run, MLflow parent), and the cluster that trains it, if any."""
 
     run: str
     parent: str
@@ -82,8 +82,8 @@ def train(
     parent = _start_parent(context, rows, windows, name, tables)
     watching = context.tracking.watching_the_machine(parent)
     with context.tracking.closing(parent), watching:
-        place = _Place(run=name, parent=parent, dask=dask)
-        children = {m: _train_one(context, m, rows, place) for m in chosen}
+        destination = _Destination(run=name, parent=parent, dask=dask)
+        children = {m: _train_one(context, m, rows, destination) for m in chosen}
         record = RunRecord(
             name=name,
             parent=parent,
@@ -118,15 +118,17 @@ def _start_parent(
     """The MLflow run of the whole pipeline run, with what it read and what made it."""
     tracking = context.tracking
     tracking.end_abandoned()
-    facts = run_environment(Path(__file__).parents[2]) | {"stayrank.run": name}
-    parent = tracking.start_run(_title(rows.train, windows), tags=facts)
-    described = {
+    environment = run_environment(Path(__file__).parents[2])
+    parent = tracking.start_run(
+        _title(rows.train, windows), tags=environment | {"stayrank.run": name}
+    )
+    params = {
         "windows": windows.describe(),
         "tables": tables,
         "settings": context.settings.model_dump(),
         "rows": {"train": rows.train.num_rows, "valid": rows.valid.num_rows},
     }
-    tracking.log_params(parent, described)
+    tracking.log_params(parent, params)
     tracking.log_inputs(parent, [_input(context, *table) for table in tables.items()])
     return parent
 
@@ -146,17 +148,22 @@ def _trainable(names: Sequence[str], train: pa.Table) -> tuple[tuple[str, ...], 
     return tuple(name for name in names if name not in left_out), left_out
 
 
-def _train_one(context: RunContext, model_name: str, rows: TrainingRows, place: _Place) -> str:
+def _train_one(
+    context: RunContext, model_name: str, rows: TrainingRows, destination: _Destination
+) -> str:
     """Fit, save and log one model; returns the id of its MLflow run."""
-    folder = context.home.runs / place.run / "models" / model_name
+    folder = context.home.runs / destination.run / "models" / model_name
     model = make_recommender(model_name, rows.features, context.settings)
-    if isinstance(model, Ranker) and place.dask:
-        model.trainer = DaskTrainer(place.dask)
-    tags = {"stayrank.run": place.run}
-    child = context.tracking.start_run(model_name, parent=place.parent, tags=tags)
-    with context.tracking.closing(child), context.console.step(f"training {model_name}") as moved:
+    if isinstance(model, Ranker) and destination.dask:
+        model.trainer = DaskTrainer(destination.dask)
+    tags = {"stayrank.run": destination.run}
+    child = context.tracking.start_run(model_name, parent=destination.parent, tags=tags)
+    with (
+        context.tracking.closing(child),
+        context.console.step(f"training {model_name}") as report_progress,
+    ):
         try:
-            curves = _fit(context, model, rows, moved)
+            curves = _fit(context, model, rows, report_progress)
         except (ValueError, OSError) as error:
             raise DataError(f"model {model_name} cannot be trained: {error}") from error
         shutil.rmtree(folder, ignore_errors=True)
@@ -164,7 +171,7 @@ def _train_one(context: RunContext, model_name: str, rows: TrainingRows, place: 
         write_manifest(folder)
         log_trained(context.tracking, child, model, folder, rows.valid, curves)
         if isinstance(model, Ranker):
-            _choose_exposure(context, model, rows.valid, place.run, child)
+            _choose_exposure(context, model, rows.valid, destination.run, child)
     return child
 
 
@@ -178,26 +185,26 @@ def _choose_exposure(
 
 
 def _fit(
-    context: RunContext, model: Recommender, rows: TrainingRows, moved: ProgressCall
+    context: RunContext, model: Recommender, rows: TrainingRows, report_progress: ProgressCall
 ) -> tuple[Curve, ...]:
     """Fit; returns the curves that the model itself does not keep."""
     if isinstance(model, TwoTower):
-        # It sorts and copies what it is given, so it is given what it reads.
+        # It sorts and copies its rows, so it gets no more columns than it reads.
         read = [c for c in attribute_columns(rows.features) if c in rows.train.column_names]
         losses: list[float] = []
         model.fit(
             rows.train.select(read),
             rows.valid.select(read),
-            progress=moved,
+            progress=report_progress,
             report=lambda step: losses.append(step.loss),
         )
         return (Curve(name="curve.train_loss", values=losses),)
     if isinstance(model, Ranker):
         train, valid = with_training_columns(context, model.config, rows.train, rows.valid)
-        model.fit(train, valid, progress=moved)
+        model.fit(train, valid, progress=report_progress)
     elif isinstance(model, FunnelModel) and model.config.debiasing == "position":
-        shown = ("position", "is_random_order")
-        model.fit(*with_shown_columns(context, shown, rows.train, rows.valid))
+        order_shown = ("position", "is_random_order")
+        model.fit(*with_impression_columns(context, order_shown, rows.train, rows.valid))
     else:
         model.fit(rows.train, rows.valid)
     return ()

@@ -1,8 +1,8 @@
 """Search the ranker's settings: a resumable Optuna study, each trial a run in MLflow.
 
-Validation respects time: each fold trains on the days before a day and is judged on that
-day, with the labels that were known on it; the test window is never read. What is judged is
-NDCG@10 with every search weighing what it led to, the figure that training aims at.
+Validation respects time: each fold trains on the days before a day and is validated on that
+day, with the labels that were known on it; the test window is never read. The figure is
+NDCG@10 with every search weighing what it led to, which training aims at.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from features.labels import lower_labels
 from models.evaluation.validation_metric import worth_weighted_ndcg
 from models.ranker import Ranker
 from models.ranker.config import RankerConfig
-from pipelines.config.home import write_whole
+from pipelines.config.home import write_atomically
 from pipelines.feature_table.build_table import feature_set_of
 from pipelines.feature_table.ranker_rows import with_training_columns
 from pipelines.feature_table.training_rows import load_rows, windows_of
@@ -38,7 +38,7 @@ K = 10
 
 @dataclass(frozen=True)
 class Tuned:
-    """What a study found.
+    """The result of a study.
 
     Attributes:
         study: its name; another log or other features start another study.
@@ -104,14 +104,14 @@ def tune(context: RunContext, *, budget_s: float, most_trials: int | None = None
     study = _study(context)
     with _parent(context, study.study_name, budget_s) as parent:
         objective = _Objective(context, start, folds, parent)
-        with context.console.step(f"tuning for {budget_s:,.0f} s") as moved:
+        with context.console.step(f"tuning for {budget_s:,.0f} s") as report_progress:
             while time.monotonic() < deadline and _goes_on(study, most_trials):
                 study.optimize(objective, n_trials=1, catch=(ValueError,))
-                moved(int(budget_s - max(deadline - time.monotonic(), 0)), int(budget_s))
-        found = _outcome(study, start)
-        context.tracking.log_metrics(parent, [("best", found.value, 0)])
-    _write(context, found)
-    return found
+                report_progress(int(budget_s - max(deadline - time.monotonic(), 0)), int(budget_s))
+        tuned = _outcome(study, start)
+        context.tracking.log_metrics(parent, [("best", tuned.value, 0)])
+    _write(context, tuned)
+    return tuned
 
 
 class _Objective:
@@ -131,14 +131,14 @@ class _Objective:
         )
         with self.context.tracking.closing(child):
             self.context.tracking.log_params(child, {"config": asdict(config)})
-            return self._judged(trial, config, child)
+            return self._mean_ndcg(trial, config, child)
 
-    def _judged(self, trial: optuna.Trial, config: RankerConfig, child: str) -> float:
+    def _mean_ndcg(self, trial: optuna.Trial, config: RankerConfig, child: str) -> float:
         values: list[float] = []
         for step, fold in enumerate(self.folds):
             train, valid = with_training_columns(self.context, config, fold.train, fold.valid)
             ranker = Ranker(self.features, config).fit(train, valid)
-            # Judged by what came of the impression itself, whatever it learnt from.
+            # Validated by what came of the impression itself, whatever labels it learnt from.
             scores = ranker.score(valid)
             values.append(worth_weighted_ndcg(valid, scores, utilities=config.utilities, k=K))
             self.context.tracking.log_metrics(
@@ -224,9 +224,9 @@ def _outcome(study: optuna.Study, start: RankerConfig) -> Tuned:
     )
 
 
-def _write(context: RunContext, found: Tuned) -> None:
-    lines = [f"{name} = {_toml(value)}" for name, value in sorted(found.best.items())]
-    write_whole(context.home.root / "tuned.toml", "\n".join(["[ranker]", *lines, ""]))
+def _write(context: RunContext, tuned: Tuned) -> None:
+    lines = [f"{name} = {_toml(value)}" for name, value in sorted(tuned.best.items())]
+    write_atomically(context.home.root / "tuned.toml", "\n".join(["[ranker]", *lines, ""]))
 
 
 def _toml(value: Any) -> str:

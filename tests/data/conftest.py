@@ -1,4 +1,4 @@
-"""Small logs in the contract's columns, with one row changed at a time."""
+"""Small logs in the contract's columns, made from one sound row that tests change."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def as_csv(rows: list[Row], separator: str = ",") -> str:
 
 
 class World:
-    """A home, a folder for logs, and the shortest way to ingest into the one from the other."""
+    """A home, a folder for logs, and short ways to write logs and to ingest them."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -78,8 +78,8 @@ class World:
     def log(self, *rows: Row, name: str = "log.csv") -> Path:
         return self.file(as_csv(list(rows)), name)
 
-    def ingest(self, *paths: Path, source: str | Path = "airbnb", **how: Any) -> IngestReport:
-        return ingest(list(paths), source, home=self.home, **how)
+    def ingest(self, *paths: Path, source: str | Path = "airbnb", **settings: Any) -> IngestReport:
+        return ingest(list(paths), source, home=self.home, **settings)
 
     def impressions(self) -> list[Row]:
         frame = self.lake.scan("impressions").sort("source_id", "source_line").collect()
@@ -89,17 +89,18 @@ class World:
         frame = self.lake.scan("quarantine").select("source_line", "reasons").collect()
         return sorted(frame.rows())
 
-    def is_balanced(self) -> bool:
-        """Rows of the ledger = rows of impressions + rows of quarantine."""
+    def accounts_for_every_row(self) -> bool:
+        """Rows read, as ``ingests`` counts them = rows of impressions + rows of quarantine."""
         rows_in = self.lake.scan("ingests").select(pl.col("rows_in").sum()).collect().item()
-        held = self.lake.rows("impressions") + self.lake.rows("quarantine")
-        return bool(rows_in == held)
+        stored = self.lake.rows("impressions") + self.lake.rows("quarantine")
+        return bool(rows_in == stored)
 
     def is_untouched(self) -> bool:
         """Nothing was ever written, and nothing is left in staging."""
         staging = self.home / "staging"
-        left = list(staging.glob("*")) if staging.exists() else []
-        return not self.lake.exists("impressions") and not self.lake.exists("ingests") and not left
+        remains = list(staging.glob("*")) if staging.exists() else []
+        tables = [name for name in ("impressions", "ingests") if self.lake.exists(name)]
+        return not remains and not tables
 
 
 @pytest.fixture(scope="session")

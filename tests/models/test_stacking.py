@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from models.baselines.implicit_als import ImplicitALS, ImplicitALSConfig
-from models.evaluation.validation_metric import UTILITIES, validation_ndcg
+from models.evaluation.validation_metric import validation_ndcg
 from models.ranker import Ranker, RankerConfig
 from models.stacking import Stacked
 from tests.models.worlds import FEATURES, FIRST_DAY, windows, world
@@ -33,7 +33,7 @@ def stacked(rows) -> Stacked:
 
 
 def _ndcg(rows: pa.Table, scores: np.ndarray) -> float:
-    return validation_ndcg(rows, scores, utilities=UTILITIES, k=10)
+    return validation_ndcg(rows, scores)
 
 
 def test_in_fold_scores_would_have_leaked(rows, stacked) -> None:

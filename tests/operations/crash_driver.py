@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.batch.daily import DAILY
-from pipelines.batch.journal import Batch, BatchStage, Kind, perform
+from pipelines.batch.journal import Batch, BatchKind, BatchStage, run_stage
 from pipelines.batch.run_batch import new_id, run_batch
 from pipelines.batch.weekly import WEEKLY
 from pipelines.config.settings import load_settings
 from tests.operations.worlds import FIRST_BATCH, SMALL, TwoWeeks, context_in
 
-DAYS: tuple[tuple[Kind, date], ...] = (
+DAYS: tuple[tuple[BatchKind, date], ...] = (
     ("daily", FIRST_BATCH),
     ("weekly", FIRST_BATCH),
     ("daily", date(2026, 1, 21)),
@@ -37,21 +37,21 @@ def work(home: Path, logs: TwoWeeks) -> None:
     """The first day, its weekly training, the second day; each log arrives in one rename."""
     context = context_in(home, load_settings(**SMALL))
 
-    def told(batch: Batch, stage: BatchStage) -> Mapping[str, Any]:
+    def announce_and_run(batch: Batch, stage: BatchStage) -> Mapping[str, Any]:
         if stage.name not in batch.results:
             say(f"stage {batch.kind} {batch.day} {stage.name}")
-        return perform(batch, stage)
+        return run_stage(batch, stage)
 
     for kind, day in DAYS:
         if kind == "daily":
             first = logs.first_week() if day == FIRST_BATCH else []
             for log in (*first, logs.log(date.fromordinal(day.toordinal() - 1))):
-                arrive(home / "inbox", log)
+                deliver_once(home / "inbox", log)
         batch = Batch(context=context, kind=kind, day=day, id=new_id())
-        run_batch(batch, DAILY if kind == "daily" else WEEKLY, doing=told)
+        run_batch(batch, DAILY if kind == "daily" else WEEKLY, stage_runner=announce_and_run)
 
 
-def arrive(inbox: Path, log: Path) -> None:
+def deliver_once(inbox: Path, log: Path) -> None:
     if (inbox / log.name).exists() or (inbox / "taken" / log.name).exists():
         return
     inbox.mkdir(parents=True, exist_ok=True)

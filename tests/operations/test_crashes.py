@@ -23,9 +23,9 @@ import pytest
 from data.errors import DataError
 from data.lake.store import Lake
 from pipelines.config.home import Home
-from pipelines.recommendation.published_pointer import published_rows, read_published
+from pipelines.recommendation.published_pointer import read_published
 from pipelines.tracking.tracking import Tracking
-from tests.operations.worlds import TwoWeeks
+from tests.operations.worlds import TwoWeeks, published_rows
 
 pytestmark = [pytest.mark.operations, pytest.mark.timeout(900)]
 
@@ -119,7 +119,7 @@ def _driver(home: Path, logs: TwoWeeks, order: Sequence[str] = ()) -> Iterator[D
 
 
 class Reader:
-    """Polls what guests and analysts read; notes whatever is not whole."""
+    """Polls what guests and analysts read, and lists the faults that it sees."""
 
     def __init__(self, home: Path, rows_of_day: dict[Any, int]) -> None:
         self.home, self.rows_of_day = home, rows_of_day
@@ -154,7 +154,7 @@ class Reader:
                     self.faults.append(f"impressions of {day}: {rows}")
         if read_published(Home(self.home)) is not None:
             published = read_published(Home(self.home))
-            rows = published_rows(Home(self.home)).collect()
+            rows = published_rows(Home(self.home))
             if published == read_published(Home(self.home)) and rows.height != published.rows:
                 self.faults.append(f"published {published}: {rows.height} rows")
 

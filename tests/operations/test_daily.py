@@ -1,4 +1,4 @@
-"""A daily batch: bad days, second starts, what stays published, who is told."""
+"""A daily batch: bad days, second starts, what stays published, alerts."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from data.errors import DataError, LakeBusyError
 from data.lake.lock import file_lock
 from pipelines.batch.journal import Batch, BatchStage
 from pipelines.batch.run_batch import new_id, run_batch
-from pipelines.recommendation.published_pointer import published_rows, read_published
+from pipelines.recommendation.published_pointer import read_published
 from pipelines.run_context import RunContext
-from tests.operations.worlds import TwoWeeks, context_in, daily, deliver
+from tests.operations.worlds import TwoWeeks, context_in, daily, deliver, published_rows
 
 pytestmark = pytest.mark.operations
 
@@ -66,7 +66,7 @@ def test_on_a_bad_day_the_last_recommendations_stay_published(
     after_first_day: MakeContext, two_weeks: TwoWeeks, condition: str, behaviour: str
 ) -> None:
     context = after_first_day(**{f"when_{condition}": behaviour})
-    before, rows = read_published(context.home), published_rows(context.home).collect()
+    before, rows = read_published(context.home), published_rows(context.home)
     log = DAYS[condition](two_weeks)
     deliver(context, *([log] if log else []))
     if behaviour == "fail":
@@ -77,7 +77,7 @@ def test_on_a_bad_day_the_last_recommendations_stay_published(
         assert batch.is_held
         assert condition in batch.journal()["reason"]
     assert read_published(context.home) == before
-    assert published_rows(context.home).collect().equals(rows)
+    assert published_rows(context.home).equals(rows)
 
 
 def test_a_day_without_a_log_can_go_on_with_a_warning(after_first_day: MakeContext) -> None:
@@ -189,7 +189,7 @@ def test_a_damaged_model_is_named_and_the_champion_before_is_used(
     deliver(context, two_weeks.log(date(2026, 1, 20)))
     chosen = daily(context, NEXT).results["models"]
     assert (chosen["run"], chosen["standing"]) == (first.parent.name, "previous champion")
-    assert any("weights.safetensors: is not the file" in told for told in chosen["warnings"])
+    assert any("weights.safetensors: is not the file" in warning for warning in chosen["warnings"])
 
 
 @pytest.mark.parametrize("part", ["market=*/**/*.parquet", "_delta_log/*.checkpoint.parquet"])
@@ -212,7 +212,7 @@ def test_a_damaged_table_file_is_named_and_what_can_be_built_again_is(
     else:
         batch = daily(context, NEXT)
         assert batch.is_done
-        assert any(named in told for told in batch.results["check tables"]["warnings"])
+        assert any(named in warning for warning in batch.results["check tables"]["warnings"])
 
 
 class _Receiver(BaseHTTPRequestHandler):
@@ -223,7 +223,7 @@ class _Receiver(BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, *given: object) -> None:
-        """Nothing: the test reads what was received."""
+        """Print nothing: the test reads what was received."""
 
 
 @pytest.fixture
@@ -238,7 +238,7 @@ def receiver() -> Iterator[HTTPServer]:
     server.server_close()
 
 
-def test_people_are_told_of_a_failure_and_no_secret_is_written(
+def test_a_failure_sends_an_alert_and_no_secret_is_written(
     after_first_day: MakeContext, two_weeks: TwoWeeks, receiver: HTTPServer
 ) -> None:
     address = f"http://127.0.0.1:{receiver.server_port}/planted-secret"
@@ -247,10 +247,10 @@ def test_people_are_told_of_a_failure_and_no_secret_is_written(
     deliver(context, _rejected_log(two_weeks))
     with pytest.raises(DataError, match="stops"):
         daily(context_in(context.home.root, settings), NEXT)
-    (notice,) = receiver.received  # type: ignore[attr-defined]
-    assert notice["status"] == "failed"
-    assert "stayrank daily 2026-01-21 failed: daily 2026-01-21 stops. rejected" in notice["text"]
-    assert notice["run"] in notice["log"]
+    (alert,) = receiver.received  # type: ignore[attr-defined]
+    assert alert["status"] == "failed"
+    assert "stayrank daily 2026-01-21 failed: daily 2026-01-21 stops. rejected" in alert["text"]
+    assert alert["run"] in alert["log"]
     for path in context.home.root.rglob("*"):
         assert not path.is_file() or b"planted-secret" not in path.read_bytes()
 
@@ -261,6 +261,10 @@ def test_the_log_of_a_run_is_one_file_with_its_id_in_every_line(
     context = after_first_day()
     batch = daily(context, NEXT)
     (log,) = context.home.logs.glob(f"daily-2026-01-21-{batch.id}.log")
-    lines = log.read_text().splitlines()
-    assert len(lines) >= 3
-    assert all(f" {batch.id} " in line + " " for line in lines)
+    times, ids, texts = zip(
+        *(line.split(" ", 2) for line in log.read_text().splitlines()), strict=True
+    )
+    assert set(ids) == {batch.id}
+    assert list(times) == sorted(times)
+    assert texts[-2].startswith("daily 2026-01-21 holds: the last recommendations stay published")
+    assert texts[-1].startswith("held: missing: the log of 2026-01-20 has 0 impressions")

@@ -20,10 +20,18 @@ from data.schema.tables import IMPRESSIONS, RECOMMENDATIONS
 from pipelines.config.settings import Settings, SettingsError, load_settings
 from pipelines.privacy import Erasure, forget_guest
 from pipelines.privacy.erase_files import Guest, erase_from_file
-from pipelines.promotion.select_champion import choose
-from pipelines.recommendation.published_pointer import published_rows, read_published
+from pipelines.promotion.select_champion import select_serving_run
+from pipelines.recommendation.published_pointer import read_published
 from pipelines.run_context import RunContext
-from tests.operations.worlds import FIRST_BATCH, SMALL, TwoWeeks, context_in, daily, deliver
+from tests.operations.worlds import (
+    FIRST_BATCH,
+    SMALL,
+    TwoWeeks,
+    context_in,
+    daily,
+    deliver,
+    published_rows,
+)
 
 KEY = "a key of the tests, long enough"
 
@@ -60,6 +68,7 @@ class Forgotten:
     places: list[str]
     rows: int
     own_rows: int
+    own_recommendations: int
 
 
 @pytest.fixture(scope="module")
@@ -70,11 +79,14 @@ def forgotten(
     deliver(context, *two_weeks.first_week(), two_weeks.log(date(2026, 1, 19)))
     daily(context)
     guest, rows = _busiest_guest(context), context.lake.rows(IMPRESSIONS.name)
-    own = context.lake.scan(IMPRESSIONS.name).filter(pl.col("id_user") == guest).collect().height
+    own, recommended = (
+        context.lake.scan(table.name).filter(pl.col("id_user") == guest).collect().height
+        for table in (IMPRESSIONS, RECOMMENDATIONS)
+    )
     _plant(context, guest)
     places = _places_of(context.home.root, guest)
     erasure = forget_guest(context, guest)
-    return Forgotten(context, guest, erasure, places, rows, own)
+    return Forgotten(context, guest, erasure, places, rows, own, recommended)
 
 
 def _plant(context: RunContext, guest: str) -> None:
@@ -107,16 +119,16 @@ def test_no_byte_of_a_forgotten_guest_remains(forgotten: Forgotten) -> None:
     tops = {place.split("/")[0] for place in forgotten.places}
     assert tops >= {"lake", "runs", "artifacts", "inbox", "logs", "prefect"}
     assert _places_of(forgotten.context.home.root, forgotten.guest) == []
-    assert forgotten.erasure.left == ()
+    assert forgotten.erasure.not_rewritten == ()
 
 
 @pytest.mark.operations
 def test_the_report_says_what_was_removed_and_what_was_learned(forgotten: Forgotten) -> None:
     rows = forgotten.erasure.rows
     assert rows["impressions"] == rows["features"] == forgotten.own_rows
-    assert rows["recommendations"] > 0
+    assert rows["recommendations"] == forgotten.own_recommendations > 0
     assert rows["quarantine"] == 1
-    assert len(forgotten.erasure.trained) == 1
+    assert len(forgotten.erasure.trained_runs) == 1
     assert any(
         "trains without the guest at" in line for line in forgotten.erasure.lines(forgotten.guest)
     )
@@ -126,12 +138,12 @@ def test_the_report_says_what_was_removed_and_what_was_learned(forgotten: Forgot
 def test_everybody_else_stays_and_what_is_published_is_whole(forgotten: Forgotten) -> None:
     home = forgotten.context.home
     assert Lake(home.root).rows(IMPRESSIONS.name) == forgotten.rows - forgotten.own_rows
-    ledger = Lake(home.root).scan("ingests").select(pl.col("rows_accepted").sum()).collect()
-    assert ledger.item() == forgotten.rows - forgotten.own_rows
+    accepted = Lake(home.root).scan("ingests").select(pl.col("rows_accepted").sum()).collect()
+    assert accepted.item() == forgotten.rows - forgotten.own_rows
     published = read_published(home)
     assert published is not None
-    assert published_rows(home).collect().height == published.rows
-    assert choose(context_in(home.root, forgotten.context.settings)) is not None
+    assert published_rows(home).height == published.rows
+    assert select_serving_run(context_in(home.root, forgotten.context.settings)) is not None
 
 
 @pytest.mark.operations

@@ -27,13 +27,13 @@ NEXT = date(2026, 1, 21)
 MakeContext = Callable[..., RunContext]
 
 
-def _day_with_little_space(root: Path, most_bytes: int, told: Path) -> None:
+def _day_with_little_space(root: Path, most_bytes: int, message_file: Path) -> None:
     """The next day in a process whose files may not grow above ``most_bytes``."""
     resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, most_bytes))
     try:
         daily(context_in(root, load_settings(**SMALL)), NEXT)
-    except Exception as error:  # noqa: BLE001  # what it is called is what the test reads
-        told.write_text(f"{type(error).__name__}: {error}"[:500])
+    except Exception as error:  # noqa: BLE001  # its message is what the test reads
+        message_file.write_text(f"{type(error).__name__}: {error}"[:500])
         os._exit(1)
     os._exit(0)
 
@@ -43,28 +43,30 @@ def test_without_space_the_day_stops_with_a_message_and_ends_when_there_is_some(
     after_first_day: MakeContext, two_weeks: TwoWeeks, tmp_path: Path, most_bytes: int
 ) -> None:
     context = after_first_day()
-    before, told = read_published(context.home), tmp_path / "told.txt"
-    held = context.lake.rows(IMPRESSIONS.name)
+    before, message_file = read_published(context.home), tmp_path / "message.txt"
+    rows_before = context.lake.rows(IMPRESSIONS.name)
     deliver(context, two_weeks.log(date(2026, 1, 20)))
     process = multiprocessing.get_context("spawn").Process(
-        target=_day_with_little_space, args=(context.home.root, most_bytes, told)
+        target=_day_with_little_space, args=(context.home.root, most_bytes, message_file)
     )
     process.start()
     process.join(180)
     assert process.exitcode == 1
-    assert "arge" in told.read_text() or "space" in told.read_text(), told.read_text()
+    message = message_file.read_text()
+    # "File too large" or "No space left on device", however the library that met it says so.
+    assert "arge" in message or "space" in message, message
     assert read_published(context.home) == before
     assert Lake(context.home.root).rows(RECOMMENDATIONS.name) >= before.rows
     assert daily(context_in(context.home.root, context.settings), NEXT).is_done
     assert read_published(context.home).ds == NEXT.isoformat()
-    assert Lake(context.home.root).rows(IMPRESSIONS.name) > held
+    assert Lake(context.home.root).rows(IMPRESSIONS.name) > rows_before
 
 
 @pytest.mark.parametrize("reason", [errno.EROFS, errno.EACCES])
 def test_a_home_that_cannot_be_written_is_named_with_the_way_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reason: int
 ) -> None:
-    def refused(path: Path, *given: object, **named: object) -> None:
+    def refused(path: Path, *args: object, **kwargs: object) -> None:
         raise OSError(reason, os.strerror(reason), str(path))
 
     monkeypatch.setattr(Path, "touch", refused)
@@ -80,10 +82,10 @@ def test_a_lake_that_became_read_only_stops_the_day_before_anything_is_taken(
     deliver(context, two_weeks.log(date(2026, 1, 20)))
     real = os.open
 
-    def refused(path: str | Path, *given: int, **named: int) -> int:
+    def refused(path: str | Path, *args: int, **kwargs: int) -> int:
         if str(path).endswith("lake.lock"):
             raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
-        return real(path, *given, **named)
+        return real(path, *args, **kwargs)
 
     with monkeypatch.context() as patch:
         patch.setattr("data.lake.lock.os.open", refused)

@@ -18,7 +18,7 @@ from pipelines.tracking.model_checksums import check_manifest, write_manifest
 from tests.operations.worlds import SMALL, TwoWeeks, context_in, daily, deliver
 
 REPOSITORY = Path(__file__).parents[2]
-ROOMS = ("data", "features", "models", "pipelines")
+PACKAGES = ("data", "features", "models", "pipelines")
 KEY = "planted-pseudonym-key-of-the-tests"
 WEBHOOK = "http://127.0.0.1:9/planted-webhook-token"
 # What loads or runs a pickle, or can.
@@ -27,12 +27,12 @@ PICKLE_CALLS = {"read_pickle", "to_pickle", "load_pickle"}
 
 
 def _sources() -> list[Path]:
-    return [path for room in ROOMS for path in (REPOSITORY / room).rglob("*.py")]
+    return [path for package in PACKAGES for path in (REPOSITORY / package).rglob("*.py")]
 
 
-@pytest.mark.parametrize("room", ROOMS)
-def test_no_pickle_is_ever_loaded(room: str) -> None:
-    for path in (REPOSITORY / room).rglob("*.py"):
+@pytest.mark.parametrize("package", PACKAGES)
+def test_no_pickle_is_ever_loaded(package: str) -> None:
+    for path in (REPOSITORY / package).rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             assert not _imports(node) & PICKLE_MODULES, path
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):

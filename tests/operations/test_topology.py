@@ -149,7 +149,7 @@ def test_while_mlflow_is_away_and_postgres_restarts_a_day_goes_out_and_is_logged
     assert _batches_in_mlflow(up) == {f"daily 2026-01-{day}": 1 for day in (20, 21, 22)}
 
 
-def test_a_day_cut_off_with_its_prefect_server_is_gone_on_with(
+def test_a_day_whose_prefect_server_is_killed_is_continued(
     up: Topology, two_weeks: TwoWeeks, small: Settings
 ) -> None:
     deliver(context_in(up.home, small), two_weeks.log(date(2026, 1, 22)))

@@ -1,4 +1,4 @@
-"""A training killed while it is being written down ends as one finished run, never as two."""
+"""A training that is killed while its record is written ends as one finished run, not as two."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ def weekly(home: Path) -> Batch:
 
 
 def train_until_killed(home: Path, moment: str) -> None:
-    """Kill this process: before the record, before the pointer, or before MLflow hears."""
+    """Kill this process before the record, the pointer to the run, or the end in MLflow."""
     import os
 
     from mlflow import MlflowClient
 
     from pipelines.training import train as training
 
-    def kill(*given: object, **named: object) -> None:
+    def kill(*args: object, **kwargs: object) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
     batch = weekly(home)
@@ -46,20 +46,20 @@ def train_until_killed(home: Path, moment: str) -> None:
     elif moment == "pointer":
         Home.set_latest_run = kill  # type: ignore[method-assign]
     else:
-        told = MlflowClient.set_terminated
+        set_terminated = MlflowClient.set_terminated
 
         def kill_after_the_children(
             self: MlflowClient, run_id: str, status: str | None = None
         ) -> None:
             is_child = "mlflow.parentRunId" in self.get_run(run_id).data.tags
-            told(self, run_id, status) if is_child else kill()
+            set_terminated(self, run_id, status) if is_child else kill()
 
         MlflowClient.set_terminated = kill_after_the_children
     train_week(batch)
 
 
 @pytest.mark.parametrize("moment", ["record", "pointer", "mlflow"])
-def test_killed_while_it_is_written_down_a_training_finishes_once(
+def test_a_training_killed_while_its_record_is_written_finishes_once(
     after_first_day: Callable[..., RunContext], moment: str
 ) -> None:
     home = after_first_day().home
@@ -83,14 +83,14 @@ def test_killed_while_it_is_written_down_a_training_finishes_once(
     assert run == home.newest_run() == home.latest_run().name != before
     client, experiment = batch.context.tracking.client, batch.context.tracking.experiment_id
     later = [
-        found
-        for found in client.search_runs([experiment])
-        if found.data.tags.get("stayrank.run", "") > before
-        and "mlflow.parentRunId" not in found.data.tags
+        logged
+        for logged in client.search_runs([experiment])
+        if logged.data.tags.get("stayrank.run", "") > before
+        and "mlflow.parentRunId" not in logged.data.tags
     ]
-    finished = [found.info.run_id for found in later if found.info.status == "FINISHED"]
+    finished = [logged.info.run_id for logged in later if logged.info.status == "FINISHED"]
     assert finished == [read_record(home, run).parent]
-    assert all(found.info.status in ("FINISHED", "KILLED") for found in later)
+    assert all(logged.info.status in ("FINISHED", "KILLED") for logged in later)
 
 
 def test_a_week_made_again_is_trained_again(

@@ -17,9 +17,9 @@ from pipelines.batch.run_batch import new_id, run_batch
 from pipelines.batch.weekly import WEEKLY
 from pipelines.config.settings import Settings
 from pipelines.ingestion.ingest_logs import ingest_logs
-from pipelines.recommendation.published_pointer import published_rows, read_published
+from pipelines.recommendation.published_pointer import read_published
 from pipelines.run_context import RunContext
-from tests.operations.worlds import TwoWeeks, context_in, daily, deliver
+from tests.operations.worlds import TwoWeeks, context_in, daily, deliver, published_rows
 
 pytestmark = pytest.mark.operations
 
@@ -41,17 +41,20 @@ def test_seven_days_leave_seven_of_everything_and_one_training(
         assert daily(context, day).is_done
         assert read_published(home).ds == day.isoformat()
     recommended = context.lake.scan(RECOMMENDATIONS.name).collect()
-    assert recommended["ds"].n_unique() == 7
+    assert set(recommended["ds"]) == {date(2026, 1, 19), *days}
     assert recommended.group_by("ds").agg(pl.col("id_user").n_unique())["id_user"].min() > 50
-    assert len(list(home.root.glob("reports/2026-*/index.html"))) == 7
-    assert len(list(home.runs.glob("*/run.json"))) == 1
-    assert len(list(home.runs.glob("*/promotion.json"))) == 1
+    reports = {path.parent.name for path in home.root.glob("reports/2026-*/index.html")}
+    assert reports == {day.isoformat() for day in (date(2026, 1, 19), *days)}
+    (record,) = home.runs.glob("*/run.json")
+    (decision,) = home.runs.glob("*/promotion.json")
+    assert record.parent == decision.parent
     scored = context.lake.scan(SCORES.name).filter(pl.col("split") == "day").collect()
-    assert scored["ds_search"].n_unique() == 7
+    assert set(scored["ds_search"]) == {date(2026, 1, 18), date(2026, 1, 19), *days[:-1]}
     batches = context.tracking.client.search_runs(
         [context.tracking.experiment_id], "tags.`stayrank.batch` != ''"
     )
-    assert len(batches) == 8
+    names = {f"daily {day}" for day in (date(2026, 1, 19), *days)} | {"weekly 2026-01-18"}
+    assert sorted(run.data.tags["stayrank.batch"] for run in batches) == sorted(names)
     with capsys.disabled():
         print(f"\na week of seven days and one training: {time.monotonic() - began:.0f} s")  # noqa: T201
 
@@ -60,10 +63,10 @@ def test_seven_days_leave_seven_of_everything_and_one_training(
 
 def _backfill_publishes_nothing(context: RunContext) -> None:
     before = read_published(context.home)
-    rows = published_rows(context.home).collect().height
+    rows = published_rows(context.home).height
     batch = Batch(context=context, kind="backfill", day=MONDAY, id=new_id())
     assert run_batch(batch, BACKFILL, again=True).is_done
     assert read_published(context.home) == before
-    assert published_rows(context.home).collect().height == rows
+    assert published_rows(context.home).height == rows
     journal = json.loads((batch.folder / "journal.json").read_text())
     assert journal["stages"]["recommend"]["rows"] > 0

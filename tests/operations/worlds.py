@@ -8,6 +8,8 @@ from pathlib import Path
 
 import polars as pl
 
+from data.lake.store import Lake
+from data.schema.tables import RECOMMENDATIONS
 from data.simulator import SimulationConfig, write_simulation
 from pipelines.batch.daily import DAILY
 from pipelines.batch.journal import Batch
@@ -15,6 +17,7 @@ from pipelines.batch.run_batch import new_id, run_batch
 from pipelines.config.console import Console
 from pipelines.config.home import Home
 from pipelines.config.settings import Settings
+from pipelines.recommendation.published_pointer import read_published
 from pipelines.run_context import RunContext
 
 # The smallest models that every stage still does its real work with.
@@ -77,6 +80,15 @@ def deliver(context: RunContext, *logs: Path) -> None:
         shutil.copy(log, inbox / log.name)
 
 
-def daily(context: RunContext, day: date = FIRST_BATCH, **how: bool) -> Batch:
+def daily(context: RunContext, day: date = FIRST_BATCH, *, again: bool = False) -> Batch:
     """The daily batch of a day, without Prefect."""
-    return run_batch(Batch(context=context, kind="daily", day=day, id=new_id()), DAILY, **how)
+    batch = Batch(context=context, kind="daily", day=day, id=new_id())
+    return run_batch(batch, DAILY, again=again)
+
+
+def published_rows(home: Home) -> pl.DataFrame:
+    """What guests are shown: the rows that the published pointer names."""
+    published = read_published(home)
+    assert published is not None
+    rows = Lake(home.root).scan(RECOMMENDATIONS.name, version=published.version)
+    return rows.filter(pl.col("ds") == date.fromisoformat(published.ds)).collect()

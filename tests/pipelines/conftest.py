@@ -32,11 +32,11 @@ def finished(
     tmp_path_factory: pytest.TempPathFactory, small_settings: Settings
 ) -> tuple[RunContext, str]:
     """The context of a home after every step, and the name of its run."""
-    from pipelines.evaluation.evaluate_run import evaluate
     from pipelines.feature_table.build_table import build_features_table
     from pipelines.ingestion.ingest_logs import ingest_logs
     from pipelines.ingestion.simulate_log import simulate_log
     from pipelines.monitoring.monitor import monitor
+    from pipelines.promotion.promote import evaluate_and_promote
     from pipelines.recommendation.recommend import recommend
     from pipelines.reporting.write_report import write_report
     from pipelines.training.train import train
@@ -46,7 +46,7 @@ def finished(
     ingest_logs(context, [simulate_log(context)])
     build_features_table(context)
     run = train(context)
-    evaluate(context, run)
+    evaluate_and_promote(context, run)
     monitor(context, run)
     recommend(context, run)
     write_report(context, run)

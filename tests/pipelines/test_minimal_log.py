@@ -13,10 +13,10 @@ from data.simulator import SimulationConfig, write_simulation
 from pipelines.config.console import Console
 from pipelines.config.home import Home
 from pipelines.config.settings import Settings
-from pipelines.evaluation.evaluate_run import evaluate
 from pipelines.evaluation.scorecard_view import headline, metrics_shown, read_scorecard
 from pipelines.feature_table.build_table import build_features_table
 from pipelines.ingestion.ingest_logs import ingest_logs
+from pipelines.promotion.promote import evaluate_and_promote
 from pipelines.recommendation.recommend import recommend
 from pipelines.reporting.write_report import write_report
 from pipelines.run_context import RunContext
@@ -39,7 +39,7 @@ def judged(
     ingest_logs(context, [folder / "log.csv"])
     build_features_table(context)
     run = train(context)
-    evaluate(context, run)
+    evaluate_and_promote(context, run)
     recommend(context, run)
     write_report(context, run)
     return context, run

@@ -12,9 +12,9 @@ from data.schema.tables import IMPRESSIONS, RECOMMENDATIONS
 from pipelines.config.console import Console
 from pipelines.config.home import Home
 from pipelines.config.settings import Settings
-from pipelines.evaluation.evaluate_run import evaluate
 from pipelines.feature_table.build_table import build_features_table, feature_set_of
 from pipelines.ingestion.ingest_logs import ingest_logs
+from pipelines.promotion.promote import evaluate_and_promote
 from pipelines.recommendation.recommend import recommend
 from pipelines.reporting.write_report import write_report
 from pipelines.run_context import RunContext
@@ -36,7 +36,7 @@ def judged(
     ingest_logs(context, [SAMPLE], "expedia_2013")
     build_features_table(context)
     run = train(context)
-    evaluate(context, run)
+    evaluate_and_promote(context, run)
     recommend(context, run)
     write_report(context, run)
     return context, run

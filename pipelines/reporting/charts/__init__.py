@@ -1,1 +1,1 @@
-"""Pictures of data and models: drawn once, shown in the report and kept in MLflow."""
+"""Charts of data and models: drawn once, shown in the report and logged to MLflow."""

@@ -1,7 +1,13 @@
-"""One drawing, two uses: inline SVG that follows the page's theme, and a PNG for MLflow.
+"""A chart is drawn once and written twice: as SVG for the report's page, as PNG for MLflow.
 
-Marks can carry a text each: artists are given a group id, and in the SVG every mark of
-that group gets its text as ``data-tip``, which the page shows on hover, focus or touch.
+The SVG follows the page's theme, light or dark: what matplotlib draws in black takes the colour
+of the page's text. Each mark can carry a text of its own. The artist that draws the marks is
+given a group id, here ``dots0``, and ``Chart.tips["dots0"]`` lists their texts in drawing order.
+In the SVG each mark of the group then gets its text, which the page shows on hover, focus or
+touch::
+
+    <g id="models-dots0"><use …/><use …/></g>
+    <g id="models-dots0"><use tabindex="0" data-tip="ranker, all: 0.412" …/><use …/></g>
 """
 
 from __future__ import annotations
@@ -20,7 +26,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
-__all__ = ["COLOURS", "DIVERGING", "Picture", "blank", "colour_of", "points"]
+__all__ = ["COLOURS", "DIVERGING", "Chart", "blank", "colour_of", "points"]
 
 # Okabe & Ito's colours: told apart by colour-blind readers, on white and on black.
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
@@ -30,14 +36,14 @@ _MARK = re.compile(r"<(use|path) ")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Picture:
+class Chart:
     """A finished drawing.
 
     Attributes:
         name: file name without its ending, also the element's id on the page.
         title: what it shows, for the page's heading and for screen readers.
         note: how to read it, one or two sentences.
-        figure: the drawing.
+        figure: matplotlib's figure.
         tips: group id → text of each of its marks, in drawing order.
     """
 
@@ -57,7 +63,8 @@ class Picture:
         body = re.sub(r'(<svg [^>]*?)width="[^"]*" height="[^"]*"', r"\1", body, count=1)
         body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
         body = self._with_own_ids(body)
-        # matplotlib writes black as a default or by name; the page decides instead.
+        # matplotlib writes black as #000000, or nothing at all, for text: both become the
+        # page's own colour.
         body = body.replace("#000000", "currentColor").replace(
             "<text ", '<text fill="currentColor" '
         )
@@ -83,7 +90,7 @@ class Picture:
             return self.write_png(Path(folder)).read_bytes()
 
     def _with_own_ids(self, body: str) -> str:
-        """Ids that cannot meet those of another picture of the same page."""
+        """Prefix every id with the chart's name: an SVG's ids are global to the page."""
         body = re.sub(r'\bid="', f'id="{self.name}-', body)
         body = re.sub(r'(xlink:href="#|url\(#)', rf"\g<1>{self.name}-", body)
         return body.replace(' xmlns:xlink="http://www.w3.org/1999/xlink"', "").replace(
@@ -97,7 +104,7 @@ def blank(
     """An empty figure with its axes side by side; transparent, without box."""
     figure = Figure(figsize=(width, height), layout="constrained")
     figure.patch.set_alpha(0)
-    axes = [figure.add_subplot(1, columns, place + 1) for place in range(columns)]
+    axes = [figure.add_subplot(1, columns, column + 1) for column in range(columns)]
     for each in axes:
         each.patch.set_alpha(0)
         each.spines[["top", "right"]].set_visible(False)
@@ -105,19 +112,19 @@ def blank(
     return figure, axes
 
 
-def colour_of(place: int) -> str:
-    """The colour of the n-th series."""
-    return COLOURS[place % len(COLOURS)]
+def colour_of(series: int) -> str:
+    """The colour of the n-th series, counted from 0."""
+    return COLOURS[series % len(COLOURS)]
 
 
 def points(axes: Any, x: Any, y: Any, group: str, *, colour: int, size: float = 4) -> None:
-    """Draw points, the marks that ``Picture.tips[group]`` speaks of; colour of the n-th series."""
-    (drawn,) = axes.plot(x, y, "o", color=colour_of(colour), markersize=size)
-    drawn.set_gid(group)
+    """Draw points as the marks of ``Chart.tips[group]``, in the colour of the n-th series."""
+    (line,) = axes.plot(x, y, "o", color=colour_of(colour), markersize=size)
+    line.set_gid(group)
 
 
 def _with_tips(body: str, group: str, texts: Sequence[str]) -> str:
-    """Give the marks of a group their texts, one after the other."""
+    """Give each mark of a group its text; marks without one are left as they are."""
     start = body.find(f'id="{group}"')
     if start < 0:
         return body
@@ -126,18 +133,19 @@ def _with_tips(body: str, group: str, texts: Sequence[str]) -> str:
     end = _end_of_group(body, start)
     if 0 <= defined < end:  # the marker's own shape is no mark
         start = defined
-    waiting: Iterator[str] = iter(texts)
+    remaining: Iterator[str] = iter(texts)
 
-    def told(match: re.Match[str]) -> str:
-        text = next(waiting, None)
+    def with_tip(match: re.Match[str]) -> str:
+        text = next(remaining, None)
         if text is None:
             return match.group(0)
         return f'<{match.group(1)} tabindex="0" data-tip="{escape(text)}" '
 
-    return body[:start] + _MARK.sub(told, body[start:end]) + body[end:]
+    return body[:start] + _MARK.sub(with_tip, body[start:end]) + body[end:]
 
 
 def _end_of_group(body: str, start: int) -> int:
+    """Where the ``</g>`` stands that closes the group opened before ``start``."""
     depth = 1
     for tag in re.finditer(r"<g\b|</g>", body[start:]):
         depth += 1 if tag.group(0) == "<g" else -1

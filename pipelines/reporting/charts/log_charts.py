@@ -1,4 +1,4 @@
-"""Pictures of the log: funnel, prices, where listings are seen, and what drifts."""
+"""Charts of the log: funnel, prices, where listings are seen, and what drifts."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from pipelines.reporting.charts.canvas import DIVERGING, Picture, blank, colour_of, points
+from pipelines.reporting.charts.canvas import DIVERGING, Chart, blank, colour_of, points
 
 __all__ = ["drift_by_day", "exposure_map", "funnel_by_market", "price_distribution", "rates_by_day"]
 
@@ -19,7 +19,7 @@ CELL_DEGREES = 0.01
 PRICE_BINS = 40
 
 
-def funnel_by_market(funnel: Sequence[Mapping[str, Any]]) -> Picture:
+def funnel_by_market(funnel: Sequence[Mapping[str, Any]]) -> Chart:
     """Impressions, clicks, contacts and bookings of each market, on a log scale."""
     figure, (axes,) = blank()
     width = 0.8 / max(1, len(funnel))
@@ -32,13 +32,14 @@ def funnel_by_market(funnel: Sequence[Mapping[str, Any]]) -> Picture:
         for number, (bar, stage) in enumerate(zip(bars, STAGES, strict=True)):
             bar.set_gid(f"bar{offset}x{number}")
             share = counts[number] / max(1, counts[max(0, number - 1)])
-            of = f", {share:.2%} of the {STAGES[number - 1]}" if number else ""
-            tips[f"bar{offset}x{number}"] = [f"{market['market']}: {counts[number]:,} {stage}{of}"]
+            ratio = f", {share:.2%} of the {STAGES[number - 1]}" if number else ""
+            tip = f"{market['market']}: {counts[number]:,} {stage}{ratio}"
+            tips[f"bar{offset}x{number}"] = [tip]
     axes.set_yscale("log")
     axes.set_xticks([s + 0.4 - width / 2 for s in range(len(STAGES))], STAGES)
     axes.set_ylabel("rows (log scale)", fontsize=8)
     axes.legend(frameon=False, fontsize=8)
-    return Picture(
+    return Chart(
         name="funnel",
         title="Funnel per market",
         figure=figure,
@@ -47,7 +48,7 @@ def funnel_by_market(funnel: Sequence[Mapping[str, Any]]) -> Picture:
     )
 
 
-def price_distribution(prices: pl.DataFrame) -> Picture | None:
+def price_distribution(prices: pl.DataFrame) -> Chart | None:
     """Stay prices of shown and recommended listings per market.
 
     ``prices``: ``market``, ``kind`` (``shown`` or ``recommended``) and ``price``; ``None``
@@ -59,11 +60,11 @@ def price_distribution(prices: pl.DataFrame) -> Picture | None:
         return None
     figure, every = blank(columns=len(markets))
     for axes, market in zip(every, markets, strict=True):
-        here = known.filter(pl.col("market") == market)
-        low, high = np.quantile(here["price"].to_numpy(), [0.005, 0.995])
+        of_market = known.filter(pl.col("market") == market)
+        low, high = np.quantile(of_market["price"].to_numpy(), [0.005, 0.995])
         edges = np.geomspace(low, max(high, low * 1.01), PRICE_BINS)
         for offset, kind in enumerate(("shown", "recommended")):
-            values = here.filter(pl.col("kind") == kind)["price"].to_numpy()
+            values = of_market.filter(pl.col("kind") == kind)["price"].to_numpy()
             if len(values):
                 share = np.histogram(values, edges)[0] / len(values)
                 axes.stairs(share, edges, color=colour_of(offset), linewidth=1.4, label=kind)
@@ -75,7 +76,7 @@ def price_distribution(prices: pl.DataFrame) -> Picture | None:
         axes.set_xlabel("price of the stay", fontsize=8)
     every[0].set_ylabel("share of listings", fontsize=8)
     every[0].legend(frameon=False, fontsize=8)
-    return Picture(
+    return Chart(
         name="prices",
         title="Prices of recommended against shown stays",
         figure=figure,
@@ -83,8 +84,8 @@ def price_distribution(prices: pl.DataFrame) -> Picture | None:
     )
 
 
-def exposure_map(exposure: pl.DataFrame) -> Picture | None:
-    """Places in the top 10 against what chance would have given, by cell of about 1 km."""
+def exposure_map(exposure: pl.DataFrame) -> Chart | None:
+    """Places in the top 10, beside the number that chance would give, by cell of about 1 km."""
     placed = exposure.drop_nulls(["listing_lat", "listing_lng"])
     largest = placed.group_by("market").len().sort("len", "market", descending=[True, False])
     markets = largest["market"].head(2).to_list()
@@ -113,12 +114,13 @@ def exposure_map(exposure: pl.DataFrame) -> Picture | None:
             for r in cells.iter_rows(named=True)
         ]
         axes.set_title(market, fontsize=9)
+        # A degree of longitude is shorter than one of latitude, by the cosine of the latitude.
         axes.set_aspect(1 / np.cos(np.deg2rad(float(np.mean(cells["lat"].to_numpy())))))
         axes.set_xlabel("longitude", fontsize=8)
     every[0].set_ylabel("latitude", fontsize=8)
     bar = figure.colorbar(dots, ax=list(every), shrink=0.6)
     bar.set_ticks([-1, 0, 1], labels=["half", "as chance", "double"], fontsize=7)
-    return Picture(
+    return Chart(
         name="exposure_map",
         title="Who the ranker shows: places in the top 10 by neighbourhood",
         figure=figure,
@@ -128,7 +130,7 @@ def exposure_map(exposure: pl.DataFrame) -> Picture | None:
     )
 
 
-def rates_by_day(quality: pl.DataFrame) -> Picture | None:
+def rates_by_day(quality: pl.DataFrame) -> Chart | None:
     """Funnel rates of every day with their control limits, per market."""
     rates = quality.filter(pl.col("kind") == "rate")
     names = rates["name"].unique(maintain_order=True).sort().to_list()
@@ -152,7 +154,7 @@ def rates_by_day(quality: pl.DataFrame) -> Picture | None:
             axes.set_xticks(x, [f"{day:%d %b}" for day in line["ds"]], rotation=60, fontsize=6)
         axes.set_title(name, fontsize=8)
     every[0].legend(frameon=False, fontsize=7)
-    return Picture(
+    return Chart(
         name="rates_by_day",
         title="Funnel rates by day",
         figure=figure,
@@ -161,26 +163,33 @@ def rates_by_day(quality: pl.DataFrame) -> Picture | None:
     )
 
 
-def drift_by_day(quality: pl.DataFrame) -> Picture | None:
-    """PSI of the judged features that moved most, by market and day."""
-    moved = quality.filter((pl.col("kind") == "psi") & pl.col("is_flagged").is_not_null())
-    if moved.is_empty():
+def drift_by_day(quality: pl.DataFrame) -> Chart | None:
+    """PSI of the features that are furthest over their limit, by market and day.
+
+    Features that are not checked (``is_flagged`` is null) are left out.
+    """
+    checked = quality.filter((pl.col("kind") == "psi") & pl.col("is_flagged").is_not_null())
+    if checked.is_empty():
         return None
-    moved = moved.with_columns(over=pl.col("value") / pl.col("high"))
-    ranked = moved.group_by("name").agg(pl.col("over").max()).sort("over", descending=True)
+    checked = checked.with_columns(limit_share=pl.col("value") / pl.col("high"))
+    ranked = (
+        checked.group_by("name")
+        .agg(pl.col("limit_share").max())
+        .sort("limit_share", descending=True)
+    )
     names = ranked["name"].head(DRIFT_FEATURES).to_list()
-    markets = moved["market"].unique().sort().to_list()[:2]
-    days = moved["ds"].unique().sort().to_list()
+    markets = checked["market"].unique().sort().to_list()[:2]
+    days = checked["ds"].unique().sort().to_list()
     figure, every = blank(height=0.9 + 0.2 * len(names), columns=len(markets))
     tips: dict[str, Sequence[str]] = {}
     for place, (axes, market) in enumerate(zip(every, markets, strict=True)):
-        rows = moved.filter((pl.col("market") == market) & pl.col("name").is_in(names)).sort("ds")
+        rows = checked.filter((pl.col("market") == market) & pl.col("name").is_in(names)).sort("ds")
         x = [days.index(day) for day in rows["ds"]]
         y = [names.index(name) for name in rows["name"]]
         dots = axes.scatter(
             x,
             y,
-            c=np.clip(rows["over"].to_numpy(), 0, 2),
+            c=np.clip(rows["limit_share"].to_numpy(), 0, 2),
             cmap="YlOrRd",
             vmin=0,
             vmax=2,
@@ -200,7 +209,7 @@ def drift_by_day(quality: pl.DataFrame) -> Picture | None:
     bar = figure.colorbar(dots, ax=list(every), shrink=0.6)
     bar.set_label("PSI as a share of its limit", fontsize=7)
     bar.ax.tick_params(labelsize=7)
-    return Picture(
+    return Chart(
         name="drift",
         title="Drift per feature against the training window",
         figure=figure,

@@ -1,4 +1,4 @@
-"""Pictures of the evidence: what moves the ranker, whom it helps, what is retrieved."""
+"""Charts of the diagnostics: what moves the ranker, whom it helps, what is retrieved."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
-from pipelines.reporting.charts.canvas import Picture, blank, colour_of, points
+from pipelines.reporting.charts.canvas import Chart, blank, colour_of, points
 
 __all__ = [
     "ablation_bars",
@@ -23,7 +23,7 @@ SWARM_POINTS = 400
 WORDS = {"ndcg_at_10": "booking NDCG@10", "graded_ndcg_at_10": "graded NDCG@10"}
 
 
-def ablation_bars(ablation: pl.DataFrame) -> Picture:
+def ablation_bars(ablation: pl.DataFrame) -> Chart:
     """NDCG lost without each feature group, with its interval."""
     metric = "graded_ndcg_at_10"
     rows = ablation.filter(pl.col("metric") == metric).sort("difference", descending=True)
@@ -39,7 +39,7 @@ def ablation_bars(ablation: pl.DataFrame) -> Picture:
         f"without {r['group']}: {r['difference']:+.4f} ({r['low']:+.4f} to {r['high']:+.4f})"
         for r in rows.iter_rows(named=True)
     ]
-    return Picture(
+    return Chart(
         name="ablation",
         title="What each feature group is worth to the trained ranker",
         figure=figure,
@@ -49,7 +49,7 @@ def ablation_bars(ablation: pl.DataFrame) -> Picture:
     )
 
 
-def importance_bars(shap: pl.DataFrame) -> Picture:
+def importance_bars(shap: pl.DataFrame) -> Chart:
     """Mean absolute contribution of the strongest features."""
     strength = (
         shap.group_by("feature", "meaning")
@@ -66,7 +66,7 @@ def importance_bars(shap: pl.DataFrame) -> Picture:
         tips[f"bar{number}"] = [f"{row['meaning']}: {row['lift']:.4f}"]
     axes.set_yticks(places, strength["feature"].to_list(), fontsize=7)
     axes.set_xlabel("mean absolute contribution to the score within a search", fontsize=8)
-    return Picture(
+    return Chart(
         name="importance",
         title="What the ranker looks at",
         figure=figure,
@@ -75,7 +75,7 @@ def importance_bars(shap: pl.DataFrame) -> Picture:
     )
 
 
-def beeswarm(shap: pl.DataFrame) -> Picture:
+def beeswarm(shap: pl.DataFrame) -> Chart:
     """Contribution of each row, one line of points per feature, coloured by the value."""
     names = shap["feature"].unique(maintain_order=True).to_list()
     figure, (axes,) = blank(height=0.8 + 0.3 * len(names))
@@ -83,8 +83,9 @@ def beeswarm(shap: pl.DataFrame) -> Picture:
     for place, name in enumerate(names):
         rows = shap.filter(pl.col("feature") == name).head(SWARM_POINTS)
         lift = rows["lift"].to_numpy()
-        crowd = np.histogram(lift, 40)[0]
-        density = crowd[np.clip(np.digitize(lift, np.histogram(lift, 40)[1]) - 1, 0, 39)]
+        # Where many rows have nearly the same contribution their points are spread wide.
+        counts, edges = np.histogram(lift, 40)
+        density = counts[np.clip(np.digitize(lift, edges) - 1, 0, 39)]
         spread = rng.uniform(-0.4, 0.4, len(lift)) * density / max(1, density.max())
         colour = rows["place"].fill_null(0.5).to_numpy()
         dots = axes.scatter(
@@ -97,7 +98,7 @@ def beeswarm(shap: pl.DataFrame) -> Picture:
     axes.set_xlabel("contribution to the score within the search", fontsize=8)
     bar = figure.colorbar(dots, ax=axes, shrink=0.5)
     bar.set_ticks([0, 1], labels=["low value", "high value"], fontsize=7)
-    return Picture(
+    return Chart(
         name="beeswarm",
         title="Which values lift a listing, and which hold it back",
         figure=figure,
@@ -105,7 +106,7 @@ def beeswarm(shap: pl.DataFrame) -> Picture:
     )
 
 
-def trade_off_curve(curve: pl.DataFrame) -> Picture:
+def trade_off_curve(curve: pl.DataFrame) -> Chart:
     """NDCG against new listings' exposure, policy by policy."""
     rows = curve.sort("bonus")
     figure, (axes,) = blank()
@@ -129,7 +130,7 @@ def trade_off_curve(curve: pl.DataFrame) -> Picture:
         f"NDCG {r['ndcg_change']:+.2%}, {r['bookings']:.0f} booked new listings in a top 10"
         for r in rows.iter_rows(named=True)
     ]
-    return Picture(
+    return Chart(
         name="trade_off",
         title="New listings: what exposure costs",
         figure=figure,
@@ -139,15 +140,15 @@ def trade_off_curve(curve: pl.DataFrame) -> Picture:
     )
 
 
-def calibration_curves(calibration: pl.DataFrame) -> Picture:
+def calibration_curves(calibration: pl.DataFrame) -> Chart:
     """Predicted against actual share of each stage, by decile and market."""
     stages = ("click", "contact", "book")
     figure, every = blank(height=3.0, columns=len(stages))
     tips: dict[str, Sequence[str]] = {}
     for at, (axes, stage) in enumerate(zip(every, stages, strict=True)):
-        here = calibration.filter(pl.col("stage") == stage)
-        for offset, market in enumerate(here["market"].unique().sort()):
-            line = here.filter(pl.col("market") == market).sort("decile")
+        of_stage = calibration.filter(pl.col("stage") == stage)
+        for offset, market in enumerate(of_stage["market"].unique().sort()):
+            line = of_stage.filter(pl.col("market") == market).sort("decile")
             (dots,) = axes.plot(
                 line["predicted"],
                 line["actual"],
@@ -163,13 +164,14 @@ def calibration_curves(calibration: pl.DataFrame) -> Picture:
                 f"actual {r['actual']:.3%} of {r['rows']:,} rows"
                 for r in line.iter_rows(named=True)
             ]
-        top = float(max(here["predicted"].max() or 0, here["actual"].max() or 0)) * 1.05  # type: ignore[arg-type]
+        largest = of_stage.select(pl.max_horizontal(pl.col("predicted", "actual").max())).item()
+        top = float(largest or 0.0) * 1.05
         axes.plot([0, top], [0, top], color="#888888", linewidth=0.8, linestyle="--")
         axes.set_title(f"P({stage})", fontsize=9)
         axes.set_xlabel("predicted", fontsize=8)
     every[0].set_ylabel("actual", fontsize=8)
     every[0].legend(frameon=False, fontsize=7)
-    return Picture(
+    return Chart(
         name="calibration",
         title="Calibration per stage",
         figure=figure,
@@ -178,7 +180,7 @@ def calibration_curves(calibration: pl.DataFrame) -> Picture:
     )
 
 
-def recall_curves(retrieval: pl.DataFrame) -> Picture:
+def recall_curves(retrieval: pl.DataFrame) -> Chart:
     """Recall over the catalogue by cut-off, and of the popular and the unpopular."""
     models = retrieval["model"].unique().sort().to_list()
     figure, (by_k, by_decile) = blank(columns=2)
@@ -186,6 +188,7 @@ def recall_curves(retrieval: pl.DataFrame) -> Picture:
     ks = np.array([1, 2, 5, 10, 20, 50, 100])
     for offset, model in enumerate(models):
         rows = retrieval.filter(pl.col("model") == model)
+        # No rank: the listing was not retrieved at all.
         rank = rows["rank"].cast(pl.Float64).fill_null(np.inf).to_numpy()
         recall = [float((rank <= k).mean()) for k in ks]
         by_k.plot(ks, recall, color=colour_of(offset), linewidth=1, label=model)
@@ -193,13 +196,13 @@ def recall_curves(retrieval: pl.DataFrame) -> Picture:
         tips[f"k{offset}"] = [f"{model}@{k}: {r:.1%}" for k, r in zip(ks, recall, strict=True)]
         share = (
             rows.group_by("decile")
-            .agg(found=(pl.col("rank") <= 100).fill_null(value=False).mean(), n=pl.len())
+            .agg(recall=(pl.col("rank") <= 100).fill_null(value=False).mean(), n=pl.len())
             .sort("decile")
         )
-        by_decile.plot(share["decile"], share["found"], color=colour_of(offset), linewidth=1)
-        points(by_decile, share["decile"], share["found"], f"decile{offset}", colour=offset)
+        by_decile.plot(share["decile"], share["recall"], color=colour_of(offset), linewidth=1)
+        points(by_decile, share["decile"], share["recall"], f"decile{offset}", colour=offset)
         tips[f"decile{offset}"] = [
-            f"{model}, decile {r['decile']}: {r['found']:.1%} of {r['n']:,}"
+            f"{model}, decile {r['decile']}: {r['recall']:.1%} of {r['n']:,}"
             for r in share.iter_rows(named=True)
         ]
     by_k.set_xscale("log")
@@ -209,7 +212,7 @@ def recall_curves(retrieval: pl.DataFrame) -> Picture:
     by_k.legend(frameon=False, fontsize=7)
     by_decile.set_xlabel("popularity decile of the listing (10 = most clicked)", fontsize=8)
     by_decile.set_ylabel("recall@100", fontsize=8)
-    return Picture(
+    return Chart(
         name="recall",
         title="Retrieval from the whole catalogue",
         figure=figure,

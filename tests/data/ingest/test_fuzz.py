@@ -1,4 +1,4 @@
-"""Damaged logs: any bytes changed, lost or added; only a clear refusal or a balanced lake."""
+"""Damaged logs: any bytes changed, lost or added; a clear refusal, or every row accounted for."""
 
 from __future__ import annotations
 
@@ -40,17 +40,17 @@ def _ingest_damaged(world, csv_of, row, seed: int) -> None:
     text = csv_of([row(number) for number in range(60)])
     content = _as_parquet(text) if seed % 3 == 0 else text.encode()
     path = world.file(_damaged(content, rng))
-    told = ""
+    refusal = ""
     try:
         report = world.ingest(path)
     except DataError as error:
-        told = str(error)
-    if told:
-        assert "log.csv" in told
+        refusal = str(error)
+    if refusal:
+        assert "log.csv" in refusal
         assert world.is_untouched()
     else:
-        held = world.lake.rows("impressions") + world.lake.rows("quarantine")
-        assert report.rows_in == held
+        stored = world.lake.rows("impressions") + world.lake.rows("quarantine")
+        assert report.rows_in == stored
 
 
 @pytest.mark.parametrize("seed", range(12))

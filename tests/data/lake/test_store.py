@@ -28,8 +28,8 @@ def lake(tmp_path):
     return lake
 
 
-def _clicks(lake: Lake, **how: int) -> list[int]:
-    return sorted(lake.scan("features", **how).collect()["clicks"].to_list())
+def _clicks(lake: Lake, *, version: int | None = None) -> list[int]:
+    return sorted(lake.scan("features", version=version).collect()["clicks"].to_list())
 
 
 def test_table_never_written_has_no_version_and_no_rows(tmp_path):
@@ -72,8 +72,8 @@ def test_row_outside_the_named_partitions_is_refused_and_nothing_changes(lake):
 
 def test_new_column_widens_the_table(lake):
     lake.replace_partitions("features", _frame(("sp", MONDAY, 4)).with_columns(x_stars=pl.lit(5.0)))
-    found = lake.scan("features").sort("clicks").collect()
-    assert found["x_stars"].to_list() == [None, None, 5.0]
+    rows = lake.scan("features").sort("clicks").collect()
+    assert rows["x_stars"].to_list() == [None, None, 5.0]
 
 
 def test_lazy_frame_that_reads_the_same_table_can_replace_it(lake):

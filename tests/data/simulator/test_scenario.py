@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import date
 from typing import Any
 
@@ -69,9 +70,19 @@ def _scenario(name: str) -> Week:
     return simulated_week(searches=SEARCHES, seed=5, scenario=name)
 
 
-def test_every_scenario_says_what_it_is() -> None:
-    assert set(SCENARIOS) == {"default", "bookers_oversampled", "cold_market", "drift", "carnival"}
-    assert all(scenario.meaning for scenario in SCENARIOS.values())
+def test_each_scenario_changes_its_own_settings_and_no_other() -> None:
+    default = asdict(SCENARIOS["default"])
+    changed = {
+        name: {key for key, value in asdict(scenario).items() if value != default[key]}
+        for name, scenario in SCENARIOS.items()
+    }
+    assert changed == {
+        "default": set(),
+        "bookers_oversampled": {"meaning", "intent_shift", "click_shift", "searches_factor"},
+        "cold_market": {"meaning", "new_market", "new_market_shares"},
+        "drift": {"meaning", "price_shock_day", "price_shock_log"},
+        "carnival": {"meaning", "carnival_share_factor", "carnival_price_factor"},
+    }
 
 
 def test_bookers_oversampled_has_many_times_the_bookings(default: Week) -> None:

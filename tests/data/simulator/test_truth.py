@@ -30,7 +30,9 @@ def test_examination_falls_with_the_rank_and_dips_in_the_sponsored_slots() -> No
     seen = examination(np.array([1, 2, 4, 5, 6]))
     assert seen[0] == 1.0
     assert seen[1] == pytest.approx(2**-0.7)
-    assert seen[3] < seen[4]
+    assert seen[2] == pytest.approx(4**-0.7)
+    assert seen[3] == pytest.approx(0.45 * 5**-0.7)
+    assert seen[4] == pytest.approx(6**-0.7)
 
 
 def test_clicks_fall_with_the_rank_in_random_orders_alone(week: Week) -> None:

@@ -243,14 +243,19 @@ def test_another_seed_gives_another_week() -> None:
 
 
 def test_progress_ends_at_the_number_of_searches_asked_for() -> None:
-    heard: list[tuple[int, int]] = []
-    for _ in simulate(SimulationConfig(searches=777), lambda done, of: heard.append((done, of))):
+    calls: list[tuple[int, int]] = []
+    for _ in simulate(SimulationConfig(searches=777), lambda done, of: calls.append((done, of))):
         pass
-    assert heard[-1] == (777, 777)
-    assert heard == sorted(heard)
+    assert calls[-1] == (777, 777)
+    assert calls == sorted(calls)
+    # a chunk never spans two days
+    assert len(calls) == 7
 
 
 def test_a_single_search_is_a_week_too() -> None:
     chunks = list(simulate(SimulationConfig(searches=1, seed=4)))
-    assert len(chunks) == 1
-    assert chunks[0].log.num_rows >= 1
+    (chunk,) = chunks
+    assert chunk.searches == 1
+    assert set(chunk.log["id_search"].to_pylist()) == {"simS00000000"}
+    listings = chunk.log["id_listing"].to_pylist()
+    assert len(set(listings)) == len(listings) <= 20

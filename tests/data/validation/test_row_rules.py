@@ -64,9 +64,9 @@ NULLED: list[tuple[str, str, Nulled]] = [
 
 
 @pytest.fixture(scope="module")
-def judged(tmp_path_factory, make_world, row):
+def all_cases(tmp_path_factory, make_world, row):
     """All cases in one log: a sound row, then one line per case; the world and its report."""
-    world = make_world(tmp_path_factory.mktemp("judged"))
+    world = make_world(tmp_path_factory.mktemp("all_cases"))
     cases = [changes for changes, _ in QUARANTINED]
     cases += [{column: value} for column, value, _ in NULLED]
     rows = [row(number, **changes) for number, changes in enumerate([{}, *cases])]
@@ -74,34 +74,34 @@ def judged(tmp_path_factory, make_world, row):
 
 
 @pytest.mark.parametrize("case", range(len(QUARANTINED)))
-def test_row_is_quarantined_whole_with_its_reason(judged, case):
-    world, _ = judged
+def test_row_is_quarantined_whole_with_its_reason(all_cases, case):
+    world, _ = all_cases
     changes, reason = QUARANTINED[case]
-    (kept,) = world.lake.scan("quarantine").filter(source_line=case + 3).collect().to_dicts()
-    assert kept["reasons"] == str(reason)
-    row = json.loads(kept["row"])
+    (rejected,) = world.lake.scan("quarantine").filter(source_line=case + 3).collect().to_dicts()
+    assert rejected["reasons"] == str(reason)
+    row = json.loads(rejected["row"])
     assert {name: row[name] or "" for name in changes} == changes
 
 
 @pytest.mark.parametrize("case", range(len(NULLED)))
-def test_value_is_nulled_and_counted_and_its_row_stays(judged, case):
-    world, report = judged
+def test_value_is_nulled_and_counted_and_its_row_stays(all_cases, case):
+    world, report = all_cases
     column, value, reason = NULLED[case]
     line = case + len(QUARANTINED) + 3
-    (kept,) = world.lake.scan("impressions").filter(source_line=line).collect().to_dicts()
-    assert kept[column] is None
+    (impression,) = world.lake.scan("impressions").filter(source_line=line).collect().to_dicts()
+    assert impression[column] is None
     same = [c for c, _, r in NULLED if (c, r) == (column, reason)]
-    told = {(n.column, n.reason): n for n in report.files[0].nulled}[column, str(reason)]
-    assert told.count == len(same)
-    assert (told.line, told.value) == (line, value)
+    nulled = {(n.column, n.reason): n for n in report.files[0].nulled}[column, str(reason)]
+    assert nulled.count == len(same)
+    assert (nulled.line, nulled.value) == (line, value)
 
 
-def test_report_counts_rows_by_reason_and_balances(judged):
-    world, report = judged
+def test_report_counts_rows_by_reason_and_accounts_for_each(all_cases):
+    world, report = all_cases
     assert report.rows_in == 1 + len(QUARANTINED) + len(NULLED)
     assert report.rows_quarantined == len(QUARANTINED)
     assert report.files[0].quarantined == Counter(str(reason) for _, reason in QUARANTINED)
-    assert world.is_balanced()
+    assert world.accounts_for_every_row()
 
 
 def test_row_with_two_faults_carries_both_codes(world, row):
@@ -113,8 +113,10 @@ def test_null_price_dateless_search_and_guest_without_id_are_accepted(world, row
     bare = {"listing_total_price": "", "query_checkin": "", "query_checkout": "", "id_user": "NA"}
     report = world.ingest(world.log(row(1, **bare)))
     assert (report.rows_accepted, report.files[0].nulled) == (1, ())
-    (kept,) = world.impressions()
-    assert [kept[name] for name in ("listing_total_price", "checkin_day", "id_user")] == [None] * 3
+    (impression,) = world.impressions()
+    assert [impression[name] for name in ("listing_total_price", "checkin_day", "id_user")] == [
+        None
+    ] * 3
 
 
 def test_no_limit_on_nights_is_null_and_not_counted(world, row):
@@ -125,16 +127,20 @@ def test_no_limit_on_nights_is_null_and_not_counted(world, row):
 
 def test_sound_row_is_typed(world, row):
     world.ingest(world.log(row(1, label="Booked", ds_book="2018-02-07", ds_contact="2018-02-06")))
-    (kept,) = world.impressions()
-    assert kept["market"] == "rio_de_janeiro"
-    assert kept["ts_search"] == datetime(2018, 2, 5, 10, 30)  # noqa: DTZ001  local clock
-    assert kept["search_s"] == 17567 * 86400 + 10 * 3600 + 30 * 60
-    assert kept["search_day"] == 17567
-    assert kept["ds_book"] == date(2018, 2, 7)
-    assert (kept["stage"], kept["book_day"], kept["contact_day"]) == (3, 17569, 17568)
-    assert (kept["checkin_day"], kept["checkout_day"]) == (17591, 17594)
-    assert (kept["listing_is_new"], kept["listing_instant_bookable"]) == (False, True)
-    assert kept["listing_room_type"] == "entire_home"
+    (impression,) = world.impressions()
+    assert impression["market"] == "rio_de_janeiro"
+    assert impression["ts_search"] == datetime(2018, 2, 5, 10, 30)  # noqa: DTZ001  local clock
+    assert impression["search_s"] == 17567 * 86400 + 10 * 3600 + 30 * 60
+    assert impression["search_day"] == 17567
+    assert impression["ds_book"] == date(2018, 2, 7)
+    assert (impression["stage"], impression["book_day"], impression["contact_day"]) == (
+        3,
+        17569,
+        17568,
+    )
+    assert (impression["checkin_day"], impression["checkout_day"]) == (17591, 17594)
+    assert (impression["listing_is_new"], impression["listing_instant_bookable"]) == (False, True)
+    assert impression["listing_room_type"] == "entire_home"
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,7 @@ import pytest
 from scipy.special import expit
 
 from data.schema.feature_set import Feature, FeatureSet
-from models.funnel.funnel_model import FunnelConfig, FunnelModel
-from models.lightgbm_core.calibration import ALL_MARKETS, CalibrationConfig, calibrate
+from models.funnel.funnel_model import FUNNEL_STAGES, FunnelConfig, FunnelModel
 
 FEATURES = FeatureSet(
     tuple(Feature(name=n, kind="number", meaning=n, null="never") for n in ("x_a", "x_b"))
@@ -62,7 +61,7 @@ def test_probability_of_booking_is_near_the_truth(model) -> None:
     assert np.abs(booked - truth).mean() < 0.02
 
 
-def test_a_later_stage_is_never_likelier(model) -> None:
+def test_later_stage_is_never_likelier(model) -> None:
     predicted = model.probabilities(_log(2_000, seed=5)[0])
 
     assert (predicted["click"] >= predicted["contact"]).all()
@@ -73,10 +72,12 @@ def test_a_later_stage_is_never_likelier(model) -> None:
 
 def test_product_of_the_conditionals_is_the_probability_of_booking(model) -> None:
     rows = _log(500, seed=6)[0]
-    given = model.conditional(rows)
+    conditional = model.conditional(rows)
 
     np.testing.assert_allclose(
-        given["click"] * given["contact"] * given["book"], model.score(rows), rtol=1e-12
+        np.prod([conditional[name] for name in FUNNEL_STAGES], axis=0),
+        model.score(rows),
+        rtol=1e-12,
     )
 
 
@@ -90,47 +91,9 @@ def test_stage_that_nobody_reached_is_rare_and_finite() -> None:
     assert booked.max() < 0.01
 
 
-def test_curve_maps_to_the_observed_rates() -> None:
-    log_odds = np.repeat([-2.0, 0.0, 2.0], 1000)
-    happened = np.concatenate([np.arange(1000) < n for n in (100, 400, 900)]).astype(float)
-    markets = np.full(3000, "rio_de_janeiro")
-    calibrator = calibrate(log_odds, happened, markets, CalibrationConfig())
-
-    np.testing.assert_allclose(
-        calibrator.of(np.array([-2.0, 0.0, 2.0]), markets[:3]), [0.1, 0.4, 0.9]
-    )
-
-
-def test_market_with_few_outcomes_takes_the_line_of_all() -> None:
-    rng = np.random.default_rng(1)
-    log_odds = rng.normal(size=2000)
-    happened = (rng.random(2000) < expit(log_odds - 1)).astype(float)
-    markets = np.where(np.arange(2000) < 5, "tiny", "large")
-    calibrator = calibrate(log_odds, happened, markets, CalibrationConfig())
-    line = calibrator.maps[ALL_MARKETS]
-
-    assert "tiny" not in calibrator.maps
-    assert line["intercept"] == pytest.approx(-1, abs=0.2)
-    assert line["slope"] == pytest.approx(1, abs=0.2)
-    np.testing.assert_array_equal(
-        calibrator.of(log_odds, np.full(2000, "tiny")),
-        calibrator.of(log_odds, np.full(2000, "never seen")),
-    )
-
-
-def test_no_calibration_rows_leave_the_model_as_it_is() -> None:
-    none = np.zeros(0)
-    calibrator = calibrate(none, none, none.astype(str), CalibrationConfig())
-    log_odds = np.array([-1.0, 2.0])
-
-    np.testing.assert_allclose(calibrator.of(log_odds, np.array(["a", "b"])), expit(log_odds))
-
-
 def test_config_out_of_range_is_refused() -> None:
     with pytest.raises(ValueError, match="num_leaves"):
         FunnelConfig(num_leaves=1)
-    with pytest.raises(ValueError, match="CalibrationConfig"):
-        CalibrationConfig(platt_outcomes=0)
 
 
 def _dated(rows: pa.Table, *, day: int, seed: int) -> pa.Table:
@@ -145,7 +108,7 @@ def _dated(rows: pa.Table, *, day: int, seed: int) -> pa.Table:
     )
 
 
-def test_bookings_still_to_come_are_counted_in() -> None:
+def test_correction_for_maturity_predicts_the_bookings_still_to_come() -> None:
     days = [_dated(_log(15_000, seed=10 + d)[0], day=d, seed=d) for d in (1, 2, 3)]
     known = [_lowered(rows, cutoff=4) for rows in days]
     train = pa.concat_tables(known[:2])
@@ -169,18 +132,18 @@ def _lowered(rows: pa.Table, *, cutoff: int) -> pa.Table:
     return rows.set_column(rows.column_names.index("stage"), "stage", pa.array(lowered))
 
 
-def test_order_by_value_is_the_chance_of_a_booking_times_the_price(model) -> None:
+def test_score_by_value_is_the_chance_of_a_booking_times_the_price(model) -> None:
     rows = _log(100, seed=8)[0]
     price = np.r_[np.full(50, 200.0), np.full(49, 50.0)]
     rows = rows.append_column("listing_total_price", pa.array([*price, None]))
     by_value = FunnelModel(FEATURES, replace(CONFIG, order_by="value"))
-    by_value.matrix, by_value.steps = model.matrix, model.steps
+    by_value.matrix, by_value.stage_models = model.matrix, model.stage_models
 
     np.testing.assert_allclose(by_value.score(rows)[:99], model.score(rows)[:99] * price)
     assert by_value.score(rows)[99] == 0
 
 
-def test_clicks_debiased_by_position_follow_what_is_clicked_where_looked_at() -> None:
+def test_debiased_click_stage_is_nearer_to_the_clicks_per_look() -> None:
     train, valid = (_biased(60_000, seed=s) for s in (1, 2))
     test = _biased(20_000, seed=3)
     truth = expit(-2 + test["x_b"].to_numpy())
@@ -188,8 +151,8 @@ def test_clicks_debiased_by_position_follow_what_is_clicked_where_looked_at() ->
     gaps = {}
     for debiasing in ("none", "position"):
         model = FunnelModel(FEATURES, replace(CONFIG, debiasing=debiasing)).fit(train, valid)
-        found = model.conditional(test.drop(["position", "is_random_order"]))["click"]
-        gaps[debiasing] = 1 - np.corrcoef(np.log(found), np.log(truth))[0, 1]
+        clicks = model.conditional(test.drop(["position", "is_random_order"]))["click"]
+        gaps[debiasing] = 1 - np.corrcoef(np.log(clicks), np.log(truth))[0, 1]
     assert gaps["position"] < gaps["none"] / 2
 
 
@@ -216,19 +179,8 @@ def _biased(n_rows: int, *, seed: int) -> pa.Table:
     )
 
 
-def test_curve_ties_no_rows_between_its_levels() -> None:
-    rng = np.random.default_rng(3)
-    log_odds = rng.normal(size=20_000)
-    happened = (rng.random(20_000) < expit(log_odds)).astype(float)
-    markets = np.full(20_000, "rio_de_janeiro")
-    curve = calibrate(log_odds, happened, markets, CalibrationConfig())
-    middle = np.linspace(-1, 1, 50)
-
-    assert (np.diff(curve.of(middle, markets[:50])) > 0).all()
-
-
 @pytest.mark.parametrize("later_stages", ["linear", "trees"])
-def test_what_was_saved_says_the_same_whatever_learns_the_later_stages(
+def test_loaded_funnel_scores_the_same_whatever_learns_the_later_stages(
     tmp_path, later_stages
 ) -> None:
     train, _ = _log(6_000, seed=11)
@@ -244,9 +196,9 @@ def test_later_stages_of_few_outcomes_are_ordered_better_by_the_regression() -> 
     train, valid = _log(3_000, seed=14)[0], _log(3_000, seed=15)[0]
     rows, truth = _log(20_000, seed=16)
 
-    found = {}
+    correlation = {}
     for later_stages in ("linear", "trees"):
         config = replace(CONFIG, later_stages=later_stages, penalty=10.0)
         booked = FunnelModel(FEATURES, config).fit(train, valid).score(rows)
-        found[later_stages] = np.corrcoef(np.log(booked), np.log(truth))[0, 1]
-    assert found["linear"] > found["trees"]
+        correlation[later_stages] = np.corrcoef(np.log(booked), np.log(truth))[0, 1]
+    assert correlation["linear"] > correlation["trees"]

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
-from models.evaluation.validation_metric import UTILITIES, ndcg_per_search
-from models.lightgbm_core.boosting import Labelled
+from models.evaluation.validation_metric import ndcg_per_search
+from models.lightgbm_core.boosting import LabelledRows, RoundLimits
 from models.lightgbm_core.dask_trainer import DaskTrainer, _parts
 from models.ranker import Ranker, RankerConfig
+from models.stage_utilities import UTILITIES
 from tests.models.worlds import FEATURES, windows, world
 
 CONFIG = RankerConfig(max_rounds=60, patience=60, min_rows_per_leaf=20, num_leaves=7)
@@ -50,30 +52,35 @@ def test_ranker_of_a_cluster_is_saved_and_loaded_as_any_other(cluster, tmp_path)
 
 def test_every_worker_gets_whole_searches() -> None:
     train, _, _ = windows(world())
-    labelled = Ranker(FEATURES, CONFIG)
-    labelled.matrix.fit(train)
-    rows = Labelled(
-        matrix=labelled.matrix.of(train, model="test"),
+    ranker = Ranker(FEATURES, CONFIG)
+    ranker.matrix.fit(train)
+    rows = LabelledRows(
+        matrix=ranker.matrix.encode(train, model="test"),
         labels=train["stage"].to_numpy().astype(np.int64),
         groups=np.full(train.num_rows // 10, 10),
     )
     parts = list(_parts(rows, 3))
 
+    assert len(parts) == 3
     assert [len(part["rows"]) for part in parts] == [part["groups"].sum() for part in parts]
-    assert sum(len(part["rows"]) for part in parts) == train.num_rows
+    # Laid end to end they are the rows, in their order.
+    signal = np.concatenate([part["rows"][:, 0] for part in parts])
+    np.testing.assert_array_equal(signal, train["x_signal"].to_numpy().astype(np.float32))
+    np.testing.assert_array_equal(
+        np.concatenate([part["labels"] for part in parts]), train["stage"].to_numpy()
+    )
     assert max(len(p["rows"]) for p in parts) - min(len(p["rows"]) for p in parts) <= 20
 
 
 def test_debiasing_by_position_is_refused_on_a_cluster() -> None:
-    one = pytest.importorskip("pyarrow").table({"x": [1.0, 2.0]})
-    rows = Labelled(
-        matrix=one,
+    rows = LabelledRows(
+        matrix=pa.table({"x": [1.0, 2.0]}),
         labels=np.array([0, 1]),
         groups=np.array([2]),
         positions=np.array([1, 2]),
     )
     with pytest.raises(ValueError, match="not by position"):
-        DaskTrainer("tcp://127.0.0.1:1")({}, rows, None, rounds=1, patience=1)
+        DaskTrainer("tcp://127.0.0.1:1")({}, rows, None, limits=RoundLimits(most=1, patience=1))
 
 
 def _ndcg(ranker: Ranker, rows) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Exposure of new listings and diversity, on orders that can be checked by hand."""
+"""Exposure of new listings, on orders that can be checked by hand."""
 
 from __future__ import annotations
 
@@ -7,12 +7,10 @@ import pyarrow as pa
 import pytest
 
 from models.recommender import top_k
-from models.reranking.diversity import DiversityConfig, diversified
 from models.reranking.new_listing_exposure import (
     ExposurePolicy,
     chosen_policy,
     exposure_curve,
-    spread_within,
     with_exposure,
 )
 from tests.models.worlds import reordered, windows, world
@@ -87,16 +85,6 @@ def test_order_of_the_rows_does_not_matter() -> None:
     np.testing.assert_array_equal(
         with_exposure(moved, scores[order], policy), with_exposure(rows, scores, policy)[order]
     )
-    np.testing.assert_array_equal(
-        diversified(moved, scores[order], DiversityConfig()),
-        diversified(rows, scores, DiversityConfig())[order],
-    )
-
-
-def test_spread_of_a_lone_result_is_zero() -> None:
-    rows, scores = _search([3.0], [True])
-
-    assert spread_within(rows, scores).tolist() == [0.0]
 
 
 def test_curve_says_what_a_policy_costs_and_brings() -> None:
@@ -132,51 +120,11 @@ def test_no_policy_is_chosen_where_each_loses_too_much() -> None:
     assert chosen_policy(curve) == ExposurePolicy()
 
 
-def _places(**columns: list) -> tuple[pa.Table, np.ndarray]:
-    n = len(next(iter(columns.values())))
-    ids = {"id_search": ["s"] * n, "id_listing": [f"l{i}" for i in range(n)]}
-    return pa.table(ids | columns), np.arange(n, 0, -1).astype(np.float64)
-
-
-def test_second_place_goes_to_another_part_of_town() -> None:
-    rows, scores = _places(
-        listing_lat=[-22.97, -22.97, -22.90], listing_lng=[-43.18, -43.18, -43.30]
-    )
-    after = diversified(rows, scores, DiversityConfig(weight=2.0))
-
-    assert _order(rows, after) == ["l0", "l2", "l1"]
-
-
-def test_without_weight_the_order_stays() -> None:
-    rows, scores = _places(listing_room_type=["a", "a", "b"])
-
-    assert _order(rows, diversified(rows, scores, DiversityConfig(weight=0.0))) == [
-        "l0",
-        "l1",
-        "l2",
-    ]
-
-
-def test_missing_values_are_unlike_everything() -> None:
-    rows, scores = _places(
-        listing_room_type=["a", None, None], listing_total_price=[100.0, None, 0.0]
-    )
-
-    assert _order(rows, diversified(rows, scores, DiversityConfig())) == ["l0", "l1", "l2"]
-
-
-def test_rows_without_any_likeness_are_refused() -> None:
-    rows, scores = _places(unrelated=[1, 2])
-
-    with pytest.raises(ValueError, match="nothing by which listings are alike"):
-        diversified(rows, scores, DiversityConfig())
-
-
 def test_absent_new_flag_is_named() -> None:
-    rows, scores = _places(unrelated=[1, 2])
+    rows, scores = _search([2.0, 1.0], [False, True])
 
     with pytest.raises(ValueError, match="listing_is_new"):
-        with_exposure(rows, scores, ExposurePolicy(bonus=1.0))
+        with_exposure(rows.drop_columns(["listing_is_new"]), scores, ExposurePolicy(bonus=1.0))
 
 
 @pytest.mark.parametrize("wrong", [{"bonus": -1.0}, {"floor": 1.5}, {"k": 0}])

@@ -20,6 +20,7 @@ import pytest
 from pipelines.analysis.execute_notebooks import NOTEBOOKS, execute_notebooks, notebooks_here
 from pipelines.run_context import RunContext
 from pipelines.training.run_record import read_record
+from tests.operations.servers import free_port
 
 NAMES = (
     "01_search_log",
@@ -30,7 +31,7 @@ NAMES = (
     "06_marketplace",
 )
 PACKAGES = {"data", "features", "models", "pipelines"}
-KEPT_LIBRARIES = {"polars", "pandas", "numpy"}
+LIBRARIES = {"polars", "pandas", "numpy"}
 
 
 def cells_of(path: Path) -> list[tuple[str, str]]:
@@ -42,7 +43,7 @@ def test_every_notebook_is_there() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_notebook_says_what_its_script_says(name: str) -> None:
+def test_notebook_has_the_cells_of_its_script(name: str) -> None:
     assert cells_of(NOTEBOOKS / f"{name}.ipynb") == cells_of(NOTEBOOKS / f"{name}.py")
 
 
@@ -66,7 +67,7 @@ def test_notebook_defines_nothing_and_imports_from_the_packages(name: str) -> No
         a.name.split(".")[0] for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names
     }
     assert "pipelines" in imported
-    assert imported <= PACKAGES | KEPT_LIBRARIES | {"__future__"}
+    assert imported <= PACKAGES | LIBRARIES | {"__future__"}
 
 
 @pytest.mark.slow
@@ -120,17 +121,15 @@ def test_executed_notebook_becomes_a_page_of_the_run_that_fetches_nothing(
 def test_notebooks_command_opens_jupyterlab_and_stops_cleanly(
     finished: tuple[RunContext, str], tmp_path: Path
 ) -> None:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port = int(found.getsockname()[1])
+    port = free_port()
     words = ["notebooks", "--no-browser", "--port", str(port)]
     words += ["--home", str(finished[0].home.root)]
     environment = {**os.environ, "JUPYTER_TOKEN": "known", "HOME": str(tmp_path)}
-    with (tmp_path / "words").open("w") as told:
+    with (tmp_path / "output").open("w") as output:
         server = subprocess.Popen(
             [sys.executable, "-m", "pipelines.cli", *words],
-            stdout=told,
-            stderr=told,
+            stdout=output,
+            stderr=output,
             env=environment,
         )
     try:

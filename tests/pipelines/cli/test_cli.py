@@ -23,13 +23,26 @@ def call(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
     return int(ended.value.code or 0)
 
 
-def test_help_lists_the_commands(
+def test_help_lists_every_command_under_its_heading_in_the_order_of_use(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert call(monkeypatch, "--help") == 0
-    shown = capsys.readouterr().out
-    for command in ("run", "simulate", "ingest", "features", "train", "evaluate", "recommend"):
-        assert command in shown
+    panels: dict[str, list[str]] = {}
+    for line in capsys.readouterr().out.splitlines():
+        if heading := re.match(r"╭─ (.+?) ─+╮$", line):
+            panels[heading[1]] = []
+        elif command := re.match(r"│ ([a-z-]+) ", line):
+            panels[list(panels)[-1]].append(command[1])
+    steps = ["simulate", "ingest", "features", "train", "tune", "evaluate", "recommend", "report"]
+    del panels["Options"]
+    assert panels == {
+        "The main job": ["run"],
+        "Its steps, one by one": steps,
+        "Look at what was made": ["dashboards", "notebooks", "published"],
+        "The champion": ["promote", "rollback"],
+        "Scheduled runs": ["schedule", "daily", "weekly", "backfill"],
+        "Guests' rights": ["forget-user"],
+    }
 
 
 @pytest.mark.parametrize(
@@ -72,10 +85,10 @@ def test_log_that_cannot_be_read_exits_with_1_and_names_it(
     log.write_text(content)
     home = tmp_path / "home"
     assert call(monkeypatch, "ingest", str(log), "--home", str(home)) == 1
-    told = capsys.readouterr().err
-    assert "searches.csv" in told
-    assert re.search(named, told)
-    assert "Traceback" not in told
+    message = capsys.readouterr().err
+    assert "searches.csv" in message
+    assert re.search(named, message)
+    assert "Traceback" not in message
     assert not (home / "lake" / "impressions").exists()
 
 
@@ -132,8 +145,8 @@ def test_a_guest_without_a_trace_is_said_to_have_none_and_nothing_changes(
     before = {path: path.read_bytes() for path in home.rglob("*.parquet")}
     capsys.readouterr()
     assert call(monkeypatch, "forget-user", "nobody", "--home", str(home)) == 0
-    told = capsys.readouterr().out.strip()
-    assert told == "no trace of nobody was found; nothing was removed"
+    report = capsys.readouterr().out.strip()
+    assert report == "no trace of nobody was found; nothing was removed"
     assert {path: path.read_bytes() for path in home.rglob("*.parquet")} == before
     assert not (home / "erasures").exists()
 

@@ -49,9 +49,9 @@ def test_killed_run_is_finished_by_the_next_one(tmp_path: Path) -> None:
         run.communicate()
     last, undisturbed = _start(tmp_path / "killed"), _start(tmp_path / "whole")
     for run in (last, undisturbed):
-        told, complaints = run.communicate(timeout=400)
+        output, complaints = run.communicate(timeout=400)
         assert run.returncode == 0, complaints
-        assert "Where to look next" in told
+        assert "Where to look next" in output
         assert "Traceback" not in complaints
     lake, whole = Lake(tmp_path / "killed"), Lake(tmp_path / "whole")
     for table in ("impressions", "quarantine", "features", "scores", "recommendations"):

@@ -1,4 +1,4 @@
-"""A full disk is told as one, whatever failed because of it."""
+"""A full disk gives one clear error, whatever failed because of it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import NamedTuple
 import pytest
 
 from data.errors import DataError
-from pipelines.config.disk_space import LEAST_FREE_BYTES, room_under
+from pipelines.config.disk_space import LEAST_FREE_BYTES, clear_disk_full_error
 from pipelines.config.home import Home
 
 
@@ -32,15 +32,18 @@ def free(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
 
 def test_no_work_is_begun_on_a_full_disk(free: Callable[[int], None], tmp_path: Path) -> None:
     free(LEAST_FREE_BYTES - 1)
-    with pytest.raises(DataError, match="is full: 16 MB are free"), room_under(Home(tmp_path)):
-        raise AssertionError("begun")
+    with (
+        pytest.raises(DataError, match="is full: 16 MB are free"),
+        clear_disk_full_error(Home(tmp_path)),
+    ):
+        pytest.fail("the block ran")
 
 
 def test_a_failure_that_filled_the_disk_names_the_home_and_what_failed(
     free: Callable[[int], None], tmp_path: Path
 ) -> None:
     def fail() -> None:
-        with room_under(Home(tmp_path)):
+        with clear_disk_full_error(Home(tmp_path)):
             free(0)
             raise RuntimeError("500 Internal Server Error\nmore of it")
 
@@ -51,7 +54,7 @@ def test_a_failure_that_filled_the_disk_names_the_home_and_what_failed(
 
 def test_other_failures_stay_what_they_are(free: Callable[[int], None], tmp_path: Path) -> None:
     def fail(error: Exception) -> None:
-        with room_under(Home(tmp_path)):
+        with clear_disk_full_error(Home(tmp_path)):
             raise error
 
     free(LEAST_FREE_BYTES)

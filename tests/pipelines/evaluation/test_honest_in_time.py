@@ -62,10 +62,10 @@ def test_what_is_retrieved_for_a_search_knows_no_outcome_of_it_or_after_it(
     assert other is not None
     asked = found.queries.filter(pl.col("search_s") <= noon).select("id_search")
     assert asked.height > 20
-    assert CANDIDATES in found.found
-    for model in found.found:
+    assert CANDIDATES in found.retrieved
+    for model in found.retrieved:
         before, after = (
-            frame_of(kept.found[model])
+            frame_of(kept.retrieved[model])
             .join(asked, on="id_search", how="semi")
             .sort("id_search", "rank")
             for kept in (found, other)

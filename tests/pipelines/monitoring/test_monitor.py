@@ -14,15 +14,15 @@ from data.schema.feature_set import Feature, FeatureSet
 from data.schema.tables import QUALITY
 from pipelines.config.console import Console
 from pipelines.config.home import Home
-from pipelines.config.settings import load_settings
+from pipelines.config.settings import SettingsError, load_settings
 from pipelines.feature_table.build_table import build_features_table
 from pipelines.ingestion.ingest_logs import ingest_logs
 from pipelines.ingestion.simulate_log import simulate_log
-from pipelines.monitoring.config import MonitoringConfig
+from pipelines.monitoring.config import MonitoringConfig, monitoring_config
 from pipelines.monitoring.data_quality import null_shares, quarantined_rows
 from pipelines.monitoring.feature_drift import feature_drift, psi
 from pipelines.monitoring.funnel_rates import funnel_rates, searches_per_day
-from pipelines.monitoring.measures import Measured
+from pipelines.monitoring.measures import Measure
 from pipelines.monitoring.monitor import monitor
 from pipelines.run_context import RunContext
 
@@ -130,7 +130,7 @@ def impressions(clicks: list[int], nulls: list[int] | None = None) -> pl.LazyFra
     return pl.concat(frames).lazy()
 
 
-def odd(measures: list[Measured]) -> list[tuple[date, str]]:
+def odd(measures: list[Measure]) -> list[tuple[date, str]]:
     return [(m.ds, m.name) for m in measures if m.is_flagged]
 
 
@@ -217,3 +217,12 @@ def test_price_shock_is_flagged_on_its_day_in_the_price_features(tmp_path: Path,
 def test_ordinary_simulated_week_is_not_flagged(tmp_path: Path, seed: int) -> None:
     found = simulated(tmp_path, "default", seed)
     assert found.is_empty(), found
+
+
+def test_limits_are_those_of_the_settings() -> None:
+    config = monitoring_config(load_settings(monitoring={"psi": 0.25, "rows_per_day": 500}))
+    assert (config.psi, config.rows_per_day, config.null_shift) == (0.25, 500, 0.1)
+    with pytest.raises(SettingsError, match=r"setting monitoring\.psy is not known"):
+        monitoring_config(load_settings(monitoring={"psy": 0.25}))
+    with pytest.raises(SettingsError, match="out of range: day_share"):
+        monitoring_config(load_settings(monitoring={"day_share": 1.5}))

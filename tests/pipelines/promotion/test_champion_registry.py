@@ -59,7 +59,7 @@ def decision(*, is_promoted: bool) -> GateDecision:
         is_promoted=is_promoted,
         against="popularity",
         reason=told,
-        primary=Check(name="primary", is_passed=is_promoted, told=told),
+        primary=Check(name="primary", is_passed=is_promoted, finding=told),
     )
 
 

@@ -138,8 +138,8 @@ def test_decision_survives_being_written_and_read() -> None:
 
 
 def test_a_failed_primary_is_the_reason_even_where_guardrails_fail() -> None:
-    lost = Check(name="primary", is_passed=False, told="no better")
-    harmed = Check(name="market=x", is_passed=False, told="worse")
+    lost = Check(name="primary", is_passed=False, finding="no better")
+    harmed = Check(name="market=x", is_passed=False, finding="worse")
     assert decide(lost, [harmed], against="y").reason == "not promoted: no better"
 
 

@@ -11,13 +11,22 @@ import numpy as np
 import pytest
 
 from pipelines.config.home import Home
+from pipelines.config.settings import SettingsError, load_settings
+from pipelines.evaluation.evaluate_run import evaluate
+from pipelines.evaluation.evaluated_run import EvaluatedRun
 from pipelines.promotion.champion_registry import (
+    CHALLENGER,
     find_champion,
     promotion_lock,
     record_decision,
     roll_back,
 )
-from pipelines.promotion.promote import Challenge, challenge_of, judge_challenger, read_decision
+from pipelines.promotion.gate_config import gate_config
+from pipelines.promotion.promote import (
+    decide_promotion,
+    load_evaluated_run,
+    read_decision,
+)
 from pipelines.run_context import RunContext
 from pipelines.tracking.model_registry import CHAMPION, RANKER_MODEL
 from pipelines.training.run_record import read_record
@@ -33,31 +42,58 @@ def contest(finished: Finished, tmp_path_factory: pytest.TempPathFactory) -> tup
     home = Home(tmp_path_factory.mktemp("contest") / "home")
     shutil.copytree(before.home.root, home.root)
     context = RunContext(home=home, settings=before.settings, console=before.console)
-    challenge = challenge_of(context, first)
+    challenger = load_evaluated_run(context, first)
     with promotion_lock(home):
-        decision = judge_challenger_by_popularity(context, challenge)
+        decision = crown_whatever_its_figures(context, challenger)
     assert decision == "champion"
     second = train(context, ("random", "popularity", "two_tower", "ranker"))
     return context, second
 
 
-def judge_challenger_by_popularity(context: RunContext, challenge: Challenge) -> str | None:
+def crown_whatever_its_figures(context: RunContext, challenger: EvaluatedRun) -> str | None:
     """Crown the first ranker whatever its figures: the small world's are too few to win by."""
-    decision = read_decision(context.home, challenge.record.name)
+    decision = read_decision(context.home, challenger.record.name)
     assert decision is not None
     crowned = replace(decision, is_promoted=True, reason="crowned by the test")
-    return record_decision(context.tracking, challenge.record.children["ranker"], crowned)
+    return record_decision(context.tracking, challenger.record.children["ranker"], crowned)
 
 
-def knowing(challenge: Challenge) -> Challenge:
-    """The challenge of a ranker that sees the outcomes, and changes little else."""
-    stage = np.asarray(challenge.rows.test["stage"]).astype(float)
-    return replace(challenge, scores=challenge.scores + 100.0 * stage)
+def knowing(challenger: EvaluatedRun) -> EvaluatedRun:
+    """A challenger whose ranker sees the outcomes, and changes little else."""
+    stage = np.asarray(challenger.rows.test["stage"]).astype(float)
+    return replace(challenger, scores={"ranker": challenger.scores["ranker"] + 100.0 * stage})
+
+
+def test_evaluation_alone_decides_nothing(contest: Finished) -> None:
+    context, second = contest
+    evaluated = evaluate(context, second)
+    assert evaluated.scorecard.find("ranker", "graded_ndcg_at_10").searches > 0
+    assert read_decision(context.home, second) is None
+    assert context.tracking.versions.at(RANKER_MODEL, CHAMPION) == "1"
+    assert context.tracking.versions.at(RANKER_MODEL, CHALLENGER) is None
+
+
+def test_gate_demands_what_the_settings_say() -> None:
+    config = gate_config(load_settings(gate={"slower": 7.5, "ndcg_loss": 0.05}))
+    assert (config.slower, config.ndcg_loss, config.recall_loss) == (7.5, 0.05, 0.02)
+
+
+@pytest.mark.parametrize(
+    ("gate", "message"),
+    [
+        ({"slowest": 2.0}, "setting gate.slowest is not known"),
+        ({"ndcg_loss": -0.1}, "out of range: ndcg_loss"),
+        ({"fewest_outcomes": "many"}, "gate.fewest_outcomes"),
+    ],
+)
+def test_unsound_gate_is_refused_by_name(gate: dict[str, object], message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        gate_config(load_settings(gate=gate))
 
 
 def test_equal_ranker_is_refused_with_every_guardrail_told(contest: Finished) -> None:
     context, second = contest
-    decision = judge_challenger(context, challenge_of(context, second))
+    decision = decide_promotion(context, load_evaluated_run(context, second))
     assert not decision.is_promoted
     assert decision.against == "champion version 1"
     assert "does not exclude zero" in decision.reason
@@ -85,7 +121,7 @@ def test_champion_whose_files_are_altered_is_passed_over(contest: Finished) -> N
     whole = booster.read_text()
     booster.write_text(whole.replace("tree", "three", 1))
     try:
-        decision = judge_challenger(context, challenge_of(context, second))
+        decision = decide_promotion(context, load_evaluated_run(context, second))
     finally:
         booster.write_text(whole)
     assert decision.against == "popularity"
@@ -95,7 +131,7 @@ def test_champion_whose_files_are_altered_is_passed_over(contest: Finished) -> N
 
 def test_clear_winner_becomes_champion_and_can_be_rolled_back(contest: Finished) -> None:
     context, second = contest
-    decision = judge_challenger(context, knowing(challenge_of(context, second)))
+    decision = decide_promotion(context, knowing(load_evaluated_run(context, second)))
     assert decision.primary.is_passed
     assert [check for check in decision.guardrails if check.is_passed is False] == []
     assert decision.is_promoted
@@ -105,9 +141,11 @@ def test_clear_winner_becomes_champion_and_can_be_rolled_back(contest: Finished)
     assert roll_back(context.tracking, context.home) == (version, "1")
 
 
-def test_judging_the_champion_again_changes_nothing(finished: Finished, contest: Finished) -> None:
+def test_deciding_on_the_champion_again_changes_nothing(
+    finished: Finished, contest: Finished
+) -> None:
     context, _ = contest
-    decision = judge_challenger(context, challenge_of(context, finished[1]))
+    decision = decide_promotion(context, load_evaluated_run(context, finished[1]))
     assert decision == read_decision(context.home, finished[1])
     assert context.tracking.versions.at(RANKER_MODEL, CHAMPION) == "1"
 
@@ -117,6 +155,8 @@ import sys
 import mlflow
 from pathlib import Path
 from pipelines.config.home import Home
+from pipelines.config.settings import SettingsError, load_settings
+from pipelines.evaluation.evaluate_run import evaluate
 from pipelines.tracking.tracking import Tracking
 Tracking.open(Home(Path(sys.argv[1])))
 for name in ("stayrank-ranker", "stayrank-two-tower"):

@@ -14,7 +14,7 @@ from pipelines.config.console import Console
 from pipelines.config.home import Home
 from pipelines.config.settings import load_settings
 from pipelines.promotion.champion_registry import Champion, ChampionSearch
-from pipelines.promotion.select_champion import choose
+from pipelines.promotion.select_champion import select_serving_run
 from pipelines.recommendation.published_pointer import Published, write_published
 from pipelines.run_context import RunContext
 from pipelines.tracking.model_checksums import write_manifest
@@ -78,7 +78,7 @@ def test_the_gates_champion_is_used_though_a_later_run_was_refused(
     train(context, "1")
     train(context, "2-refused")
     gate_says("1")
-    chosen = choose(context)
+    chosen = select_serving_run(context)
     assert chosen is not None
     assert (chosen.run, chosen.standing, chosen.warnings) == ("1", "champion", ())
 
@@ -89,9 +89,9 @@ def test_while_the_registry_is_away_the_last_champion_goes_on(
     train(context, "1")
     train(context, "2-refused")
     gate_says("1")
-    choose(context)
+    select_serving_run(context)
     gate_says(None)
-    chosen = choose(context)
+    chosen = select_serving_run(context)
     assert chosen is not None
     assert (chosen.run, chosen.standing) == ("1", "champion")
 
@@ -103,9 +103,9 @@ def test_a_champion_that_was_rolled_back_is_not_fallen_back_to(
         if not (context.home.runs / run).exists():
             train(context, run)
         gate_says(run)
-        choose(context)
+        select_serving_run(context)
     damage(context, "2")
-    chosen = choose(context)
+    chosen = select_serving_run(context)
     assert chosen is not None
     assert (chosen.run, chosen.standing) == ("1", "previous champion")
     assert "champion 2 cannot be used" in chosen.warnings[0]
@@ -117,11 +117,11 @@ def test_where_there_was_a_champion_no_refused_run_takes_its_place(
     train(context, "1")
     train(context, "2-refused")
     gate_says("1")
-    choose(context)
+    select_serving_run(context)
     publish(context, "2-refused")
     damage(context, "1")
     with pytest.raises(DataError, match="no trained models are whole"):
-        choose(context)
+        select_serving_run(context)
 
 
 def test_a_champion_trained_without_a_tower_recommends_with_the_one_before(
@@ -130,12 +130,12 @@ def test_a_champion_trained_without_a_tower_recommends_with_the_one_before(
     train(context, "1")
     train(context, "2", ("ranker",))
     gate_says("2")
-    chosen = choose(context)
+    chosen = select_serving_run(context)
     assert chosen is not None
     assert (chosen.run, chosen.standing) == ("2", "champion")
     damage(context, "1", "two_tower")
     with pytest.raises(DataError, match=r"model\.txt"):
-        choose(context)
+        select_serving_run(context)
 
 
 def test_a_run_of_baselines_alone_recommends_nothing(
@@ -144,7 +144,7 @@ def test_a_run_of_baselines_alone_recommends_nothing(
     gate_says(None)
     train(context, "1")
     train(context, "2", ("popularity",))
-    chosen = choose(context)
+    chosen = select_serving_run(context)
     assert chosen is not None
     assert chosen.run == "1"
 
@@ -153,12 +153,12 @@ def test_without_a_champion_the_run_in_force_goes_before_a_later_one(
     context: RunContext, gate_says: GateSays
 ) -> None:
     gate_says(None)
-    assert choose(context) is None
+    assert select_serving_run(context) is None
     train(context, "1")
     train(context, "2")
-    latest = choose(context)
+    latest = select_serving_run(context)
     publish(context, "1")
-    in_force = choose(context)
+    in_force = select_serving_run(context)
     assert latest is not None
     assert in_force is not None
     assert (latest.run, latest.standing) == ("2", "latest")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -17,6 +18,7 @@ import pytest
 
 from pipelines.run_context import RunContext
 from pipelines.training.run_record import read_record
+from tests.operations.servers import free_port
 from tests.pipelines.browser import chromium, console_errors, resized
 
 Finished = tuple[RunContext, str]
@@ -62,7 +64,7 @@ def luminance(colour: str) -> float:
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_report_draws_every_picture_without_an_error(
+def test_report_draws_every_chart_without_an_error(
     finished: Finished, tmp_path: Path, theme: str
 ) -> None:
     page = page_of(finished)
@@ -91,19 +93,19 @@ def test_report_fits_a_phone(finished: Finished, tmp_path: Path) -> None:
         assert needed <= there == 390
 
 
-def test_report_tells_marks_sorts_tables_and_changes_its_theme(
+def test_report_shows_tips_sorts_tables_and_changes_its_theme(
     finished: Finished, tmp_path: Path
 ) -> None:
     with chromium(tmp_path) as browser:
         browser.get(page_of(finished).as_uri())
-        told = browser.execute_script("""
+        is_hidden, tip = browser.execute_script("""
             const mark = document.querySelector('#models_ndcg_at_10 [data-tip]');
             mark.dispatchEvent(new PointerEvent('pointerover', {bubbles: true}));
             const tip = document.getElementById('tip');
             return [tip.hidden, tip.textContent];
         """)
-        assert told[0] is False
-        assert "searches" in told[1]
+        assert is_hidden is False
+        assert re.fullmatch(r"\w+, .+: 0\.\d{3} \(0\.\d{3} to 0\.\d{3}\), [\d,]+ searches", tip)
         column = browser.execute_script("""
             const table = document.querySelector('table[data-sortable]');
             table.tHead.rows[0].cells[3].click();
@@ -115,12 +117,6 @@ def test_report_tells_marks_sorts_tables_and_changes_its_theme(
         after, _, _ = browser.execute_script(COLOURS)
         assert luminance(after) > luminance(before)
         assert console_errors(browser) == []
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 @contextmanager
@@ -168,15 +164,15 @@ def waited(browser: Any, script: str, seconds: float = 60.0) -> Any:
     """The script's first true answer."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
-        found = browser.execute_script(script)
-        if found:
-            return found
+        answer = browser.execute_script(script)
+        if answer:
+            return answer
         time.sleep(0.25)
     raise AssertionError(f"nothing in {seconds} s: {script}; the page: {browser.page_source[:500]}")
 
 
 @pytest.mark.slow
-def test_dashboards_open_at_the_runs_and_show_a_runs_pictures(
+def test_dashboards_open_at_the_runs_and_show_a_runs_charts(
     finished: Finished, tmp_path: Path
 ) -> None:
     context, run = finished
@@ -196,6 +192,6 @@ def test_dashboards_open_at_the_runs_and_show_a_runs_pictures(
             waited(browser, f"{text}.includes('funnel.png')")
             browser.get(f"{base}#/experiments/{experiment}/runs/{parent}")
             waited(browser, f"{text}.includes('two_tower')")
-            told = waited(browser, text)
-            assert "SIMULATED" in told
-            assert "impressions (v" in told
+            words = waited(browser, text)
+            assert "SIMULATED" in words
+            assert "impressions (v" in words

@@ -1,4 +1,4 @@
-"""The test window judged: ranking metrics, G where the truth is known, label maturity."""
+"""Evaluate the test window: ranking metrics, G where the truth is known, label maturity."""
 
 from __future__ import annotations
 
@@ -10,17 +10,13 @@ from data.schema.tables import IMPRESSIONS, INGESTS, TRUTH
 from models.evaluation.config import EvaluationConfig
 from models.evaluation.evaluate import evaluate
 from models.evaluation.evaluation_inputs import EvaluationInputs
-from models.evaluation.label_maturity import (
-    DayMaturity,
-    label_maturity,
-    maturity_warning,
-    window_maturity,
-)
+from models.evaluation.label_maturity import maturity_warning, window_maturity
 from models.evaluation.oracle import CEILINGS
 from models.evaluation.provenance import Provenance
 from models.evaluation.scorecard import Scorecard
 from models.evaluation.segments import SegmentColumns
 from models.recommender import Scores
+from pipelines.evaluation.log_maturity import maturity_of_log
 from pipelines.feature_table.arrow_conversion import arrow, frame_of
 from pipelines.run_context import RunContext
 from pipelines.training.run_record import RunRecord
@@ -35,7 +31,7 @@ def evaluate_test_window(
 ) -> Scorecard:
     """Every metric of every model over all listings that each search of the test showed."""
     config = EvaluationConfig(replicates=context.settings.evaluation.replicates, seed=record.seed)
-    accompanying = EvaluationInputs(
+    inputs = EvaluationInputs(
         provenance=_provenance(context, record),
         columns=SegmentColumns(returning="guest_past_searches"),
     )
@@ -46,19 +42,19 @@ def evaluate_test_window(
         reference=REFERENCE,
         config=config,
         truth=_truth(context, rows),
-        context=accompanying,
+        context=inputs,
     )
 
 
 def _with_position(context: RunContext, rows: pa.Table) -> pa.Table:
-    """The rows with ``position`` where the log has one: to judge by, never to score with."""
+    """The rows with ``position`` where the log has one: to segment by, never to score with."""
     if "position" not in context.lake.columns(IMPRESSIONS.name):
         return rows
     keys = frame_of(rows.select(["id_search", "id_listing"])).lazy()
-    shown = context.lake.scan(IMPRESSIONS.name).select("id_search", "id_listing", "position")
-    joined = keys.join(shown, on=["id_search", "id_listing"], how="left", maintain_order="left")
-    found = arrow(joined.collect(engine="streaming"))
-    return rows.append_column("position", found["position"])
+    positions = context.lake.scan(IMPRESSIONS.name).select("id_search", "id_listing", "position")
+    joined = keys.join(positions, on=["id_search", "id_listing"], how="left", maintain_order="left")
+    placed = arrow(joined.collect(engine="streaming"))
+    return rows.append_column("position", placed["position"])
 
 
 def _truth(context: RunContext, rows: pa.Table) -> dict[str, Scores] | None:
@@ -71,28 +67,20 @@ def _truth(context: RunContext, rows: pa.Table) -> dict[str, Scores] | None:
     joined = keys.lazy().join(
         truth, on=["id_search", "id_listing"], how="left", maintain_order="left"
     )
-    found = joined.collect(engine="streaming")
-    if found.height != rows.num_rows or any(found[name].null_count() for name in names):
+    known = joined.collect(engine="streaming")
+    if known.height != rows.num_rows or any(known[name].null_count() for name in names):
         return None
-    return {name: found[name].to_numpy() for name in names}
+    return {name: known[name].to_numpy() for name in names}
 
 
 def _provenance(context: RunContext, record: RunRecord) -> Provenance:
-    ledger = context.lake.scan(INGESTS.name).select("source", "is_simulated").collect()
-    maturity = _maturity(context)
+    ingests = context.lake.scan(INGESTS.name).select("source", "is_simulated").collect()
+    maturity = maturity_of_log(context.lake)
     warning = maturity_warning(maturity, record.windows["test"])
     return Provenance(
-        source=", ".join(sorted(set(ledger["source"]))),
-        is_simulated=bool(ledger["is_simulated"].any()),
+        source=", ".join(sorted(set(ingests["source"]))),
+        is_simulated=bool(ingests["is_simulated"].any()),
         tuned=record.tuned,
         label_maturity=window_maturity(maturity, record.windows["test"], outcome="book"),
         warnings=(warning,) if warning else (),
     )
-
-
-def _maturity(context: RunContext) -> list[DayMaturity]:
-    """How complete each day's outcomes are, estimated from the delays in the log itself."""
-    impressions = context.lake.scan(IMPRESSIONS.name)
-    present = impressions.collect_schema().names()
-    days = [c for c in ("search_day", "contact_day", "book_day") if c in present]
-    return label_maturity(arrow(impressions.select(days).collect(engine="streaming")))

@@ -1,0 +1,53 @@
+"""Old versions go, the last one and the kept ones stay readable."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from data.lake.retention import drop_old_versions
+from data.lake.store import Lake
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    """Versions 0, 1 and 2 of one partition, each of one file with one row."""
+    lake = Lake(tmp_path)
+    schema = {"market": pl.String, "ds_search": pl.Date, "clicks": pl.Int64}
+    for clicks in (10, 11, 12):
+        row = pl.DataFrame([("rio", date(2018, 2, 5), clicks)], schema=schema, orient="row")
+        lake.replace_partitions("features", row)
+    return lake
+
+
+def _clicks(lake: Lake, version: int | None = None) -> list[int]:
+    return lake.scan("features", version=version).collect()["clicks"].to_list()
+
+
+def _files(lake: Lake) -> int:
+    return len(list(lake.path("features").glob("market=*/**/*.parquet")))
+
+
+def test_files_of_old_versions_are_deleted_and_the_last_version_stays(lake: Lake) -> None:
+    assert drop_old_versions(lake, "features", keep_days=0) == 2
+    assert _files(lake) == 1
+    assert _clicks(lake) == [12]
+
+
+def test_kept_version_stays_readable_however_old(lake: Lake) -> None:
+    assert drop_old_versions(lake, "features", keep_days=0, keep_versions=(0,)) == 1
+    assert (_clicks(lake, version=0), _clicks(lake)) == ([10], [12])
+    with pytest.raises((OSError, pl.exceptions.PolarsError)):
+        _clicks(lake, version=1)
+
+
+def test_versions_of_the_last_days_stay(lake: Lake) -> None:
+    assert drop_old_versions(lake, "features", keep_days=1) == 0
+    assert [_clicks(lake, version=v) for v in (0, 1, 2)] == [[10], [11], [12]]
+
+
+def test_table_that_was_never_written_has_nothing_to_drop(tmp_path: Path) -> None:
+    assert drop_old_versions(Lake(tmp_path), "features", keep_days=0) == 0
