@@ -21,8 +21,8 @@ from data.schema.time import date_of
 from features.build import build_block, checked_features, columns_read
 from features.formulas.history_inputs import history_inputs_of
 from features.history.aggregation import HistoryAggregation
-from features.history.id_codes import ID_COLUMNS, coded
-from features.history.packed_keys import Array, Rows, sorted_once
+from features.history.id_codes import ID_COLUMNS, encode_ids
+from features.history.packed_keys import Array, Rows, sorted_unique
 from features.history.streaming_aggregates import StreamingAggregates
 
 __all__ = ["BLOCK_ROWS", "FeatureBlock", "affected_days", "build_by_day"]
@@ -35,10 +35,10 @@ _KEYS_AT_ONCE = 1 << 25
 
 _SCATTER, _HIGH = np.uint64(0x9E3779B97F4A7C15), np.uint64(32)  # Fibonacci hashing (Knuth)
 
-_POSTED_BLOCKS = 4
-"""Rows that are not built are few columns: so many blocks of them are read together."""
+_UNBUILT_BLOCKS = 4
+"""Rows that are not built have few columns, so that these many blocks are read at once."""
 
-_POSTED = frozenset(
+_ALWAYS_READ = frozenset(
     {"id_search", "id_user", "search_s", "search_day", "stage", "contact_day", "book_day"}
 )
 
@@ -86,14 +86,14 @@ def build_by_day(
     spans = _spans(impressions, days, block_rows)
     schema = impressions.collect_schema()
     streaming = StreamingAggregates()
-    log = history_inputs_of(nw.from_native(coded(impressions)))
-    none = _coded(impressions.select(columns_read(schema, chosen.names)).head(0).collect())[1]
-    build_block(none, streaming, chosen, log)  # nobody asks: this opens the aggregations
-    _expect(streaming, impressions, spans)
+    log = history_inputs_of(nw.from_native(encode_ids(impressions)))
+    no_rows = _coded(impressions.select(columns_read(schema, chosen.names)).head(0).collect())[1]
+    build_block(no_rows, streaming, chosen, log)  # registers the aggregations that are needed
+    _restrict_sparse(streaming, impressions, spans)
     with prefetched(_read(impressions, spans, chosen, streaming.columns), ahead=1) as blocks:
         for span, rows in blocks:
             if not span.is_built:
-                streaming.post(rows, _next_built_s(spans, span))
+                streaming.add_events(rows, _next_built_s(spans, span))
                 continue
             text, block = _coded(rows)
             built = build_block(block, streaming, chosen, log)
@@ -124,7 +124,7 @@ def _spans(impressions: pl.LazyFrame, days: Collection[int], block_rows: int) ->
     sizes = sizes.with_columns(is_built=pl.col("search_day").is_in(list(days)))
     sizes = sizes.with_columns(run=pl.col("is_built").rle_id())
     before = pl.col("rows").cum_sum().over("run") - 1
-    most = pl.when("is_built").then(block_rows).otherwise(_POSTED_BLOCKS * block_rows)
+    most = pl.when("is_built").then(block_rows).otherwise(_UNBUILT_BLOCKS * block_rows)
     sizes = sizes.with_columns(block=before // most)
     spans = sizes.group_by("run", "block", "is_built", maintain_order=True).agg(
         pl.col("rows").sum(),
@@ -142,17 +142,19 @@ def _read(
     impressions: pl.LazyFrame,
     spans: list[_Span],
     features: FeatureSet,
-    event_rows: Collection[str],
+    history_columns: Collection[str],
 ) -> Iterator[tuple[_Span, pl.DataFrame]]:
-    """Rows of each span: all that a block reads, or what the books alone need (``event_rows``)."""
+    """Rows of each span: all that a block reads, or the ``history_columns`` if it is not built."""
     read = columns_read(impressions.collect_schema(), features.names)
     for span in spans:
         rows = _within(impressions, span)
         if span.is_built:
             yield span, rows.select(read).collect()
         else:
-            narrow = history_inputs_of(nw.from_native(coded(rows.select(read))))
-            names = [n for n in narrow.collect_schema().names() if n in {*event_rows, *_POSTED}]
+            narrow = history_inputs_of(nw.from_native(encode_ids(rows.select(read))))
+            names = [
+                n for n in narrow.collect_schema().names() if n in {*history_columns, *_ALWAYS_READ}
+            ]
             yield span, narrow.select(names).to_native().collect()
 
 
@@ -164,7 +166,7 @@ def _within(impressions: pl.LazyFrame, span: _Span) -> pl.LazyFrame:
 def _of_days(impressions: pl.LazyFrame, first: int, last: int) -> pl.LazyFrame:
     rows = impressions.filter(pl.col("search_day").is_between(first, last))
     if "ds_search" in impressions.collect_schema().names():
-        # The same rows, said in the words of the partitions: others are not opened.
+        # The same rows by the partition column, so that files of other days are not opened.
         begin, end = (date_of(day) for day in (first, last))
         return rows.filter(pl.col("ds_search").is_between(begin, end))
     return rows
@@ -174,30 +176,37 @@ def _next_built_s(spans: list[_Span], after: _Span) -> int:
     return min(s.first_s for s in spans if s.is_built and s.first_s > after.last_s)
 
 
-def _expect(streaming: StreamingAggregates, impressions: pl.LazyFrame, spans: list[_Span]) -> None:
-    """Tell the books which keys of sparse aggregations come more than once: few of very many."""
+def _restrict_sparse(
+    streaming: StreamingAggregates, impressions: pl.LazyFrame, spans: list[_Span]
+) -> None:
+    """Keep totals of a sparse aggregation for the few keys alone that come more than once."""
     for aggregation in streaming.aggregations:
         if aggregation.is_sparse and spans:
-            keys = _repeated if all(span.is_built for span in spans) else _of_built
-            streaming.expect(aggregation, keys(impressions, spans, aggregation))
+            keys = _repeated_keys if all(span.is_built for span in spans) else _built_keys
+            streaming.restrict_to_keys(aggregation, keys(impressions, spans, aggregation))
 
 
-def _repeated(
+def _repeated_keys(
     impressions: pl.LazyFrame, spans: list[_Span], aggregation: HistoryAggregation
 ) -> Array:
-    """Packed keys with more than one row, sorted; some of all keys at a time, if they are many."""
+    """Packed keys with more than one row, sorted.
+
+    If there are very many they are sorted in parts, by a hash, so that memory stays bounded.
+    """
     days = range(spans[0].first_day, spans[-1].last_day + 1)
     parts = -(-sum(span.rows for span in spans) // _KEYS_AT_ONCE)
-    found = [_again(_keys_of(impressions, days, aggregation, (n, parts))) for n in range(parts)]
-    return np.sort(np.concatenate(found))
+    repeated = [
+        _more_than_once(_keys_of(impressions, days, aggregation, (n, parts))) for n in range(parts)
+    ]
+    return np.sort(np.concatenate(repeated))
 
 
-def _of_built(
+def _built_keys(
     impressions: pl.LazyFrame, spans: list[_Span], aggregation: HistoryAggregation
 ) -> Array:
-    """Packed keys of the rows that are built, sorted: nobody asks for others."""
+    """Packed keys of the rows that are built, sorted: others are never asked about."""
     days = sorted({d for s in spans if s.is_built for d in range(s.first_day, s.last_day + 1)})
-    return sorted_once(_keys_of(impressions, days, aggregation, (0, 1)))
+    return sorted_unique(_keys_of(impressions, days, aggregation, (0, 1)))
 
 
 def _keys_of(
@@ -210,18 +219,18 @@ def _keys_of(
     keys = []
     for day in days:
         rows = _of_days(impressions, day, day).select(*aggregation.key).drop_nulls()
-        packed = Rows(coded(rows).collect()).packed(aggregation.key)
+        packed = Rows(encode_ids(rows).collect()).packed(aggregation.key)
         keys.append(packed[(packed * _SCATTER >> _HIGH) % parts == number])
     return np.concatenate(keys)
 
 
-def _again(keys: Array) -> Array:
-    """Those that stand there more than once, in order."""
+def _more_than_once(keys: Array) -> Array:
+    """The keys that occur more than once, each once and sorted; ``keys`` is sorted in place."""
     keys.sort()
-    return sorted_once(keys[1:][keys[1:] == keys[:-1]])
+    return sorted_unique(keys[1:][keys[1:] == keys[:-1]])
 
 
 def _coded(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     """The text of the ids, and the rows with codes in its place."""
     text = rows.select(name for name in ID_COLUMNS if name in rows.columns)
-    return text, coded(rows.lazy()).collect()
+    return text, encode_ids(rows.lazy()).collect()

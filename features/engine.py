@@ -64,9 +64,9 @@ def materialized_on_spark(frame: Frame) -> Frame:
     return frame if frame.implementation.is_polars() else materialized(frame)
 
 
-def joined_in_order(asked: Frame, known: Frame, on: Sequence[str]) -> Frame:
-    """``asked`` left-joined to ``known``, its rows in their order. Polars only."""
-    left, right = asked.to_native(), known.to_native()
+def joined_in_order(queries: Frame, known: Frame, on: Sequence[str]) -> Frame:
+    """``queries`` left-joined to ``known``, its rows in their order. Polars only."""
+    left, right = queries.to_native(), known.to_native()
     found: Frame = nw.from_native(left.join(right, on=list(on), how="left", maintain_order="left"))
     return found
 

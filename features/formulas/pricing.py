@@ -12,10 +12,10 @@ from collections.abc import Collection
 
 import narwhals as nw
 
+from data.schema.stay import MONTH_NIGHTS, WEEK_NIGHTS
+
 __all__ = [
-    "MONTH_NIGHTS",
     "PRICE_PARTS",
-    "WEEK_NIGHTS",
     "nightly_price",
     "nights",
     "stay_price",
@@ -29,9 +29,6 @@ PRICE_PARTS = (
     "listing_monthly_price_factor",
 )
 """What is taken off the price of a stay, where the log has it."""
-
-WEEK_NIGHTS = 7
-MONTH_NIGHTS = 28
 
 
 def nights(columns: Collection[str]) -> nw.Expr:

@@ -1,7 +1,33 @@
-"""What may be asked of the past: declarations, checked when they are written.
+"""What a feature may ask of the past: declarations, checked when they are written.
 
-an aggregation names keys, stages and integer columns, never a frame and never an outcome, so a
+An aggregation names keys, stages and integer columns, never a frame and never an outcome, so a
 feature that peeks cannot even be declared. :mod:`features.history.point_in_time` answers.
+
+Example: per listing its clicks so far, those of the last hour, and when it was last booked.
+
+>>> from data.schema.tables import BOOKED, CLICKED
+>>> listing = HistoryAggregation(
+...     key=("id_listing",),
+...     aggregates=(
+...         Aggregate(name="clicks", stage=CLICKED),
+...         Aggregate(name="clicks_1h", stage=CLICKED, window_s=3_600),
+...     ),
+...     latest=(LastEventTime(name="booked_s", stage=BOOKED),),
+... )
+>>> listing.names
+('clicks', 'clicks_1h', 'booked_s')
+>>> listing.only({"id_listing", "stage"}).names  # a log without booking dates
+('clicks', 'clicks_1h')
+
+``refresh_s`` trades freshness for speed. A click at second 10, known to searches from then on:
+
+=========  =================================
+refresh_s  first search that counts it
+=========  =================================
+1          second 11
+60         second 60
+86,400     second 86,400: the next day
+=========  =================================
 """
 
 from __future__ import annotations
@@ -26,7 +52,7 @@ class Aggregate:
         stage: which events: impressions, clicks, contacts or bookings.
         of: integer column of the impression that is summed; ``None`` counts events.
         distinct: count different values of this column instead of events.
-        window_s: only events known less than this many seconds ago; ``None`` is all.
+        window_s: only events known at most this many seconds ago; ``None`` is all.
     """
 
     name: str

@@ -11,23 +11,23 @@ from typing import Any
 import narwhals as nw
 import polars as pl
 
-__all__ = ["ID_COLUMNS", "coded", "coded_like", "decoded"]
+__all__ = ["ID_COLUMNS", "decode_ids", "encode_ids", "encode_ids_like"]
 
 ID_COLUMNS = ("id_search", "id_listing", "id_user")
 
 _CODE = pl.UInt32
 _CATEGORIES = pl.Categorical(pl.Categories("stayrank_ids", physical=_CODE))
 # Polars forgets the codes when no column of theirs is left.
-_KEPT = pl.Series([""], dtype=_CATEGORIES)
+_KEEP_ALIVE = pl.Series([""], dtype=_CATEGORIES)
 
 
-def coded(frame: pl.LazyFrame) -> pl.LazyFrame:
+def encode_ids(frame: pl.LazyFrame) -> pl.LazyFrame:
     """The frame with codes (uint32) in place of its ids; null stays null."""
     present = [n for n in frame.collect_schema().names() if n in ID_COLUMNS]
     return frame.with_columns(pl.col(present).cast(_CATEGORIES).to_physical())
 
 
-def decoded(frame: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+def decode_ids(frame: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
     """The frame with the text of those of its ids that are coded."""
     names = [n for n in _ids_of(frame) if _is_code(frame, n)]
     if not names:
@@ -37,11 +37,11 @@ def decoded(frame: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
     return read
 
 
-def coded_like(frame: nw.LazyFrame[Any], other: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+def encode_ids_like(frame: nw.LazyFrame[Any], other: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
     """The frame with codes for those of its ids that are codes in ``other``."""
     if not any(_is_code(other, name) for name in _ids_of(frame)):
         return frame
-    alike: nw.LazyFrame[Any] = nw.from_native(coded(frame.to_native()))
+    alike: nw.LazyFrame[Any] = nw.from_native(encode_ids(frame.to_native()))
     return alike
 
 

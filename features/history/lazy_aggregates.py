@@ -1,6 +1,23 @@
-"""What an aggregation counts, as frames of events: one row per key and time.
+"""What an aggregation counts, as lazy frames of events: one row per key and time.
 
-Everything here sums integers, so no order of rows, threads or files can show in a result.
+For Spark, and for builds of all rows at once; :mod:`features.history.streaming_aggregates` does
+the same block by block. Everything here sums integers, so no order of rows, threads or files
+can show in a result.
+
+Example: clicks per listing within an hour (``window_s`` 3,600). Listing A was clicked at second
+10, and asks at 20 and at 4,000. Its events, in the order in which they are made here:
+
+====================  ===  ======  ========================================
+from                  key  _at     clicks
+====================  ===  ======  ========================================
+``events_of``         A    10      1
+``zero_events_of``    A    20      0, so that the time asked about is there
+``zero_events_of``    A    4,000   0
+``window_ends``       A    3,610   −1: the click leaves the window
+====================  ===  ======  ========================================
+
+The running sum before each ``_at`` (``point_in_time._strictly_before``) is 0 at 10, 1 at 20,
+1 at 3,610 and 0 at 4,000; the rows are joined to it by key and ``_at``.
 """
 
 from __future__ import annotations
@@ -21,16 +38,16 @@ __all__ = [
     "NEVER",
     "Frame",
     "as_events",
-    "clamped",
-    "ended",
     "events_of",
-    "first_met",
+    "first_occurrences",
     "has_each_impression",
+    "merged_before",
     "period",
-    "repeated",
-    "summed",
+    "repeated_keys_only",
+    "sum_per_time",
+    "window_ends",
     "without_null_keys",
-    "zeros_of",
+    "zero_events_of",
 ]
 
 Frame = nw.LazyFrame[Any]
@@ -44,7 +61,7 @@ NEVER = -1
 def events_of(impressions: Frame, aggregation: HistoryAggregation) -> Iterator[Frame]:
     """The aggregation's events among these impressions: keys, ``_at``, aggregates, latest times.
 
-    Those of distinct counts aside, which :func:`first_met` finds.
+    Not those of distinct counts, which :func:`first_occurrences` finds.
     """
     past = without_null_keys(impressions, aggregation.key)
     stages = {t.stage for t in aggregation.aggregates if t.distinct is None}
@@ -56,7 +73,9 @@ def events_of(impressions: Frame, aggregation: HistoryAggregation) -> Iterator[F
         yield _events_at(past.filter(is_event_of(stage)), aggregation, {stage})
 
 
-def first_met(impressions: Frame, aggregation: HistoryAggregation, aggregate: Aggregate) -> Frame:
+def first_occurrences(
+    impressions: Frame, aggregation: HistoryAggregation, aggregate: Aggregate
+) -> Frame:
     """Keys, ``_whom`` and ``_known``: when each value of a distinct count was first met."""
     past = without_null_keys(impressions, aggregation.key).filter(is_event_of(aggregate.stage))
     known = past.filter(~nw.col(str(aggregate.distinct)).is_null()).select(
@@ -66,7 +85,7 @@ def first_met(impressions: Frame, aggregation: HistoryAggregation, aggregate: Ag
 
 
 def as_events(first: Frame, aggregation: HistoryAggregation, aggregate: Aggregate) -> Frame:
-    """What :func:`first_met` found, as events that count one each."""
+    """What :func:`first_occurrences` found, as events that count one each."""
     ones = [
         nw.lit(1, dtype=nw.Int64).alias(t.name) if t is aggregate else _zero(t)
         for t in aggregation.aggregates
@@ -75,11 +94,11 @@ def as_events(first: Frame, aggregation: HistoryAggregation, aggregate: Aggregat
     return first.select(*aggregation.key, at, *ones, *_no_latest(aggregation))
 
 
-def zeros_of(asked: Frame, aggregation: HistoryAggregation) -> Frame:
+def zero_events_of(queries: Frame, aggregation: HistoryAggregation) -> Frame:
     """An event of nothing for every row that asks, so that its time is among the times."""
     zeros = [_zero(t) for t in aggregation.aggregates]
     times = period(nw.col("search_s"), aggregation).alias(AT)
-    return without_null_keys(asked, aggregation.key).select(
+    return without_null_keys(queries, aggregation.key).select(
         *aggregation.key, times, *zeros, *_no_latest(aggregation)
     )
 
@@ -90,7 +109,7 @@ def has_each_impression(aggregation: HistoryAggregation) -> bool:
     return counted or any(entry.stage == IMPRESSED for entry in aggregation.latest)
 
 
-def summed(frames: list[Frame], aggregation: HistoryAggregation) -> Frame:
+def sum_per_time(frames: list[Frame], aggregation: HistoryAggregation) -> Frame:
     """One row per key and time, which holds all that happened then."""
     sums = [nw.col(t.name).sum() for t in aggregation.aggregates]
     latest = [nw.col(entry.name).max() for entry in aggregation.latest]
@@ -98,7 +117,7 @@ def summed(frames: list[Frame], aggregation: HistoryAggregation) -> Frame:
     return together.group_by(*aggregation.key, AT).agg(*sums, *latest)
 
 
-def ended(per_time: Frame, aggregation: HistoryAggregation) -> Frame:
+def window_ends(per_time: Frame, aggregation: HistoryAggregation) -> Frame:
     """What falls out of the aggregation's window, and when."""
     # A window is a sum that an equal and opposite event ends.
     ends = (nw.col(AT) + (aggregation.window_s or 0) // aggregation.refresh_s).alias(AT)
@@ -108,7 +127,7 @@ def ended(per_time: Frame, aggregation: HistoryAggregation) -> Frame:
     return per_time.select(*aggregation.key, ends, *amounts, *_no_latest(aggregation))
 
 
-def clamped(events: Frame, aggregation: HistoryAggregation, since_s: int) -> Frame:
+def merged_before(events: Frame, aggregation: HistoryAggregation, since_s: int) -> Frame:
     """The events with all that lies behind ``since_s`` moved to one period just before it.
 
     No row from ``since_s`` on can tell the difference. Behind a window's reach, events
@@ -126,7 +145,7 @@ def clamped(events: Frame, aggregation: HistoryAggregation, since_s: int) -> Fra
     return events.with_columns(**gone, **{AT: at})
 
 
-def repeated(per_time: Frame, aggregation: HistoryAggregation) -> Frame:
+def repeated_keys_only(per_time: Frame, aggregation: HistoryAggregation) -> Frame:
     """The rows of those keys that have events at more than one time."""
     times = per_time.group_by(*aggregation.key).agg(nw.len().alias("_times"))
     pad_single_row = times.filter(nw.col("_times") > 1).drop("_times")

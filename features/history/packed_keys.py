@@ -2,6 +2,16 @@
 
 Polars only, for :mod:`features.history.streaming_aggregates`. A packed key belongs to this
 process: text is coded, and a code is never written out.
+
+Example: the key (guest, listing) of three rows, whose codes are 3, 3, 5 and 7, 9, 7. The first
+column has the upper 32 bits, so one integer stands for both and sorting it sorts by guest,
+then by listing: 3 · 2³² + 7, 3 · 2³² + 9, 5 · 2³² + 7.
+
+>>> rows = Rows(pl.DataFrame({"guest": [3, 3, 5], "listing": [7, 9, 7]}))
+>>> [divmod(int(key), 1 << 32) for key in rows.packed(["guest", "listing"])]
+[(3, 7), (3, 9), (5, 7)]
+>>> rows.keys(["guest"]).of_row.tolist()  # its place among the different keys
+[0, 0, 1]
 """
 
 from __future__ import annotations
@@ -13,21 +23,27 @@ from typing import Any, NamedTuple
 import numpy as np
 import polars as pl
 
-__all__ = ["Array", "Keys", "Rows", "among", "grouped_by_key", "sorted_once"]
+__all__ = ["Array", "Keys", "Rows", "grouped_by_key", "is_member", "sorted_unique"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
 _WORDS = pl.Categorical(pl.Categories("stayrank_words", physical=pl.UInt32))
 # Polars forgets the codes when no column of theirs is left.
-_KEPT = pl.Series([""], dtype=_WORDS)
+_KEEP_ALIVE = pl.Series([""], dtype=_WORDS)
 _KEY_BITS, _FIRST_BITS = 64, 32
+# Keys are numbered by a look-up table while it has at most so many entries per row; a sort of
+# the keys takes over where the table would no longer fit the processor's caches.
 _TABLE_PER_ROW = 16
 
 
 class Keys(NamedTuple):
-    """The different keys (uint64) in order, the number of each row's key, and who has one.
+    """The keys of a frame's rows.
 
-    A row without a known key has a number too: it means nothing.
+    Attributes:
+        unique: the different keys (uint64), sorted.
+        of_row: the place in ``unique`` of each row's key.
+        is_known: whether the row has a key at all. Where it has none, ``of_row`` is
+            meaningless (a null is packed as 0).
     """
 
     unique: Array
@@ -63,7 +79,7 @@ class Rows:
         key = tuple(names)
         if key not in self._keys:
             is_known = np.logical_and.reduce([self.is_known(name) for name in key])
-            unique, of_row = self._in_table(key) or _sorted_out(self.packed(key))
+            unique, of_row = self._number_by_table(key) or _number_by_sorting(self.packed(key))
             self._keys[key] = Keys(unique, of_row, is_known)
         return self._keys[key]
 
@@ -78,12 +94,12 @@ class Rows:
         if len(columns) == 1:
             return columns[0].astype(np.uint64)
         bits = (_KEY_BITS - _FIRST_BITS) // (len(columns) - 1)
-        packed = _within(columns[0], _FIRST_BITS, names[0])
+        packed = _checked_bits(columns[0], _FIRST_BITS, names[0])
         for name, column in zip(names[1:], columns[1:], strict=True):
-            packed = (packed << np.uint64(bits)) | _within(column, bits, name)
+            packed = (packed << np.uint64(bits)) | _checked_bits(column, bits, name)
         return packed
 
-    def _in_table(self, names: tuple[str, ...]) -> tuple[Array, Array] | None:
+    def _number_by_table(self, names: tuple[str, ...]) -> tuple[Array, Array] | None:
         """Numbered by looking each key up in a table of all that are possible, if it is small."""
         columns = [self.integers(name) for name in names]
         spans = [(int(c.min()), int(c.max()) + 1) for c in columns if len(c)]
@@ -101,7 +117,7 @@ class Rows:
         return self.packed(names, rows), first[place]
 
 
-def _sorted_out(keys: Array) -> tuple[Array, Array]:
+def _number_by_sorting(keys: Array) -> tuple[Array, Array]:
     unique, order, starts = grouped_by_key(keys)
     steps = np.zeros(len(order), dtype=np.int64)
     steps[starts[1:]] = 1
@@ -114,17 +130,17 @@ def grouped_by_key(keys: Array) -> tuple[Array, Array, Array]:
     """The different keys in order, the rows sorted by key, and where each key's rows begin."""
     order = np.argsort(keys)
     in_order = keys[order]
-    starts = np.flatnonzero(np.append(True, _changes(in_order))[: len(in_order)])
+    starts = np.flatnonzero(np.append(True, _differs_from_previous(in_order))[: len(in_order)])
     return in_order[starts], order, starts
 
 
-def sorted_once(values: Array) -> Array:
+def sorted_unique(values: Array) -> Array:
     """The different values in order."""
     in_order = np.sort(values)
-    return np.asarray(in_order[np.append(True, _changes(in_order))[: len(in_order)]])
+    return np.asarray(in_order[np.append(True, _differs_from_previous(in_order))[: len(in_order)]])
 
 
-def among(keys: Array, known: Array) -> Array:
+def is_member(keys: Array, known: Array) -> Array:
     """Whether each key is one of ``known``, which is sorted and holds none twice."""
     if len(known) == 0:
         return np.zeros(len(keys), dtype=bool)
@@ -137,11 +153,11 @@ def among(keys: Array, known: Array) -> Array:
     return found
 
 
-def _changes(in_order: Array) -> Array:
+def _differs_from_previous(in_order: Array) -> Array:
     return np.asarray(in_order[1:] != in_order[:-1])
 
 
-def _within(column: Array, bits: int, name: str) -> Array:
+def _checked_bits(column: Array, bits: int, name: str) -> Array:
     # A negative number (a day before 1970) keeps its low bits, which tell it apart.
     if len(column) and (column.max() >> bits or column.min() < -1 << (bits - 1)):
         raise ValueError(

@@ -1,14 +1,28 @@
-"""The only door to the past.
+"""The only way from a feature to the past.
 
 A feature that looks back declares a
-:class:`~features.history.aggregation.HistoryAggregation`: whose past it sums (the key), what
+:class:`~features.history.aggregation.HistoryAggregation`: whose past is summed (the key), what
 is summed (the aggregates) and how often the sums are refreshed.
-:meth:`EventHistory.join` brings onto each row the sums over the events that were known *strictly
-before* the row's own search. Nothing else in this room ever sees an outcome, so a feature
-cannot see the future by a slip of its author.
+:meth:`EventHistory.join` gives each row the sums over the events that were known *strictly
+before* the row's own search. No feature group ever sees an outcome, so none can see the future
+by a slip of its author.
 
-All sums are sums of integers: they give the same bits in any row order, on any engine,
-in one build or day by day.
+Example: clicks so far per listing, ``Aggregate(name="clicks", stage=CLICKED)``, three rows.
+
+=======  ========  =======  ======  ==========================================
+listing  search_s  clicked  clicks  because
+=======  ========  =======  ======  ==========================================
+A        10        yes      0       nothing before
+A        10        no       0       a click of the same second is not before it
+A        20        no       1       the click of second 10 is
+=======  ========  =======  ======  ==========================================
+
+There are two ways to the same integers. In a build block by block (Polars) the columns come
+from :class:`~features.history.streaming_aggregates.StreamingAggregates`, in the order of the
+rows, and are put beside them. On Spark, and wherever all rows are built at once, they are
+window sums over frames of events (:mod:`features.history.lazy_aggregates`) that are joined by
+key and time. Tests hold the two equal. All sums are sums of integers: the same bits in any row
+order, on any engine, in one build or day by day.
 """
 
 from __future__ import annotations
@@ -31,22 +45,22 @@ from features.engine import (
 )
 from features.history.aggregation import HistoryAggregation
 from features.history.event_times import is_event_of
-from features.history.id_codes import coded_like, decoded
+from features.history.id_codes import decode_ids, encode_ids_like
 from features.history.lazy_aggregates import (
     AT,
     NEVER,
     Frame,
     as_events,
-    clamped,
-    ended,
     events_of,
-    first_met,
+    first_occurrences,
     has_each_impression,
+    merged_before,
     period,
-    repeated,
-    summed,
+    repeated_keys_only,
+    sum_per_time,
+    window_ends,
     without_null_keys,
-    zeros_of,
+    zero_events_of,
 )
 from features.history.packed_keys import Rows
 from features.history.sessions import sessions
@@ -56,14 +70,14 @@ __all__ = ["EventHistory", "Frame"]
 
 
 class EventHistory:
-    """Impressions whose events may be known to somebody; gives them out as of a time only."""
+    """The log's events, readable only as sums over what was known before a given time."""
 
     def __init__(
         self,
         impressions: Frame,
         *,
-        asked: Frame,
-        is_asked_by_itself: bool = False,
+        queries: Frame,
+        queries_are_events: bool = False,
         since_s: int = 0,
         streaming: StreamingAggregates | None = None,
         log: Frame | None = None,
@@ -73,25 +87,25 @@ class EventHistory:
 
         Args:
             impressions: the past, with its outcomes and what aggregations sum.
-            asked: the rows that ask. Aggregations read keys and times from here rather than
+            queries: the rows that ask. Aggregations read keys and times from here rather than
                 from the frame that is joined to, which keeps the query plan linear in
                 the number of aggregations instead of doubling with each.
-            is_asked_by_itself: each of ``asked`` is one of ``impressions``, so that the
+            queries_are_events: each of ``queries`` is one of ``impressions``, so that the
                 times asked about are among the times of the events already.
-            since_s: none of ``asked`` is a search before this second. Older events are
+            since_s: none of ``queries`` is a search before this second. Older events are
                 then summed into one per key at once: the same results, sooner.
-            books: balances up to ``impressions``, which are one block of a build in order
+            streaming: totals up to ``impressions``, which are one block of a build in order
                 of time (Polars only). Every frame handed to :meth:`join` then has the rows
-                of ``asked`` in their order, and columns are put beside one another.
+                of ``queries`` in their order, and columns are put beside one another.
             log: with ``streaming``, the impressions of all blocks.
             by_search: with ``streaming``, what the events of whole searches are made from.
         """
         self._impressions = impressions
-        self._is_asked_by_itself = is_asked_by_itself
+        self._queries_are_events = queries_are_events
         self._since_s = since_s
-        self._asked = asked
+        self._queries = queries
         self._schema = impressions.collect_schema()
-        self._books = streaming
+        self._streaming = streaming
         self._log = log
         self._by_search = by_search
         self._arrays: tuple[Rows, Rows] | None = None
@@ -101,22 +115,22 @@ class EventHistory:
         return tuple(self._schema.names())
 
     def with_ids_alike(self, frame: Frame) -> Frame:
-        """``frame`` with its ids coded where those of the past are."""
-        return coded_like(frame, self._impressions)
+        """``frame`` with its ids as codes where those of the past are codes."""
+        return encode_ids_like(frame, self._impressions)
 
-    def asked_by(self, rows: Frame) -> EventHistory:
+    def queried_by(self, rows: Frame) -> EventHistory:
         """The same past, asked by other rows (one per search, say)."""
-        return self._with(self._impressions, asked=rows)
+        return self._with(self._impressions, queries=rows)
 
     def _with(
-        self, impressions: Frame, *, asked: Frame, by_search: tuple[str, ...] | None = None
+        self, impressions: Frame, *, queries: Frame, by_search: tuple[str, ...] | None = None
     ) -> EventHistory:
         return EventHistory(
             impressions,
-            asked=asked,
-            is_asked_by_itself=self._is_asked_by_itself,
+            queries=queries,
+            queries_are_events=self._queries_are_events,
             since_s=self._since_s,
-            streaming=self._books,
+            streaming=self._streaming,
             log=self._log,
             by_search=by_search,
         )
@@ -127,73 +141,78 @@ class EventHistory:
         """``rows`` with the aggregation's columns, each over events known strictly before it.
 
         ``rows`` are those that ask, whatever columns they have gained since; one row in,
-        one row out. Tallies are int64, null where the key holds a null; ``latest`` columns
+        one row out. Sums are int64, null where the key holds a null; ``latest`` columns
         are null also where there is no event. What this log does not support is not
         added, nor what is not among ``names``, where given. Raises ``ValueError`` when a
         summed column is not an integer.
         """
-        asked = aggregation if names is None else aggregation.keeping(names)
-        kept = None if asked is None else asked.only(self.columns)
-        if kept is None:
+        wanted = aggregation if names is None else aggregation.keeping(names)
+        part = None if wanted is None else wanted.only(self.columns)
+        if part is None:
             return rows
-        self._check_integers(kept)
-        if self._books is not None:
-            found = self._books.answer(kept, *self._rows(), self._by_search)
-            return hstack(rows, nw.from_native(found.lazy()))
-        at = period(nw.col("search_s"), kept).alias(AT)
-        known = self._known(kept)
-        joined = rows.with_columns(at).join(known, on=[*kept.key, AT], how="left").drop(AT)
-        return _with_empty_sums(joined, kept) if kept.is_sparse else joined
+        self._check_integers(part)
+        if self._streaming is not None:
+            sums = self._streaming.totals_before(part, *self._rows(), self._by_search)
+            return hstack(rows, nw.from_native(sums.lazy()))
+        at = period(nw.col("search_s"), part).alias(AT)
+        sums_by_time = self._sums_before_each_time(part)
+        joined = rows.with_columns(at).join(sums_by_time, on=[*part.key, AT], how="left").drop(AT)
+        return _with_empty_sums(joined, part) if part.is_sparse else joined
 
-    def hstack(self, rows: Frame, found: Frame, on: Collection[str]) -> Frame:
-        """``rows`` with what ``found`` (keyed by ``on``) holds for the rows that ask."""
-        if self._books is None:
-            return rows.join(found, on=list(on), how="left")
-        names = [name for name in found.collect_schema().names() if name not in on]
+    def hstack(self, rows: Frame, values: Frame, on: Collection[str]) -> Frame:
+        """``rows`` with the columns of ``values``, which has one row per ``on``."""
+        if self._streaming is None:
+            return rows.join(values, on=list(on), how="left")
+        names = [name for name in values.collect_schema().names() if name not in on]
         if not names:
             return rows
-        asked = self._asked.select(*on)
-        return hstack(rows, joined_in_order(asked, found, list(on)).select(*names))
+        queries = self._queries.select(*on)
+        return hstack(rows, joined_in_order(queries, values, list(on)).select(*names))
 
-    def hstack_itself(self, rows: Frame, same: Frame, on: Collection[str]) -> Frame:
+    def hstack_same_rows(self, rows: Frame, same: Frame, on: Collection[str]) -> Frame:
         """``rows`` with the further columns of ``same``: the same rows, with the key ``on``."""
-        if self._books is None:
+        if self._streaming is None:
             return rows.join(same, on=list(on), how="left")
         further = [name for name in same.collect_schema().names() if name not in on]
         return hstack(rows, same.select(*further)) if further else rows
 
     def in_order(self, frame: Frame, by: str) -> Frame:
-        """``frame``, which will ask, in the order that its columns are put beside others."""
-        return frame if self._books is None else pad_single_row(collected_in_order(frame.sort(by)))
+        """``frame``, whose rows will ask, sorted where columns are put beside it in its order."""
+        return (
+            frame if self._streaming is None else pad_single_row(collected_in_order(frame.sort(by)))
+        )
 
     def materialized(self, frame: Frame) -> Frame:
-        """``frame``, computed now where columns are put beside one another, and on Spark."""
-        return materialized_on_spark(frame) if self._books is None else collected_in_order(frame)
+        """``frame``, computed now: to fix the order of its rows, or on Spark to cut its plan."""
+        return (
+            materialized_on_spark(frame) if self._streaming is None else collected_in_order(frame)
+        )
 
     @property
     def days(self) -> tuple[int, ...]:
         """The days of the rows that ask, sorted."""
-        days = self._asked.select("search_day").unique().collect()
+        days = self._queries.select("search_day").unique().collect()
         return tuple(sorted(int(day) for day in days["search_day"].to_list()))
 
-    def askers(self, day: int) -> Frame:
-        """Guests with an id who ask on this day, and when: ``id_user``, ``search_s``."""
-        rows = self._asked if self._log is None else self._log
+    def guests_searching_on(self, day: int) -> Frame:
+        """Guests with an id who search on this day, and when: ``id_user``, ``search_s``."""
+        rows = self._queries if self._log is None else self._log
         of_day = without_null_keys(rows.filter(nw.col("search_day") == day), ("id_user",))
         return of_day.select("id_user", "search_s").unique()
 
     def clicked_before(self, day: int) -> EventHistory:
-        """The clicks of this day and before alone, for aggregations of what is learnt of them.
+        """The clicks of this day and before alone; only rows of ``day`` may query it.
 
-        Whoever asks this past asks on ``day``.
+        For what is learnt from clicks once a day: a click of ``day`` itself is in it, and is
+        known to the later searches of that day by the rule of strictly before.
         """
         rows = self._impressions if self._log is None else self._log
         clicks = rows.filter(is_event_of(CLICKED), nw.col("search_day") <= day)
-        return EventHistory(clicks, asked=self._asked, since_s=day * DAY_S)
+        return EventHistory(clicks, queries=self._queries, since_s=day * DAY_S)
 
-    def once(self, name: str, make: Callable[[], tuple[Frame, ...]]) -> tuple[Frame, ...]:
-        """What ``make`` gives, computed once in a build that keeps books."""
-        return make() if self._books is None else self._books.once(name, make)
+    def cached(self, name: str, make: Callable[[], tuple[Frame, ...]]) -> tuple[Frame, ...]:
+        """What ``make`` gives, computed once in a build block by block."""
+        return make() if self._streaming is None else self._streaming.cached(name, make)
 
     def by_search(self, columns: Collection[str]) -> EventHistory:
         """The past with one event per search instead of one per impression shown.
@@ -201,10 +220,10 @@ class EventHistory:
         ``columns`` that the log lacks are left out; each holds the search's largest value.
         Only impressions can be counted there: outcomes belong to listings.
         """
-        kept = tuple(name for name in columns if name in self.columns)
-        grouped = self._impressions.group_by("id_search").agg(*(nw.col(n).max() for n in kept))
+        present = tuple(name for name in columns if name in self.columns)
+        grouped = self._impressions.group_by("id_search").agg(*(nw.col(n).max() for n in present))
         searches = grouped.with_columns(stage=nw.lit(int(IMPRESSED), dtype=nw.Int8))
-        return self._with(searches, asked=self._asked, by_search=kept)
+        return self._with(searches, queries=self._queries, by_search=present)
 
     def clicks_before(self, day: int) -> nw.DataFrame[Any]:
         """Clicks of guests with an id on days before ``day``, to learn from.
@@ -216,7 +235,10 @@ class EventHistory:
         )
         pairs = known.group_by("id_user", "id_listing").agg(nw.len().alias("_clicks"))
         return (
-            decoded(pairs).collect().select("id_user", "id_listing").sort("id_user", "id_listing")
+            decode_ids(pairs)
+            .collect()
+            .select("id_user", "id_listing")
+            .sort("id_user", "id_listing")
         )
 
     def with_listing_values(self, values: Frame) -> EventHistory:
@@ -225,50 +247,51 @@ class EventHistory:
         Impressions of listings without values are left out.
         """
         valued = self._impressions.join(values, on="id_listing", how="inner")
-        return self._with(valued, asked=self._asked)
+        return self._with(valued, queries=self._queries)
 
     def join_session(self, rows: Frame, *, last: str, gap_s: int) -> Frame:
         """``rows`` with ``session_start_s`` and ``session_searches``, of the guest's session.
 
         A session ends when the guest does not search for more than ``gap_s`` seconds.
-        ``last`` names the column with the guest's latest search before the row's own, as a
+        ``last`` names the column with the guest's latest search before the row's own, as an
         aggregation's ``latest`` gave it. Both columns are null where the guest's last session
         is over, or where there was none; ``session_searches`` counts searches before this.
         """
         is_open = (nw.col(last) < nw.col("search_s")) & (nw.col("search_s") - nw.col(last) <= gap_s)
-        asked = rows.with_columns(nw.when(is_open).then(nw.col(last)).alias(AT))
+        queries = rows.with_columns(nw.when(is_open).then(nw.col(last)).alias(AT))
         key = ["id_user", AT]
-        if self._books is None:
+        if self._streaming is None:
             placed = sessions(self._impressions, gap_s).rename({"search_s": AT})
-            return asked.join(placed, on=key, how="left").drop(AT)
-        placed = self._books.sessions(self._asked, gap_s).rename({"search_s": AT})
-        found = joined_in_order(asked.select(*key), placed, key)
-        return hstack(rows, found.drop(*key))
+            return queries.join(placed, on=key, how="left").drop(AT)
+        placed = self._streaming.sessions(self._queries, gap_s).rename({"search_s": AT})
+        columns = joined_in_order(queries.select(*key), placed, key).drop(*key)
+        return hstack(rows, columns)
 
     def _rows(self) -> tuple[Rows, Rows]:
-        """Those that ask and those that happened, as arrays; one object where they are the same."""
+        """The rows that ask and those with events, as arrays; one object if they are the same."""
         if self._arrays is None:
-            asked = Rows(self._asked.collect().to_native())
-            is_same = self._impressions is self._asked
-            event_rows = asked if is_same else Rows(self._impressions.collect().to_native())
-            self._arrays = asked, event_rows
+            queries = Rows(self._queries.collect().to_native())
+            is_same = self._impressions is self._queries
+            event_rows = queries if is_same else Rows(self._impressions.collect().to_native())
+            self._arrays = queries, event_rows
         return self._arrays
 
-    def _known(self, aggregation: HistoryAggregation) -> Frame:
+    def _sums_before_each_time(self, aggregation: HistoryAggregation) -> Frame:
+        """One row per key and time at which something happens or a row asks: the sums before it."""
         frames = list(events_of(self._impressions, aggregation))
         for aggregate in aggregation.aggregates:
             if aggregate.distinct is not None:
-                first = first_met(self._impressions, aggregation, aggregate)
+                first = first_occurrences(self._impressions, aggregation, aggregate)
                 frames.append(as_events(first, aggregation, aggregate))
-        if not (self._is_asked_by_itself and has_each_impression(aggregation)):
-            frames.append(zeros_of(self._asked, aggregation))
+        if not (self._queries_are_events and has_each_impression(aggregation)):
+            frames.append(zero_events_of(self._queries, aggregation))
         if self._since_s:
-            frames = [clamped(frame, aggregation, self._since_s) for frame in frames]
-        per_time = summed(frames, aggregation)
+            frames = [merged_before(frame, aggregation, self._since_s) for frame in frames]
+        per_time = sum_per_time(frames, aggregation)
         if aggregation.window_s is not None:
-            per_time = summed([per_time, ended(per_time, aggregation)], aggregation)
+            per_time = sum_per_time([per_time, window_ends(per_time, aggregation)], aggregation)
         if aggregation.is_sparse:
-            per_time = repeated(per_time, aggregation)
+            per_time = repeated_keys_only(per_time, aggregation)
         return materialized_on_spark(_strictly_before(per_time, aggregation))
 
     def _check_integers(self, aggregation: HistoryAggregation) -> None:
@@ -282,8 +305,8 @@ class EventHistory:
 
 
 def _strictly_before(per_time: Frame, aggregation: HistoryAggregation) -> Frame:
-    # One row per (key, time) by now, so all events of a tie are in the row that is
-    # taken off, and events of one second never know each other.
+    # There is one row per key and time by now. Taking that row off its own running sum takes
+    # off all events of its second, so that these never know each other.
     window: dict[str, Any] = {"order_by": AT}
     sums = {
         t.name: nw.col(t.name).cum_sum().over(*aggregation.key, **window) - nw.col(t.name)

@@ -1,7 +1,52 @@
-"""Sums per key that events add to, and what a block of searches reads of them.
+"""Sums over the events before a time, per key, as NumPy arrays. Integers only, so exact.
 
-Everything is an integer: sums are exact in any order. An event is *visible* from a
-second on: the first at which a search may know it.
+A build goes through the log block by block. For each block the same question is asked in
+four ways, each the cheapest for its case:
+
+=================================  ============================================================
+``RunningTotals.lookup``           events of earlier blocks: one total per key
+``totals_before_each_row``         events of this block that *are* the rows which ask, each
+                                   known right after its own row (impressions, clicks)
+``totals_before_each_query``       any other events of this block, which become visible at a
+                                   second of their own (a booking: the next day)
+``totals_per_key``                 events of a stretch in which no row asks: times do not matter
+=================================  ============================================================
+
+An event is *visible* from a second on: the first at which a search may know it. A click at
+second 10 is visible from 11, so searches of one second never know each other.
+
+Example: clicks of one listing, asked by its own rows. Before this block it had 5 clicks.
+
+======  ========  =======  =========================================================
+row     second    clicked  clicks known to the row
+======  ========  =======  =========================================================
+a       10        yes      5
+b       10        yes      5: same second as ``a``
+c       20        no       7: both are visible from 11
+d       30        yes      7
+======  ========  =======  =========================================================
+
+>>> keys = Keys(np.array([7], dtype=np.uint64), np.zeros(4, dtype=int), np.ones(4, dtype=bool))
+>>> query = PointInTimeQuery(keys, np.array([10, 10, 20, 30]))
+>>> clicked = np.array([1, 1, 0, 1])
+>>> clicks = KeyedEvents(
+...     keys=query.unique[query.of_row], visible_s=query.search_s + 1, sums=(clicked,), latest=()
+... )
+>>> earlier = RunningTotals(sums=1, latest=0)
+>>> earlier.add(totals_per_key(keys, np.array([0]), [np.array([5])], []))
+>>> held, _ = earlier.lookup(query.unique)
+>>> own, _, block_total = totals_before_each_row(query, clicks)
+>>> (held[0][query.of_row] + own[0]).tolist()
+[5, 5, 7, 7]
+>>> earlier.add(block_total)  # what the next block starts from
+>>> earlier.lookup(query.unique)[0][0].tolist()
+[8]
+
+The same clicks as events with a time of their own give the same sums, by a search in the
+events instead of a running sum over the rows:
+
+>>> totals_before_each_query(query, clicks)[0][0].tolist()
+[0, 0, 2, 2]
 """
 
 from __future__ import annotations
@@ -19,24 +64,26 @@ __all__ = [
     "KeyedEvents",
     "PointInTimeQuery",
     "RunningTotals",
-    "totals",
     "totals_before_each_query",
     "totals_before_each_row",
+    "totals_per_key",
 ]
 
+# A key's number and a time are packed into one integer, the key above: sorting it sorts by
+# key, then by time, and one binary search finds a key's events up to a second.
 _TIME_BITS = np.uint64(32)
 
 
 @dataclass(frozen=True, kw_only=True)
 class KeyedEvents:
-    """What happened, one row per event or sum of events.
+    """Events, or sums of events: one entry each.
 
     Attributes:
-        keys: whose, packed (uint64).
+        keys: packed key of each (uint64).
         visible_s: the first second at which a search knows it.
-        sums: per aggregate the amount.
-        latest: per latest time the second at which the event became known.
-        is_per_key: one row per key, sorted.
+        sums: for each aggregate, the amount that each entry adds.
+        latest: for each latest time, the second at which each entry became known.
+        is_per_key: there is one entry per key, and they are sorted by key.
     """
 
     keys: Array
@@ -48,8 +95,8 @@ class KeyedEvents:
     def __len__(self) -> int:
         return len(self.keys)
 
-    def chosen(self, rows: Array) -> KeyedEvents:
-        """Those of ``rows``: numbers, or true and false."""
+    def take(self, rows: Array) -> KeyedEvents:
+        """The entries of these numbers, or where this mask is true."""
         return KeyedEvents(
             keys=self.keys[rows],
             visible_s=self.visible_s[rows],
@@ -57,8 +104,8 @@ class KeyedEvents:
             latest=tuple(moment[rows] for moment in self.latest),
         )
 
-    def ended(self, window_s: int) -> KeyedEvents:
-        """The equal and opposite events that take these out of a window again."""
+    def reversed_after(self, window_s: int) -> KeyedEvents:
+        """The opposite events, ``window_s`` later: added, they take these out of the window."""
         return KeyedEvents(
             keys=self.keys,
             visible_s=self.visible_s + window_s,
@@ -93,30 +140,38 @@ class KeyedEvents:
         )
 
     @staticmethod
-    def together(parts: Sequence[KeyedEvents]) -> KeyedEvents:
-        """All events of at least one part."""
+    def concatenated(parts: Sequence[KeyedEvents]) -> KeyedEvents:
+        """All entries of the parts, of which there is at least one."""
         if len(parts) == 1:
             return parts[0]
         return KeyedEvents(
             keys=np.concatenate([p.keys for p in parts]),
             visible_s=np.concatenate([p.visible_s for p in parts]),
-            sums=_columns([p.sums for p in parts]),
-            latest=_columns([p.latest for p in parts]),
+            sums=_concatenated_columns([p.sums for p in parts]),
+            latest=_concatenated_columns([p.latest for p in parts]),
         )
 
 
 class PointInTimeQuery:
-    """Whose past is asked about, and when: the rows of a block that have a known key."""
+    """The rows of a block that ask about the past: of which key, and as of which second.
+
+    Attributes:
+        unique: the keys asked about, sorted.
+        numbers: for every row of the block its key's place in ``unique``, -1 without a key.
+        is_known: for every row of the block whether it has a key.
+        rows: numbers of the rows that have one: only these ask.
+        of_row, search_s: of each row that asks, its key's place and its second.
+    """
 
     def __init__(self, keys: Keys, search_s: Array) -> None:
         self.unique, self.numbers, self.is_known = keys
         self.rows = np.flatnonzero(keys.is_known)
         self.search_s = search_s[self.rows]
         if len(self.rows) < len(self.is_known):
-            self._leave_out_the_unknown()
+            self._drop_unknown_keys()
         self.of_row = self.numbers[self.rows]
 
-    def _leave_out_the_unknown(self) -> None:
+    def _drop_unknown_keys(self) -> None:
         is_asked = np.zeros(len(self.unique), dtype=bool)
         is_asked[self.numbers[self.rows]] = True
         numbers = np.cumsum(is_asked) - 1
@@ -124,16 +179,19 @@ class PointInTimeQuery:
         self.numbers = np.where(self.is_known, numbers[self.numbers], -1)
 
     @cached_property
-    def in_time(self) -> tuple[Array, Array]:
-        """Rows sorted by key and time, and that key (its number) and time, packed."""
+    def by_key_and_time(self) -> tuple[Array, Array]:
+        """The order of the asking rows by key and time, and their packed key and time in it."""
         packed = self.packed(self.of_row, self.search_s)
         order = np.argsort(packed)
         return order, packed[order]
 
     @cached_property
-    def begins(self) -> tuple[Array, Array]:
-        """In that order, where the rows of each key begin, and for each row those of its time."""
-        _, packed = self.in_time
+    def group_starts(self) -> tuple[Array, Array]:
+        """In that order: where each key begins, and for each row where its key and second begin.
+
+        What stands between the two is what a row knows: rows of its own second are left out.
+        """
+        _, packed = self.by_key_and_time
         places = np.arange(len(packed))
         is_new = np.append(True, packed[1:] != packed[:-1])[: len(packed)]
         tie = np.maximum.accumulate(np.where(is_new, places, 0))
@@ -154,53 +212,58 @@ class PointInTimeQuery:
 class RunningTotals:
     """Per key the sums of all events so far, and the latest of them."""
 
-    def __init__(self, aggregates: int, latest: int, keys: Array | None = None) -> None:
-        """``keys``, sorted, are those that will come, where they are known beforehand."""
+    def __init__(self, sums: int, latest: int, keys: Array | None = None) -> None:
+        """For so many sums and latest times per key.
+
+        ``keys`` (sorted) are all that will come, where that is known beforehand: memory is
+        then taken once, and no key has to be inserted later.
+        """
         self.keys = np.empty(0, dtype=np.uint64) if keys is None else keys
-        self._sums = tuple(np.zeros(len(self.keys), dtype=np.int64) for _ in range(aggregates))
+        self._sums = tuple(np.zeros(len(self.keys), dtype=np.int64) for _ in range(sums))
         self._latest = tuple(np.full(len(self.keys), NEVER) for _ in range(latest))
 
-    def of(self, keys: Array) -> tuple[list[Array], list[Array]]:
+    def lookup(self, keys: Array) -> tuple[list[Array], list[Array]]:
         """Sums (0 without events) and latest times (``NEVER``) of these keys."""
         if len(self.keys) == 0:
             none = np.zeros(len(keys), dtype=np.int64)
             return [none] * len(self._sums), [none + NEVER] * len(self._latest)
-        places, found = self._places(keys)
-        sums = [np.where(found, amount[places], 0) for amount in self._sums]
-        return sums, [np.where(found, moment[places], NEVER) for moment in self._latest]
+        places, is_present = self._find(keys)
+        sums = [np.where(is_present, amount[places], 0) for amount in self._sums]
+        return sums, [np.where(is_present, moment[places], NEVER) for moment in self._latest]
 
     def add(self, events: KeyedEvents) -> None:
-        """Take these events in, whatever the time."""
+        """Add these events, whatever their time: every later row knows them."""
         if len(events) == 0:
             return
         new = events.per_key()
         if len(self.keys) == 0:
             self.keys, self._sums, self._latest = new.keys, new.sums, new.latest
             return
-        places, found = self._places(new.keys)
-        if not found.all():
-            self._insert(new.keys[~found])
-            places, _ = self._places(new.keys)
+        places, is_present = self._find(new.keys)
+        if not is_present.all():
+            self._insert(new.keys[~is_present])
+            places, _ = self._find(new.keys)
         for held, amount in zip(self._sums, new.sums, strict=True):
             held[places] += amount
         for held, moment in zip(self._latest, new.latest, strict=True):
             held[places] = np.maximum(held[places], moment)
 
-    def _places(self, keys: Array) -> tuple[Array, Array]:
+    def _find(self, keys: Array) -> tuple[Array, Array]:
         places = np.minimum(np.searchsorted(self.keys, keys), len(self.keys) - 1)
         return places, self.keys[places] == keys
 
     def _insert(self, keys: Array) -> None:
+        # Copies all totals, so a build tells the keys beforehand where they are very many.
         at = np.searchsorted(self.keys, keys)
         self.keys = np.insert(self.keys, at, keys)
         self._sums = tuple(np.insert(amount, at, 0) for amount in self._sums)
         self._latest = tuple(np.insert(moment, at, NEVER) for moment in self._latest)
 
 
-def totals(
+def totals_per_key(
     keys: Keys, rows: Array, amounts: Sequence[Array], moments: Sequence[Array]
 ) -> KeyedEvents:
-    """The sums of these rows per key, whatever their times, and the latest of them."""
+    """The sums of these rows per key, and the latest of them; ``visible_s`` means nothing there."""
     numbers, unique = keys.of_row[rows], keys.unique
     counts = np.bincount(numbers, minlength=len(unique))
     has_events = np.flatnonzero(counts)
@@ -209,14 +272,15 @@ def totals(
         np.maximum.at(held, numbers, moment)
     return KeyedEvents(
         keys=unique[has_events],
-        visible_s=counts[has_events],
-        sums=tuple(_summed(numbers, a, counts)[has_events] for a in amounts),
+        visible_s=counts[has_events],  # of the right length; totals have no time of their own
+        sums=tuple(_sum_per_key(numbers, a, counts)[has_events] for a in amounts),
         latest=tuple(held[has_events] for held in latest),
         is_per_key=True,
     )
 
 
-def _summed(numbers: Array, amounts: Array, counts: Array) -> Array:
+def _sum_per_key(numbers: Array, amounts: Array, counts: Array) -> Array:
+    # Counts of events are ones throughout, and counting is ten times as fast as adding up.
     if len(amounts) and amounts.min() == amounts.max():
         return np.asarray(counts * amounts[0])
     sums = np.zeros(len(counts), dtype=np.int64)
@@ -225,81 +289,93 @@ def _summed(numbers: Array, amounts: Array, counts: Array) -> Array:
 
 
 def totals_before_each_row(
-    asked: PointInTimeQuery, events: KeyedEvents
+    query: PointInTimeQuery, events: KeyedEvents
 ) -> tuple[list[Array], list[Array], KeyedEvents]:
     """As :func:`totals_before_each_query`, where the events are the asking rows themselves.
 
-    Row by row an event, of nothing perhaps. Also gives the events of each key together.
+    ``events`` has one entry per asking row, with an amount of 0 where nothing happened. Also
+    returns the block's total per key, for :meth:`RunningTotals.add`.
     """
-    order, packed = asked.in_time
-    begins, tie = asked.begins
-    since = begins[(packed >> _TIME_BITS).astype(np.int64)]
-    sums, totals = [], []
+    order, packed = query.by_key_and_time
+    group_starts, tie = query.group_starts
+    since = group_starts[(packed >> _TIME_BITS).astype(np.int64)]
+    sums, block_sums = [], []
     for amount in events.sums:
         running = np.concatenate([[0], np.cumsum(amount[order])])
-        sums.append(_in_rows(order, running[tie] - running[since]))
-        totals.append(np.diff(running[np.append(begins, len(order))]))
+        sums.append(_in_row_order(order, running[tie] - running[since]))
+        block_sums.append(np.diff(running[np.append(group_starts, len(order))]))
     latest, last = [], []
-    ends = np.append(begins[1:], len(order)) - 1
+    ends = np.append(group_starts[1:], len(order)) - 1
     for moment in events.latest:
-        highest = _highest(packed >> _TIME_BITS << _TIME_BITS, moment[order] + 1) - 1
+        highest = _running_max_per_key(packed >> _TIME_BITS << _TIME_BITS, moment[order] + 1) - 1
+        # The entry just before the row's own second, unless that belongs to another key.
         before = np.where(tie > since, highest[np.maximum(tie - 1, 0)], NEVER)
-        latest.append(_in_rows(order, before))
+        latest.append(_in_row_order(order, before))
         last.append(highest[ends])
     per_key = KeyedEvents(
-        keys=asked.unique, visible_s=ends, sums=tuple(totals), latest=tuple(last), is_per_key=True
+        keys=query.unique,
+        visible_s=ends,  # of the right length; totals have no time of their own
+        sums=tuple(block_sums),
+        latest=tuple(last),
+        is_per_key=True,
     )
     return sums, latest, per_key
 
 
 def totals_before_each_query(
-    asked: PointInTimeQuery, events: KeyedEvents
+    query: PointInTimeQuery, events: KeyedEvents
 ) -> tuple[list[Array], list[Array]]:
-    """Per row that asks, sums and latest times over those events that it knows already."""
-    if not (len(events) and len(asked.rows)):
-        none = np.zeros(len(asked.rows), dtype=np.int64)
+    """Per asking row, sums and latest times over the events that are visible at its second."""
+    if not (len(events) and len(query.rows)):
+        none = np.zeros(len(query.rows), dtype=np.int64)
         return [none for _ in events.sums], [none + NEVER for _ in events.latest]
-    numbers = np.minimum(np.searchsorted(asked.unique, events.keys), len(asked.unique) - 1)
-    asked_for = asked.unique[numbers] == events.keys
-    if not asked_for.all():
-        events, numbers = events.chosen(asked_for), numbers[asked_for]
-    packed = asked.packed(numbers, events.visible_s)
-    in_time = np.argsort(packed)
-    events, packed = events.chosen(in_time), packed[in_time]
-    order, moments = asked.in_time
+    numbers = np.minimum(np.searchsorted(query.unique, events.keys), len(query.unique) - 1)
+    is_queried = query.unique[numbers] == events.keys
+    if not is_queried.all():
+        events, numbers = events.take(is_queried), numbers[is_queried]
+    packed = query.packed(numbers, events.visible_s)
+    by_key_and_time = np.argsort(packed)
+    events, packed = events.take(by_key_and_time), packed[by_key_and_time]
+    order, moments = query.by_key_and_time
+    # Visible at the row's very second counts, hence "right": visible_s is the first that knows.
     until = np.searchsorted(packed, moments, side="right")
-    begins = np.searchsorted(packed, np.arange(len(asked.unique), dtype=np.uint64) << _TIME_BITS)
-    since = begins[(moments >> _TIME_BITS).astype(np.int64)]
-    sums = [_in_rows(order, _between(amount, since, until)) for amount in events.sums]
+    group_starts = np.searchsorted(
+        packed, np.arange(len(query.unique), dtype=np.uint64) << _TIME_BITS
+    )
+    since = group_starts[(moments >> _TIME_BITS).astype(np.int64)]
+    sums = [_in_row_order(order, _sum_between(amount, since, until)) for amount in events.sums]
     numbered = packed >> _TIME_BITS << _TIME_BITS
-    latest = [_in_rows(order, _last(numbered, moment, since, until)) for moment in events.latest]
+    latest = [
+        _in_row_order(order, _latest_before(numbered, moment, since, until))
+        for moment in events.latest
+    ]
     return sums, latest
 
 
-def _between(amounts: Array, since: Array, until: Array) -> Array:
+def _sum_between(amounts: Array, since: Array, until: Array) -> Array:
     running = np.concatenate([[0], np.cumsum(amounts)])
     return np.asarray(running[until] - running[since])
 
 
-def _last(numbered: Array, moments: Array, since: Array, until: Array) -> Array:
+def _latest_before(numbered: Array, moments: Array, since: Array, until: Array) -> Array:
     if len(moments) == 0:
         return np.full(len(since), NEVER)
-    last = _highest(numbered, moments)
+    last = _running_max_per_key(numbered, moments)
     return np.where(until > since, last[np.maximum(until - 1, 0)], NEVER)
 
 
-def _highest(numbered: Array, moments: Array) -> Array:
+def _running_max_per_key(numbered: Array, moments: Array) -> Array:
     """The running maximum of the moments, none negative, of each key."""
     # The number of the key stands above the time, so that a maximum never leaves its key.
     highest = np.maximum.accumulate(numbered | moments.astype(np.uint64))
     return np.asarray((highest & np.uint64(0xFFFFFFFF)).astype(np.int64))
 
 
-def _in_rows(order: Array, values: Array) -> Array:
+def _in_row_order(order: Array, values: Array) -> Array:
     placed = np.empty_like(values)
     placed[order] = values
     return placed
 
 
-def _columns(parts: Sequence[tuple[Array, ...]]) -> tuple[Array, ...]:
+def _concatenated_columns(parts: Sequence[tuple[Array, ...]]) -> tuple[Array, ...]:
     return tuple(np.concatenate(column) for column in zip(*parts, strict=True))

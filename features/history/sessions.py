@@ -1,4 +1,19 @@
-"""A guest's sessions: searches that follow one another without a long pause."""
+"""A guest's sessions: searches that follow one another without a long pause.
+
+Example, a pause of more than 1,800 seconds ends a session. One guest searches four times:
+
+========  ===============  ================
+search_s  session_start_s  session_searches
+========  ===============  ================
+0         0                1
+600       0                2
+2,400     0                3: 1,800 seconds after the last is no longer pause
+4,201     4,201            1
+========  ===============  ================
+
+A build block by block hands on the last row of each session that may continue
+(:func:`open_sessions`), so that a session goes on across blocks as if there were one.
+"""
 
 from __future__ import annotations
 
@@ -22,9 +37,9 @@ def sessions(past: Frame, gap_s: int, open_before: Frame | None = None) -> Frame
     ``session_start_s`` and ``session_searches``, the searches up to this time.
     """
     searches = nw.col("id_search").n_unique().cast(nw.Int64)
-    known = without_null_keys(past, (_GUEST,))
-    times = known.group_by(_GUEST, "search_s").agg(searches.alias("_searches"))
-    times = times.with_columns(_begun=nw.lit(None, dtype=nw.Int64))
+    of_guests = without_null_keys(past, (_GUEST,))
+    times = of_guests.group_by(_GUEST, "search_s").agg(searches.alias("_searches"))
+    times = times.with_columns(_open_since=nw.lit(None, dtype=nw.Int64))
     if open_before is not None:
         times = nw.concat([times, _as_times(open_before)], how="vertical")
     counted = _numbered(times, gap_s)
@@ -43,7 +58,7 @@ def _as_times(open_before: Frame) -> Frame:
         _GUEST,
         "search_s",
         nw.col("session_searches").alias("_searches"),
-        nw.col("session_start_s").alias("_begun"),
+        nw.col("session_start_s").alias("_open_since"),
     )
 
 
@@ -52,7 +67,7 @@ def _numbered(times: Frame, gap_s: int) -> Frame:
     before = times.with_columns(_before=nw.col("search_s").shift(1).over(_GUEST, **window))
     goes_on = (nw.col("search_s") - nw.col("_before") <= gap_s).fill_null(value=False)
     begun = nw.when(goes_on).then(NEVER).otherwise(nw.col("search_s"))
-    starts = before.with_columns(_start=nw.coalesce(nw.col("_begun"), begun))
+    starts = before.with_columns(_start=nw.coalesce(nw.col("_open_since"), begun))
     placed = starts.with_columns(session_start_s=nw.col("_start").cum_max().over(_GUEST, **window))
     return placed.with_columns(
         session_searches=nw.col("_searches").cum_sum().over(_GUEST, "session_start_s", **window)

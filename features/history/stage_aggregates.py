@@ -1,7 +1,22 @@
 """The events of one stage that an aggregation sums, block by block.
 
-A feed holds what every later search knows (its balance), and apart from it what is not
-visible yet: a booking of today, or an hour that has not ended.
+A :class:`StageAggregate` holds the totals that every later search knows, and apart from them
+the pending events, which are not visible yet: a booking of today, an hour that has not ended,
+or the moment at which an event leaves a window.
+
+Example: bookings per listing, refreshed by the day (``refresh_s`` 86,400, a day below). One
+listing is shown at day 0, 1 and 2; the guest of day 0 books it on day 1.
+
+=====  ================================================  =======================
+block  what happens                                      bookings that rows know
+=====  ================================================  =======================
+day 0  the booking of day 1 is read with its row: it is  0
+       visible from day 2 on, so it becomes pending
+day 1  nothing is due                                    0
+day 2  the pending booking is due: into the totals       1
+=====  ================================================  =======================
+
+With ``window_s`` of a day the same event is put down twice: +1 from day 2, and −1 from day 3.
 """
 
 from __future__ import annotations
@@ -15,20 +30,20 @@ from data.schema.event_visibility import OUTCOME_DAY, known_s_of_day
 from data.schema.tables import Stage
 from features.history.aggregation import Aggregate, HistoryAggregation, LastEventTime
 from features.history.lazy_aggregates import NEVER
-from features.history.packed_keys import Array, Keys, Rows, among, grouped_by_key, sorted_once
+from features.history.packed_keys import Array, Keys, Rows, grouped_by_key, is_member, sorted_unique
 from features.history.running_totals import (
     KeyedEvents,
     PointInTimeQuery,
     RunningTotals,
-    totals,
     totals_before_each_query,
     totals_before_each_row,
+    totals_per_key,
 )
 
 __all__ = ["StageAggregate", "stage_aggregates_of"]
 
-# A search has one time, so none is met again in a later block, and none need be remembered.
-_MET_ONCE = frozenset({"id_search"})
+# A search has one time, so none comes again in a later block, and none need be remembered.
+_IN_ONE_BLOCK = frozenset({"id_search"})
 
 
 def stage_aggregates_of(aggregation: HistoryAggregation) -> list[StageAggregate]:
@@ -54,7 +69,7 @@ def _latest_of(aggregation: HistoryAggregation, stage: Stage) -> tuple[LastEvent
 
 
 class StageAggregate:
-    """Events of one stage: what is known of them, and what will be."""
+    """Events of one stage: the totals of those that are visible, and those that are pending."""
 
     def __init__(
         self,
@@ -63,128 +78,132 @@ class StageAggregate:
         latest: Sequence[LastEventTime],
         stage: Stage,
     ) -> None:
-        """``aggregates`` agree in what they count: different values, or within which window."""
+        """``aggregates`` have the stage, ``distinct`` and ``window_s`` in common."""
         self.names = (*(t.name for t in aggregates), *(entry.name for entry in latest))
-        self._ledger, self._tallies, self._latest, self._stage = (
-            aggregation,
-            aggregates,
-            latest,
-            stage,
-        )
+        self._aggregation, self._stage = aggregation, stage
+        self._aggregates, self._latest = aggregates, latest
         self._distinct = aggregates[0].distinct if aggregates else None
-        self._within_s = aggregates[0].window_s if aggregates else None
-        self._balance = RunningTotals(len(aggregates), len(latest))
+        self._window_s = aggregates[0].window_s if aggregates else None
+        self._totals = RunningTotals(len(aggregates), len(latest))
         self._pending: dict[int, list[KeyedEvents]] = defaultdict(list)
-        self._met = np.empty(0, dtype=np.uint64)
+        self._values_seen = np.empty(0, dtype=np.uint64)
 
-    def expect(self, keys: Array) -> None:
+    def restrict_to_keys(self, keys: Array) -> None:
         """Only events of these keys (sorted) will ever come."""
-        self._balance = RunningTotals(len(self._tallies), len(self._latest), keys)
+        self._totals = RunningTotals(len(self._aggregates), len(self._latest), keys)
 
-    def answer(
-        self, asked: PointInTimeQuery, event_rows: Rows, keys: Keys, *, is_own: bool
+    def totals_before(
+        self, query: PointInTimeQuery, event_rows: Rows, keys: Keys, *, is_same_block: bool
     ) -> tuple[list[Array], list[Array]]:
-        """Per row that asks, sums and latest times of what it knows; takes ``event_rows`` in.
+        """Per asking row, sums and latest times before it; then ``event_rows`` are added.
 
-        ``keys`` are those of ``event_rows``. ``is_own``: the rows that ask are ``event_rows``.
+        ``keys`` are those of ``event_rows``. ``is_same_block``: the rows that ask are
+        ``event_rows`` themselves.
         """
-        self._close(asked.first_s)
-        held = self._balance.of(asked.unique)
-        sums, latest = ([part[asked.of_row] for part in parts] for parts in held)
-        if is_own and self._is_instant and len(asked.rows):
+        self._add_due(query.first_s)
+        held = self._totals.lookup(query.unique)
+        sums, latest = ([part[query.of_row] for part in parts] for parts in held)
+        if is_same_block and self._is_known_at_once and len(query.rows):
             more, moments, fresh = totals_before_each_row(
-                asked, self._row_by_row(asked, event_rows, keys)
+                query, self._row_by_row(query, event_rows, keys)
             )
         else:
-            chosen = self._chosen(event_rows, keys)
-            events = self._events(event_rows, keys, chosen)
-            if is_own and self._ledger.refresh_s > 1:
-                events = events.per_key_and_time(asked.numbers[chosen])
-            fresh = self._visible(events, _last_s(event_rows))
-            more, moments = totals_before_each_query(asked, fresh)
-        self._balance.add(fresh)
+            event_at = self._event_rows_of(event_rows, keys)
+            events = self._events(event_rows, keys, event_at)
+            if is_same_block and self._aggregation.refresh_s > 1:
+                # Many events share a key and a period: fewer are left to search in.
+                events = events.per_key_and_time(query.numbers[event_at])
+            fresh = self._visible_until(events, _last_second(event_rows))
+            more, moments = totals_before_each_query(query, fresh)
+        self._totals.add(fresh)
         sums = [amount + new for amount, new in zip(sums, more, strict=True)]
         return sums, [np.maximum(old, new) for old, new in zip(latest, moments, strict=True)]
 
-    def post(self, event_rows: Rows, keys: Keys, until_s: int) -> None:
-        """Take in rows of a time at which nobody asks: the next to ask does at ``until_s``."""
-        chosen = self._chosen(event_rows, keys)
-        known, every = self._known_s(event_rows)[chosen], self._ledger.refresh_s
+    def add_events(self, event_rows: Rows, keys: Keys, until_s: int) -> None:
+        """Add rows of a time at which no row asks; the next row asks at ``until_s``."""
+        event_at = self._event_rows_of(event_rows, keys)
+        known, every = self._known_s(event_rows)[event_at], self._aggregation.refresh_s
+        # Visible at until_s: known before the period began that until_s falls into.
         is_visible = known < until_s // every * every
-        if self._within_s is not None:
-            # Of the others each has ended by then, or will not be known.
-            lasting = known >= (until_s - self._within_s) // every * every
-            chosen, is_visible = chosen[lasting], np.zeros(int(lasting.sum()), dtype=bool)
-        seen = chosen if is_visible.all() else chosen[is_visible]
-        moments = self._known_s(event_rows)[seen]
-        amounts = [_amounts(aggregate, event_rows, seen) for aggregate in self._tallies]
-        self._balance.add(totals(keys, seen, amounts, [moments for _ in self._latest]))
-        later = self._events(event_rows, keys, chosen[~is_visible])
-        self._balance.add(self._visible(later, until_s))
+        if self._window_s is not None:
+            # An older event has left the window by then: +1 and −1, so neither is added. The
+            # others still have to leave it, at a second of their own.
+            lasting = known >= (until_s - self._window_s) // every * every
+            event_at, is_visible = event_at[lasting], np.zeros(int(lasting.sum()), dtype=bool)
+        visible = event_at if is_visible.all() else event_at[is_visible]
+        moments = self._known_s(event_rows)[visible]
+        amounts = [_amounts(aggregate, event_rows, visible) for aggregate in self._aggregates]
+        self._totals.add(totals_per_key(keys, visible, amounts, [moments for _ in self._latest]))
+        later = self._events(event_rows, keys, event_at[~is_visible])
+        self._totals.add(self._visible_until(later, until_s))
 
     @property
-    def _is_instant(self) -> bool:
-        """Every event is known right after its own row, and stays known."""
+    def _is_known_at_once(self) -> bool:
+        """Whether every event is visible from the second after its own row on, and stays so."""
         return (
-            self._ledger.refresh_s == 1
+            self._aggregation.refresh_s == 1
             and self._stage not in OUTCOME_DAY
-            and self._within_s is None
+            and self._window_s is None
         )
 
-    def _row_by_row(self, asked: PointInTimeQuery, event_rows: Rows, keys: Keys) -> KeyedEvents:
-        """One event per row that asks, of nothing where it has none."""
+    def _row_by_row(self, query: PointInTimeQuery, event_rows: Rows, keys: Keys) -> KeyedEvents:
+        """One entry per asking row, with an amount of 0 where the row is no event."""
         counts = np.zeros(len(event_rows), dtype=np.int64)
-        counts[self._chosen(event_rows, keys)] = 1
-        counts = counts[asked.rows]
-        moments = np.where(counts > 0, asked.search_s, NEVER)
+        counts[self._event_rows_of(event_rows, keys)] = 1
+        counts = counts[query.rows]
+        moments = np.where(counts > 0, query.search_s, NEVER)
         return KeyedEvents(
-            keys=asked.unique[asked.of_row],
-            visible_s=asked.search_s + 1,
+            keys=query.unique[query.of_row],
+            visible_s=query.search_s + 1,
             sums=tuple(
-                _amounts(aggregate, event_rows, asked.rows) * counts for aggregate in self._tallies
+                _amounts(aggregate, event_rows, query.rows) * counts
+                for aggregate in self._aggregates
             ),
             latest=tuple(moments for _ in self._latest),
         )
 
-    def _events(self, rows: Rows, keys: Keys, chosen: Array) -> KeyedEvents:
-        known = self._known_s(rows)[chosen]
-        every = self._ledger.refresh_s
+    def _events(self, rows: Rows, keys: Keys, event_at: Array) -> KeyedEvents:
+        """The events at these rows, visible from the period after the one they are known in."""
+        known = self._known_s(rows)[event_at]
+        every = self._aggregation.refresh_s
         return KeyedEvents(
-            keys=keys.unique[keys.of_row[chosen]],
+            keys=keys.unique[keys.of_row[event_at]],
             visible_s=(known // every + 1) * every,
-            sums=tuple(_amounts(aggregate, rows, chosen) for aggregate in self._tallies),
+            sums=tuple(_amounts(aggregate, rows, event_at) for aggregate in self._aggregates),
             latest=tuple(known for _ in self._latest),
         )
 
-    def _chosen(self, rows: Rows, keys: Keys) -> Array:
-        chosen = np.flatnonzero(self._counts(rows) & keys.is_known)
-        return chosen if self._distinct is None else self._first_met(rows, chosen)
+    def _event_rows_of(self, rows: Rows, keys: Keys) -> Array:
+        """Numbers of the rows that count: with a key, of the stage, and new if distinct."""
+        event_at = np.flatnonzero(self._is_event(rows) & keys.is_known)
+        return event_at if self._distinct is None else self._first_occurrences(rows, event_at)
 
-    def _visible(self, event_rows: KeyedEvents, last_s: int) -> KeyedEvents:
-        """All that becomes visible up to ``last_s``; the rest is put by."""
-        ends = [] if self._within_s is None else [event_rows.ended(self._within_s)]
-        fresh = [self._put_by(part, last_s) for part in (event_rows, *ends)]
-        return KeyedEvents.together([*fresh, *self._due(last_s)])
+    def _visible_until(self, events: KeyedEvents, last_s: int) -> KeyedEvents:
+        """What becomes visible up to ``last_s``, what was pending too; the rest becomes pending."""
+        ends = [] if self._window_s is None else [events.reversed_after(self._window_s)]
+        fresh = [self._postpone(part, last_s) for part in (events, *ends)]
+        return KeyedEvents.concatenated([*fresh, *self._pop_due(last_s)])
 
-    def _close(self, first_s: int) -> None:
-        """What every row from ``first_s`` on knows belongs to the balance."""
-        for part in self._due(first_s):
-            self._balance.add(part)
+    def _add_due(self, first_s: int) -> None:
+        """Add to the totals what every row from ``first_s`` on knows."""
+        for part in self._pop_due(first_s):
+            self._totals.add(part)
 
-    def _due(self, until_s: int) -> list[KeyedEvents]:
+    def _pop_due(self, until_s: int) -> list[KeyedEvents]:
         due = sorted(second for second in self._pending if second <= until_s)
         return [part for second in due for part in self._pending.pop(second)]
 
-    def _put_by(self, events: KeyedEvents, last_s: int) -> KeyedEvents:
+    def _postpone(self, events: KeyedEvents, last_s: int) -> KeyedEvents:
+        """The events visible up to ``last_s``; the others are kept by the second they wait for."""
         is_later = events.visible_s > last_s
         if not is_later.any():
             return events
-        later = events.chosen(is_later)
-        for second in sorted_once(later.visible_s):
-            self._pending[int(second)].append(later.chosen(later.visible_s == second).per_key())
-        return events.chosen(~is_later)
+        later = events.take(is_later)
+        for second in sorted_unique(later.visible_s):
+            self._pending[int(second)].append(later.take(later.visible_s == second).per_key())
+        return events.take(~is_later)
 
-    def _counts(self, rows: Rows) -> Array:
+    def _is_event(self, rows: Rows) -> Array:
         if self._stage in OUTCOME_DAY:
             return rows.is_known(OUTCOME_DAY[self._stage])
         return np.asarray(rows.integers("stage") >= int(self._stage))
@@ -194,31 +213,32 @@ class StageAggregate:
             return known_s_of_day(rows.integers(OUTCOME_DAY[self._stage]))
         return rows.integers("search_s")
 
-    def _first_met(self, rows: Rows, chosen: Array) -> Array:
-        """Of these rows the first of each key and value, where it was never met before."""
-        whom = str(self._distinct)
-        chosen = chosen[rows.is_known(whom)[chosen]]
-        both = rows.packed((*self._ledger.key, whom), chosen)
+    def _first_occurrences(self, rows: Rows, event_at: Array) -> Array:
+        """Of these rows the first of each key and value, unless an earlier block had it."""
+        value = str(self._distinct)
+        event_at = event_at[rows.is_known(value)[event_at]]
+        both = rows.packed((*self._aggregation.key, value), event_at)
         pairs, order, starts = grouped_by_key(both)
         if len(pairs) == 0:
-            return chosen
-        known = self._known_s(rows)[chosen][order]
+            return event_at
+        known = self._known_s(rows)[event_at][order]
         sizes = np.diff(np.append(starts, len(order)))
+        # The earliest of each pair; of several in one second the first row.
         is_first = known == np.repeat(np.minimum.reduceat(known, starts), sizes)
         places = np.where(is_first, np.arange(len(order)), len(order))
         first = order[np.minimum.reduceat(places, starts)]
-        if self._distinct in _MET_ONCE:
-            return chosen[first]
-        is_new = ~among(pairs, self._met)
-        self._met = np.sort(np.concatenate([self._met, pairs[is_new]]))
-        return chosen[first[is_new]]
+        if self._distinct in _IN_ONE_BLOCK:
+            return event_at[first]
+        is_new = ~is_member(pairs, self._values_seen)
+        self._values_seen = np.sort(np.concatenate([self._values_seen, pairs[is_new]]))
+        return event_at[first[is_new]]
 
 
-def _last_s(rows: Rows) -> int:
+def _last_second(rows: Rows) -> int:
     return int(rows.integers("search_s").max()) if len(rows) else 0
 
 
-def _amounts(aggregate: Aggregate, rows: Rows, chosen: Array) -> Array:
+def _amounts(aggregate: Aggregate, rows: Rows, event_at: Array) -> Array:
     if aggregate.of is None:
-        return np.ones(len(chosen), dtype=np.int64)
-    return rows.integers(aggregate.of)[chosen]
+        return np.ones(len(event_at), dtype=np.int64)
+    return rows.integers(aggregate.of)[event_at]

@@ -34,13 +34,13 @@ LENIENT = settings(
 
 def built(log: pl.DataFrame, group: str | None, until_s: int) -> pl.DataFrame:
     """Features of the searches up to and including ``until_s``, in a fixed row order."""
-    chosen = available_features(log.columns)
+    take = available_features(log.columns)
     if group is not None:
-        chosen = FeatureSet(tuple(f for f in chosen if f.group == group))
-    frame = build_features(log.lazy(), log.lazy(), features=chosen).to_native()
+        take = FeatureSet(tuple(f for f in take if f.group == group))
+    frame = build_features(log.lazy(), log.lazy(), features=take).to_native()
     assert isinstance(frame, pl.LazyFrame)
     kept = frame.filter(pl.col("search_s") <= until_s).collect()
-    return kept.select("id_search", "id_listing", *chosen.names).sort("id_search", "id_listing")
+    return kept.select("id_search", "id_listing", *take.names).sort("id_search", "id_listing")
 
 
 @cache
@@ -74,9 +74,9 @@ def with_another_future(
     if "dates" in kinds:
         before = _other_late_outcomes(before, t, seed)
     frames = [before, now, after, *([_added(t, seed)] if "added" in kinds else [])]
-    together = pl.concat(frames)
+    concatenated = pl.concat(frames)
     is_shuffled = "shuffled" in kinds
-    return together.sample(fraction=1, shuffle=True, seed=seed) if is_shuffled else together
+    return concatenated.sample(fraction=1, shuffle=True, seed=seed) if is_shuffled else concatenated
 
 
 def _added(t: int, seed: int) -> pl.DataFrame:
@@ -156,10 +156,10 @@ def test_another_future_leaves_the_whole_build_bit_identical(
 
 def built_by_day(log: pl.DataFrame, until_s: int) -> pl.DataFrame:
     """Every feature, as the features table is built: from books carried from day to day."""
-    chosen = available_features(log.columns)
+    take = available_features(log.columns)
     blocks = build_by_day(log.lazy(), log["search_day"].unique().to_list(), block_rows=60)
     kept = pl.concat(block.rows for block in blocks).filter(pl.col("search_s") <= until_s)
-    return kept.select("id_search", "id_listing", *chosen.names).sort("id_search", "id_listing")
+    return kept.select("id_search", "id_listing", *take.names).sort("id_search", "id_listing")
 
 
 @settings(LENIENT, max_examples=4)
@@ -181,8 +181,8 @@ def test_suite_catches_streaming_aggregates_that_let_the_same_second_through(
 ) -> None:
     honest = stage_aggregates.totals_before_each_row
 
-    def too_early(asked: Any, own: Any) -> Any:
-        sums, latest, per_key = honest(asked, own)
+    def too_early(queries: Any, own: Any) -> Any:
+        sums, latest, per_key = honest(queries, own)
         return [s + amount for s, amount in zip(sums, own.sums, strict=True)], latest, per_key
 
     monkeypatch.setattr(stage_aggregates, "totals_before_each_row", too_early)

@@ -21,13 +21,13 @@ NINE, TEN = 9 * 3_600, 10 * 3_600
 def joined(
     log: pl.DataFrame, aggregation: HistoryAggregation, rows: pl.DataFrame | None = None
 ) -> pl.DataFrame:
-    asked = nw.from_native((log if rows is None else rows).lazy())
+    queries = nw.from_native((log if rows is None else rows).lazy())
     past = EventHistory(
         with_history_inputs(nw.from_native(log.lazy())),
-        asked=asked,
-        is_asked_by_itself=rows is None,
+        queries=queries,
+        queries_are_events=rows is None,
     )
-    out = past.join(asked, aggregation).to_native()
+    out = past.join(queries, aggregation).to_native()
     assert isinstance(out, pl.LazyFrame)
     return out.collect().sort("search_s", "id_search", "id_listing")
 

@@ -76,8 +76,10 @@ def log_of(events: list[Any]) -> pl.DataFrame:
 
 
 def at_once(log: pl.DataFrame, aggregation: HistoryAggregation) -> pl.DataFrame:
-    asked = nw.from_native(log.lazy())
-    joined = EventHistory(asked, asked=asked, is_asked_by_itself=True).join(asked, aggregation)
+    queries = nw.from_native(log.lazy())
+    joined = EventHistory(queries, queries=queries, queries_are_events=True).join(
+        queries, aggregation
+    )
     found: pl.DataFrame = joined.collect().to_native()
     return found.sort("id_search").select("id_search", *aggregation.names)
 
@@ -88,14 +90,16 @@ def in_blocks(
     """Blocks of ``size`` times each; those before the ``built``-th are only posted."""
     times = log["search_s"].unique().sort()
     streaming, found = StreamingAggregates(), []
-    streaming.answer(aggregation, none := Rows(log.head(0)), none)
+    streaming.totals_before(aggregation, none := Rows(log.head(0)), none)
     for number, first in enumerate(range(0, len(times), size)):
         block = log.filter(pl.col("search_s").is_in(times[first : first + size].implode()))
         if number < built:
-            streaming.post(block, int(times[min(size * built, len(times) - 1)]))
+            streaming.add_events(block, int(times[min(size * built, len(times) - 1)]))
             continue
         rows = Rows(block)
-        found.append(block.select("id_search").hstack(streaming.answer(aggregation, rows, rows)))
+        found.append(
+            block.select("id_search").hstack(streaming.totals_before(aggregation, rows, rows))
+        )
     return pl.concat(found).sort("id_search") if found else pl.DataFrame()
 
 
