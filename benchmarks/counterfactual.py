@@ -1,10 +1,10 @@
-"""Which offline estimate can be believed: bias, coverage, and how often it picks the winner.
+"""Which offline estimate can be trusted: bias, coverage, and how often it picks the winner.
 
     python benchmarks/counterfactual.py --searches 60000 --parts 12
 
 A simulated week is cut into parts by guest; each part is a log of its own. In every part
 each model's clicks in the first 10 places are estimated from the searches in random order
-(IPS, SNIPS, doubly robust, position model), and held against the truth: P(examined |
+(IPS, SNIPS, doubly robust, position model), and compared with the truth: P(examined |
 place) · P(click | examined). For pairs of models it is counted how often an estimate, the
 logged NDCG or team-draft interleaving names the truly better one.
 """
@@ -23,7 +23,7 @@ import pyarrow.compute as pc
 
 from data.simulator import SimulationConfig, simulate
 from data.simulator.choices import examination
-from models.evaluation.arranged_rows import ArrangedRows, judge
+from models.evaluation.arranged_rows import ArrangedRows, arrange_rows
 from models.evaluation.arrays import Floats, Integers
 from models.evaluation.metrics import ndcg
 from models.evaluation.off_policy.counterfactual import (
@@ -34,6 +34,7 @@ from models.evaluation.off_policy.counterfactual import (
 )
 from models.evaluation.off_policy.interleaving import InterleavingConfig, interleave
 from models.evaluation.ranking_metrics import hits_of
+from models.evaluation.significance import Interval
 
 K = 10
 LABELS = pa.array(["impressed", "clicked", "contact host", "booked"])
@@ -46,13 +47,26 @@ SMALL = {"searches": 4_000, "parts": 2}
 
 @dataclass(frozen=True, kw_only=True)
 class World:
-    """A simulated week and, row by row, its true chances and the models' scores."""
+    """A simulated week and, row by row, its true probabilities and the models' scores."""
 
     rows: pa.Table
     click: Floats
     book: Floats
     scores: dict[str, Floats]
     part: Integers
+
+
+@dataclass(frozen=True, kw_only=True)
+class PartFigures:
+    """What one part estimates.
+
+    ``values``: by method and model, with its interval. ``gaps``: by method and pair of models,
+    the first's estimate minus the second's (of interleaving its share of wins, minus 1/2).
+    """
+
+    values: dict[tuple[str, str], Interval]
+    gaps: dict[str, dict[tuple[str, str], float]]
+    random_searches: int
 
 
 def simulated(searches: int, parts: int, seed: int) -> World:
@@ -79,19 +93,19 @@ def simulated(searches: int, parts: int, seed: int) -> World:
     )
 
 
-def true_value(judged: ArrangedRows, ranks: Integers, chance: Floats) -> float:
+def true_value(arranged: ArrangedRows, ranks: Integers, chance: Floats) -> float:
     """Expected outcomes per search from the first K places of an order."""
     seen = np.where(ranks <= K, examination(ranks), 0.0)
-    return float((seen * judged.arrange(chance)).sum() / judged.searches)
+    return float((seen * arranged.arrange(chance)).sum() / arranged.searches)
 
 
-def logged_ndcg(judged: ArrangedRows, ranks: Integers, stage: int) -> float:
+def logged_ndcg(arranged: ArrangedRows, ranks: Integers, stage: int) -> float:
     """Mean NDCG@K of what the log's guests did, whatever order they saw."""
-    return float(np.nanmean(ndcg(hits_of(judged, judged.reached(stage), ranks), K)))
+    return float(np.nanmean(ndcg(hits_of(arranged, arranged.reached(stage), ranks), K)))
 
 
-def part_figures(world: World, number: int, rng: np.random.Generator) -> dict[str, Any]:
-    """Everything estimated from one part: ``values`` with intervals, and ``verdicts``."""
+def part_figures(world: World, number: int, rng: np.random.Generator) -> PartFigures:
+    """Every model's value by every method, and every pair's comparison, from one part."""
     inside = np.flatnonzero(world.part == number)
     rows = world.rows.take(pa.array(inside))
     scores = {name: values[inside] for name, values in world.scores.items()}
@@ -99,33 +113,36 @@ def part_figures(world: World, number: int, rng: np.random.Generator) -> dict[st
     # the logged place is random in the random slice: ``shown`` has no order there
     offered = {name: scores[name] for name in NOISE}
     random = random_slice(rows)
-    found = policy_values(random, offered, reference="sharp", config=config)
-    values = {(value.method, value.model): value.value for value in found}
-    judged = judge(rows)
-    ranks = {name: judged.ranks(values, model=name) for name, values in scores.items()}
+    estimates = policy_values(random, offered, reference="sharp", config=config)
+    values = {(value.method, value.model): value.value for value in estimates}
+    arranged = arrange_rows(rows)
+    ranks = {name: arranged.ranks(of_model, model=name) for name, of_model in scores.items()}
     at_random = {
-        name: random.judged.ranks(scores[name][random.chosen], model=name) for name in offered
+        name: random.arranged.ranks(scores[name][random.chosen], model=name) for name in offered
     }
-    gaps: dict[str, dict[str, float]] = {
+    by_method: dict[str, dict[str, float]] = {
         **{method: {m: values[method, m].value for m in offered} for method in METHODS},
-        "click ndcg, random": {m: logged_ndcg(random.judged, r, 1) for m, r in at_random.items()},
-        "click ndcg, all": {m: logged_ndcg(judged, order, 1) for m, order in ranks.items()},
-        "booking ndcg, all": {m: logged_ndcg(judged, order, 3) for m, order in ranks.items()},
+        "click ndcg, random": {m: logged_ndcg(random.arranged, r, 1) for m, r in at_random.items()},
+        "click ndcg, all": {m: logged_ndcg(arranged, order, 1) for m, order in ranks.items()},
+        "booking ndcg, all": {m: logged_ndcg(arranged, order, 3) for m, order in ranks.items()},
     }
-    verdicts = {
-        name: {(a, b): found[a] - found[b] for a, b in combinations(found, 2)}
-        for name, found in gaps.items()
+    gaps = {
+        name: {(a, b): of_model[a] - of_model[b] for a, b in combinations(of_model, 2)}
+        for name, of_model in by_method.items()
     }
-    chance = judged.arrange(world.click[inside])
-    verdicts["interleaving"] = {
-        (a, b): _interleaved(judged, (ranks[a], ranks[b]), chance, rng)
+    chance = arranged.arrange(world.click[inside])
+    gaps["interleaving"] = {
+        (a, b): _interleaved(arranged, (ranks[a], ranks[b]), chance, rng)
         for a, b in combinations(ranks, 2)
     }
-    return {"values": values, "verdicts": verdicts, "random": random.judged.searches}
+    return PartFigures(values=values, gaps=gaps, random_searches=random.arranged.searches)
 
 
 def _interleaved(
-    judged: ArrangedRows, ranks: tuple[Integers, Integers], click: Floats, rng: np.random.Generator
+    arranged: ArrangedRows,
+    ranks: tuple[Integers, Integers],
+    click: Floats,
+    rng: np.random.Generator,
 ) -> float:
     seen = examination(np.arange(1, K + 1))
 
@@ -133,17 +150,17 @@ def _interleaved(
         return rng.random(page.shape) < seen * np.where(page >= 0, click[page], 0.0)
 
     settings = InterleavingConfig(k=K, replicates=1)
-    return interleave(judged, ranks, clicks, rng=rng, config=settings).share.value
+    return interleave(arranged, ranks, clicks, rng=rng, config=settings).share.value
 
 
-def print_bias(figures: list[dict[str, Any]], truth: Mapping[str, float]) -> None:
+def print_bias(figures: list[PartFigures], truth: Mapping[str, float]) -> None:
     """Per method: bias and spread as shares of the truth, coverage of the 95% interval."""
     print(f"\n{'method':<8}{'model':<8}{'truth':>8}{'bias':>9}{'spread':>9}{'coverage':>10}")
     for method in METHODS:
         for model in NOISE:
-            found = [f["values"][method, model] for f in figures]
-            errors = np.array([v.value for v in found]) / truth[model] - 1
-            covered = np.mean([v.low <= truth[model] <= v.high for v in found])
+            estimates = [f.values[method, model] for f in figures]
+            errors = np.array([v.value for v in estimates]) / truth[model] - 1
+            covered = np.mean([v.low <= truth[model] <= v.high for v in estimates])
             print(
                 f"{method:<8}{model:<8}{truth[model]:>8.4f}{errors.mean():>+9.1%}"
                 f"{errors.std(ddof=1):>9.1%}{covered:>10.0%}"
@@ -151,11 +168,11 @@ def print_bias(figures: list[dict[str, Any]], truth: Mapping[str, float]) -> Non
 
 
 def print_verdicts(
-    figures: list[dict[str, Any]], clicks: Mapping[str, float], bookings: Mapping[str, float]
+    figures: list[PartFigures], clicks: Mapping[str, float], bookings: Mapping[str, float]
 ) -> None:
     """Per pair and method: the share of parts in which the truly better model is named."""
     pairs = list(combinations(clicks, 2))
-    names = list(dict.fromkeys(m for f in figures for m in f["verdicts"]))
+    names = list(dict.fromkeys(m for f in figures for m in f.gaps))
     print(f"\n{'named the better one':<18}" + "".join(f"{a + ' / ' + b:>16}" for a, b in pairs))
     for label, truth in (("true click gap", clicks), ("true booking gap", bookings)):
         gaps = [truth[a] / truth[b] - 1 for a, b in pairs]
@@ -164,8 +181,8 @@ def print_verdicts(
         truth = bookings if name.startswith("booking") else clicks
         cells = []
         for a, b in pairs:
-            seen = [f["verdicts"][name].get((a, b)) for f in figures]
-            right = [np.sign(v) == np.sign(truth[a] - truth[b]) for v in seen if v is not None]
+            estimates = [f.gaps[name].get((a, b)) for f in figures]
+            right = [np.sign(g) == np.sign(truth[a] - truth[b]) for g in estimates if g is not None]
             cells.append(f"{np.mean(right):>16.0%}" if right else f"{'—':>16}")
         print(f"{name:<20}" + "".join(cells))
 
@@ -176,20 +193,20 @@ def main() -> None:
     parser.add_argument("--parts", type=int, default=12)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--small", action="store_true", help="a few seconds' size")
-    asked = parser.parse_args()
-    if asked.small:
-        vars(asked).update(SMALL)
-    world = simulated(asked.searches, asked.parts, asked.seed)
-    judged = judge(world.rows)
-    ranks = {name: judged.ranks(s, model=name) for name, s in world.scores.items()}
-    clicks = {name: true_value(judged, order, world.click) for name, order in ranks.items()}
-    bookings = {name: true_value(judged, order, world.book) for name, order in ranks.items()}
-    rng = np.random.default_rng(asked.seed)
-    figures = [part_figures(world, number, rng) for number in range(asked.parts)]
+    arguments = parser.parse_args()
+    if arguments.small:
+        vars(arguments).update(SMALL)
+    world = simulated(arguments.searches, arguments.parts, arguments.seed)
+    arranged = arrange_rows(world.rows)
+    ranks = {name: arranged.ranks(s, model=name) for name, s in world.scores.items()}
+    clicks = {name: true_value(arranged, order, world.click) for name, order in ranks.items()}
+    bookings = {name: true_value(arranged, order, world.book) for name, order in ranks.items()}
+    rng = np.random.default_rng(arguments.seed)
+    figures = [part_figures(world, number, rng) for number in range(arguments.parts)]
     print("SIMULATED guests")
     print(
-        f"{judged.searches:,} searches in {asked.parts} parts; in random order per part: "
-        f"{np.mean([f['random'] for f in figures]):.0f}"
+        f"{arranged.searches:,} searches in {arguments.parts} parts; in random order per part: "
+        f"{np.mean([f.random_searches for f in figures]):.0f}"
     )
     print_bias(figures, clicks)
     print_verdicts(figures, clicks, bookings)

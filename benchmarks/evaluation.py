@@ -1,4 +1,4 @@
-"""How long an evaluation takes: metrics, then intervals, on impressions made at random.
+"""How long an evaluation takes: metrics, then intervals, on random impressions.
 
 python benchmarks/evaluation.py --impressions 1000000 --models 6
 """
@@ -14,7 +14,7 @@ from contextlib import contextmanager
 import numpy as np
 import pyarrow as pa
 
-from models.evaluation.arranged_rows import judge
+from models.evaluation.arranged_rows import arrange_rows
 from models.evaluation.config import EvaluationConfig
 from models.evaluation.evaluate import evaluate
 from models.evaluation.evaluation_inputs import EvaluationInputs
@@ -28,7 +28,7 @@ SMALL = {"impressions": 50_000, "models": 3, "replicates": 200}
 ROOM_TYPES = np.array(["entire_home", "private_room", "shared_room"])
 
 
-def made_rows(impressions: int, rng: np.random.Generator) -> pa.Table:
+def random_rows(impressions: int, rng: np.random.Generator) -> pa.Table:
     """A test window of searches of 25 listings each, about 1.6 searches per guest."""
     searches = impressions // SEARCH_SIZE
     search = np.repeat(np.arange(searches), SEARCH_SIZE)
@@ -60,12 +60,12 @@ def made_rows(impressions: int, rng: np.random.Generator) -> pa.Table:
 
 
 @contextmanager
-def timed(what: str) -> Iterator[None]:
+def timed(label: str) -> Iterator[None]:
     """Print wall seconds, and processor seconds, which a busy machine does not stretch."""
     wall, cpu = time.perf_counter(), time.process_time()
     yield
-    spent = time.perf_counter() - wall, time.process_time() - cpu
-    print(f"{what:<42} {spent[0]:7.2f} s wall {spent[1]:7.2f} s cpu")
+    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    print(f"{label:<42} {wall:7.2f} s wall {cpu:7.2f} s cpu")
 
 
 def ranx_seconds(rows: pa.Table, scores: Scores) -> tuple[float, float] | None:
@@ -75,22 +75,22 @@ def ranx_seconds(rows: pa.Table, scores: Scores) -> tuple[float, float] | None:
         from ranx import evaluate as ranx_evaluate
     except ImportError:
         return None
-    begin = time.perf_counter()
+    start = time.perf_counter()
     searches, listings = rows["id_search"].to_pylist(), rows["id_listing"].to_pylist()
-    judged: dict[str, dict[str, int]] = {}
+    booked: dict[str, dict[str, int]] = {}
     run: dict[str, dict[str, float]] = {}
     for search, listing, stage, score in zip(
         searches, listings, rows["stage"].to_pylist(), scores.tolist(), strict=True
     ):
         run.setdefault(search, {})[listing] = score
         if stage == 3:
-            judged.setdefault(search, {})[listing] = 1
-    qrels = Qrels(judged)
-    runs = Run({search: run[search] for search in judged})
+            booked.setdefault(search, {})[listing] = 1
+    qrels = Qrels(booked)
+    runs = Run({search: run[search] for search in booked})
     built = time.perf_counter()
     metrics = ["ndcg@5", "ndcg@10", "mrr", "recall@10", "map"]
     ranx_evaluate(qrels, runs, metrics, make_comparable=True)
-    return built - begin, time.perf_counter() - built
+    return built - start, time.perf_counter() - built
 
 
 def main() -> None:
@@ -101,30 +101,31 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--ranx", action="store_true", help="race ranx on one model")
     parser.add_argument("--small", action="store_true", help="a few seconds' size")
-    asked = parser.parse_args()
-    if asked.small:
-        vars(asked).update(SMALL)
-    rng = np.random.default_rng(asked.seed)
-    rows = made_rows(asked.impressions, rng)
-    scores = {f"model_{i}": rng.normal(size=rows.num_rows) for i in range(asked.models)}
-    config = EvaluationConfig(replicates=asked.replicates)
+    arguments = parser.parse_args()
+    if arguments.small:
+        vars(arguments).update(SMALL)
+    rng = np.random.default_rng(arguments.seed)
+    rows = random_rows(arguments.impressions, rng)
+    scores = {f"model_{i}": rng.normal(size=rows.num_rows) for i in range(arguments.models)}
+    config = EvaluationConfig(replicates=arguments.replicates)
 
     with timed("rows arranged"):
-        judged = judge(rows)
-        desk = metric_inputs(rows, judged, config, EvaluationInputs(), {})
-    with timed(f"metrics of {asked.models} models"), ThreadPoolExecutor(config.threads) as pool:
-        sheets = list(pool.map(lambda item: measure_model(desk, *item), scores.items()))
-    count = len(sheets[0].measures) + len(sheets[0].figures)
+        arranged = arrange_rows(rows)
+        inputs = metric_inputs(rows, arranged, config, EvaluationInputs(), {})
+    with timed(f"metrics of {arguments.models} models"), ThreadPoolExecutor(config.threads) as pool:
+        per_model = list(pool.map(lambda item: measure_model(inputs, *item), scores.items()))
+    count = len(per_model[0].ratios) + len(per_model[0].list_metrics)
     print(
-        f"{rows.num_rows:,} impressions, {judged.searches:,} searches, {judged.clusters:,} guests"
+        f"{rows.num_rows:,} impressions, {arranged.searches:,} searches, "
+        f"{arranged.clusters:,} guests"
     )
     print(f"{count} metrics a model, {config.threads} threads")
-    with timed(f"all of it, {asked.replicates} replicates, segments"):
+    with timed(f"all of it, {arguments.replicates} replicates, segments"):
         card = evaluate(rows, scores, split="test", reference="model_0", config=config)
     print(f"{len(card.scores)} figures")
-    raced = ranx_seconds(rows, scores["model_0"]) if asked.ranx else None
-    if raced:
-        print(f"ranx, one model: dictionaries {raced[0]:.2f} s, five metrics {raced[1]:.2f} s")
+    seconds = ranx_seconds(rows, scores["model_0"]) if arguments.ranx else None
+    if seconds:
+        print(f"ranx, one model: dictionaries {seconds[0]:.2f} s, five metrics {seconds[1]:.2f} s")
 
 
 if __name__ == "__main__":

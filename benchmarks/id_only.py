@@ -232,11 +232,11 @@ def _batch(pairs: Pairs) -> int:
     return min(LARGEST_BATCH, max(1, len(pairs.user) // STEPS_PER_EPOCH))
 
 
-def best_of(trials: Sequence[Any], judge: Callable[[Any], tuple[float, float]]) -> Any:
+def best_of(trials: Sequence[Any], evaluate: Callable[[Any], tuple[float, float]]) -> Any:
     """The trial of highest recall on the held-out tenth; prints the table."""
     recalls = []
     for trial in trials:
-        recall, ndcg = judge(trial)
+        recall, ndcg = evaluate(trial)
         recalls.append(recall)
         print(f"    held out: recall {recall:.4f}  ndcg {ndcg:.4f}  {_short(trial)}", flush=True)
     return trials[int(np.argmax(recalls))]
@@ -263,33 +263,33 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--threads", type=int, help="for all models; default: all cores")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--small", action="store_true", help="a few seconds' size")
-    given = parser.parse_args()
-    if given.small:
-        given.epochs, given.places = SMALL_EPOCHS, SMALL_USERS
-    elif (len(given.files) == 2) + bool(given.ratings) + bool(given.places) != 1:
+    options = parser.parse_args()
+    if options.small:
+        options.epochs, options.places = SMALL_EPOCHS, SMALL_USERS
+    elif (len(options.files) == 2) + bool(options.ratings) + bool(options.places) != 1:
         parser.error("give TRAIN and TEST, or --ratings FILE, or --places USERS")
-    return given
+    return options
 
 
-def read(given: argparse.Namespace, chance: np.random.Generator) -> tuple[Pairs, Pairs]:
+def read(options: argparse.Namespace, chance: np.random.Generator) -> tuple[Pairs, Pairs]:
     """What to learn from, and what to find."""
-    if given.places:
-        return cut(made_up(chance, given.places), chance)
-    if given.ratings:
-        return cut(read_ratings(given.ratings), chance)
-    train, test = (read_lines(path) for path in given.files)
+    if options.places:
+        return cut(made_up(chance, options.places), chance)
+    if options.ratings:
+        return cut(read_ratings(options.ratings), chance)
+    train, test = (read_lines(path) for path in options.files)
     return train, test
 
 
 def main() -> None:
-    given = arguments()
-    chance = np.random.default_rng(given.seed)
-    train, test = read(given, chance)
+    options = arguments()
+    chance = np.random.default_rng(options.seed)
+    train, test = read(options, chance)
     users = int(max(train.user.max(), test.user.max())) + 1
     items = int(max(train.item.max(), test.item.max())) + 1
     held = chance.random(len(train.user)) < HELD_OUT
     inner, outer = train.take(~held), train.take(held)
-    k, threads = given.k, given.threads or torch.get_num_threads()
+    k, threads = options.k, options.threads or torch.get_num_threads()
     print(f"{len(train.user):,} interactions to learn from, {len(test.user):,} to find")
     started = time.perf_counter()
 
@@ -302,28 +302,28 @@ def main() -> None:
         print(f"{name:<12} {figures}{seconds:.0f} s since the start", flush=True)
 
     report("popularity", popularity(train, users, items, k))
-    some = slice(1) if given.small else slice(None)
+    some = slice(1) if options.small else slice(None)
     for name, trials in (("als", ALS_TRIALS), ("bpr", BPR_TRIALS)):
-        seeded = [replace(trial, threads=threads, seed=given.seed + 1) for trial in trials[some]]
+        seeded = [replace(trial, threads=threads, seed=options.seed + 1) for trial in trials[some]]
         chosen = best_of(
             seeded,
             lambda trial: recall_and_ndcg(als(inner, users, items, k, trial), outer, items, k),
         )
         report(name, als(train, users, items, k, chosen))
 
-    batch = given.batch_size or _batch(train)
+    batch = options.batch_size or _batch(train)
     base = TrainConfig(
-        seed=given.seed,
-        epochs=given.epochs,
+        seed=options.seed,
+        epochs=options.epochs,
         batch_size=batch,
         uniform_negatives=batch,
         learning_rate=LEARNING_RATE,
-        loss=given.loss,
+        loss=options.loss,
         weight_decay=0.0,
         valid_k=k,
         threads=threads,
     )
-    shape, training = best_tower(inner, outer, base, TOWER_TRIALS[some], given.tune_on)
+    shape, training = best_tower(inner, outer, base, TOWER_TRIALS[some], options.tune_on)
     report("two_tower", tower(fitted_tower(train, shape, training), k))
 
 

@@ -31,22 +31,22 @@ REPEATS = 3
 
 def main() -> None:
     """One block of lines per size."""
-    asked = _arguments()
-    print(f"{torch.get_num_threads()} threads, {asked.searches} searches, top {asked.k}")
-    for listings in asked.listings:
-        query_QD, listing_LD = _vectors(asked.searches, listings, asked.seed)
-        bounds = _bounds(asked.searches, listings, asked.seed)
-        spent = _best(lambda: exact_top_k(query_QD, listing_LD, asked.k, allowed=bounds))  # noqa: B023
-        print(f"{listings:,} listings\n  exact  {asked.searches / spent:10,.0f} searches/s")
-        for kind in asked.kinds:
-            config = IndexConfig(kind=kind, k=asked.k)
+    options = _arguments()
+    print(f"{torch.get_num_threads()} threads, {options.searches} searches, top {options.k}")
+    for listings in options.listings:
+        query_QD, listing_LD = _vectors(options.searches, listings, options.seed)
+        bounds = _bounds(options.searches, listings, options.seed)
+        spent = _best(lambda: exact_top_k(query_QD, listing_LD, options.k, allowed=bounds))  # noqa: B023
+        print(f"{listings:,} listings\n  exact  {options.searches / spent:10,.0f} searches/s")
+        for kind in options.kinds:
+            config = IndexConfig(kind=kind, k=options.k)
             started = time.perf_counter()
             index = ApproximateIndex(listing_LD, config)
             built = time.perf_counter() - started
             recall = index.tune(query_QD, bounds)
-            spent = _best(lambda: index.search(query_QD, asked.k, bounds))  # noqa: B023
+            spent = _best(lambda: index.search(query_QD, options.k, bounds))  # noqa: B023
             print(
-                f"  {kind:5}  {asked.searches / spent:10,.0f} searches/s  recall {recall:.4f}"
+                f"  {kind:5}  {options.searches / spent:10,.0f} searches/s  recall {recall:.4f}"
                 f"  effort {index.effort}  built in {built:.1f} s",
                 flush=True,
             )
@@ -62,10 +62,10 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--k", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--small", action="store_true", help="a few seconds' size")
-    asked = parser.parse_args()
-    if asked.small:
-        asked.listings, asked.searches = [2_000], 50
-    return asked
+    options = parser.parse_args()
+    if options.small:
+        options.listings, options.searches = [2_000], 50
+    return options
 
 
 def _vectors(searches: int, listings: int, seed: int) -> tuple[Tensor, Tensor]:

@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pyarrow.compute as pc
-from scipy.stats import t as student
+from over_worlds import mean_over_worlds
 
 from data.schema.tables import IMPRESSIONS
 from data.time_split import Windows
@@ -220,7 +220,7 @@ def _print_table(worlds: list[Figures]) -> None:
         for model in worlds[0]:
             values = [world[model].get(measure, float("nan")) for world in worlds]
             if not np.isnan(values).any():
-                print(f"  {model:28} {_mean(values)}")
+                print(f"  {model:28} {mean_over_worlds(values, digits=3)}")
 
 
 def _print_ratios(worlds: list[Figures]) -> None:
@@ -228,22 +228,13 @@ def _print_ratios(worlds: list[Figures]) -> None:
     for model in ("two_tower", LAST):
         for measure in ("taken", "booked"):
             ratios = [world[model][measure] / world["als"][measure] for world in worlds]
-            print(f"  {model}, {measure}: from ALS × {_mean(ratios)}")
+            print(f"  {model}, {measure}: from ALS × {mean_over_worlds(ratios, digits=3)}")
         cold = [world[model]["new"] / world[model]["not new"] for world in worlds]
-        print(f"  {model}: new listings' recall / the others' {_mean(cold)}")
+        print(f"  {model}: new listings' recall / the others' {mean_over_worlds(cold, digits=3)}")
     names = [n for n in worlds[0][LAST] if n.startswith("booked, ")]
     for name in names:
         gaps = [world[LAST][name] - world["popularity"][name] for world in worlds]
-        print(f"  {LAST}, {name}: from popularity {_mean(gaps, sign='+')}")
-
-
-def _mean(values: list[float], sign: str = "") -> str:
-    """``mean (low to high)``; no interval from one world."""
-    mean = float(np.mean(values))
-    if len(values) < 2:
-        return f"{mean:{sign}.3f}"
-    reach = student.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / np.sqrt(len(values))
-    return f"{mean:{sign}.3f} ({mean - reach:{sign}.3f} to {mean + reach:{sign}.3f})"
+        print(f"  {LAST}, {name}: from popularity {mean_over_worlds(gaps, sign='+', digits=3)}")
 
 
 if __name__ == "__main__":

@@ -49,7 +49,7 @@ Matrices = dict[tuple[str, str], list[TransferCell]]
 
 @dataclass(frozen=True, kw_only=True)
 class World:
-    """Feature rows of a simulated week, both markets: to learn from, and to judge on."""
+    """Feature rows of a simulated week, both markets: to learn from, and to test on."""
 
     windows: Windows
     learn: pa.Table
@@ -94,17 +94,17 @@ def once(fit: Fit) -> Fit:
     """``fit``, but only once for the same markets: one fit serves every metric."""
     fitted: dict[frozenset[str], Trained] = {}
 
-    def remembered(rows: pa.Table) -> Trained:
+    def fit_once(rows: pa.Table) -> Trained:
         markets = frozenset(pc.unique(rows["market"]).to_pylist())
         if markets not in fitted:
             fitted[markets] = fit(rows)
         return fitted[markets]
 
-    return remembered
+    return fit_once
 
 
 def print_world(world: World) -> None:
-    """How much there is to learn from, and to judge on, in each market."""
+    """How much there is to learn from, and to test on, in each market."""
     print(f"{'market':<18}{'':<14}{'searches':>10}{'clicked':>10}{'booked':>10}")
     for name, rows in (("to learn from", world.learn), ("test", world.test)):
         for market in sorted(pc.unique(rows["market"]).to_pylist()):
@@ -149,35 +149,38 @@ def print_over_worlds(worlds: list[Matrices]) -> None:
         for cells in zip(*(world[key] for world in worlds), strict=True):
             if cells[0].train in {SEPARATE, cells[0].test}:
                 continue
-            found = np.array([cell.score.difference for cell in cells], dtype=np.float64)
-            mean, wide = found.mean(), reach * found.std(ddof=1)
-            what = f"{' '.join(key)}: {cells[0].train} → {cells[0].test}"
-            print(f"{what:<66}{mean:+.3f} ({mean - wide:+.3f} to {mean + wide:+.3f})")
+            differences = np.array([cell.score.difference for cell in cells], dtype=np.float64)
+            mean, wide = differences.mean(), reach * differences.std(ddof=1)
+            label = f"{' '.join(key)}: {cells[0].train} → {cells[0].test}"
+            print(f"{label:<66}{mean:+.3f} ({mean - wide:+.3f} to {mean + wide:+.3f})")
 
 
-def matrices_of(asked: argparse.Namespace, seed: int) -> Matrices:
-    """Simulate one world, fit every model, print and hand back its matrices."""
+def matrices_of(arguments: argparse.Namespace, seed: int) -> Matrices:
+    """Simulate one world, fit every model, print and return its matrices."""
     simulation = SimulationConfig(
-        searches=asked.searches, scenario=asked.scenario, seed=seed, threads=asked.threads
+        searches=arguments.searches,
+        scenario=arguments.scenario,
+        seed=seed,
+        threads=arguments.threads,
     )
     world = simulated(simulation)
     print(
-        f"\nSIMULATED guests, not real ones: {asked.searches:,} searches, "
-        f"scenario {asked.scenario}, seed {seed}"
+        f"\nSIMULATED guests, not real ones: {arguments.searches:,} searches, "
+        f"scenario {arguments.scenario}, seed {seed}"
     )
     print_world(world)
     settings = EvaluationConfig(
-        ks=(10,), compared=METRICS, replicates=asked.replicates, threads=asked.threads
+        ks=(10,), compared=METRICS, replicates=arguments.replicates, threads=arguments.threads
     )
-    config = RankerConfig(max_rounds=asked.rounds, threads=asked.threads, seed=seed)
-    found: Matrices = {}
+    config = RankerConfig(max_rounds=arguments.rounds, threads=arguments.threads, seed=seed)
+    matrices: Matrices = {}
     for name, fit in fits(world, config).items():
         fitted = once(fit)
         for metric in METRICS:
             cells = transfer_matrix(world.learn, world.test, fitted, metric=metric, config=settings)
             print_matrix(name, metric, cells)
-            found[name, metric] = cells
-    return found
+            matrices[name, metric] = cells
+    return matrices
 
 
 def main() -> None:
@@ -190,10 +193,10 @@ def main() -> None:
     parser.add_argument("--replicates", type=int, default=1_000)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--small", action="store_true", help="a few seconds' size")
-    asked = parser.parse_args()
-    if asked.small:
-        vars(asked).update(SMALL)
-    worlds = [matrices_of(asked, seed) for seed in asked.seeds]
+    arguments = parser.parse_args()
+    if arguments.small:
+        vars(arguments).update(SMALL)
+    worlds = [matrices_of(arguments, seed) for seed in arguments.seeds]
     if len(worlds) > 1:
         print_over_worlds(worlds)
 

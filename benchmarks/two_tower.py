@@ -53,7 +53,6 @@ def made_up(positives: int, listings: int, history: int, seed: int) -> TrainingS
     return TrainingSet(
         queries=QueryArrays(
             dense_SF=chance.standard_normal((positives, DENSE_QUERY), dtype=np.float32),
-            category_SK=np.zeros((positives, 0), dtype=np.int64),
             market_S=market_L[listing_P],
             guest_S=np.zeros(positives, dtype=np.int64),
             history_SH=chance.integers(1, listings + 1, (positives, history)),
@@ -268,32 +267,32 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--resident-bytes", type=int, help="above it searches are streamed")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--small", action="store_true", help="a few seconds' size")
-    given = parser.parse_args()
-    if given.small:
-        vars(given).update(SMALL)
-    return given
+    options = parser.parse_args()
+    if options.small:
+        vars(options).update(SMALL)
+    return options
 
 
 def main() -> None:
-    given = arguments()
-    shape = TowerConfig(dimension=given.dimension, history_length=given.history)
+    options = arguments()
+    shape = TowerConfig(dimension=options.dimension, history_length=options.history)
     config = TrainConfig(
-        epochs=given.epochs,
-        batch_size=given.batch,
-        uniform_negatives=given.batch,
+        epochs=options.epochs,
+        batch_size=options.batch,
+        uniform_negatives=options.batch,
         loss="sampled",
-        device=given.device,
-        resident_bytes=given.resident_bytes,
+        device=options.device,
+        resident_bytes=options.resident_bytes,
     )
     device = device_of(config)
     print(f"{date.today()}: {machine(device)}, torch {torch.__version__}")  # noqa: DTZ011
-    data = made_up(given.positives, given.listings, given.history, config.seed)
+    data = made_up(options.positives, options.listings, options.history, config.seed)
 
-    net = fresh_net(given.listings, shape, device)
+    net = fresh_net(options.listings, shape, device)
     train(net, data, config)  # warms up kernels and allocator
-    net = fresh_net(given.listings, shape, device)
+    net = fresh_net(options.listings, shape, device)
     wall = seconds(lambda: train(net, data, config), device)
-    ours = given.epochs * given.positives / wall
+    ours = options.epochs * options.positives / wall
     print(f"training, end to end     {ours:12,.0f} rows/s  (arrays to trained weights)")
     batches = Minibatches(data, config, id_dropout=shape.id_dropout, device=device)
     for phase, spent in per_phase(batches, net, config).items():
@@ -301,26 +300,26 @@ def main() -> None:
     print(f"  GPU busy               {busy_share(lambda: train(net, data, config), device):>12}")
 
     plain = plain_rows_per_second(
-        data, fresh_net(given.listings, shape, device), given.batch, given.workers
+        data, fresh_net(options.listings, shape, device), options.batch, options.workers
     )
     print(
         f"plain trainer            {plain:12,.0f} rows/s  ours is {ours / plain:.1f} times as fast"
     )
-    usual = GPU_SOFTMAX_BATCHES if device.type == "cuda" else (given.batch,)
-    for batch in given.softmax_batches or usual:
-        share = softmax_share(batch, given.dimension, config.chunk_rows, device)
+    usual = GPU_SOFTMAX_BATCHES if device.type == "cuda" else (options.batch,)
+    for batch in options.softmax_batches or usual:
+        share = softmax_share(batch, options.dimension, config.chunk_rows, device)
         print(f"softmax at {batch:>6}        {share:12.0%} of a bare matmul's rate")
 
     chance = torch.Generator().manual_seed(config.seed)
-    query_QD = torch.randn(given.queries, given.dimension, generator=chance)
-    listing_LD = torch.randn(given.listings, given.dimension, generator=chance)
+    query_QD = torch.randn(options.queries, options.dimension, generator=chance)
+    listing_LD = torch.randn(options.listings, options.dimension, generator=chance)
 
     def retrieved() -> list[Tensor]:
         found = exact_top_k(query_QD.to(device), listing_LD.to(device), 100)
         return [part.cpu() for part in found]
 
     spent = seconds(retrieved, device)
-    print(f"exact top-100            {given.queries / spent:12,.0f} queries/s  {spent:.2f} s")
+    print(f"exact top-100            {options.queries / spent:12,.0f} queries/s  {spent:.2f} s")
     print(f"peak memory              {peak_memory(device)}")
 
 

@@ -99,8 +99,8 @@ def build_features(
     described = materialized_on_spark(_described(left, set(chosen.names)))
     known = EventHistory(
         materialized_on_spark(history_inputs_of(before)),
-        asked=described,
-        is_asked_by_itself=rows is past,
+        queries=described,
+        queries_are_events=rows is past,
         since_s=(since_day or 0) * DAY_S,
     )
     built = _assembled(described, known, set(chosen.names))
@@ -132,7 +132,7 @@ def build_block(
     wanted = set(features.names)
     described = collected_in_order(_described(left, wanted, measures=streaming.columns or None))
     known = EventHistory(
-        described, asked=described, is_asked_by_itself=True, streaming=streaming, log=log
+        described, queries=described, queries_are_events=True, streaming=streaming, log=log
     )
     built = _assembled(described, known, wanted)
     native: pl.LazyFrame = built.select(*_carried(left), *features.names).to_native()
@@ -167,7 +167,7 @@ def _assembled(shown: nw.LazyFrame[Any], past: EventHistory, wanted: set[str]) -
     results = _kept(of_rows, lambda name: name in wanted and name not in {*present, *sums})
     of_searches = _kept(searches, lambda name: name in wanted and name not in present)
     widened = past.hstack(shown, searches.select(*of_searches), on=["id_search"])
-    return past.hstack_itself(widened, of_rows.select("id_listing", *results), on=list(_KEY))
+    return past.hstack_same_rows(widened, of_rows.select("id_listing", *results), on=list(_KEY))
 
 
 def _searches(rows: nw.LazyFrame[Any], past: EventHistory, wanted: set[str]) -> nw.LazyFrame[Any]:
@@ -175,7 +175,7 @@ def _searches(rows: nw.LazyFrame[Any], past: EventHistory, wanted: set[str]) -> 
     present = rows.collect_schema().names()
     constant = [nw.col(name).max() for name in _SEARCH_COLUMNS if name in present]
     searches = past.in_order(rows.group_by("id_search").agg(*constant), by="id_search")
-    by_search = past.asked_by(searches)
+    by_search = past.queried_by(searches)
     # Joins with the calendar come last: what is put beside the searches needs their order.
     known = guest_history.guest_search_features(searches, by_search, wanted)
     known = market.market_search_features(known, by_search, wanted)

@@ -76,17 +76,17 @@ def _cosine(names: Collection[str]) -> nw.Expr:
 
 def _of_days(past: EventHistory, config: VectorConfig) -> tuple[Frame, Frame]:
     make = partial(_of_day, past=past, config=config)
-    parts = [past.once(f"{_SIMILARITY} {day}", partial(make, day)) for day in past.days]
+    parts = [past.cached(f"{_SIMILARITY} {day}", partial(make, day)) for day in past.days]
     profiles = nw.concat([profile for profile, _ in parts], how="vertical")
     return profiles, nw.concat([vectors for _, vectors in parts], how="vertical")
 
 
 def _of_day(day: int, past: EventHistory, config: VectorConfig) -> tuple[Frame, Frame]:
     """Sums of the vectors that each guest clicked before asking, and the listings' vectors."""
-    askers = past.askers(day)
+    guests_searching_on = past.guests_searching_on(day)
     clicked = past.clicked_before(day)
     table = listing_vectors(clicked.clicks_before(day).to_arrow(), config)
-    vectors = clicked.with_ids_alike(to_engine_of(askers, _stamped(table, day)))
+    vectors = clicked.with_ids_alike(to_engine_of(guests_searching_on, _stamped(table, day)))
     names = vector_names(config)
     aggregation = HistoryAggregation(
         key=("id_user",),
@@ -95,8 +95,8 @@ def _of_day(day: int, past: EventHistory, config: VectorConfig) -> tuple[Frame, 
             *(Aggregate(name=_clicked(name), stage=CLICKED, of=name) for name in names),
         ),
     )
-    valued = clicked.with_listing_values(vectors.drop("search_day")).asked_by(askers)
-    return valued.join(askers, aggregation), vectors
+    valued = clicked.with_listing_values(vectors.drop("search_day")).queried_by(guests_searching_on)
+    return valued.join(guests_searching_on, aggregation), vectors
 
 
 def _stamped(table: pa.Table, day: int) -> pa.Table:

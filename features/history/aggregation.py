@@ -1,7 +1,8 @@
-"""What a feature may ask of the past: declarations, checked when they are written.
+"""What a feature may know of earlier events: declarations, checked when they are written.
 
 An aggregation names keys, stages and integer columns, never a frame and never an outcome, so a
-feature that peeks cannot even be declared. :mod:`features.history.point_in_time` answers.
+feature that looks into the future cannot even be declared.
+:meth:`features.history.point_in_time.EventHistory.join` computes what is declared here.
 
 Example: per listing its clicks so far, those of the last hour, and when it was last booked.
 
@@ -81,11 +82,11 @@ class LastEventTime:
 
 @dataclass(frozen=True, kw_only=True)
 class HistoryAggregation:
-    """What is summed over whose past.
+    """Sums over the earlier events with the same key, and latest times of such events.
 
     Attributes:
         key: columns that rows and events share, such as ``("id_listing",)``. A row whose
-            key holds a null has no past: its sums are null. A row whose key has no event
+            key holds a null knows no events: its sums are null. A row whose key has no event
             yet has sums of zero.
         aggregates: the sums.
         latest: the latest times.
@@ -103,7 +104,7 @@ class HistoryAggregation:
 
     def __post_init__(self) -> None:
         if not self.key or not (self.aggregates or self.latest):
-            raise ValueError("an aggregation needs a key and something to keep")
+            raise ValueError("an aggregation needs a key and an aggregate or a latest time")
         _refuse_outcomes("aggregation", self.key)
         if len(set(self.names)) != len(self.names):
             raise ValueError(f"aggregation on {self.key}: a name twice in {self.names}")
@@ -111,7 +112,7 @@ class HistoryAggregation:
             raise ValueError(
                 f"aggregation on {self.key}: refresh_s is {self.refresh_s}, must be positive"
             )
-        windows = {t.window_s for t in self.aggregates} - {None}
+        windows = {aggregate.window_s for aggregate in self.aggregates} - {None}
         if len(windows) > 1 or any(window % self.refresh_s for window in windows if window):
             raise ValueError(
                 f"aggregation on {self.key}: one window_s, a multiple of refresh_s, not {windows}"
@@ -119,22 +120,29 @@ class HistoryAggregation:
 
     @property
     def names(self) -> tuple[str, ...]:
-        return (*(t.name for t in self.aggregates), *(entry.name for entry in self.latest))
+        """The columns that it adds, in their order."""
+        return (
+            *(aggregate.name for aggregate in self.aggregates),
+            *(entry.name for entry in self.latest),
+        )
 
     @property
     def columns(self) -> frozenset[str]:
         """The columns of the impressions that keys and aggregates are made of."""
-        of_tallies = {name for t in self.aggregates for name in (t.of, t.distinct) if name}
-        return frozenset(self.key) | of_tallies
+        summed = {name for a in self.aggregates for name in (a.of, a.distinct) if name}
+        return frozenset(self.key) | summed
 
     @property
     def window_s(self) -> int | None:
         """Length of the window of those aggregates that have one."""
-        return next((t.window_s for t in self.aggregates if t.window_s is not None), None)
+        return next(
+            (aggregate.window_s for aggregate in self.aggregates if aggregate.window_s is not None),
+            None,
+        )
 
     def keeping(self, names: Collection[str]) -> HistoryAggregation | None:
         """The part that gives columns of these names; ``None`` when nothing is left."""
-        aggregates = tuple(t for t in self.aggregates if t.name in names)
+        aggregates = tuple(aggregate for aggregate in self.aggregates if aggregate.name in names)
         latest = tuple(entry for entry in self.latest if entry.name in names)
         return replace(self, aggregates=aggregates, latest=latest) if aggregates or latest else None
 
@@ -143,17 +151,18 @@ class HistoryAggregation:
         if not set(self.key) <= set(columns):
             return None
         aggregates = tuple(
-            t
-            for t in self.aggregates
-            if _stage_is_known(t.stage, columns) and {t.of, t.distinct} - {None} <= set(columns)
+            aggregate
+            for aggregate in self.aggregates
+            if _has_stage(aggregate.stage, columns)
+            and {aggregate.of, aggregate.distinct} - {None} <= set(columns)
         )
-        latest = tuple(entry for entry in self.latest if _stage_is_known(entry.stage, columns))
+        latest = tuple(entry for entry in self.latest if _has_stage(entry.stage, columns))
         if not (aggregates or latest):
             return None
         return replace(self, aggregates=aggregates, latest=latest)
 
 
-def _stage_is_known(stage: Stage, columns: Collection[str]) -> bool:
+def _has_stage(stage: Stage, columns: Collection[str]) -> bool:
     needed = OUTCOME_DAY.get(stage, "stage")
     return needed in columns and "stage" in columns
 

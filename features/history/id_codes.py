@@ -28,21 +28,21 @@ def encode_ids(frame: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def decode_ids(frame: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
-    """The frame with the text of those of its ids that are coded."""
+    """The frame with text in place of its id codes; ids that are text already stay."""
     names = [n for n in _ids_of(frame) if _is_code(frame, n)]
     if not names:
         return frame
     text = pl.col(names).cat.to(_CATEGORIES).cast(pl.String)
-    read: nw.LazyFrame[Any] = nw.from_native(frame.to_native().with_columns(text))
-    return read
+    decoded: nw.LazyFrame[Any] = nw.from_native(frame.to_native().with_columns(text))
+    return decoded
 
 
 def encode_ids_like(frame: nw.LazyFrame[Any], other: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
-    """The frame with codes for those of its ids that are codes in ``other``."""
+    """The frame with codes in place of its ids, where ``other`` has codes; else as it is."""
     if not any(_is_code(other, name) for name in _ids_of(frame)):
         return frame
-    alike: nw.LazyFrame[Any] = nw.from_native(encode_ids(frame.to_native()))
-    return alike
+    coded: nw.LazyFrame[Any] = nw.from_native(encode_ids(frame.to_native()))
+    return coded
 
 
 def _ids_of(frame: nw.LazyFrame[Any]) -> list[str]:

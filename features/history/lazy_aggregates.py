@@ -17,7 +17,20 @@ from                  key  _at     clicks
 ====================  ===  ======  ========================================
 
 The running sum before each ``_at`` (``point_in_time._strictly_before``) is 0 at 10, 1 at 20,
-1 at 3,610 and 0 at 4,000; the rows are joined to it by key and ``_at``.
+1 at 3,610 and 0 at 4,000; the rows are joined to it by key and ``_at``. So a click counts up to
+``window_s`` after it, that second included.
+
+>>> import polars as pl
+>>> rows = nw.from_native(
+...     pl.LazyFrame({"listing": ["A"] * 3, "search_s": [10, 20, 4_000], "stage": [1, 0, 0]})
+... )
+>>> hourly = HistoryAggregation(
+...     key=("listing",), aggregates=(Aggregate(name="clicks", stage=CLICKED, window_s=3_600),)
+... )
+>>> per_time = sum_per_time([*events_of(rows, hourly), zero_events_of(rows, hourly)], hourly)
+>>> per_time = sum_per_time([per_time, window_ends(per_time, hourly)], hourly)
+>>> per_time.filter(nw.col("clicks") != 0).sort(AT).collect().rows()
+[('A', 10, 1), ('A', 3610, -1)]
 """
 
 from __future__ import annotations
@@ -56,6 +69,7 @@ AT = "_at"
 """The period in which an event became known: seconds since 1970 over ``refresh_s``."""
 
 NEVER = -1
+"""Stands for "no event yet" among latest times while they are compared; every second is greater."""
 
 
 def events_of(impressions: Frame, aggregation: HistoryAggregation) -> Iterator[Frame]:
@@ -63,40 +77,43 @@ def events_of(impressions: Frame, aggregation: HistoryAggregation) -> Iterator[F
 
     Not those of distinct counts, which :func:`first_occurrences` finds.
     """
-    past = without_null_keys(impressions, aggregation.key)
-    stages = {t.stage for t in aggregation.aggregates if t.distinct is None}
+    keyed = without_null_keys(impressions, aggregation.key)
+    stages = {aggregate.stage for aggregate in aggregation.aggregates if aggregate.distinct is None}
     stages |= {entry.stage for entry in aggregation.latest}
-    instants = stages & {IMPRESSED, CLICKED}
-    if instants:
-        yield _events_at(past.filter(is_event_of(min(instants))), aggregation, instants)
-    for stage in sorted(stages - instants):
-        yield _events_at(past.filter(is_event_of(stage)), aggregation, {stage})
+    # Impressions and clicks are known at the same second, so one frame holds both.
+    of_search_s = stages & {IMPRESSED, CLICKED}
+    if of_search_s:
+        yield _events_at(keyed.filter(is_event_of(min(of_search_s))), aggregation, of_search_s)
+    for stage in sorted(stages - of_search_s):
+        yield _events_at(keyed.filter(is_event_of(stage)), aggregation, {stage})
 
 
 def first_occurrences(
     impressions: Frame, aggregation: HistoryAggregation, aggregate: Aggregate
 ) -> Frame:
-    """Keys, ``_whom`` and ``_known``: when each value of a distinct count was first met."""
-    past = without_null_keys(impressions, aggregation.key).filter(is_event_of(aggregate.stage))
-    known = past.filter(~nw.col(str(aggregate.distinct)).is_null()).select(
-        *aggregation.key, _whom=nw.col(str(aggregate.distinct)), _known=known_s(aggregate.stage)
+    """Keys, ``_value`` and ``_known``: the first second of each value of a distinct count."""
+    events = without_null_keys(impressions, aggregation.key).filter(is_event_of(aggregate.stage))
+    values = events.filter(~nw.col(str(aggregate.distinct)).is_null()).select(
+        *aggregation.key, _value=nw.col(str(aggregate.distinct)), _known=known_s(aggregate.stage)
     )
-    return known.group_by(*aggregation.key, "_whom").agg(nw.col("_known").min())
+    return values.group_by(*aggregation.key, "_value").agg(nw.col("_known").min())
 
 
-def as_events(first: Frame, aggregation: HistoryAggregation, aggregate: Aggregate) -> Frame:
-    """What :func:`first_occurrences` found, as events that count one each."""
+def as_events(first: Frame, aggregation: HistoryAggregation, counted: Aggregate) -> Frame:
+    """The rows of :func:`first_occurrences` as events that count one each."""
     ones = [
-        nw.lit(1, dtype=nw.Int64).alias(t.name) if t is aggregate else _zero(t)
-        for t in aggregation.aggregates
+        nw.lit(1, dtype=nw.Int64).alias(aggregate.name)
+        if aggregate is counted
+        else _zero(aggregate)
+        for aggregate in aggregation.aggregates
     ]
     at = period(nw.col("_known"), aggregation).alias(AT)
     return first.select(*aggregation.key, at, *ones, *_no_latest(aggregation))
 
 
 def zero_events_of(queries: Frame, aggregation: HistoryAggregation) -> Frame:
-    """An event of nothing for every row that asks, so that its time is among the times."""
-    zeros = [_zero(t) for t in aggregation.aggregates]
+    """An event that adds 0 for every asking row, so that there is a sum at its time to join to."""
+    zeros = [_zero(aggregate) for aggregate in aggregation.aggregates]
     times = period(nw.col("search_s"), aggregation).alias(AT)
     return without_null_keys(queries, aggregation.key).select(
         *aggregation.key, times, *zeros, *_no_latest(aggregation)
@@ -105,51 +122,55 @@ def zero_events_of(queries: Frame, aggregation: HistoryAggregation) -> Frame:
 
 def has_each_impression(aggregation: HistoryAggregation) -> bool:
     """Whether the time of every impression is among the times of the aggregation's events."""
-    counted = any(t.stage == IMPRESSED and t.distinct is None for t in aggregation.aggregates)
+    counted = any(
+        aggregate.stage == IMPRESSED and aggregate.distinct is None
+        for aggregate in aggregation.aggregates
+    )
     return counted or any(entry.stage == IMPRESSED for entry in aggregation.latest)
 
 
 def sum_per_time(frames: list[Frame], aggregation: HistoryAggregation) -> Frame:
-    """One row per key and time, which holds all that happened then."""
-    sums = [nw.col(t.name).sum() for t in aggregation.aggregates]
+    """One row per key and time, with the sums and latest times of all its events."""
+    sums = [nw.col(aggregate.name).sum() for aggregate in aggregation.aggregates]
     latest = [nw.col(entry.name).max() for entry in aggregation.latest]
     together = nw.concat(frames, how="vertical") if len(frames) > 1 else frames[0]
     return together.group_by(*aggregation.key, AT).agg(*sums, *latest)
 
 
 def window_ends(per_time: Frame, aggregation: HistoryAggregation) -> Frame:
-    """What falls out of the aggregation's window, and when."""
-    # A window is a sum that an equal and opposite event ends.
+    """For each row an equal and opposite one at the time at which it leaves the window."""
     ends = (nw.col(AT) + (aggregation.window_s or 0) // aggregation.refresh_s).alias(AT)
     amounts = [
-        (-nw.col(t.name)).alias(t.name) if t.window_s else _zero(t) for t in aggregation.aggregates
+        (-nw.col(aggregate.name)).alias(aggregate.name) if aggregate.window_s else _zero(aggregate)
+        for aggregate in aggregation.aggregates
     ]
     return per_time.select(*aggregation.key, ends, *amounts, *_no_latest(aggregation))
 
 
 def merged_before(events: Frame, aggregation: HistoryAggregation, since_s: int) -> Frame:
-    """The events with all that lies behind ``since_s`` moved to one period just before it.
+    """The events, the older ones moved to one period, so that fewer periods are left to sum.
 
-    No row from ``since_s`` on can tell the difference. Behind a window's reach, events
-    leave the window's aggregates and stay in the others.
+    Older are those that every row from ``since_s`` on knows and that have left the window, where
+    there is one: they are 0 in its aggregates and stay in the others. No such row can tell the
+    difference.
     """
-    totals_before_each_query = (aggregation.window_s or 0) // aggregation.refresh_s
-    last = since_s // aggregation.refresh_s - 1 - totals_before_each_query
+    window_periods = (aggregation.window_s or 0) // aggregation.refresh_s
+    last = since_s // aggregation.refresh_s - 1 - window_periods
     is_older = nw.col(AT) <= last
-    gone = {
-        t.name: nw.when(is_older).then(0).otherwise(nw.col(t.name)).cast(nw.Int64)
-        for t in aggregation.aggregates
-        if t.window_s is not None
+    outside_window = {
+        aggregate.name: nw.when(is_older).then(0).otherwise(nw.col(aggregate.name)).cast(nw.Int64)
+        for aggregate in aggregation.aggregates
+        if aggregate.window_s is not None
     }
     at = nw.when(is_older).then(last).otherwise(nw.col(AT)).cast(nw.Int64)
-    return events.with_columns(**gone, **{AT: at})
+    return events.with_columns(**outside_window, **{AT: at})
 
 
 def repeated_keys_only(per_time: Frame, aggregation: HistoryAggregation) -> Frame:
     """The rows of those keys that have events at more than one time."""
     times = per_time.group_by(*aggregation.key).agg(nw.len().alias("_times"))
-    pad_single_row = times.filter(nw.col("_times") > 1).drop("_times")
-    return per_time.join(pad_single_row, on=list(aggregation.key), how="semi")
+    repeated = times.filter(nw.col("_times") > 1).drop("_times")
+    return per_time.join(repeated, on=list(aggregation.key), how="semi")
 
 
 def period(moment: nw.Expr, aggregation: HistoryAggregation) -> nw.Expr:
@@ -159,31 +180,33 @@ def period(moment: nw.Expr, aggregation: HistoryAggregation) -> nw.Expr:
 
 
 def without_null_keys(frame: Frame, key: tuple[str, ...]) -> Frame:
-    """The rows whose key holds no null: the others have no past, and are nobody's."""
+    """The rows whose key holds no null: the others know no events, and count for no row."""
     return frame.filter(reduce(and_, (~nw.col(name).is_null() for name in key)))
 
 
-def _events_at(past: Frame, aggregation: HistoryAggregation, stages: Collection[Stage]) -> Frame:
+def _events_at(rows: Frame, aggregation: HistoryAggregation, stages: Collection[Stage]) -> Frame:
     moment = known_s(max(stages))
     aggregates = [
-        _amount(t) if t.stage in stages and t.distinct is None else _zero(t)
-        for t in aggregation.aggregates
+        _amount(aggregate)
+        if aggregate.stage in stages and aggregate.distinct is None
+        else _zero(aggregate)
+        for aggregate in aggregation.aggregates
     ]
     latest = [
-        nw.when(is_event_of(e.stage)).then(moment).otherwise(NEVER).alias(e.name)
-        if e.stage in stages
-        else nw.lit(NEVER, dtype=nw.Int64).alias(e.name)
-        for e in aggregation.latest
+        nw.when(is_event_of(entry.stage)).then(moment).otherwise(NEVER).alias(entry.name)
+        if entry.stage in stages
+        else nw.lit(NEVER, dtype=nw.Int64).alias(entry.name)
+        for entry in aggregation.latest
     ]
-    return past.select(
+    return rows.select(
         *aggregation.key, period(moment, aggregation).alias(AT), *aggregates, *latest
     )
 
 
 def _amount(aggregate: Aggregate) -> nw.Expr:
     value = nw.col(aggregate.of).fill_null(0) if aggregate.of else nw.lit(1)
-    held = nw.when(is_event_of(aggregate.stage)).then(value).otherwise(0)
-    return held.cast(nw.Int64).alias(aggregate.name)
+    amount = nw.when(is_event_of(aggregate.stage)).then(value).otherwise(0)
+    return amount.cast(nw.Int64).alias(aggregate.name)
 
 
 def _zero(aggregate: Aggregate) -> nw.Expr:
@@ -191,4 +214,4 @@ def _zero(aggregate: Aggregate) -> nw.Expr:
 
 
 def _no_latest(aggregation: HistoryAggregation) -> list[nw.Expr]:
-    return [nw.lit(NEVER, dtype=nw.Int64).alias(e.name) for e in aggregation.latest]
+    return [nw.lit(NEVER, dtype=nw.Int64).alias(entry.name) for entry in aggregation.latest]

@@ -100,7 +100,11 @@ class Rows:
         return packed
 
     def _number_by_table(self, names: tuple[str, ...]) -> tuple[Array, Array] | None:
-        """Numbered by looking each key up in a table of all that are possible, if it is small."""
+        """Keys and their numbers by a table with an entry per possible key; None if it is large.
+
+        Example: listings 4, 2, 4, 3 (2 is the lowest). ``place`` is 2, 0, 2, 1; ``first`` holds
+        for each place one row that has it, then the number of the key: 2 → 0, 3 → 1, 4 → 2.
+        """
         columns = [self.integers(name) for name in names]
         spans = [(int(c.min()), int(c.max()) + 1) for c in columns if len(c)]
         possible = prod(end - begin for begin, end in spans)
@@ -148,9 +152,9 @@ def is_member(keys: Array, known: Array) -> Array:
     order = np.argsort(keys)
     in_order = keys[order]
     places = np.minimum(np.searchsorted(known, in_order), len(known) - 1)
-    found = np.empty(len(keys), dtype=bool)
-    found[order] = known[places] == in_order
-    return found
+    is_present = np.empty(len(keys), dtype=bool)
+    is_present[order] = known[places] == in_order
+    return is_present
 
 
 def _differs_from_previous(in_order: Array) -> Array:

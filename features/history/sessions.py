@@ -2,14 +2,14 @@
 
 Example, a pause of more than 1,800 seconds ends a session. One guest searches four times:
 
-========  ===============  ================
+========  ===============  ======================================
 search_s  session_start_s  session_searches
-========  ===============  ================
+========  ===============  ======================================
 0         0                1
 600       0                2
-2,400     0                3: 1,800 seconds after the last is no longer pause
-4,201     4,201            1
-========  ===============  ================
+2,400     0                3: a pause of just 1,800 s does not end it
+4,201     4,201            1: 1,801 s after the last
+========  ===============  ======================================
 
 A build block by block hands on the last row of each session that may continue
 (:func:`open_sessions`), so that a session goes on across blocks as if there were one.
@@ -28,16 +28,16 @@ __all__ = ["open_sessions", "sessions"]
 _GUEST = "id_user"
 
 
-def sessions(past: Frame, gap_s: int, open_before: Frame | None = None) -> Frame:
+def sessions(events: Frame, gap_s: int, open_before: Frame | None = None) -> Frame:
     """One row per guest and time of a search, with the session that it belongs to.
 
     A session ends when the guest does not search for more than ``gap_s`` seconds.
-    ``open_before`` are the latest rows of sessions that began before ``past`` did, as
+    ``open_before`` are the latest rows of sessions that began before ``events`` did, as
     :func:`open_sessions` gave them. Columns: ``id_user``, ``search_s``,
     ``session_start_s`` and ``session_searches``, the searches up to this time.
     """
     searches = nw.col("id_search").n_unique().cast(nw.Int64)
-    of_guests = without_null_keys(past, (_GUEST,))
+    of_guests = without_null_keys(events, (_GUEST,))
     times = of_guests.group_by(_GUEST, "search_s").agg(searches.alias("_searches"))
     times = times.with_columns(_open_since=nw.lit(None, dtype=nw.Int64))
     if open_before is not None:
@@ -67,6 +67,8 @@ def _numbered(times: Frame, gap_s: int) -> Frame:
     before = times.with_columns(_before=nw.col("search_s").shift(1).over(_GUEST, **window))
     goes_on = (nw.col("search_s") - nw.col("_before") <= gap_s).fill_null(value=False)
     begun = nw.when(goes_on).then(NEVER).otherwise(nw.col("search_s"))
+    # A search that goes on has NEVER as its start, so that the running maximum of the starts is
+    # that of its session. An open session of an earlier block brings its start along.
     starts = before.with_columns(_start=nw.coalesce(nw.col("_open_since"), begun))
     placed = starts.with_columns(session_start_s=nw.col("_start").cum_max().over(_GUEST, **window))
     return placed.with_columns(

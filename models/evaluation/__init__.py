@@ -1,4 +1,15 @@
-"""Honest evaluation: metrics, intervals, scorecard, oracle, maturity, counterfactuals."""
+"""Evaluation of rankings: metrics, intervals, comparisons, the best possible order.
+
+The way through it: ``evaluate`` sorts the rows once (``arranged_rows``), measures every model
+search by search (``model_metrics``, which calls the metric files), draws guests again for the
+intervals and tests (``segment_intervals``), and returns a ``Scorecard`` with its ``Honesty``
+panel. A metric that is a value per search is added in ``ranking_metrics``, any other in the
+file of its kind, and listed in ``model_metrics.measure_model``.
+
+Apart from that: ``label_maturity`` (outcomes that are still to come), ``off_policy`` (what
+another order would have earned), ``transfer`` (train on one market, test on another),
+``catalogue_recall`` (retrieval) and ``validation_metric`` (choice between variants).
+"""
 
 from models.evaluation.config import EvaluationConfig
 from models.evaluation.evaluate import evaluate

@@ -1,11 +1,38 @@
-"""The judged table: the rows of one split, arranged once, ready to be ranked by any model.
+"""The rows of one split, sorted once, so that every model is evaluated on the same order.
 
 Legend: N rows, S searches, C clusters (guests), P rows with an outcome,
 W places of a padded block.
 
-Rows are arranged by search, and within a search by the tie coin; searches stand in the
-order of a hash of their id. The arrangement is a function of the ids alone, so no figure
-depends on the order in which the rows came.
+Rows are sorted by search, and within a search by a pseudo-random tie key (a hash of search
+and listing); searches stand in the order of a hash of their id. That order is a function of
+the ids alone, so no figure depends on the order in which the rows came. Five rows of two
+searches; in search ``a`` the tie key of listing ``z`` happens to be lower than that of ``y``:
+
+    row   id_search  id_listing  stage        place   row   search  listing
+      0   a          x           0              0       0     0        0     (a, x)
+      1   b          x           3              1       4     0        1     (a, z)
+      2   a          y           1       →      2       2     0        2     (a, y)
+      3   b          y           0              3       1     1        0     (b, x)
+      4   a          z           0              4       3     1        2     (b, y)
+
+>>> rows = pa.table(
+...     {
+...         "id_search": ["a", "b", "a", "b", "a"],
+...         "id_listing": ["x", "x", "y", "y", "z"],
+...         "stage": [0, 3, 1, 0, 0],
+...     }
+... )
+>>> arranged = arrange_rows(rows)
+>>> arranged.order.tolist(), arranged.search.tolist(), arranged.listing.tolist()
+([0, 4, 2, 1, 3], [0, 0, 0, 1, 1], [0, 1, 2, 0, 2])
+>>> arranged.starts.tolist(), arranged.sizes.tolist(), arranged.stage.tolist()
+([0, 3], [3, 2], [0, 0, 1, 3, 0])
+
+Equal scores keep this order, so a model that scores all rows alike gets a random one. Here
+``y`` beats the tied ``x`` and ``z`` of search ``a``; scores come in the order of the rows:
+
+>>> arranged.ranks(np.array([0.1, 0.5, 0.9, 0.5, 0.1]), model="example").tolist()
+[2, 3, 1, 1, 2]
 
 :func:`models.ranking_order.rank_within` sorts all rows together. Rows that are arranged
 already need only a stable sort inside each search (:func:`ranks_arranged`), five times as
@@ -21,27 +48,25 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from models.evaluation.arrays import Coins, Floats, Integers, Mask
+from models.evaluation.arrays import Floats, Integers, TieKeys
 from models.ranking_order import group_codes, hashed_ids, tie_keys
 from models.recommender import Scores
 
 __all__ = [
     "ArrangedRows",
-    "Floats",
-    "Integers",
-    "Mask",
     "arrange_rows",
     "arranged_columns",
+    "arrangement",
     "ranks_arranged",
 ]
 
 
 @dataclass(frozen=True, kw_only=True)
 class ArrangedRows:
-    """The rows of one split in their canonical arrangement.
+    """The rows of one split, sorted by search and tie key.
 
     Attributes:
-        order: position in the given table of each arranged row; shape (N,).
+        order: row of the caller's table that stands in each place; shape (N,).
         search: search of each row, 0..S-1, ascending; shape (N,).
         starts: first row of each search; shape (S,).
         sizes: number of rows of each search; shape (S,).
@@ -49,7 +74,7 @@ class ArrangedRows:
             shape (S,).
         stage: furthest action of each row, 0..3; shape (N,).
         listing: code of the listing of each row; shape (N,).
-        ties: the coin of each row; shape (N,).
+        ties: the tie key of each row; shape (N,).
         guests_known: number of searches that name a guest.
     """
 
@@ -60,7 +85,7 @@ class ArrangedRows:
     cluster: Integers
     stage: Integers
     listing: Integers
-    ties: Coins
+    ties: TieKeys
     guests_known: int
 
     @property
@@ -72,26 +97,26 @@ class ArrangedRows:
         return int(self.cluster.max()) + 1 if len(self.cluster) else 0
 
     def arrange(self, values: Scores) -> Floats:
-        """Values of the given rows, in this arrangement; shape (N,)."""
+        """Values given in the order of the caller's rows, in the arranged order; shape (N,)."""
         return np.asarray(values, dtype=np.float64)[self.order]
 
     def ranks(self, scores: Scores, *, model: str) -> Integers:
-        """Rank of each arranged row in its search, 1 for the best; ``scores`` as given.
+        """Rank of each arranged row in its search, 1 for the best; shape (N,).
 
-        Raises ``ValueError`` naming the model when the scores are not one finite number
-        per row.
+        ``scores`` are in the order of the caller's rows. Raises ``ValueError`` naming the
+        model when they are not one finite number per row.
         """
         if np.shape(scores) != self.order.shape:
             raise ValueError(
                 f"model {model}: {np.shape(scores)} scores for {len(self.order)} rows; "
                 "a model gives one score per row"
             )
-        arranged = self.arrange(scores)
-        if not np.isfinite(arranged).all():
+        in_order = self.arrange(scores)
+        if not np.isfinite(in_order).all():
             raise ValueError(
-                f"model {model}: {int((~np.isfinite(arranged)).sum())} scores are not finite"
+                f"model {model}: {int((~np.isfinite(in_order)).sum())} scores are not finite"
             )
-        return ranks_arranged(self.starts, self.sizes, arranged)
+        return ranks_arranged(self.starts, self.sizes, in_order)
 
     def per_search(self, values: Floats) -> Floats:
         """Sum over the rows of each search; shape (S,)."""
@@ -104,8 +129,8 @@ class ArrangedRows:
     def top(self, ranks: Integers, k: int) -> Integers:
         """Arranged row in each place of the top k, -1 past the end; shape (S, k)."""
         places = np.full((self.searches, k), -1, dtype=np.int64)
-        shown = np.flatnonzero(ranks <= k)
-        places[self.search[shown], ranks[shown] - 1] = shown
+        in_top = np.flatnonzero(ranks <= k)
+        places[self.search[in_top], ranks[in_top] - 1] = in_top
         return places
 
 
@@ -116,7 +141,7 @@ def arrange_rows(rows: pa.Table) -> ArrangedRows:
     Raises ``ValueError`` when there are no rows, an outcome is null, or a search holds a
     listing twice.
     """
-    _check(rows)
+    _check_columns(rows)
     codes = group_codes(rows["id_search"])
     ties = tie_keys(rows)
     numbers = _renumbered(codes, hashed_ids(rows["id_search"]))
@@ -128,7 +153,7 @@ def arrange_rows(rows: pa.Table) -> ArrangedRows:
             "a search holds the same listing twice; (id_search, id_listing) is the key"
         )
     firsts = pa.array(order[starts])
-    cluster, known = _clusters(rows, firsts)
+    cluster, guests_known = _clusters(rows, firsts)
     return ArrangedRows(
         order=order,
         search=search,
@@ -138,11 +163,11 @@ def arrange_rows(rows: pa.Table) -> ArrangedRows:
         stage=np.asarray(rows["stage"].combine_chunks(), dtype=np.int64)[order],
         listing=_first_seen(group_codes(rows["id_listing"])[order]),
         ties=arranged_ties,
-        guests_known=known,
+        guests_known=guests_known,
     )
 
 
-def _check(rows: pa.Table) -> None:
+def _check_columns(rows: pa.Table) -> None:
     missing = {"id_search", "id_listing", "stage"} - set(rows.column_names)
     if missing:
         raise ValueError(f"cannot evaluate: the rows lack {', '.join(sorted(missing))}")
@@ -152,8 +177,14 @@ def _check(rows: pa.Table) -> None:
         raise ValueError(f"cannot evaluate: {rows['stage'].null_count} rows have no stage")
 
 
-def _renumbered(codes: Integers, hashes: Coins) -> Integers:
-    """Codes numbered in the order of their hashes, whatever the order of the rows."""
+def _renumbered(codes: Integers, hashes: TieKeys) -> Integers:
+    """Codes numbered in the order of their hashes, whatever the order of the rows.
+
+    Codes 0, 1 and 2 with hashes 70, 10 and 40: code 1 comes first, then 2, then 0.
+
+    >>> _renumbered(np.array([0, 1, 0, 2]), np.array([70, 10, 70, 40], dtype=np.uint64)).tolist()
+    [2, 0, 2, 1]
+    """
     _, first = np.unique(codes, return_index=True)
     position = np.empty(len(first), dtype=np.int64)
     position[np.argsort(hashes[first], kind="stable")] = np.arange(len(first))
@@ -181,19 +212,27 @@ def _clusters(rows: pa.Table, firsts: pa.Array) -> tuple[Integers, int]:
     return _first_seen(codes), int((~anonymous).sum())
 
 
-def arranged_columns(judged: ArrangedRows, columns: Mapping[str, Scores]) -> dict[str, Floats]:
-    """Several columns given row by row, in the arrangement; raises on a wrong length."""
-    wrong = [name for name, values in columns.items() if np.shape(values) != judged.order.shape]
+def arranged_columns(arranged: ArrangedRows, columns: Mapping[str, Scores]) -> dict[str, Floats]:
+    """Columns given in the order of the caller's rows, in the arranged order; each (N,).
+
+    Raises ``ValueError`` naming the columns that have not one value per row.
+    """
+    wrong = [name for name, values in columns.items() if np.shape(values) != arranged.order.shape]
     if wrong:
         raise ValueError(f"not one value per row: {', '.join(sorted(wrong))}")
-    return {name: judged.arrange(values) for name, values in columns.items()}
+    return {name: arranged.arrange(values) for name, values in columns.items()}
 
 
-def arrangement(search: Integers, ties: Coins) -> Integers:
-    """The order of rows by search, then by tie coin; shape (N,).
+def arrangement(search: Integers, ties: TieKeys) -> Integers:
+    """The order of rows by search, then by tie key; shape (N,).
 
-    Search and coin share one 64-bit key, the coin without its last bits; where two keys
-    then meet, the rows are sorted by the whole coin.
+    One sort of one 64-bit key is about three times as fast as a sort by two keys. The search
+    fills the upper bits, the tie key loses as many of its lower ones: with 3 searches (2 bits)
+
+        key = search · 2^62 + tie // 2^2
+
+    Where two shortened keys are equal, which next to never happens, the rows are sorted
+    again by search and whole tie key.
     """
     bits = int(search.max()).bit_length()
     if bits == 0:
@@ -209,17 +248,17 @@ def arrangement(search: Integers, ties: Coins) -> Integers:
 def ranks_arranged(starts: Integers, sizes: Integers, scores: Floats) -> Integers:
     """Rank of each arranged row in its search, 1 for the highest score; shape (N,).
 
-    Equal scores keep the arrangement, which is that of the coin. Searches are sorted as
-    rows of padded blocks, one block per power of two, so that one long search does not
-    pad all the others.
+    ``scores`` are arranged; equal scores keep the arranged order, which is random. Searches
+    of 5 to 8 rows, say, are sorted at once as a block of 8 columns, the short ones padded
+    with +∞: one block per power of two, so that one long search does not pad all the others.
 
     >>> ranks_arranged(np.array([0, 2]), np.array([2, 1]), np.array([0.1, 0.9, 0.5]))
     array([2, 1, 1])
     """
     ranks = np.empty(len(scores), dtype=np.int64)
-    classes = np.ceil(np.log2(sizes)).astype(np.int64)
-    for number in np.unique(classes):
-        inside = classes == number
+    size_class = np.ceil(np.log2(sizes)).astype(np.int64)
+    for number in np.unique(size_class):
+        inside = size_class == number
         first, length = starts[inside], sizes[inside]
         width = int(length.max())
         places = np.arange(width)
@@ -228,6 +267,7 @@ def ranks_arranged(starts: Integers, sizes: Integers, scores: Floats) -> Integer
         worst_last = np.full(rows_SW.shape, np.inf)
         worst_last[is_row_SW] = -scores[rows_SW[is_row_SW]]
         order_SW = np.argsort(worst_last, axis=1, kind="stable")
+        # the inverse of the order: who stands in place p has rank p + 1
         ranks_SW = np.empty_like(order_SW)
         np.put_along_axis(ranks_SW, order_SW, np.broadcast_to(places + 1, order_SW.shape), axis=1)
         ranks[rows_SW[is_row_SW]] = ranks_SW[is_row_SW]

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Coins", "Floats", "Integers", "Mask"]
+__all__ = ["Floats", "Integers", "Mask", "TieKeys"]
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 Integers = np.ndarray[Any, np.dtype[np.int64]]
 Mask = np.ndarray[Any, np.dtype[np.bool_]]
-Coins = np.ndarray[Any, np.dtype[np.uint64]]
+TieKeys = np.ndarray[Any, np.dtype[np.uint64]]

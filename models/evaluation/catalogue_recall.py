@@ -1,7 +1,27 @@
-"""Retrieval over the whole catalogue: is what the guest took among the k retrieved?
+"""Recall over the whole catalogue: are the listings that a guest acted on among the k retrieved?
 
 Unlike the ranking metrics, which order the listings that a search showed, the candidates
 here are all listings of the market; the metric's name says so (``catalogue_recall_at_k``).
+
+Legend: S searches of a segment, M models, R replicates.
+
+Two searches, k = 2. In the first the guest clicked on x and booked y, in the second clicked on
+z. A model retrieves x and w for the first, z and x for the second: recall (1/2 + 1) / 2.
+
+>>> relevant = pa.table(
+...     {"id_search": ["s", "s", "t"], "id_user": ["u", "u", "v"], "id_listing": ["x", "y", "z"]}
+... )
+>>> retrieved = pa.table(
+...     {
+...         "id_search": ["s", "s", "s", "t", "t"],
+...         "id_listing": ["x", "w", "y", "z", "x"],
+...         "rank": [1, 2, 3, 1, 2],
+...     }
+... )
+>>> settings = RetrievalSettings(k=2, split="test", reference="tower", replicates=100)
+>>> (score,) = catalogue_recall(relevant, {"tower": retrieved}, {}, settings)
+>>> score.metric, score.value, score.searches, score.positives
+('catalogue_recall_at_2', 0.75, 2, 3)
 """
 
 from __future__ import annotations
@@ -14,7 +34,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from models.evaluation.arranged_rows import Floats, Integers, Mask
+from models.evaluation.arrays import Floats, Integers, Mask
 from models.evaluation.scorecard import Score
 from models.evaluation.segments import ALL
 from models.evaluation.significance import (
@@ -51,44 +71,44 @@ class RetrievalSettings:
 
 
 def catalogue_recall(
-    taken: pa.Table,
+    relevant: pa.Table,
     retrieved: Mapping[str, pa.Table],
     segments: Mapping[str, Mask],
     settings: RetrievalSettings,
 ) -> list[Score]:
-    """Recall of the taken listings per segment and model, with paired comparisons.
+    """Recall of the relevant listings per segment and model, with paired comparisons.
 
     Args:
-        taken: a row per listing that a guest took in a search: ``id_search``,
-            ``id_user``, ``id_listing``.
+        relevant: a row per listing that a guest clicked, contacted or booked in a search:
+            ``id_search``, ``id_user`` (null: the search counts as a guest), ``id_listing``.
         retrieved: model → table of ``id_search, id_listing, rank``, for the same searches.
-        segments: segment → which rows of ``taken`` belong; the whole is added.
+        segments: segment → which rows of ``relevant`` belong; the whole is added.
         settings: cut-off, reference and bootstrap.
 
-    The value is the mean, over the searches of the segment, of the share of the taken
+    The value is the mean, over the searches of the segment, of the share of the relevant
     listings among the first ``k`` retrieved. A segment without rows is left out.
     """
-    hits = {model: _found(taken, table, settings.k) for model, table in retrieved.items()}
-    everything = {ALL: np.ones(taken.num_rows, dtype=bool), **segments}
+    hits = {model: _is_retrieved(relevant, table, settings.k) for model, table in retrieved.items()}
     scores: list[Score] = []
-    for segment, belongs in everything.items():
+    for segment, belongs in {ALL: np.ones(relevant.num_rows, dtype=bool), **segments}.items():
         if belongs.any():
-            of_segment = {model: found[belongs] for model, found in hits.items()}
-            rows = taken.filter(pa.array(belongs))
+            of_segment = {model: hit[belongs] for model, hit in hits.items()}
+            rows = relevant.filter(pa.array(belongs))
             scores += _segment_scores(segment, rows, of_segment, settings)
     return scores
 
 
-def _found(taken: pa.Table, table: pa.Table, k: int) -> Mask:
-    """Whether each taken listing is among the first ``k`` retrieved; shape ``(rows,)``."""
-    pairs = table.filter(pc.less_equal(table["rank"], k)).select(["id_search", "id_listing"])
-    asked = taken.select(["id_search", "id_listing"]).append_column(
-        "row", pa.array(np.arange(taken.num_rows))
-    )
-    kinds = asked.select(["id_search", "id_listing"]).schema
-    found = asked.join(pairs.cast(kinds), ["id_search", "id_listing"], join_type="left semi")
-    mask = np.zeros(taken.num_rows, dtype=bool)
-    mask[found["row"].to_numpy()] = True
+def _is_retrieved(relevant: pa.Table, retrieved: pa.Table, k: int) -> Mask:
+    """Whether each relevant listing is among the first ``k`` retrieved; shape ``(rows,)``."""
+    keys = ["id_search", "id_listing"]
+    top = retrieved.filter(pc.less_equal(retrieved["rank"], k)).select(keys)
+    wanted = relevant.select(keys)
+    # a join refuses keys of two types, such as string and large_string
+    top = top.cast(wanted.schema)
+    numbered = wanted.append_column("row", pa.array(np.arange(relevant.num_rows)))
+    hits = numbered.join(top, keys, join_type="left semi")
+    mask = np.zeros(relevant.num_rows, dtype=bool)
+    mask[hits["row"].to_numpy()] = True
     return mask
 
 
@@ -106,7 +126,8 @@ def _segment_scores(
         replicates=settings.replicates,
         rng=np.random.default_rng(settings.seed),
     )
-    means_RM, means_M = ratio(draws_RM, np.repeat(counts_R1, len(models), 1)), shares_SM.mean(0)
+    means_RM = ratio(draws_RM, np.repeat(counts_R1, len(models), 1))
+    means_M = shares_SM.mean(0)
     base = models.index(settings.reference)
     for at, model in enumerate(models):
         interval = percentile_interval(
@@ -124,11 +145,11 @@ def _segment_scores(
             searches=len(shares_SM),
             positives=rows.num_rows,
             is_small=len(shares_SM) < settings.small,
-            **_versus(means_M, means_RM, at, base, settings),
+            **_comparison(means_M, means_RM, at, base, settings),
         )
 
 
-def _versus(
+def _comparison(
     means_M: Floats, means_RM: Floats, at: int, base: int, settings: RetrievalSettings
 ) -> dict[str, Any]:
     if at == base:
@@ -148,6 +169,7 @@ def _versus(
 
 
 def _share_per_search(search: Integers, hit: Mask) -> Floats:
+    """Share of each search's relevant listings that were retrieved; shape (S,)."""
     return np.bincount(search, weights=hit) / np.bincount(search)
 
 
@@ -155,9 +177,10 @@ def _guest_of_search(rows: pa.Table, search: Integers) -> Integers:
     """Cluster of each search: its guest, or the search itself where none is named."""
     _, first = np.unique(search, return_index=True)
     firsts = rows.take(pa.array(first))
-    known = pc.if_else(
+    # a prefix keeps a guest and a search of the same id apart
+    cluster = pc.if_else(
         pc.is_valid(firsts["id_user"]),
         pc.binary_join_element_wise("u", firsts["id_user"].cast(pa.string()), ""),
         pc.binary_join_element_wise("s", firsts["id_search"].cast(pa.string()), ""),
     )
-    return group_codes(known)
+    return group_codes(cluster)

@@ -1,8 +1,10 @@
-"""What to measure, and how sure to be: the settings of an evaluation."""
+"""The settings of an evaluation: cut-offs, gains, bootstrap and intervals."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+from models.stage_utilities import UTILITIES, Utilities, check_utilities
 
 __all__ = ["EvaluationConfig"]
 
@@ -14,8 +16,8 @@ class EvaluationConfig:
     Attributes:
         ks: cut-offs of the ranking metrics.
         utilities: gain of an impressed, clicked, contacted and booked row in the graded
-            metrics (Grbovic & Cheng, KDD'18). The first is 0: a row nobody touched earns
-            nothing, which lets the metrics look at the touched rows only.
+            metrics. The first is 0: a row without an action has no gain, which lets the
+            metrics read only the rows with one.
         list_k: cut-off of the metrics of the list itself (exposure, diversity).
         compared: metrics for which each model is tested against the reference.
         confidence: of every interval.
@@ -30,7 +32,7 @@ class EvaluationConfig:
     """
 
     ks: tuple[int, ...] = (5, 10, 38)
-    utilities: tuple[float, float, float, float] = (0.0, 0.01, 0.25, 1.0)
+    utilities: Utilities = UTILITIES
     list_k: int = 10
     compared: tuple[str, ...] = ("ndcg_at_10", "graded_ndcg_at_10", "mrr", "recall_at_10")
     confidence: float = 0.95
@@ -58,5 +60,4 @@ class EvaluationConfig:
             raise ValueError(f"confidence must lie between 0 and 1, not {self.confidence}")
         if self.jackknife_groups < 2:
             raise ValueError("the jackknife needs at least 2 groups")
-        if self.utilities[0] != 0 or list(self.utilities) != sorted(self.utilities):
-            raise ValueError(f"utilities must rise from 0 along the funnel: {self.utilities}")
+        check_utilities(self.utilities)

@@ -48,61 +48,61 @@ def evaluate(
     Raises ``ValueError`` on a reference without scores, or scores or truth that do not
     fit the rows.
     """
-    config, context, truth = (
-        config or EvaluationConfig(),
-        context or EvaluationInputs(),
-        truth or {},
-    )
+    config = config or EvaluationConfig()
+    context = context or EvaluationInputs()
     if reference not in scores:
         raise ValueError(f"reference {reference!r} has no scores; there are {sorted(scores)}")
-    judged = arrange_rows(rows)
-    segments, left_out = segments_of(rows, judged, context.columns)
-    desk = metric_inputs(rows, judged, config, context, truth)
-    # the truth scores are arranged already; measure_model wants them as the rows came
-    known_best = {f"{ORACLE_PREFIX}{c.name}": _as_given(judged, c.truth) for c in desk.ceilings}
+    arranged = arrange_rows(rows)
+    segments, left_out = segments_of(rows, arranged, context.columns)
+    inputs = metric_inputs(rows, arranged, config, context, truth or {})
+    # each ceiling's own probabilities are the scores of one more model
+    oracles = {
+        f"{ORACLE_PREFIX}{c.name}": _in_row_order(arranged, c.truth) for c in inputs.ceilings
+    }
     with ThreadPoolExecutor(config.threads) as pool:
-        sheets: list[ModelMetrics] = list(
-            pool.map(lambda item: measure_model(desk, *item), {**scores, **known_best}.items())
+        per_model: list[ModelMetrics] = list(
+            pool.map(lambda item: measure_model(inputs, *item), {**scores, **oracles}.items())
         )
-    found = whole_list_scores(desk, sheets, split=split)
-    found += scores_of_segments(desk, sheets, segments, split=split, reference=reference)
-    honesty = _honesty(judged, split=split, config=config, context=context, left_out=left_out)
-    return Scorecard(scores=tuple(adjusted(found)), honesty=honesty)
+    figures = whole_list_scores(inputs, per_model, split=split)
+    figures += scores_of_segments(inputs, per_model, segments, split=split, reference=reference)
+    honesty = _honesty(arranged, split=split, config=config, context=context, left_out=left_out)
+    return Scorecard(scores=tuple(adjusted(figures)), honesty=honesty)
 
 
-def _as_given(judged: ArrangedRows, arranged: Scores) -> Scores:
-    values = np.empty(len(arranged))
-    values[judged.order] = arranged
-    return values
+def _in_row_order(arranged: ArrangedRows, values: Scores) -> Scores:
+    """Arranged values, back in the order of the caller's rows; undoes ``arranged.arrange``."""
+    in_row_order = np.empty(len(values))
+    in_row_order[arranged.order] = values
+    return in_row_order
 
 
 def _honesty(
-    judged: ArrangedRows,
+    arranged: ArrangedRows,
     *,
     split: str,
     config: EvaluationConfig,
     context: EvaluationInputs,
     left_out: tuple[str, ...],
 ) -> Honesty:
-    best = np.maximum.reduceat(judged.stage, judged.starts)
-    booked = int((best >= BOOKED).sum())
+    furthest = np.maximum.reduceat(arranged.stage, arranged.starts)
+    booked = int((furthest >= BOOKED).sum())
     return Honesty(
         provenance=context.provenance,
         split=split,
-        searches=judged.searches,
-        impressions=len(judged.order),
-        guests=judged.clusters,
-        clicked=len(judged.reached(CLICKED)),
-        contacted=len(judged.reached(CONTACTED)),
-        booked=len(judged.reached(BOOKED)),
+        searches=arranged.searches,
+        impressions=len(arranged.order),
+        guests=arranged.clusters,
+        clicked=len(arranged.reached(CLICKED)),
+        contacted=len(arranged.reached(CONTACTED)),
+        booked=len(arranged.reached(BOOKED)),
         searches_scored=booked,
         left_out={
-            "without a booking carry no booking metric": judged.searches - booked,
-            "without any action carry no graded NDCG": int((best < CLICKED).sum()),
+            "without a booking carry no booking metric": arranged.searches - booked,
+            "without any action carry no graded NDCG": int((furthest < CLICKED).sum()),
         },
         segments_left_out=left_out,
         candidates=_candidates(config),
-        intervals=_intervals(judged, config),
+        intervals=_intervals(arranged, config),
         comparisons=(
             "paired on the same draws of guests; Holm over all models and metrics compared, "
             "the segments being a family of their own"
@@ -112,14 +112,14 @@ def _honesty(
 
 
 def _candidates(config: EvaluationConfig) -> str:
-    what = "the whole catalogue" if config.is_catalogue else "every listing that the search showed"
-    return f"full ranking of {what}; no sampled metrics"
+    pool = "the whole catalogue" if config.is_catalogue else "every listing that the search showed"
+    return f"full ranking of {pool}; no sampled metrics"
 
 
-def _intervals(judged: ArrangedRows, config: EvaluationConfig) -> str:
-    unit = "guest" if judged.guests_known else "search (the log names no guests)"
+def _intervals(arranged: ArrangedRows, config: EvaluationConfig) -> str:
+    unit = "guest" if arranged.guests_known else "search (the log names no guests)"
     return (
-        f"{config.confidence:.0%}, bootstrap over {judged.clusters:,} {unit} clusters, "
+        f"{config.confidence:.0%}, bootstrap over {arranged.clusters:,} {unit} clusters, "
         f"{config.replicates:,} replicates; coverage, Gini and calibration error by jackknife"
     )
 

@@ -1,4 +1,4 @@
-"""What may accompany the scores: probabilities, where the data comes from, its columns."""
+"""Optional inputs of an evaluation: probabilities, provenance, columns of segments and hosts."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ __all__ = ["EvaluationInputs", "host_codes", "list_attributes"]
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluationInputs:
-    """What may accompany rows and scores.
+    """What an evaluation can use beside rows and scores.
 
     Attributes:
-        provenance: for the honesty panel.
+        provenance: of data and models, for the panel beside the scorecard.
         probabilities: model → stage (``click``, ``contact``, ``book``) → P(the row reaches
             at least that stage), one per row, in the order of the rows.
         columns: which columns describe the segments.
@@ -37,27 +37,30 @@ class EvaluationInputs:
     host_columns: tuple[str, ...] = ("id_host", "x_id_host", "x_host_id")
 
 
-def list_attributes(rows: pa.Table, judged: ArrangedRows) -> dict[str, Floats]:
-    """What the diversity of a list is measured in, as far as the columns are present."""
+def list_attributes(rows: pa.Table, arranged: ArrangedRows) -> dict[str, Floats]:
+    """What the diversity of a list is measured in, as far as the columns are present.
+
+    The attributes of :func:`models.evaluation.diversity_metrics.diversity_metrics`, arranged.
+    """
     present = set(rows.column_names)
     attributes: dict[str, Floats] = {}
     if {"listing_lat", "listing_lng"} <= present:
-        lat, lng = (numbers(rows, judged, name) for name in ("listing_lat", "listing_lng"))
+        lat, lng = (numbers(rows, arranged, name) for name in ("listing_lat", "listing_lng"))
         attributes["distance_km"] = unit_vectors(lat, lng)
     if "listing_total_price" in present:
-        price = numbers(rows, judged, "listing_total_price")
+        price = numbers(rows, arranged, "listing_total_price")
         positive = np.where(price > 0, price, np.nan)
         attributes["log_price"] = np.log(positive)[:, None]
     if "listing_room_type" in present:
-        attributes["room_type"] = _known_codes(rows, judged, "listing_room_type")[:, None]
+        attributes["room_type"] = _known_codes(rows, arranged, "listing_room_type")[:, None]
     return attributes
 
 
-def host_codes(rows: pa.Table, judged: ArrangedRows, columns: tuple[str, ...]) -> Integers | None:
+def host_codes(rows: pa.Table, arranged: ArrangedRows, columns: tuple[str, ...]) -> Integers | None:
     """Code of the host of each arranged row, -1 where null; ``None`` without such a column."""
     for name in columns:
         if name in rows.column_names:
-            codes = _known_codes(rows, judged, name)
+            codes = _known_codes(rows, arranged, name)
             is_known = np.isfinite(codes)
             hosts = np.full(len(codes), -1, dtype=np.int64)
             # null had a code of its own: number the known ones anew, without a gap
@@ -66,8 +69,8 @@ def host_codes(rows: pa.Table, judged: ArrangedRows, columns: tuple[str, ...]) -
     return None
 
 
-def _known_codes(rows: pa.Table, judged: ArrangedRows, name: str) -> Floats:
+def _known_codes(rows: pa.Table, arranged: ArrangedRows, name: str) -> Floats:
     """Code per arranged row, NaN for null."""
     values = rows[name].combine_chunks()
-    known = np.asarray(values.is_valid())
-    return np.where(known, group_codes(values), np.nan)[judged.order]
+    is_known = np.asarray(values.is_valid())
+    return np.where(is_known, group_codes(values), np.nan)[arranged.order]

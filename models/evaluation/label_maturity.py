@@ -1,14 +1,41 @@
-"""How complete the labels are: contacts and bookings that have not come in yet.
+"""How complete the labels are: contacts and bookings that are still to come.
 
 A booking made three days after its search is not in a log that ends the day after that
 search. How long outcomes take is estimated from the log itself, which holds only the
 delays short enough to be seen: right truncation. The estimator is the reverse-hazard
-product (Lagakos, Barraj & De Gruttola 1988), which on daily counts is the chain ladder:
+product (Lagakos, Barraj & De Gruttola 1988), which on daily counts is the chain ladder
+of insurance (Mack 1993):
 
     F(d) = Π over j > d of (1 − n_j / N_j)
 
 with n_j outcomes of delay j, among N_j outcomes of delay at most j whose search was made
 at least j days before the log's end, so that delay j could have been seen.
+
+Three days of a log that ends with the third; bookings by day of search and delay in days,
+``·`` where the delay would lie after the log's end:
+
+    search on   delay 0   1   2       upto 0    upto 1    upto 2
+    day 0          40    10  10         40        50        60
+    day 1          50    10   ·         50        60         ·
+    day 2          60     ·   ·         60         ·         ·
+
+Delay 2 could only be seen of day 0: n_2 = 10 of N_2 = 60. Delay 1 could be seen of days 0 and
+1: n_1 = 20 of N_1 = 110. The chain ladder's development factors are 60/50 from delay 1 to 2 and
+110/90 from 0 to 1, and 1 − n_j / N_j is their inverse:
+
+    F(2) = 1     F(1) = 50/60 = 0.833     F(0) = 50/60 · 90/110 = 0.682
+
+So day 2 has 68% of its final bookings: of 60 seen, 60 / 0.682 = 88 will have come in the end. The
+share of delay 0 among all bookings seen, 150/180 = 83%, would be too high.
+
+>>> searched = np.repeat([0, 0, 0, 1, 1, 2], [40, 10, 10, 50, 10, 60])
+>>> delays = np.repeat([0, 1, 2, 0, 1, 0], [40, 10, 10, 50, 10, 60])
+>>> share, _ = delay_distribution(delays, 2 - searched, 2)
+>>> share.round(3).tolist()
+[0.682, 0.833, 1.0]
+>>> log = pa.table({"search_day": searched, "book_day": searched + delays})
+>>> [(day.observed, round(day.expected)) for day in label_maturity(log)]
+[(60, 60), (60, 72), (60, 88)]
 
 A log of D+1 days says nothing about delays beyond D days: F is the share *of the outcomes
 that come within D days*, an upper bound of the true share.
@@ -53,16 +80,15 @@ class MaturityConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class DayMaturity:
-    """The outcomes of the searches of one day.
+    """The outcomes of one kind of the searches of one day.
 
     Attributes:
         outcome: ``contact`` or ``book``.
         search_day: days since 1970.
         observed: outcomes that the log holds.
-        completeness: estimated share of the final outcomes that is held, with ``low`` and
-            ``high``; NaN where no outcome of the log tells.
+        completeness: estimated share of the final outcomes that the log holds, with
+            ``low`` and ``high``; NaN where no outcome is old enough to estimate it.
         expected: estimated final number, ``observed / completeness``; NaN likewise.
-        within_days: outcomes later than this are beyond what the log can tell.
     """
 
     outcome: str
@@ -72,14 +98,17 @@ class DayMaturity:
     low: float
     high: float
     expected: float
-    within_days: int
 
 
 def delay_distribution(delays: Integers, horizons: Integers, last: int) -> tuple[Floats, Floats]:
     """F(d) for d = 0..last, and the standard error of log F; both of shape (last + 1,).
 
     ``delays`` are days from search to outcome, ``horizons`` days from search to the log's
-    end, one per outcome seen (so delay ≤ horizon). NaN at every d that no outcome informs.
+    end, one per outcome seen; ``last`` is the longest horizon. NaN at every d where N_j is 0
+    for a longer delay j: no outcome tells how many take so long. Raises ``ValueError`` where
+    a delay is negative or beyond its horizon.
+
+    The error is Greenwood's: its square is Σ over j > d of n_j / (N_j · (N_j − n_j)).
 
     Searches of yesterday: 2 outcomes at once, 2 a day later. Searches of today: 3 at once.
     Only yesterday's could show delay 1, and half of them did: F(0) = 1/2.
@@ -94,16 +123,17 @@ def delay_distribution(delays: Integers, horizons: Integers, last: int) -> tuple
         raise ValueError("an outcome lies before its search or after the end of the log")
     size = last + 1
     cells = np.bincount(horizons * size + delays, minlength=size * size)
-    seen_HD = cells.reshape(size, size)
-    could_show = np.arange(size)[:, None] >= np.arange(size)[None, :]
-    new = np.where(could_show, seen_HD, 0).sum(axis=0).astype(np.float64)
-    upto = np.where(could_show, seen_HD.cumsum(axis=1), 0).sum(axis=0).astype(np.float64)
+    # the triangle of the example above, upside down: horizon 0 is the log's last day
+    count_HD = cells.reshape(size, size)
+    could_show_HD = np.arange(size)[:, None] >= np.arange(size)[None, :]
+    new_D = np.where(could_show_HD, count_HD, 0).sum(axis=0).astype(np.float64)
+    upto_D = np.where(could_show_HD, count_HD.cumsum(axis=1), 0).sum(axis=0).astype(np.float64)
     with np.errstate(divide="ignore", invalid="ignore"):
-        survives = 1 - new / upto
-        spread = new / (upto * (upto - new))
-        # F(d) multiplies over the delays above d: shift by one, from the far end
-        share = np.r_[np.cumprod(survives[:0:-1])[::-1], 1.0]
-        error = np.sqrt(np.r_[np.cumsum(spread[:0:-1])[::-1], 0.0])
+        factor_D = 1 - new_D / upto_D
+        variance_D = new_D / (upto_D * (upto_D - new_D))
+        # F(d) multiplies the factors of the delays above d: from the far end, without delay 0
+        share = np.r_[np.cumprod(factor_D[:0:-1])[::-1], 1.0]
+        error = np.sqrt(np.r_[np.cumsum(variance_D[:0:-1])[::-1], 0.0])
     return share, error
 
 
@@ -126,10 +156,10 @@ def label_maturity(
     if through is None:
         through = max(day for day in last_seen if day is not None)
     days = np.unique(np.asarray(rows["search_day"].combine_chunks()))
-    found = []
+    maturity = []
     for outcome, column in present.items():
-        found += _of_outcome(rows, outcome, column, days=days, through=through, config=config)
-    return found
+        maturity += _of_outcome(rows, outcome, column, days=days, through=through, config=config)
+    return maturity
 
 
 def _of_outcome(
@@ -144,29 +174,29 @@ def _of_outcome(
     seen = rows.select(["search_day", column]).filter(pc.less_equal(rows[column], through))
     searched = np.asarray(seen["search_day"].combine_chunks(), dtype=np.int64)
     happened = np.asarray(seen[column].combine_chunks(), dtype=np.int64)
-    # no earlier day can tell about longer delays: it has no outcome at all
+    # the earliest day with an outcome; those before it say nothing about longer delays
     last = int((through - searched).max()) if len(searched) else 0
     share, error = delay_distribution(happened - searched, through - searched, last)
     reach = float(ndtri((1 + config.confidence) / 2))
-    found = []
+    maturity = []
     for day in days.tolist():
         horizon = min(max(through - day, 0), last)
-        held = float(share[horizon])
-        wide = float(np.exp(reach * error[horizon])) if np.isfinite(error[horizon]) else np.inf
+        complete = float(share[horizon])
+        # the error is that of log F: the interval is a factor to both sides
+        factor = float(np.exp(reach * error[horizon])) if np.isfinite(error[horizon]) else np.inf
         observed = int((searched == day).sum())
-        found.append(
+        maturity.append(
             DayMaturity(
                 outcome=outcome,
                 search_day=int(day),
                 observed=observed,
-                completeness=held,
-                low=held / wide,
-                high=min(held * wide, 1.0) if held > 0 else 1.0,
-                expected=observed / held if held > 0 else float("nan"),
-                within_days=last,
+                completeness=complete,
+                low=complete / factor,
+                high=min(complete * factor, 1.0) if complete > 0 else 1.0,
+                expected=observed / complete if complete > 0 else float("nan"),
             )
         )
-    return found
+    return maturity
 
 
 def window_maturity(
@@ -174,7 +204,8 @@ def window_maturity(
 ) -> float | None:
     """Share of the window's final outcomes that the log holds; ``None`` when unknown.
 
-    ``window`` is the first and last search day, both included.
+    ``window`` is the first and last search day, both included. With the 60 of 60, 60 of 72
+    and 60 of 88 bookings of the example above, the share of all three days is 180 / 220.
     """
     inside = [
         day
@@ -193,7 +224,7 @@ def maturity_warning(
     *,
     config: MaturityConfig | None = None,
 ) -> str | None:
-    """A sentence where the window's bookings or contacts are not in yet, else ``None``."""
+    """A sentence where less than ``config.enough`` of the window's outcomes has come."""
     config = config or MaturityConfig()
     words = {"contact": "contacts", "book": "bookings"}
     first, last = (date_of(day).isoformat() for day in window)

@@ -4,6 +4,12 @@ Every metric reads :class:`Hits`: the rows that carry gain and the rank that a m
 them. Rows without gain matter only through those ranks. A search without any hit has no
 value (NaN): it must be left out of the mean and counted, not scored 0 or 1.
 
+Two searches of three rows, booked or not, in the order of a model; the second has no booking:
+
+    search   rank 1   rank 2   rank 3        Hits: search (0, 0), rank (1, 3), gain (1, 1)
+      0      booked      –     booked
+      1        –         –       –           NDCG (1 + 1/2) / (1 + 1/log2(3)), then NaN
+
 Legend: S searches, P hits.
 """
 
@@ -62,7 +68,11 @@ def _divided(numerator: Floats, denominator: Floats) -> Floats:
 
 
 def _place(groups: Integers, values: Floats | Integers) -> Integers:
-    """Place of each value in its group, 1 for the smallest."""
+    """Place of each value in its group, 1 for the smallest; ``groups`` ascend.
+
+    >>> _place(np.array([0, 0, 0, 1]), np.array([7, 3, 5, 9])).tolist()
+    [3, 1, 2, 1]
+    """
     order = np.lexsort((values, groups))
     starts = np.searchsorted(groups[order], groups[order], side="left")
     places = np.empty(len(order), dtype=np.int64)
@@ -152,8 +162,8 @@ def hit_rate(hits: Hits, k: int) -> Floats:
     >>> hit_rate(hits, 3).tolist()
     [1.0, 0.0]
     """
-    found = hits.summed((hits.rank <= k).astype(np.float64))
-    return _divided((found > 0).astype(np.float64), (hits.counts > 0).astype(np.float64))
+    in_top = hits.summed((hits.rank <= k).astype(np.float64))
+    return _divided((in_top > 0).astype(np.float64), (hits.counts > 0).astype(np.float64))
 
 
 def precision(hits: Hits, k: int) -> Floats:
@@ -165,8 +175,8 @@ def precision(hits: Hits, k: int) -> Floats:
     >>> precision(hits, 4).tolist()
     [0.5]
     """
-    found = hits.summed((hits.rank <= k).astype(np.float64)) / k
-    return _divided(found, (hits.counts > 0).astype(np.float64))
+    in_top = hits.summed((hits.rank <= k).astype(np.float64))
+    return _divided(in_top / k, (hits.counts > 0).astype(np.float64))
 
 
 def average_precision(hits: Hits) -> Floats:
@@ -184,7 +194,7 @@ def average_precision(hits: Hits) -> Floats:
 def auc_within_search(hits: Hits, sizes: Integers) -> Floats:
     """Share of the search's (hit, other row) pairs with the hit above; shape (S,).
 
-    NaN without hits, or where every row is a hit. A tie counts by the coin that broke it.
+    NaN without hits, or where every row is a hit. A tied pair counts as the tie was broken.
 
     Ranks 1 and 3 of 4 rows: of four pairs, three are in order.
 
@@ -194,4 +204,5 @@ def auc_within_search(hits: Hits, sizes: Integers) -> Floats:
     """
     counts = hits.counts
     below = hits.summed((sizes[hits.search] - hits.rank).astype(np.float64))
+    # of the rows below the hits, counts · (counts − 1) / 2 are hits themselves
     return _divided(below - counts * (counts - 1) / 2, counts * (sizes - counts))

@@ -1,4 +1,4 @@
-"""All figures of one model on one split, search by search, before any interval."""
+"""All metrics of one model on one split, search by search, before any interval."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ import pyarrow as pa
 from models.evaluation.arranged_rows import ArrangedRows, arranged_columns
 from models.evaluation.arrays import Floats, Integers
 from models.evaluation.calibration_metrics import (
-    auc_measures,
-    calibration_figures,
-    probability_measures,
+    auc_metrics,
+    calibration_metrics,
+    probability_metrics,
 )
 from models.evaluation.config import EvaluationConfig
-from models.evaluation.diversity_metrics import diversity_measures
+from models.evaluation.diversity_metrics import diversity_metrics
 from models.evaluation.evaluation_inputs import EvaluationInputs, host_codes, list_attributes
-from models.evaluation.exposure_metrics import concentration_figures, new_listing_measures
-from models.evaluation.oracle import Ceiling, ceilings_of, oracle_measures
-from models.evaluation.ranking_metrics import STAGE_NAMES, ActedRows, acted_rows, ranking_measures
-from models.evaluation.ratio_metric import Figure, Measure
+from models.evaluation.exposure_metrics import concentration_metrics, new_listing_metrics
+from models.evaluation.oracle import Ceiling, ceilings_of, oracle_metrics
+from models.evaluation.ranking_metrics import STAGE_NAMES, ActedRows, acted_rows, ranking_metrics
+from models.evaluation.ratio_metric import ListMetric, RatioMetric
 from models.evaluation.segments import numbers
 from models.recommender import Scores
 
@@ -32,18 +32,19 @@ class MetricInputs:
     """What every model is measured with; made once per split.
 
     Attributes:
-        judged: the arranged rows.
-        touched: the rows with gain.
-        attributes: what diversity is measured in.
+        arranged: the arranged rows.
+        acted: the rows with gain.
+        attributes: what the diversity of a list is measured in.
         is_new: 1, 0 or NaN per row, or ``None`` without the column.
-        owners: codes of listings (prefix empty) and, where known, of hosts (``host_``).
-        ceilings: the known best answers, if any.
+        owners: codes of listings (prefix empty) and, where the log has them, of hosts
+            (``host_``).
+        ceilings: the best possible orders, where the true probabilities are known.
         probabilities: model → stage → probabilities, arranged.
         config: the settings.
     """
 
-    judged: ArrangedRows
-    touched: ActedRows
+    arranged: ArrangedRows
+    acted: ActedRows
     attributes: dict[str, Floats]
     is_new: Floats | None
     owners: dict[str, Integers]
@@ -54,75 +55,81 @@ class MetricInputs:
 
 @dataclass(frozen=True, kw_only=True)
 class ModelMetrics:
-    """The figures of one model.
+    """The metrics of one model.
 
     Attributes:
         model: its name.
         ranks: rank of each arranged row in its search.
-        measures: ratios of sums over searches.
-        figures: figures with an interval of their own, of the whole split only.
+        ratios: ratios of sums over searches.
+        list_metrics: metrics with an interval of their own, of the whole split only.
     """
 
     model: str
     ranks: Integers
-    measures: list[Measure]
-    figures: list[Figure]
+    ratios: list[RatioMetric]
+    list_metrics: list[ListMetric]
 
 
 def metric_inputs(
     rows: pa.Table,
-    judged: ArrangedRows,
+    arranged: ArrangedRows,
     config: EvaluationConfig,
     context: EvaluationInputs,
     truth: Mapping[str, Scores],
 ) -> MetricInputs:
-    """Read everything off the rows that does not depend on a model."""
-    owners = {"": judged.listing}
-    hosts = host_codes(rows, judged, context.host_columns)
+    """Everything that the metrics need and that does not depend on a model.
+
+    ``truth`` maps columns of the truth table to one probability per row. Raises
+    ``ValueError`` on truth or probabilities that do not fit the rows or lie outside 0..1.
+    """
+    owners = {"": arranged.listing}
+    hosts = host_codes(rows, arranged, context.host_columns)
     if hosts is not None and (hosts >= 0).any():
         owners["host_"] = hosts
     is_new = None
     if "listing_is_new" in rows.column_names:
-        is_new = numbers(rows, judged, "listing_is_new")
+        is_new = numbers(rows, arranged, "listing_is_new")
     return MetricInputs(
-        judged=judged,
-        touched=acted_rows(judged, config),
-        attributes=list_attributes(rows, judged),
+        arranged=arranged,
+        acted=acted_rows(arranged, config),
+        attributes=list_attributes(rows, arranged),
         is_new=is_new,
         owners=owners,
-        ceilings=ceilings_of(judged, arranged_columns(judged, truth)),
-        probabilities=_probabilities(judged, context),
+        ceilings=ceilings_of(arranged, arranged_columns(arranged, truth)),
+        probabilities=_probabilities(arranged, context),
         config=config,
     )
 
 
-def _probabilities(judged: ArrangedRows, context: EvaluationInputs) -> dict[str, dict[str, Floats]]:
-    arranged = {}
+def _probabilities(
+    arranged: ArrangedRows, context: EvaluationInputs
+) -> dict[str, dict[str, Floats]]:
+    by_model = {}
     for model, stages in context.probabilities.items():
         unknown = set(stages) - set(STAGE_NAMES)
         if unknown:
             raise ValueError(f"model {model}: unknown stage {', '.join(sorted(unknown))}")
-        arranged[model] = arranged_columns(judged, stages)
-        for stage, values in arranged[model].items():
+        by_model[model] = arranged_columns(arranged, stages)
+        for stage, values in by_model[model].items():
             if not ((values >= 0) & (values <= 1)).all():
                 raise ValueError(f"model {model}: P({stage}) outside 0..1 or not a number")
-    return arranged
+    return by_model
 
 
-def measure_model(desk: MetricInputs, model: str, scores: Scores) -> ModelMetrics:
-    """Every figure of one model; raises ``ValueError`` on unusable scores."""
-    judged, config = desk.judged, desk.config
-    ranks = judged.ranks(scores, model=model)
-    measures = ranking_measures(judged, desk.touched, ranks, config)
-    measures += auc_measures(judged, judged.arrange(scores))
-    measures += diversity_measures(judged, ranks, desk.attributes, config.list_k)
-    if desk.is_new is not None:
-        measures += new_listing_measures(judged, ranks, desk.is_new, config)
-    measures += oracle_measures(judged, desk.ceilings, ranks, config.ks)
-    figures = concentration_figures(judged, ranks, desk.owners, config)
-    predicted = desk.probabilities.get(model, {})
-    measures += probability_measures(judged, predicted)
-    binned, errors = calibration_figures(judged, predicted, config)
+def measure_model(inputs: MetricInputs, model: str, scores: Scores) -> ModelMetrics:
+    """Every metric of one model; raises ``ValueError`` on unusable scores."""
+    arranged, config = inputs.arranged, inputs.config
+    ranks = arranged.ranks(scores, model=model)
+    ratios = ranking_metrics(arranged, inputs.acted, ranks, config)
+    ratios += auc_metrics(arranged, arranged.arrange(scores))
+    ratios += diversity_metrics(arranged, ranks, inputs.attributes, config.list_k)
+    if inputs.is_new is not None:
+        ratios += new_listing_metrics(arranged, ranks, inputs.is_new, config)
+    ratios += oracle_metrics(arranged, inputs.ceilings, ranks, config.ks)
+    list_metrics = concentration_metrics(arranged, ranks, inputs.owners, config)
+    predicted = inputs.probabilities.get(model, {})
+    ratios += probability_metrics(arranged, predicted)
+    bin_errors, errors = calibration_metrics(arranged, predicted, config)
     return ModelMetrics(
-        model=model, ranks=ranks, measures=measures + binned, figures=figures + errors
+        model=model, ranks=ranks, ratios=ratios + bin_errors, list_metrics=list_metrics + errors
     )

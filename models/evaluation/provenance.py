@@ -1,4 +1,4 @@
-"""The honesty panel: what a reader must know before believing a figure."""
+"""What stands beside every scorecard: where the figures come from and how to read them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["Honesty", "Provenance"]
 
 @dataclass(frozen=True, kw_only=True)
 class Provenance:
-    """What only the caller knows about the data and the models.
+    """Facts about the data and the models that only the caller of ``evaluate`` knows.
 
     Attributes:
         source: name of the log or the column mapping.
@@ -20,7 +20,7 @@ class Provenance:
         label_maturity: share of the test window's final bookings that the log already
             holds, estimated; ``None`` when not estimated.
         notes: further plain sentences.
-        warnings: what the caller knows to make the figures doubtful, such as
+        warnings: reasons to doubt the figures, such as
             :func:`models.evaluation.label_maturity.maturity_warning`.
     """
 
@@ -35,7 +35,11 @@ class Provenance:
 
 @dataclass(frozen=True, kw_only=True)
 class Honesty:
-    """The panel that stands beside every scorecard.
+    """What a reader must know to trust or doubt a scorecard's figures.
+
+    Counts of the split, what was left out, how intervals and comparisons were made, and
+    warnings. Shown as lines on the terminal, as a table in the report and in MLflow, and
+    saved as ``honesty.json`` with the attributes below as keys.
 
     Attributes:
         provenance: where data and models come from.
@@ -73,12 +77,11 @@ class Honesty:
 
     def facts(self) -> list[tuple[str, str]]:
         """Heading and text of each line, in reading order."""
-        given = self.provenance
-        source = (
-            f"{given.source} (SIMULATED: not real guests)" if given.is_simulated else given.source
-        )
+        provenance = self.provenance
+        simulated = " (SIMULATED: not real guests)" if provenance.is_simulated else ""
+        tuned = ", ".join(provenance.tuned) or "no model or baseline was tuned"
         facts = [
-            ("Data", source),
+            ("Data", f"{provenance.source}{simulated}"),
             (
                 "Split",
                 f"{self.split}: {self.searches:,} searches, {self.impressions:,} impressions",
@@ -96,15 +99,15 @@ class Honesty:
                 for reason, count in self.left_out.items()
             ),
             ("Ranking", self.candidates),
-            ("Tuned", ", ".join(given.tuned) if given.tuned else "no model or baseline was tuned"),
-            ("Seeds", _seeds(given.seeds)),
+            ("Tuned", tuned),
+            ("Seeds", _seeds(provenance.seeds)),
             ("Intervals", self.intervals),
             ("Comparisons", self.comparisons),
-            ("Labels", _maturity(given.label_maturity)),
+            ("Labels", _maturity(provenance.label_maturity)),
         ]
         if self.segments_left_out:
             facts.append(("No segments by", ", ".join(self.segments_left_out) + " (column absent)"))
-        facts += [("Note", note) for note in given.notes]
+        facts += [("Note", note) for note in provenance.notes]
         return facts + [("Warning", warning) for warning in self.warnings]
 
     def lines(self) -> list[str]:

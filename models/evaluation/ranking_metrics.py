@@ -1,4 +1,4 @@
-"""The ranking measures of one model: what the scorecard prints for its order.
+"""The ranking metrics of one model, under the names that the scorecard prints.
 
 Legend: N rows, S searches.
 """
@@ -11,7 +11,7 @@ import numpy as np
 
 from data.schema.tables import BOOKED, CLICKED, CONTACTED
 from models.evaluation.arranged_rows import ArrangedRows
-from models.evaluation.arrays import Integers, Mask
+from models.evaluation.arrays import Floats, Integers, Mask
 from models.evaluation.config import EvaluationConfig
 from models.evaluation.metrics import (
     Hits,
@@ -23,16 +23,16 @@ from models.evaluation.metrics import (
     recall,
     reciprocal_rank,
 )
-from models.evaluation.ratio_metric import Measure, mean_over_searches, named_at
+from models.evaluation.ratio_metric import RatioMetric, mean_over_searches, named_at
 
-__all__ = ["STAGE_NAMES", "ActedRows", "acted_rows", "ranking_measures"]
+__all__ = ["STAGE_NAMES", "ActedRows", "acted_rows", "ranking_metrics"]
 
 STAGE_NAMES: dict[str, int] = {"click": CLICKED, "contact": CONTACTED, "book": BOOKED}
 
 
 @dataclass(frozen=True, kw_only=True)
 class ActedRows:
-    """The rows with a gain of their own: booked ones, and graded ones.
+    """The rows with a gain: the metrics need no others, and they are few of all rows.
 
     Attributes:
         booked: arranged rows that were booked.
@@ -44,35 +44,35 @@ class ActedRows:
     graded: Integers
     part: Mask | None = None
 
-    def within(self, judged: ArrangedRows, stage: int) -> Integers:
+    def within(self, arranged: ArrangedRows, stage: int) -> Integers:
         """Arranged rows of this part that reached the stage."""
-        reached = judged.reached(stage)
+        reached = arranged.reached(stage)
         return reached if self.part is None else reached[self.part[reached]]
 
 
 def acted_rows(
-    judged: ArrangedRows, config: EvaluationConfig, part: Mask | None = None
+    arranged: ArrangedRows, config: EvaluationConfig, part: Mask | None = None
 ) -> ActedRows:
     """The rows with gain, of all listings or of a part of them."""
     utilities = np.asarray(config.utilities)
-    booked, graded = judged.reached(BOOKED), np.flatnonzero(utilities[judged.stage] > 0)
+    booked, graded = arranged.reached(BOOKED), np.flatnonzero(utilities[arranged.stage] > 0)
     if part is not None:
         booked, graded = booked[part[booked]], graded[part[graded]]
     return ActedRows(booked=booked, graded=graded, part=part)
 
 
-def ranking_measures(
-    judged: ArrangedRows, touched: ActedRows, ranks: Integers, config: EvaluationConfig
-) -> list[Measure]:
+def ranking_metrics(
+    arranged: ArrangedRows, acted: ActedRows, ranks: Integers, config: EvaluationConfig
+) -> list[RatioMetric]:
     """NDCG, recall, hit rate, precision at each k; MRR, MAP; AUC within the search.
 
     The binary metrics score searches with a booking; ``graded_ndcg`` those with any
     action of utility above 0; ``search_auc_*`` those that reached the stage.
     """
-    booked = hits_of(judged, touched.booked, ranks)
+    booked = hits_of(arranged, acted.booked, ranks)
     utilities = np.asarray(config.utilities)
-    graded = hits_of(judged, touched.graded, ranks, utilities[judged.stage[touched.graded]])
-    measures = [
+    graded = hits_of(arranged, acted.graded, ranks, utilities[arranged.stage[acted.graded]])
+    metrics = [
         mean_over_searches("mrr", reciprocal_rank(booked)),
         mean_over_searches("map", average_precision(booked)),
     ]
@@ -84,24 +84,24 @@ def ranking_measures(
             "hit_rate": hit_rate(booked, k),
             "precision": precision(booked, k),
         }
-        measures += [mean_over_searches(named_at(name, k), v, k=k) for name, v in at_k.items()]
+        metrics += [mean_over_searches(named_at(name, k), v, k=k) for name, v in at_k.items()]
     for name, stage in STAGE_NAMES.items():
-        hits = hits_of(judged, touched.within(judged, stage), ranks)
-        value = auc_within_search(hits, judged.sizes)
-        measures.append(mean_over_searches(f"search_auc_{name}", value))
-    return measures
+        hits = hits_of(arranged, acted.within(arranged, stage), ranks)
+        value = auc_within_search(hits, arranged.sizes)
+        metrics.append(mean_over_searches(f"search_auc_{name}", value))
+    return metrics
 
 
 def hits_of(
-    judged: ArrangedRows,
+    arranged: ArrangedRows,
     rows: Integers,
     ranks: Integers,
-    gains: np.ndarray[tuple[int], np.dtype[np.float64]] | None = None,
+    gains: Floats | None = None,
 ) -> Hits:
     """These rows as hits at a model's ranks; gain 1 where none is given."""
     return Hits(
-        search=judged.search[rows],
+        search=arranged.search[rows],
         rank=ranks[rows],
         gain=np.ones(len(rows)) if gains is None else gains,
-        searches=judged.searches,
+        searches=arranged.searches,
     )

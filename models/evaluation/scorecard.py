@@ -139,28 +139,23 @@ class Scorecard:
         rows = []
         for segment in segments:
             for model in self.models:
-                found = [at.get((segment, model, metric)) for metric in metrics]
-                first = next((score for score in found if score is not None), None)
+                figures = [at.get((segment, model, metric)) for metric in metrics]
+                first = next((score for score in figures if score is not None), None)
                 if first is not None:
                     counts = {"searches": first.searches, "is_small": first.is_small}
                     names = {"segment": segment, "model": model}
-                    rows.append({**names, **counts, **dict(zip(metrics, found, strict=True))})
+                    rows.append({**names, **counts, **dict(zip(metrics, figures, strict=True))})
         return rows
 
     def to_records(self) -> list[dict[str, Any]]:
-        """The figures as plain dictionaries, in order."""
+        """The figures as plain dictionaries, in order; null, never NaN."""
         return [asdict(score) for score in self.scores]
 
     def to_arrow(self) -> pa.Table:
         """The figures as a table, one row each."""
         return pa.Table.from_pylist(self.to_records(), schema=SCHEMA)
 
-    def write_json(self, path: Path) -> None:
-        """The figures as a JSON list of objects; null, never NaN."""
-        text = json.dumps(self.to_records(), indent=1, allow_nan=False, ensure_ascii=False)
-        path.write_text(text + "\n", encoding="utf-8")
-
     @staticmethod
     def read_json(path: Path) -> tuple[Score, ...]:
-        """The figures that :meth:`write_json` wrote, checked again."""
-        return tuple(Score(**entry) for entry in json.loads(path.read_text(encoding="utf-8")))
+        """The figures of a JSON list of :meth:`to_records`, checked again."""
+        return tuple(Score(**record) for record in json.loads(path.read_text(encoding="utf-8")))

@@ -1,4 +1,4 @@
-"""Segments: parts of the searches, or of the listings, that get figures of their own.
+"""Segments: parts of the searches, or of the listings, with figures of their own.
 
 A segment of searches (market, party size, lead time …) keeps whole searches. A segment of
 listings (new ones, a room type) keeps the whole ranking too, and counts only its own rows
@@ -54,79 +54,90 @@ class Segment:
 
 
 def segments_of(
-    rows: pa.Table, judged: ArrangedRows, columns: SegmentColumns
+    rows: pa.Table, arranged: ArrangedRows, columns: SegmentColumns
 ) -> tuple[list[Segment], tuple[str, ...]]:
     """Every segment that the columns allow, and the names of those left out.
 
     The whole split comes first, under the name ``all``.
     """
-    found = [Segment(name=ALL, searches=np.ones(judged.searches, dtype=bool))]
+    segments = [Segment(name=ALL, searches=np.ones(arranged.searches, dtype=bool))]
     left_out: list[str] = []
     makers: dict[str, Callable[[], list[Segment] | None]] = {
-        "market": lambda: _by_value(rows, judged, column="market", name="market"),
-        "room_type": lambda: _room_types(rows, judged),
-        "guest": lambda: _guests(rows, judged, columns),
-        "listing": lambda: _new_listings(rows, judged),
-        "lead_time_days": lambda: _lead_times(rows, judged, columns),
-        "party": lambda: _parties(rows, judged, columns),
-        "position": lambda: _positions(rows, judged),
+        "market": lambda: _markets(rows, arranged),
+        "room_type": lambda: _room_types(rows, arranged),
+        "guest": lambda: _guests(rows, arranged, columns),
+        "listing": lambda: _new_listings(rows, arranged),
+        "lead_time_days": lambda: _lead_times(rows, arranged, columns),
+        "party": lambda: _parties(rows, arranged, columns),
+        "position": lambda: _positions(rows, arranged),
     }
     for name, make in makers.items():
-        segments = make()
-        if segments is None:
+        of_column = make()
+        if of_column is None:
             left_out.append(name)
         else:
-            found += segments
-    return found, tuple(left_out)
+            segments += of_column
+    return segments, tuple(left_out)
 
 
-def _column(rows: pa.Table, judged: ArrangedRows, name: str) -> pa.Array:
-    return rows[name].combine_chunks().take(pa.array(judged.order))
+def _column(rows: pa.Table, arranged: ArrangedRows, name: str) -> pa.Array:
+    return rows[name].combine_chunks().take(pa.array(arranged.order))
 
 
-def numbers(rows: pa.Table, judged: ArrangedRows, name: str) -> Floats:
+def numbers(rows: pa.Table, arranged: ArrangedRows, name: str) -> Floats:
     """A numeric or boolean column in the arrangement, NaN for null; shape (N,)."""
-    values = pc.cast(_column(rows, judged, name), pa.float64(), safe=False)
+    values = pc.cast(_column(rows, arranged, name), pa.float64(), safe=False)
     return np.asarray(values.to_numpy(zero_copy_only=False), dtype=np.float64)
 
 
-def _per_search(rows: pa.Table, judged: ArrangedRows, name: str) -> Floats:
+def _per_search(rows: pa.Table, arranged: ArrangedRows, name: str) -> Floats:
     """A column that is one value per search, read off its first row; shape (S,)."""
-    first = pa.array(judged.order[judged.starts])
+    first = pa.array(arranged.order[arranged.starts])
     values = pc.cast(rows[name].combine_chunks().take(first), pa.float64(), safe=False)
     return np.asarray(values.to_numpy(zero_copy_only=False), dtype=np.float64)
 
 
-def _by_value(
-    rows: pa.Table, judged: ArrangedRows, *, column: str, name: str
-) -> list[Segment] | None:
-    if column not in rows.column_names:
+def _markets(rows: pa.Table, arranged: ArrangedRows) -> list[Segment] | None:
+    if "market" not in rows.column_names:
         return None
-    first = pa.array(judged.order[judged.starts])
-    encoded = pc.dictionary_encode(rows[column].combine_chunks().take(first))
-    codes = np.asarray(encoded.indices.fill_null(-1))
-    values = sorted((str(v), i) for i, v in enumerate(encoded.dictionary.to_pylist()))
-    return [Segment(name=f"{name}={value}", searches=codes == code) for value, code in values]
+    first = pa.array(arranged.order[arranged.starts])
+    markets = _masks_by_value(rows["market"].combine_chunks().take(first))
+    return [Segment(name=f"market={value}", searches=mask) for value, mask in markets]
 
 
-def _room_types(rows: pa.Table, judged: ArrangedRows) -> list[Segment] | None:
+def _room_types(rows: pa.Table, arranged: ArrangedRows) -> list[Segment] | None:
     if "listing_room_type" not in rows.column_names:
         return None
-    encoded = pc.dictionary_encode(_column(rows, judged, "listing_room_type").cast(pa.string()))
+    values = _column(rows, arranged, "listing_room_type").cast(pa.string())
+    return [
+        _of_rows(arranged, f"room_type={value}", mask) for value, mask in _masks_by_value(values)
+    ]
+
+
+def _masks_by_value(values: pa.Array) -> list[tuple[str, Mask]]:
+    """The values in alphabetical order, each with where it stands; null is no value.
+
+    >>> [(value, mask.tolist()) for value, mask in _masks_by_value(pa.array(["b", None, "a"]))]
+    [('a', [False, False, True]), ('b', [True, False, False])]
+    """
+    encoded = pc.dictionary_encode(values)
     codes = np.asarray(encoded.indices.fill_null(-1))
-    values = sorted((str(v), i) for i, v in enumerate(encoded.dictionary.to_pylist()))
-    return [_of_rows(judged, f"room_type={value}", codes == code) for value, code in values]
+    names = sorted((str(v), i) for i, v in enumerate(encoded.dictionary.to_pylist()))
+    return [(name, codes == code) for name, code in names]
 
 
-def _of_rows(judged: ArrangedRows, name: str, part: Mask) -> Segment:
-    holds = judged.per_search(part.astype(np.float64)) > 0
+def _of_rows(arranged: ArrangedRows, name: str, part: Mask) -> Segment:
+    """The segment of these listings: the searches that show one, with only them as hits."""
+    holds = arranged.per_search(part.astype(np.float64)) > 0
     return Segment(name=name, searches=holds, part=part)
 
 
-def _guests(rows: pa.Table, judged: ArrangedRows, columns: SegmentColumns) -> list[Segment] | None:
+def _guests(
+    rows: pa.Table, arranged: ArrangedRows, columns: SegmentColumns
+) -> list[Segment] | None:
     if columns.returning not in rows.column_names:
         return None
-    earlier = _per_search(rows, judged, columns.returning)
+    earlier = _per_search(rows, arranged, columns.returning)
     return [
         Segment(name="guest=returning", searches=earlier > 0),
         Segment(name="guest=first_time", searches=earlier == 0),
@@ -134,39 +145,49 @@ def _guests(rows: pa.Table, judged: ArrangedRows, columns: SegmentColumns) -> li
     ]
 
 
-def _new_listings(rows: pa.Table, judged: ArrangedRows) -> list[Segment] | None:
+def _new_listings(rows: pa.Table, arranged: ArrangedRows) -> list[Segment] | None:
     if "listing_is_new" not in rows.column_names:
         return None
-    is_new = numbers(rows, judged, "listing_is_new")
+    is_new = numbers(rows, arranged, "listing_is_new")
     return [
-        _of_rows(judged, "listing=new", is_new == 1),
-        _of_rows(judged, "listing=known", is_new == 0),
+        _of_rows(arranged, "listing=new", is_new == 1),
+        _of_rows(arranged, "listing=known", is_new == 0),
     ]
 
 
 def _lead_times(
-    rows: pa.Table, judged: ArrangedRows, columns: SegmentColumns
+    rows: pa.Table, arranged: ArrangedRows, columns: SegmentColumns
 ) -> list[Segment] | None:
     if columns.lead_time in rows.column_names:
-        lead = _per_search(rows, judged, columns.lead_time)
+        lead = _per_search(rows, arranged, columns.lead_time)
     elif {"checkin_day", "search_day"} <= set(rows.column_names):
-        lead = _per_search(rows, judged, "checkin_day") - _per_search(rows, judged, "search_day")
+        lead = _per_search(rows, arranged, "checkin_day") - _per_search(
+            rows, arranged, "search_day"
+        )
     else:
         return None
     dateless = Segment(name="lead_time_days=dateless", searches=np.isnan(lead))
     return [*_bands("lead_time_days", lead, columns.lead_time_days), dateless]
 
 
-def _parties(rows: pa.Table, judged: ArrangedRows, columns: SegmentColumns) -> list[Segment] | None:
+def _parties(
+    rows: pa.Table, arranged: ArrangedRows, columns: SegmentColumns
+) -> list[Segment] | None:
     if "query_num_guests" not in rows.column_names:
         return None
     return _bands(
-        "party", _per_search(rows, judged, "query_num_guests"), columns.party_size, first=1
+        "party", _per_search(rows, arranged, "query_num_guests"), columns.party_size, first=1
     )
 
 
 def _bands(name: str, values: Floats, edges: tuple[int, ...], first: int = 0) -> list[Segment]:
-    """Whole-number bands ``first..edge-1``, …, ``edge+``; a band of one number names it."""
+    """Whole-number bands ``first..edge-1``, …, ``edge+``; a band of one number names it.
+
+    >>> values = np.array([1.0, 2.0, 4.0, 9.0, np.nan])
+    >>> {s.name: s.searches.tolist() for s in _bands("party", values, (2, 5), first=1)}
+    {'party=1': [True, False, False, False, False], \
+'party=2-4': [False, True, True, False, False], 'party=5+': [False, False, False, True, False]}
+    """
     starts = (first, *edges)
     segments = []
     for low, high in zip(starts, (*edges, None), strict=True):
@@ -179,11 +200,11 @@ def _bands(name: str, values: Floats, edges: tuple[int, ...], first: int = 0) ->
     return segments
 
 
-def _positions(rows: pa.Table, judged: ArrangedRows) -> list[Segment] | None:
+def _positions(rows: pa.Table, arranged: ArrangedRows) -> list[Segment] | None:
     if "position" not in rows.column_names:
         return None
-    known = ~np.isnan(_per_search(rows, judged, "position"))
+    is_known = ~np.isnan(_per_search(rows, arranged, "position"))
     return [
-        Segment(name="position=known", searches=known),
-        Segment(name="position=unknown", searches=~known),
+        Segment(name="position=known", searches=is_known),
+        Segment(name="position=unknown", searches=~is_known),
     ]

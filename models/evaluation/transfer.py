@@ -1,8 +1,17 @@
 """The transfer matrix: train on one market, test on every market.
 
-Four kinds of training meet each test market: on one market alone, on all of them jointly,
-and *separate*, where each market is ordered by the model trained on it. The question is
-whether a market can borrow from the others, and what a launch market gets for free.
+A row per training, a column per test market. ``joint`` is trained on all markets at once;
+``separate`` orders each market by the model trained on that market, and is what every other
+row is compared with, on the same searches:
+
+    trained on    tested on rio                tested on sao_paulo
+    rio           = separate                   learnt elsewhere
+    sao_paulo     learnt elsewhere             = separate
+    joint         more rows, of both markets   more rows, of both markets
+    separate      the rio model                the sao_paulo model
+
+It answers what a new market gets from a model trained elsewhere, and whether training on
+all markets together beats a model per market.
 """
 
 from __future__ import annotations
@@ -65,8 +74,10 @@ def transfer_matrix(
         for market in markets
     }
     scores[JOINT] = np.asarray(fit(train)(test))
-    of_row = np.asarray(test["market"].to_pylist())
-    scores[SEPARATE] = np.select([of_row == m for m in markets], [scores[m] for m in markets])
+    market_of_row = np.asarray(test["market"].to_pylist())
+    scores[SEPARATE] = np.select(
+        [market_of_row == market for market in markets], [scores[market] for market in markets]
+    )
     card = evaluate(test, scores, split="test", reference=SEPARATE, config=config, context=context)
     return [
         TransferCell(train=trained, test=market, score=score)

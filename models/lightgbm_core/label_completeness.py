@@ -2,21 +2,8 @@
 
 Contacts and bookings arrive days after their search, so that the youngest rows look worse
 than they are. How long outcomes take is estimated from those that have arrived, by the chain
-ladder (:func:`models.evaluation.label_maturity.delay_distribution`). The model is trained on
-the morning of day 4; the bookings known by then, by day of the search and days of delay:
-
-    search on    at once    a day later    two days later
-    day 1             40             10                10
-    day 2             50             10           unknown
-    day 3             60        unknown           unknown
-
-A development factor says by how much the bookings of a day grow with the next delay, summed
-over the days that show both delays: (40 + 10 + 50 + 10) / (40 + 50) = 11/9 with a delay of one
-day, 60 / 50 = 6/5 with two. So the share of its final bookings that is known of
-
-    day 1    1
-    day 2    1 / (6/5)           = 0.83
-    day 3    1 / (6/5 · 11/9)    = 0.68    its 60 stand for 88 in the end
+ladder; a worked example stands at the top of :mod:`models.evaluation.label_maturity`. The same
+three days, seen on the morning of day 4, by how many days ago the search was:
 
 >>> day, delay = np.repeat([1, 2, 3], [60, 60, 60]), np.zeros(180, dtype=np.int64)
 >>> delay[40:60], delay[110:120] = [1] * 10 + [2] * 10, 1

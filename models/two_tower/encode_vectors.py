@@ -49,5 +49,5 @@ def query_vectors(net: TwoTowerNet, queries: QueryArrays, known_LD: Tensor) -> T
         }
         history = torch.from_numpy(queries.history_SH[rows]).to(device)
         tensors = {name: torch.from_numpy(value).to(device) for name, value in inputs.items()}
-        parts.append(net.ask(tensors, known_LD[history]))
+        parts.append(net.encode_queries(tensors, known_LD[history]))
     return torch.cat(parts)

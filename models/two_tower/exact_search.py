@@ -52,9 +52,10 @@ def exact_top_k(
                 score_QL.masked_fill_(
                     ~allowed(queries, listings).to(score_QL.device), float("-inf")
                 )
-            best, at = torch.topk(score_QL, min(k, score_QL.shape[1]), dim=1)
-            at = torch.where(torch.isinf(best), -1, at + listings.start)
+            best, place = torch.topk(score_QL, min(k, score_QL.shape[1]), dim=1)
+            place = torch.where(torch.isinf(best), -1, place + listings.start)
+            # the best so far and this block's best: what is in neither cannot be among the k best
             best, chosen = torch.topk(torch.cat([score_QK[queries], best], dim=1), k, dim=1)
-            at = torch.cat([place_QK[queries], at], dim=1).gather(1, chosen)
-            score_QK[queries], place_QK[queries] = best, at
+            place = torch.cat([place_QK[queries], place], dim=1).gather(1, chosen)
+            score_QK[queries], place_QK[queries] = best, place
     return score_QK, place_QK

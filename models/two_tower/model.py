@@ -1,4 +1,4 @@
-"""The two towers: what a guest asks, and what a listing is, as vectors of one space.
+"""The two towers: a search and a listing as vectors of one space.
 
 Shapes: B searches, U listings, F dense inputs, K categories, H history slots,
 D compared dimensions, E heads, W hidden width.
@@ -112,10 +112,10 @@ class ListingTower(nn.Module):
 
 
 class QueryTower(nn.Module):
-    """A search's vector: what is asked, who asks, and what the guest looked at before.
+    """A search's vector, from its inputs, its guest and what the guest looked at before.
 
-    The history is pooled by attention over the listings' own vectors, asked by the
-    search; one learned slot stands for "no history", so that a new guest works. The
+    The history is pooled by attention over the listings' own vectors, with the search as
+    the attention's query; one learned slot stands for "no history", so that a new guest works. The
     first D numbers have length 1; of the others, one per head, the head's own is 1 and
     takes a listing's appeal as it is.
 
@@ -167,7 +167,7 @@ class QueryTower(nn.Module):
         return torch.einsum("bex,e->bx", vector_BEX, self.share_E)
 
     def _context(self, queries: dict[str, Tensor], history_BHD: Tensor) -> Tensor:
-        """What is asked, by whom, after what: before its length is made 1."""
+        """Search, guest and history as one vector, before its length is made 1."""
         context_BD: Tensor = self.context_table(queries["market"])
         if self.trunk is not None:
             hidden_BW = self.trunk(torch.cat([queries["dense"], context_BD], dim=1))
@@ -175,19 +175,23 @@ class QueryTower(nn.Module):
         if self.guest_table is not None:
             context_BD = context_BD + self.guest_table(queries["guest"])
         if self.pools_history:
-            liked_BHD, stage_BH = history_BHD[:, :, : self.width], queries["history_stage"]
-            context_BD = context_BD + self.gain * self._pool(context_BD, liked_BHD, stage_BH)
+            listing_BHD, stage_BH = history_BHD[:, :, : self.width], queries["history_stage"]
+            context_BD = context_BD + self.gain * self._pool(context_BD, listing_BHD, stage_BH)
         return context_BD
 
     def _pool(self, context_BD: Tensor, history_BHD: Tensor, stage_BH: Tensor) -> Tensor:
-        asked_BD = self.ask(context_BD)
-        scale = asked_BD.shape[-1] ** 0.5
-        # asked . (listing + stage), without making the sum for every slot
-        stage_BS = asked_BD @ self.stage_table.weight.T
-        logit_BH = torch.einsum("bd,bhd->bh", asked_BD, history_BHD) + stage_BS.gather(1, stage_BH)
+        attention_BD = self.ask(context_BD)
+        scale = attention_BD.shape[-1] ** 0.5
+        # query . (listing + stage), without making that sum for every slot
+        stage_BS = attention_BD @ self.stage_table.weight.T
+        logit_BH = torch.einsum("bd,bhd->bh", attention_BD, history_BHD) + stage_BS.gather(
+            1, stage_BH
+        )
         logit_BH = logit_BH / scale + self.slot_bias
+        # stage 0 is an empty slot. Never all are masked: "no history" is one more slot, whose
+        # logit is nothing[0] and whose value is nothing[1], or the softmax would be NaN
         logit_BH = logit_BH.masked_fill(stage_BH == 0, float("-inf"))
-        empty_B1 = (asked_BD @ self.nothing[0] / scale).unsqueeze(1)
+        empty_B1 = (attention_BD @ self.nothing[0] / scale).unsqueeze(1)
         share_BH = torch.softmax(torch.cat([empty_B1, logit_BH], dim=1), dim=1)
         pooled_BD = torch.einsum("bh,bhd->bd", share_BH[:, 1:], history_BHD)
         return pooled_BD + share_BH[:, :1] * self.nothing[1]
@@ -216,14 +220,14 @@ class TwoTowerNet(nn.Module):
             queries: ``dense``, ``market``, ``guest``, ``history_stage`` per search.
             listings: ``id``, ``dense``, ``category``, ``market`` per listing.
             history_place_BH: row in ``listings`` of each history slot.
-            head_B: head that each search asks with; without it all together.
+            head_B: head of each search; without it the weighted sum of all.
         """
         vector_UD = self.listing(
             listings["id"], listings["dense"], listings["category"], listings["market"]
         )
         return self.query(queries, vector_UD[history_place_BH], head_B), vector_UD
 
-    def ask(self, queries: dict[str, Tensor], history_BHD: Tensor) -> Tensor:
-        """Vectors of searches whose history vectors are known already."""
+    def encode_queries(self, queries: dict[str, Tensor], history_BHD: Tensor) -> Tensor:
+        """Vectors of searches, given the vectors of the listings in their histories."""
         vector_BD: Tensor = self.query(queries, history_BHD)
         return vector_BD

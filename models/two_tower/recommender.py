@@ -27,9 +27,9 @@ from models.two_tower.model import InputShape, TwoTowerNet
 from models.two_tower.result_tables import by_search, market_only, ranked_rows
 from models.two_tower.storage import Saved, read_model, write_model
 from models.two_tower.training.loss_monitor import StepReport
-from models.two_tower.training.spectral_init import start_from_graph
+from models.two_tower.training.spectral_init import initialise_from_graph
 from models.two_tower.training.train import borrowed_threads, device_of, train
-from models.two_tower.training.validation_recall import HeldOut, Holdout, holdout, recall_at
+from models.two_tower.training.validation_recall import HeldOutInteractions, HeldOutSearches
 
 __all__ = ["TwoTower"]
 
@@ -72,23 +72,23 @@ class TwoTower:
         Args:
             train, valid: impressions with features; ``valid`` is the later window.
             checkpoint: folder to resume an interrupted fit from, and to write to.
-            progress: told the steps done, of all.
-            report: the same with loss, samples per second and time left.
+            progress: called with the number of steps done and of all steps.
+            report: called with the same, the loss, samples per second and time left.
 
         Raises ``ValueError`` when a column that is always needed is absent.
         """
         if not set(_SEARCH_COLUMNS) <= set(train.column_names):
-            return self._fit_ids(train, valid, _told(progress, report))
+            return self._fit_ids(train, valid, _reporter(progress, report))
         rows, later = sorted_rows(train), sorted_rows(valid)
         self.encoder = Encoder.fit(rows, self.config, guest_ids=bool(self.config.use_guest_id))
         known = GuestEvents.of(events_of(rows), self.encoder.listings)
         data = encode_log(rows, self.encoder, known, self.training, heads=self.config.heads)
-        self._remember(pa.concat_tables([events_of(rows), events_of(later)]))
+        self._set_history(pa.concat_tables([events_of(rows), events_of(later)]))
         everything = pa.concat_tables([rows, later], promote_options="default")
         self.catalogue = self.encoder.catalogue(everything, last=True)
-        held = holdout(later, everything, self.encoder, self.past, self.training)
-        validate = None if held is None else partial(self._recall, held)
-        self._train(data, validate, checkpoint=checkpoint, report=_told(progress, report))
+        held_out = HeldOutSearches.draw(later, everything, self.encoder, self.past, self.training)
+        validate = None if held_out is None else partial(self._recall, held_out)
+        self._train(data, validate, checkpoint=checkpoint, report=_reporter(progress, report))
         return self
 
     def fit_interactions(
@@ -104,20 +104,22 @@ class TwoTower:
 
         Without times the history of a guest is a random draw of their other items; with
         times it is the items chosen strictly before. Guests get an embedding unless the
-        config says otherwise. With pairs kept apart (``valid``) training stops early by
-        the recall of them among the unseen items; else all epochs run.
+        config says otherwise. With held-out pairs (``valid``) training stops early by
+        their recall among the unseen items; else all epochs run.
         """
         rows, events = interaction_rows(users, items, times, seed=self.training.seed)
         guest_ids = self.config.use_guest_id is not False
         self.encoder = Encoder.fit(rows, self.config, guest_ids=guest_ids)
         known = GuestEvents.of(events, self.encoder.listings)
         data = encode_log(rows, self.encoder, known, self.training, hides_positive=times is None)
-        self._remember(events)
+        self._set_history(events)
         self.catalogue = self.encoder.catalogue(rows, last=True)
         validate = None
         if valid is not None:
-            held = HeldOut.of(*valid, events, self.encoder.listings, self.training.seed)
-            validate = partial(self._unseen_recall, held)
+            held_out = HeldOutInteractions.of(
+                *valid, events, self.encoder.listings, self.training.seed
+            )
+            validate = partial(self._unseen_recall, held_out)
         self._train(data, validate, checkpoint=None, report=report)
         return self
 
@@ -143,7 +145,7 @@ class TwoTower:
 
     def encode_queries(self, searches: pa.Table) -> FloatArray:
         """Vectors of the searches (``towers.QueryTower``); shape ``(rows, dimension + heads)``."""
-        return self._ask(searches).cpu().numpy()
+        return self._query_vectors(searches).cpu().numpy()
 
     def encode_listings(self, rows: pa.Table) -> FloatArray:
         """Vectors of the listings (``towers.ListingTower``): ``(rows, dimension + heads)``."""
@@ -171,7 +173,7 @@ class TwoTower:
         """
         allowed = eligible or Eligibility.of(market_only(queries), market_only(catalogue))
         listing_LD = listing_vectors(self.net, self.encoder.listing_rows(catalogue))
-        scores, places = exact_top_k(self._ask(queries), listing_LD, k, allowed=allowed)
+        scores, places = exact_top_k(self._query_vectors(queries), listing_LD, k, allowed=allowed)
         return ranked_rows(queries["id_search"], catalogue["id_listing"], scores, places)
 
     def recommend_unseen(self, users: pa.Array, k: int) -> pa.Table:
@@ -181,7 +183,9 @@ class TwoTower:
         """
         queries = pa.table({"id_search": users, "id_user": users})
         seen = seen_mask(users, self.events, self.encoder.listings)
-        scores, places = exact_top_k(self._ask(queries), self.known_LD[1:], k, allowed=seen)
+        scores, places = exact_top_k(
+            self._query_vectors(queries), self.known_LD[1:], k, allowed=seen
+        )
         return ranked_rows(users, self.encoder.listings.values, scores, places)
 
     def save(self, folder: Path) -> None:
@@ -206,8 +210,8 @@ class TwoTower:
         model.device = device_of(saved.training)
         model.net = TwoTowerNet(saved.shape, saved.config).to(model.device)
         model.net.load_state_dict(saved.weights)
-        model._remember(saved.events)
-        model._know()
+        model._set_history(saved.events)
+        model._encode_known_listings()
         return model
 
     def _fit_ids(
@@ -222,9 +226,9 @@ class TwoTower:
             )
         has_time = "search_s" in train.column_names
         times = train["search_s"].to_numpy() if has_time else None
-        kept = (valid["id_user"], valid["id_listing"]) if valid.num_rows else None
+        pairs = (valid["id_user"], valid["id_listing"]) if valid.num_rows else None
         return self.fit_interactions(
-            train["id_user"], train["id_listing"], times, valid=kept, report=report
+            train["id_user"], train["id_listing"], times, valid=pairs, report=report
         )
 
     def _train(
@@ -242,7 +246,7 @@ class TwoTower:
             torch.manual_seed(self.training.seed)
             self.net = TwoTowerNet(shape, self.config)
             if self.config.spectral_start and self.net.listing.trunk is None:
-                start_from_graph(self.net, data)
+                initialise_from_graph(self.net, data)
             self.net.to(self.device)
             self.trained = train(
                 self.net,
@@ -252,27 +256,28 @@ class TwoTower:
                 checkpoint=checkpoint,
                 report=report,
             )
-            self._know()
+            self._encode_known_listings()
 
-    def _recall(self, held: Holdout) -> float:
-        return recall_at(self.net, held, self._known_vectors, self.training.valid_k)
+    def _recall(self, held_out: HeldOutSearches) -> float:
+        return held_out.recall(self.net, self._known_vectors(), self.training.valid_k)
 
-    def _unseen_recall(self, held: HeldOut) -> float:
-        self._know()
-        asked = self._ask(pa.table({"id_search": held.users, "id_user": held.users}))
-        return held.recall(asked, self.known_LD[1:], self.training.valid_k)
+    def _unseen_recall(self, held_out: HeldOutInteractions) -> float:
+        self._encode_known_listings()
+        queries = pa.table({"id_search": held_out.users, "id_user": held_out.users})
+        query_UD = self._query_vectors(queries)
+        return held_out.recall(query_UD, self.known_LD[1:], self.training.valid_k)
 
     def _known_vectors(self) -> Tensor:
         return listing_vectors(self.net, self.catalogue)
 
-    def _know(self) -> None:
-        """Keep the vectors of the known listings, which the histories are made of."""
+    def _encode_known_listings(self) -> None:
+        """Set the vectors of the known listings, which the histories are pooled from."""
         self.known_LD = self._known_vectors()
 
-    def _ask(self, searches: pa.Table) -> Tensor:
+    def _query_vectors(self, searches: pa.Table) -> Tensor:
         return query_vectors(self.net, self.encoder.queries(searches, self.past), self.known_LD)
 
-    def _remember(self, events: pa.Table) -> None:
+    def _set_history(self, events: pa.Table) -> None:
         self.events = events
         self.past = GuestEvents.of(events, self.encoder.listings)
 
@@ -288,13 +293,15 @@ def _shape_of(encoder: Encoder, data: TrainingSet) -> InputShape:
     )
 
 
-def _told(
+def _reporter(
     progress: Callable[[int, int], None] | None, report: Callable[[StepReport], None] | None
 ) -> Callable[[StepReport], None]:
-    def tell(step: StepReport) -> None:
+    """One callback out of the two that a caller may give."""
+
+    def call_both(step: StepReport) -> None:
         if progress:
             progress(step.step, step.steps)
         if report:
             report(step)
 
-    return tell
+    return call_both

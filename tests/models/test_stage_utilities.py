@@ -6,13 +6,15 @@ import pytest
 
 from models.baselines.heuristics import BestRatedConfig
 from models.baselines.popularity import PopularityConfig
+from models.evaluation.config import EvaluationConfig
 from models.linear.linear_ranker import LinearRankerConfig
 from models.ranker import RankerConfig
 from models.stage_utilities import UTILITIES, check_utilities
 
 
 @pytest.mark.parametrize(
-    "config", [BestRatedConfig, PopularityConfig, LinearRankerConfig, RankerConfig]
+    "config",
+    [BestRatedConfig, PopularityConfig, LinearRankerConfig, RankerConfig, EvaluationConfig],
 )
 def test_models_default_to_the_published_utilities(config) -> None:
     assert config().utilities == UTILITIES == (0.0, 0.01, 0.25, 1.0)

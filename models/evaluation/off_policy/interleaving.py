@@ -4,6 +4,20 @@ Radlinski, Kurup & Joachims (2008): in each round a coin decides who picks first
 side adds its best listing that is not yet on the page, and a click counts for the side
 that added the listing. A side wins a search when its listings get more clicks.
 
+The first order is 0 1 2 3, the second 1 3 0 2. The coin lets the second begin the first
+round and the first begin the second round:
+
+    round  second picks  first picks       page  1  0  2  3
+      1         1             0            team  2  1  1  2
+      2         3             2
+
+Clicks on 0 and 2 are two for the first, none for the second: the first wins the search. Over
+all searches with a click,
+
+    share = (wins of the first + ties / 2) / searches with a click − 1/2
+
+Two wins, no defeat and a tie give 2.5 / 3 − 1/2 = 0.33; 0 says that neither is preferred.
+
 Legend: S searches, W rows of the longest search, k places.
 """
 
@@ -11,12 +25,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from models.evaluation.arranged_rows import ArrangedRows
-from models.evaluation.arrays import Floats, Integers
+from models.evaluation.arrays import Floats, Integers, Mask
 from models.evaluation.significance import (
     Interval,
     bootstrap_sums,
@@ -27,8 +40,7 @@ from models.evaluation.significance import (
 
 __all__ = ["Clicks", "InterleavingConfig", "Preference", "interleave", "team_draft"]
 
-Flags = np.ndarray[Any, np.dtype[np.bool_]]
-Clicks = Callable[[Integers], Flags]
+Clicks = Callable[[Integers], Mask]
 """Arranged rows on each page (S, k), -1 past the end → which were clicked (S, k)."""
 
 
@@ -47,7 +59,7 @@ class InterleavingConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class Preference:
-    """Who won.
+    """Which of two orders the clicks prefer.
 
     Attributes:
         share: (wins of the first + half the ties) / searches with a click, minus a half:
@@ -72,18 +84,18 @@ def team_draft(
     (S, W), -1 past the end. Returns the page (S, k), -1 past the end, and the team (S, k),
     0 for the first, 1 for the second.
 
-    Both put row 1 on top: it comes first whoever picks it, and the other picks next.
+    The example above (with this seed the coin falls on the second, then on the first):
 
-    >>> page, team = team_draft(
-    ...     np.array([[1, 0, 2]]), np.array([[1, 2, 0]]), k=2, rng=np.random.default_rng(0)
-    ... )
-    >>> int(page[0, 0]), sorted(team[0].tolist())
-    (1, [0, 1])
+    >>> first, second = np.array([[0, 1, 2, 3]]), np.array([[1, 3, 0, 2]])
+    >>> page, team = team_draft(first, second, k=4, rng=np.random.default_rng(2))
+    >>> page.tolist(), team.tolist()
+    ([[1, 0, 2, 3]], [[1, 0, 0, 1]])
     """
     searches, width = first.shape
     orders = np.stack([first, second])
-    sides = np.arange(searches)
-    # one column more: the place past the end, never taken, ends a short search
+    every = np.arange(searches)
+    # one column more, for the -1 past the end of a short search: it is never taken, and where
+    # it is the best free one the page gets a -1
     is_taken = np.zeros((searches, width + 1), dtype=bool)
     page = np.full((searches, k), -1, dtype=np.int64)
     team = np.zeros((searches, k), dtype=np.int64)
@@ -91,18 +103,18 @@ def team_draft(
     for place in range(k):
         is_new_round = place % 2 == 0
         leader = rng.integers(0, 2, searches) if is_new_round else 1 - leader
-        order = orders[leader, sides]
+        order = orders[leader, every]
         is_free = ~np.take_along_axis(is_taken, order, axis=1)
-        best = order[sides, is_free.argmax(axis=1)]
+        best = order[every, is_free.argmax(axis=1)]
         best = np.where(is_free.any(axis=1), best, -1)
         page[:, place], team[:, place] = best, leader
         filled = best >= 0
-        is_taken[sides[filled], best[filled]] = True
+        is_taken[every[filled], best[filled]] = True
     return page, team
 
 
 def interleave(
-    judged: ArrangedRows,
+    arranged: ArrangedRows,
     ranks: tuple[Integers, Integers],
     clicks: Clicks,
     *,
@@ -114,36 +126,39 @@ def interleave(
     ``clicks`` answers a page, as the simulator's guests would; it holds its own chance.
     """
     config = config or InterleavingConfig()
-    width = int(judged.sizes.max())
-    orders = [_within(judged, judged.top(order, width)) for order in ranks]
+    width = int(arranged.sizes.max())
+    # team_draft works on columns of a search, clicks on arranged rows
+    orders = [_within(arranged, arranged.top(order, width)) for order in ranks]
     page, team = team_draft(orders[0], orders[1], k=config.k, rng=rng)
-    rows = np.where(page >= 0, page + judged.starts[:, None], -1)
+    rows = np.where(page >= 0, page + arranged.starts[:, None], -1)
     clicked = clicks(rows) & (rows >= 0)
     credit = (clicked & (team == 0)).sum(axis=1) - (clicked & (team == 1)).sum(axis=1)
     has_click = clicked.any(axis=1)
     won = np.where(has_click, (np.sign(credit) + 1) / 2, 0.0)
     return Preference(
-        share=_share(judged, np.asarray(won), np.asarray(has_click, dtype=np.float64), rng, config),
+        share=_share(
+            arranged, np.asarray(won), np.asarray(has_click, dtype=np.float64), rng, config
+        ),
         wins_first=int((credit > 0).sum()),
         wins_second=int((credit < 0).sum()),
         ties=int((has_click & (credit == 0)).sum()),
-        searches=judged.searches,
+        searches=arranged.searches,
     )
 
 
-def _within(judged: ArrangedRows, rows: Integers) -> Integers:
+def _within(arranged: ArrangedRows, rows: Integers) -> Integers:
     """Arranged rows as columns of their search, -1 past the end."""
-    return np.where(rows >= 0, rows - judged.starts[:, None], -1)
+    return np.where(rows >= 0, rows - arranged.starts[:, None], -1)
 
 
 def _share(
-    judged: ArrangedRows,
+    arranged: ArrangedRows,
     won: Floats,
     counted: Floats,
     rng: np.random.Generator,
     config: InterleavingConfig,
 ) -> Interval:
-    sums = sums_by_cluster(np.stack([won, counted], axis=1), judged.cluster, judged.clusters)
+    sums = sums_by_cluster(np.stack([won, counted], axis=1), arranged.cluster, arranged.clusters)
     drawn = ratio(*bootstrap_sums(sums[:, :1], sums[:, 1:], replicates=config.replicates, rng=rng))
     value = ratio(sums[:, :1].sum(axis=0), sums[:, 1:].sum(axis=0))
     return percentile_interval(

@@ -26,7 +26,6 @@ class QueryArrays:
 
     Attributes:
         dense_SF: standardised numbers, missingness indicators, geography; float32.
-        category_SK: vocabulary index per category column.
         market_S: market index.
         guest_S: guest index, 0 where guests have no embedding or this one is unseen.
         history_SH: listing index of the guest's last events, latest first; 0 = empty.
@@ -34,7 +33,6 @@ class QueryArrays:
     """
 
     dense_SF: FloatArray
-    category_SK: IntArray
     market_S: IntArray
     guest_S: IntArray
     history_SH: IntArray

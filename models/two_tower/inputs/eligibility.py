@@ -52,7 +52,8 @@ class Eligibility:
         at_least: pairs (listing values, search bounds): value >= bound.
         at_most: pairs (listing values, search bounds): value <= bound.
         place_Q3, place_L3: points on the unit sphere; NaN where unknown.
-        chord_Q: longest allowed chord between them; NaN = no radius.
+        chord_Q: longest allowed straight line between them, through the sphere; NaN = no
+            radius. A distance of d km is a chord of ``2 sin(d / (2 * earth radius))``.
     """
 
     market_Q: Tensor
@@ -107,14 +108,14 @@ class Eligibility:
     def rows(self, queries: Rows) -> Self:
         """The bounds of these searches alone."""
 
-        def kept(pairs: tuple[tuple[Tensor, Tensor], ...]) -> tuple[tuple[Tensor, Tensor], ...]:
+        def selected(pairs: tuple[tuple[Tensor, Tensor], ...]) -> tuple[tuple[Tensor, Tensor], ...]:
             return tuple((value, bound[queries]) for value, bound in pairs)
 
         return replace(
             self,
             market_Q=self.market_Q[queries],
-            at_least=kept(self.at_least),
-            at_most=kept(self.at_most),
+            at_least=selected(self.at_least),
+            at_most=selected(self.at_most),
             place_Q3=self.place_Q3[queries],
             chord_Q=self.chord_Q[queries],
         )
@@ -122,14 +123,14 @@ class Eligibility:
     def within(self, listings: Tensor) -> Self:
         """The bounds over these listings alone, numbered anew."""
 
-        def kept(pairs: tuple[tuple[Tensor, Tensor], ...]) -> tuple[tuple[Tensor, Tensor], ...]:
+        def selected(pairs: tuple[tuple[Tensor, Tensor], ...]) -> tuple[tuple[Tensor, Tensor], ...]:
             return tuple((value[listings], bound) for value, bound in pairs)
 
         return replace(
             self,
             market_L=self.market_L[listings],
-            at_least=kept(self.at_least),
-            at_most=kept(self.at_most),
+            at_least=selected(self.at_least),
+            at_most=selected(self.at_most),
             place_L3=self.place_L3[listings],
         )
 
@@ -138,6 +139,8 @@ class Eligibility:
 
         With a row of listings for each search, shape ``(queries, n)``, the mask of those.
         """
+        # ~(value < bound), not value >= bound: a comparison with NaN is false, so that a null
+        # on either side forbids nothing
         market_Q1 = self.market_Q[queries, None]
         allowed_QL = (market_Q1 == self.market_L[listings]) | (market_Q1 == 0)
         for value_L, bound_Q in self.at_least:
@@ -150,11 +153,11 @@ class Eligibility:
 
     def _too_far(self, queries: Rows, listings: Rows) -> Tensor:
         # |a - b|^2 = 2 - 2 a.b on the unit sphere: exact to a centimetre in float64
-        asked_Q3, place_L3 = self.place_Q3[queries], self.place_L3[listings]
+        centre_Q3, place_L3 = self.place_Q3[queries], self.place_L3[listings]
         if place_L3.ndim == 3:
-            cosine_QL = torch.einsum("qd,qnd->qn", asked_Q3, place_L3)
+            cosine_QL = torch.einsum("qd,qnd->qn", centre_Q3, place_L3)
         else:
-            cosine_QL = asked_Q3 @ place_L3.T
+            cosine_QL = centre_Q3 @ place_L3.T
         squared_QL = 2 - 2 * cosine_QL
         return squared_QL > (self.chord_Q[queries, None] ** 2)
 

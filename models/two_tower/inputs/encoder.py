@@ -119,7 +119,6 @@ class Encoder:
             parts.append(self.query_place.of_table(searches, _QUERY_PLACE, market))
         return QueryArrays(
             dense_SF=np.concatenate(parts, axis=1),
-            category_SK=np.zeros((searches.num_rows, 0), dtype=np.int64),
             market_S=market,
             guest_S=self.guests.index(guest),
             history_SH=history.listing_SH,

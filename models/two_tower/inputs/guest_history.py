@@ -3,6 +3,22 @@
 An event is visible to a search if and only if ``known_s < search_s``
 (:mod:`data.schema.event_visibility`), so two searches of one guest in one second do not know
 each other.
+
+A guest clicks listing a at second 10 and c at second 20; b is shown and not clicked. A search
+at second 10 knows nothing yet, one at 11 knows a, one at 21 knows c and, before it, a:
+
+>>> rows = pa.table(
+...     {
+...         "id_user": ["g", "g", "g"],
+...         "id_listing": ["a", "b", "c"],
+...         "search_s": [10, 10, 20],
+...         "stage": [1, 0, 1],
+...     }
+... )
+>>> listings = Vocabulary.of([rows["id_listing"]])  # a = 1, b = 2, c = 3
+>>> events = GuestEvents.of(events_of(rows), listings)
+>>> events.before(pa.array(["g", "g", "g"]), [10, 11, 21], length=2).listing_SH.tolist()
+[[0, 0], [1, 0], [3, 1]]
 """
 
 from __future__ import annotations
@@ -94,14 +110,16 @@ class GuestEvents:
     def of(cls, events: pa.Table, listings: Vocabulary) -> Self:
         """Sort events (:func:`events_of`); those of unknown listings are left out."""
         listing = listings.index(events["id_listing"])
-        kept = events.filter(pa.array(listing > 0))
+        of_known_listings = events.filter(pa.array(listing > 0))
         listing = listing[listing > 0]
-        guests = Vocabulary.of([kept["id_user"]])
-        known = kept["known_s"].to_numpy().astype(np.int64)
-        stage = kept["event_stage"].to_numpy().astype(np.int64)
+        guests = Vocabulary.of([of_known_listings["id_user"]])
+        known = of_known_listings["known_s"].to_numpy().astype(np.int64)
+        stage = of_known_listings["event_stage"].to_numpy().astype(np.int64)
         origin = int(known.min()) if len(known) else 0
         span = int(known.max()) - origin + 2 if len(known) else 1
-        key = guests.index(kept["id_user"]) * span + (known - origin)
+        # Guest and second in one integer, so that one binary search finds both: with origin 10
+        # and span 12, guest 2 at second 15 is 2 * 12 + 5 = 29.
+        key = guests.index(of_known_listings["id_user"]) * span + (known - origin)
         # listing and stage break ties in time, so that the row order cannot.
         order = np.lexsort((stage, listing, key))
         return cls(guests, key[order], listing[order], stage[order], origin, span)
@@ -117,6 +135,7 @@ class GuestEvents:
         code = self.guests.index(guest)
         ago = np.clip(np.asarray(search_s, dtype=np.int64) - self.origin, 0, self.span - 1)
         first = np.searchsorted(self.key, code * self.span, side="left")
+        # side="left": an event of this very second stays out
         end = np.searchsorted(self.key, code * self.span + ago, side="left")
         slot = end[:, None] - 1 - np.arange(length)
         filled = (slot >= first[:, None]) & (code > 0)[:, None]

@@ -14,12 +14,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from data.schema.stay import MONTH_NIGHTS, WEEK_NIGHTS
 from models.two_tower.inputs.arrays import FloatArray
 
 __all__ = [
     "LISTING_CATEGORIES",
     "LISTING_NUMBERS",
-    "QUERY_CATEGORIES",
     "QUERY_NUMBERS",
     "NumberScaler",
     "column_values",
@@ -34,10 +34,7 @@ _MONTHS = 12
 _WEEKDAYS = 7
 # 1970-01-01, day 0, was a Thursday; days are turned so that Monday is 0.
 _EPOCH_WEEKDAY = 3
-# From this many nights on the host's weekly, or monthly, factor multiplies the price.
-_WEEK_NIGHTS, _MONTH_NIGHTS = 7, 28
 
-QUERY_CATEGORIES: tuple[str, ...] = ()
 LISTING_CATEGORIES = ("listing_property_type", "listing_room_type")
 
 QUERY_NUMBERS = (
@@ -169,20 +166,21 @@ def _cycle(
     return values
 
 
-def _factor(table: pa.Table, nights: _Values) -> _Values:
+def _long_stay_factor(table: pa.Table, nights: _Values) -> _Values:
+    """The host's factor on the nightly price of a stay this long; 1 where none is stated."""
     one = np.ones(table.num_rows)
     weekly = _first_of(table, ("listing_weekly_price_factor",))
     weekly = one if weekly is None else np.where(np.isnan(weekly), one, weekly)
     monthly = _first_of(table, ("listing_monthly_price_factor",))
     monthly = weekly if monthly is None else np.where(np.isnan(monthly), weekly, monthly)
-    by_week = np.where(nights >= _WEEK_NIGHTS, weekly, one)
-    return np.where(nights >= _MONTH_NIGHTS, monthly, by_week)
+    by_week = np.where(nights >= WEEK_NIGHTS, weekly, one)
+    return np.where(nights >= MONTH_NIGHTS, monthly, by_week)
 
 
 def _nightly_price(table: pa.Table) -> _Values | None:
     """``(stay - cleaning fee) / (nights x factor)``; one night where the search is dateless.
 
-    The formula of the features room (``features.formulas.pricing``), which a model cannot import.
+    The formula of ``features.formulas.pricing``, which a model may not import.
     """
     total = _first_of(table, ("listing_total_price",))
     nights = column_values(table, "query_nights")
@@ -191,7 +189,7 @@ def _nightly_price(table: pa.Table) -> _Values | None:
     nights = np.where(np.isnan(nights), 1.0, nights)
     fee = _first_of(table, ("listing_cleaning_fee",))
     paid = total if fee is None else total - np.nan_to_num(fee)
-    price = paid / (nights * _factor(table, nights))
+    price = paid / (nights * _long_stay_factor(table, nights))
     return np.where(price > 0, price, np.nan)
 
 

@@ -68,20 +68,20 @@ def encode_log(
     """
     stage = rows["stage"].to_numpy().astype(np.int64)
     listing = encoder.listings.index(rows["id_listing"])
-    lessons = _lessons(stage, listing > 0, config, heads)
-    acted = rows.take(pa.array(lessons.row))
+    examples = _examples(stage, listing > 0, config, heads)
+    acted = rows.take(pa.array(examples.row))
     searches = one_per(acted, "id_search")
     search = Vocabulary.of([acted["id_search"]]).index(acted["id_search"]) - 1
     journeys = _Journeys.of(rows, listing, stage)
-    start, count = journeys.below(lessons.row, lessons.stage)
+    start, count = journeys.below(examples.row, examples.stage)
     return TrainingSet(
         queries=encoder.queries(searches, events),
         catalogue=encoder.catalogue(rows, last=False),
         positives=Positives(
             search_P=search,
-            listing_P=listing[lessons.row],
-            weight_P=lessons.weight,
-            head_P=lessons.head,
+            listing_P=listing[examples.row],
+            weight_P=examples.weight,
+            head_P=examples.head,
             hard_start_P=start,
             hard_count_P=count,
         ),
@@ -94,8 +94,8 @@ def encode_log(
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Lessons:
-    """What is learned from: a row of the log, the stage it teaches, and by which head."""
+class _Examples:
+    """Training examples: a row of the log, the stage it is a label of, the head it trains."""
 
     row: IntArray
     stage: IntArray
@@ -103,23 +103,23 @@ class _Lessons:
     weight: FloatArray
 
 
-def _lessons(stage: IntArray, is_known: Mask, config: TrainConfig, heads: int) -> _Lessons:
-    """One lesson per row that went far enough; with a head per stage one per stage reached.
+def _examples(stage: IntArray, is_known: Mask, config: TrainConfig, heads: int) -> _Examples:
+    """One example per row that was clicked or more; with a head per stage one per stage reached.
 
     Raises ``ValueError`` when there is none.
     """
     weights = np.array([config.shown_weight, *config.stage_weights], dtype=np.float32)
-    taught = [_reached(stage, is_known, head, heads) for head in range(heads)]
+    by_head = [_reached(stage, is_known, head, heads) for head in range(heads)]
     if config.shown_weight:
-        shown = _shown(stage, config, positives=len(taught[0][0]))
-        taught.append((shown, stage[shown], np.zeros_like(shown)))
-    row, reached, head = (np.concatenate(parts) for parts in zip(*taught, strict=True))
+        shown = _shown(stage, config, positives=len(by_head[0][0]))
+        by_head.append((shown, stage[shown], np.zeros_like(shown)))
+    row, reached, head = (np.concatenate(parts) for parts in zip(*by_head, strict=True))
     counts = np.flatnonzero(weights[reached] > 0)
     # in the order of the log, whatever the stages: neighbours share their search
     order = counts[np.lexsort((head[counts], row[counts]))]
     if not len(order):
         raise ValueError("no row was clicked, contacted or booked: there is nothing to learn from")
-    return _Lessons(
+    return _Examples(
         row=row[order], stage=reached[order], head=head[order], weight=weights[reached[order]]
     )
 
@@ -178,16 +178,24 @@ class _Journeys:
         first = np.ones(len(order), dtype=bool)
         first[1:] = (np.diff(pair_journey) != 0) | (np.diff(pair_listing) != 0)
         # the furthest stage of a pair stands first: how far the guest went with the listing
-        kept = order[first & (pair_listing > 0)]
-        kept = kept[np.lexsort((listing[kept], stage[kept], journey[kept]))]
+        pairs = order[first & (pair_listing > 0)]
+        pairs = pairs[np.lexsort((listing[pairs], stage[pairs], journey[pairs]))]
+        # journey and stage in one integer: below() finds both with one binary search
         reach = int(stage.max(initial=0)) + 1
-        return cls(listing[kept], journey[kept] * reach + stage[kept], journey * reach)
+        return cls(listing[pairs], journey[pairs] * reach + stage[pairs], journey * reach)
 
     def below(self, row: IntArray, stage: IntArray) -> tuple[IntArray, IntArray]:
         """Start and number of the listings of each row's journey that stayed below a stage.
 
         Below a click those are the shown and never clicked, below a booking also the
-        clicked and the contacted that were never booked.
+        clicked and the contacted that were never booked. A journey in which listing 1 was
+        shown, 2 clicked and 3 booked:
+
+        >>> rows = pa.table({"id_search": ["s", "s", "s"]})
+        >>> journeys = _Journeys.of(rows, listing=np.array([1, 2, 3]), stage=np.array([0, 1, 3]))
+        >>> start, count = journeys.below(row=np.array([1, 2]), stage=np.array([1, 3]))
+        >>> [journeys.listing[s : s + n].tolist() for s, n in zip(start, count)]
+        [[1], [1, 2]]
         """
         start = np.searchsorted(self.key, self.row_key[row], side="left")
         end = np.searchsorted(self.key, self.row_key[row] + stage, side="left")

@@ -49,8 +49,8 @@ class Vocabulary:
         >>> Vocabulary.of([pa.array(["b", "a"])]).index(pa.array(["a", "z", None, "b"]))
         array([1, 0, 0, 2])
         """
-        found = pc.index_in(as_text(values), value_set=self.values, skip_nulls=True)
-        return np.asarray(pc.fill_null(found, -1), dtype=np.int64) + 1
+        place = pc.index_in(as_text(values), value_set=self.values, skip_nulls=True)
+        return np.asarray(pc.fill_null(place, -1), dtype=np.int64) + 1
 
     def ids(self, index: IntArray) -> pa.Array:
         """The values of these indices; null where the index is 0."""

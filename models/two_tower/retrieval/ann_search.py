@@ -69,7 +69,7 @@ class ApproximateIndex:
     def __init__(self, listing_LD: Tensor, config: IndexConfig) -> None:
         self.config = config
         self.listing_LD = listing_LD.float().cpu().contiguous()
-        self.faiss_index = _built(self.listing_LD, config)
+        self.faiss_index = _build_faiss_index(self.listing_LD, config)
         self.effort = config.efforts[0]
 
     def tune(self, query_QD: Tensor, allowed: Eligibility) -> float:
@@ -78,11 +78,12 @@ class ApproximateIndex:
         The effort is chosen on every second of these searches and measured on the others:
         chosen to miss half of what may be missed, since others may be harder.
         """
+        # required 0.99: the effort must reach 0.995 on one half; the other half gives the figure
         half_QD, bounds = query_QD[::2], allowed.rows(slice(0, None, 2))
-        wanted = (1 + self.config.least_recall) / 2
+        target = (1 + self.config.least_recall) / 2
         for effort in self.config.efforts:
             self.effort = effort
-            if recall_against(self, half_QD, bounds) >= wanted:
+            if recall_against(self, half_QD, bounds) >= target:
                 break
         return recall_against(self, query_QD[1::2], allowed.rows(slice(1, None, 2)))
 
@@ -95,6 +96,9 @@ class ApproximateIndex:
         score_QK = query_QD.new_full((len(query_QD), k), float("-inf"))
         place_QK = torch.full((len(query_QD), k), -1, dtype=torch.int64)
         open_Q, fetched = torch.arange(len(query_QD)), k
+        # FAISS knows no bounds: of what it finds, what is not allowed is dropped. A search left
+        # with fewer than k asks again for twice as many (k, 2k, 4k, ... up to widest * k), and
+        # one that is still short, its bounds being narrow, is searched exactly.
         while len(open_Q) and fetched <= min(self.config.widest * k, len(self.listing_LD)):
             score_RN, place_RN = self._nearest(query_QD[open_Q], fetched)
             usable_RN = (place_RN >= 0) & allowed(open_Q, place_RN.clamp(min=0))
@@ -127,10 +131,10 @@ def recall_against(index: ApproximateIndex, query_QD: Tensor, allowed: Eligibili
     """
     k = index.config.k
     _, found_QK = index.search(query_QD, k, allowed)
-    _, wanted_QK = exact_top_k(query_QD.float().cpu(), index.listing_LD, k, allowed=allowed)
-    is_found_QK = (wanted_QK[:, :, None] == found_QK[:, None, :]).any(dim=2) & (wanted_QK >= 0)
-    wanted = int((wanted_QK >= 0).sum())
-    return int(is_found_QK.sum()) / wanted if wanted else 1.0
+    _, exact_QK = exact_top_k(query_QD.float().cpu(), index.listing_LD, k, allowed=allowed)
+    is_found_QK = (exact_QK[:, :, None] == found_QK[:, None, :]).any(dim=2) & (exact_QK >= 0)
+    possible = int((exact_QK >= 0).sum())
+    return int(is_found_QK.sum()) / possible if possible else 1.0
 
 
 def _faiss() -> Any:
@@ -140,7 +144,7 @@ def _faiss() -> Any:
     return faiss
 
 
-def _built(listing_LD: Tensor, config: IndexConfig) -> Any:
+def _build_faiss_index(listing_LD: Tensor, config: IndexConfig) -> Any:
     faiss = _faiss()
 
     vectors, width = listing_LD.numpy(), listing_LD.shape[1]

@@ -1,11 +1,13 @@
-"""Listings that a guest has met before: shown in an earlier search, or clicked.
+"""Listings that a guest has seen before: shown in an earlier search, or clicked.
 
 A guest who searches again sees many of the same listings and often takes one of them. The
-towers compare kinds of listings; that this very one was met is a fact about a pair, added
-to its score. What is added is never negative, so the k best without it and the listings met
-hold the k best with it: the search stays exact.
+towers compare kinds of listings; that the guest has seen this very one is a fact about the
+pair, which is added to its score as a bonus. A bonus is never negative: a listing that the
+guest has not seen and that is not among the k best without bonuses cannot be among the k
+best with them. Those k and the seen listings are therefore all that has to be compared, and
+the search stays exact.
 
-Shapes: Q searches, K results, M listings met, padded; E pairs of guest and listing met.
+Shapes: Q searches, K results, M listings seen, padded; E pairs of guest and listing.
 """
 
 from __future__ import annotations
@@ -21,18 +23,18 @@ from torch import Tensor
 from models.two_tower.inputs.arrays import FloatArray, IntArray
 from models.two_tower.inputs.vocabulary import Vocabulary
 
-__all__ = ["Met", "PreviouslySeen", "merged"]
+__all__ = ["PreviouslySeen", "SeenListings", "merged"]
 
 _NEVER = np.iinfo(np.int64).max
 
 
 @dataclass(frozen=True, kw_only=True)
-class Met:
-    """Listings met, per search.
+class SeenListings:
+    """Listings seen before, per search.
 
     Attributes:
         place_QM: row of the catalogue; -1 = none.
-        bonus_QM: what meeting it adds to its score; 0 where there is none.
+        bonus_QM: what is added to its score; 0 where there is no listing.
     """
 
     place_QM: Tensor
@@ -41,7 +43,7 @@ class Met:
 
 @dataclass(frozen=True, kw_only=True)
 class PreviouslySeen:
-    """When each guest first met each listing, sorted by guest.
+    """When each guest first saw, and first clicked, each listing; sorted by guest.
 
     Attributes:
         guests: their vocabulary.
@@ -82,11 +84,11 @@ class PreviouslySeen:
 
     def before(
         self, guest: pa.ChunkedArray, search_s: IntArray, *, shown: float, clicked: float
-    ) -> Met:
-        """What each guest met strictly before each search, and what that adds.
+    ) -> SeenListings:
+        """What each guest saw strictly before each search, and the bonus for it.
 
         Args:
-            guest: id of the guest of each search; null has met nothing.
+            guest: id of the guest of each search; null has seen nothing.
             search_s: second of each search.
             shown, clicked: added for having been shown, and more for having been clicked.
         """
@@ -99,39 +101,40 @@ class PreviouslySeen:
         at = np.where(filled, start[:, None] + slot_M, 0)
         if not len(self.guest_E):
             nothing = torch.zeros((len(code), 0))
-            return Met(place_QM=nothing.long(), bonus_QM=nothing)
+            return SeenListings(place_QM=nothing.long(), bonus_QM=nothing)
         second = np.asarray(search_s)[:, None]
         filled &= self.shown_E[at] < second
         bonus: FloatArray = np.float32(shown) + np.where(
             self.clicked_E[at] < second, np.float32(clicked), np.float32(0)
         )
-        return Met(
+        return SeenListings(
             place_QM=torch.from_numpy(np.where(filled, self.place_E[at], -1)),
             bonus_QM=torch.from_numpy(np.where(filled, bonus, np.float32(0))),
         )
 
 
-def merged(found: tuple[Tensor, Tensor], met_QM: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-    """The k best of the results and the listings met, each listing once, best first.
+def merged(found: tuple[Tensor, Tensor], seen: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+    """The k best of the results and the seen listings, each listing once, best first.
 
     Args:
         found: scores and places ``(Q, K)``; -1 = none.
-        met_QM: scores, the addition included, and places ``(Q, M)``; ``-inf`` and -1 = none.
+        seen: scores, bonus included, and places ``(Q, M)``; ``-inf`` and -1 = none.
     """
     score_QK, place_QK = found
-    plain_QK = score_QK.masked_fill(_is_among(place_QK, met_QM[1]), float("-inf"))
-    scores = torch.cat([plain_QK, met_QM[0]], dim=1)
+    # a listing that is in both keeps the score with the bonus
+    plain_QK = score_QK.masked_fill(_is_among(place_QK, seen[1]), float("-inf"))
+    scores = torch.cat([plain_QK, seen[0]], dim=1)
     best_QK, chosen_QK = torch.topk(scores, score_QK.shape[1], dim=1)
-    places = torch.cat([place_QK, met_QM[1]], dim=1).gather(1, chosen_QK)
+    places = torch.cat([place_QK, seen[1]], dim=1).gather(1, chosen_QK)
     return best_QK, torch.where(torch.isinf(best_QK), -1, places)
 
 
-def _is_among(place_QK: Tensor, met_QM: Tensor) -> Tensor:
+def _is_among(place_QK: Tensor, other_QM: Tensor) -> Tensor:
     """Whether each place is one of its row's other places."""
-    if not met_QM.shape[1]:
+    if not other_QM.shape[1]:
         return torch.zeros_like(place_QK, dtype=torch.bool)
-    sorted_QM, _ = torch.sort(met_QM, dim=1)
-    at_QK = torch.searchsorted(sorted_QM, place_QK.contiguous()).clamp(max=met_QM.shape[1] - 1)
+    sorted_QM, _ = torch.sort(other_QM, dim=1)
+    at_QK = torch.searchsorted(sorted_QM, place_QK.contiguous()).clamp(max=other_QM.shape[1] - 1)
     return (sorted_QM.gather(1, at_QK) == place_QK) & (place_QK >= 0)
 
 

@@ -3,11 +3,17 @@
 The listings are encoded once. A market is searched exactly, or, from a size on, through an
 index whose recall was measured when it was built. What a search allows is exact either way.
 
-To the inner product come three things that the towers do not know: what the ranker makes
-of a listing in general, that a listing is new and cannot have shown yet what it is worth,
-and that the guest has met it before. All are sums, so the search stays exact.
+Three things that the towers do not know are added to the inner product: a prior per
+listing (the ranker's mean score), a bonus for a new listing, which has no bookings yet, and
+a bonus for what the guest has seen before. All are sums, so the search stays exact. With
+the default weights::
 
-Shapes: Q searches, L listings, D dimensions, K results, M listings met.
+    listing  inner product  prior (deviations)  is new  seen before     score
+    a        0.60           +1.0  -> +0.07      no      no              0.67
+    b        0.55            0.0                yes -> +0.12  no        0.67
+    c        0.50            0.0                no      clicked -> +0.15  0.65
+
+Shapes: Q searches, L listings, D dimensions, K results, M listings seen before, padded.
 """
 
 from __future__ import annotations
@@ -33,7 +39,7 @@ from models.two_tower.retrieval.previously_seen import PreviouslySeen, merged
 __all__ = ["PLAIN", "MarketIndex", "Retriever", "RetrieverConfig"]
 
 _EVERYWHERE = ""
-# Searches whose listings met are scored at one time: some hundred vectors each.
+# Searches whose previously seen listings are scored at one time: some hundred vectors each.
 _BLOCK = 256
 
 
@@ -41,8 +47,8 @@ _BLOCK = 256
 class RetrieverConfig:
     """How a catalogue is searched.
 
-    The additions are in units of the inner product; 0 = none. Their defaults were chosen on
-    the validation day of one simulated world (docs/decisions/0032).
+    The prior's weight and the bonuses are in units of the inner product; 0 = none. Their
+    defaults were chosen on the validation day of one simulated world (docs/decisions/0032).
 
     Attributes:
         index: when FAISS is used, and the recall that it must reach.
@@ -59,6 +65,7 @@ class RetrieverConfig:
     clicked_bonus: float = 0.05
 
     def __post_init__(self) -> None:
+        # exact search relies on it: what was seen can only move up (see previously_seen.py)
         added = (self.prior_weight, self.new_bonus, self.shown_bonus, self.clicked_bonus)
         if min(added) < 0:
             raise ValueError(f"what is added to a score must not be negative: {self}")
@@ -123,14 +130,14 @@ class Retriever:
         appeal = slice(model.config.dimension, None)
         # a search weighs the heads' appeals; divided by the weights' sum it adds this once
         self.listing_LD[:, appeal] += added_L[:, None] / _weights(model)
-        self.markets = {place.market: place for place in self._built(probes)}
+        self.markets = {place.market: place for place in self._market_indexes(probes)}
 
     def retrieve(
         self, queries: pa.Table, k: int, *, familiar: PreviouslySeen | None = None
     ) -> pa.Table:
         """The ``k`` best allowed listings of each search's market.
 
-        ``familiar`` tells what the guests have met, over this catalogue.
+        ``familiar`` holds what the guests have seen before, over this catalogue.
 
         Returns ``id_search``, ``id_listing``, ``rank`` (from 1), ``score``, sorted by
         search (in the order of ``queries``) and rank. A search of a market without a
@@ -140,32 +147,33 @@ class Retriever:
         query_QD = torch.from_numpy(self.model.encode_queries(queries))
         score_QK = query_QD.new_full((len(query_QD), k), float("-inf"))
         place_QK = torch.full((len(query_QD), k), -1, dtype=torch.int64)
-        for searched, asked_Q in self._by_market(queries):
-            found = self._search(query_QD[asked_Q], k, bounds.rows(asked_Q), searched)
-            score_QK[asked_Q], place_QK[asked_Q] = found
+        for searched, query_Q in self._by_market(queries):
+            score_QK[query_Q], place_QK[query_Q] = self._search(
+                query_QD[query_Q], k, bounds.rows(query_Q), searched
+            )
         for part in blocks(len(query_QD), _BLOCK):
             if familiar is None:
                 break
             rows = queries.slice(part.start, part.stop - part.start)
-            met = self._met(rows, query_QD[part], bounds.rows(part), familiar)
-            score_QK[part], place_QK[part] = merged((score_QK[part], place_QK[part]), met)
+            seen = self._score_seen(rows, query_QD[part], bounds.rows(part), familiar)
+            score_QK[part], place_QK[part] = merged((score_QK[part], place_QK[part]), seen)
         return ranked_rows(queries["id_search"], self.catalogue["id_listing"], score_QK, place_QK)
 
-    def _met(
+    def _score_seen(
         self, queries: pa.Table, query_QD: Tensor, bounds: Eligibility, familiar: PreviouslySeen
     ) -> tuple[Tensor, Tensor]:
-        """Scores, the addition included, and places of the allowed listings met."""
-        met = familiar.before(
+        """Scores, bonus included, and places of the allowed listings seen before."""
+        seen = familiar.before(
             queries["id_user"],
             queries["search_s"].to_numpy(),
             shown=self.config.shown_bonus,
             clicked=self.config.clicked_bonus,
         )
-        place_QM = met.place_QM.clamp(min=0)
-        usable_QM = (met.place_QM >= 0) & bounds(torch.arange(len(query_QD)), place_QM)
+        place_QM = seen.place_QM.clamp(min=0)
+        usable_QM = (seen.place_QM >= 0) & bounds(torch.arange(len(query_QD)), place_QM)
         score_QM = torch.einsum("qd,qmd->qm", query_QD, self.listing_LD[place_QM])
-        score_QM = (score_QM + met.bonus_QM).masked_fill(~usable_QM, float("-inf"))
-        return score_QM, torch.where(usable_QM, met.place_QM, -1)
+        score_QM = (score_QM + seen.bonus_QM).masked_fill(~usable_QM, float("-inf"))
+        return score_QM, torch.where(usable_QM, seen.place_QM, -1)
 
     def _search(
         self, query_QD: Tensor, k: int, bounds: Eligibility, searched: MarketIndex
@@ -185,21 +193,22 @@ class Retriever:
             yield MarketIndex(market=_EVERYWHERE, rows=everything), torch.arange(queries.num_rows)
             return
         for name, searched in self.markets.items():
-            asked = pc.fill_null(pc.equal(queries["market"], name), False)
-            yield searched, _places(asked)
+            is_here = pc.fill_null(pc.equal(queries["market"], name), False)
+            yield searched, _places(is_here)
         nowhere = _places(pc.is_null(queries["market"]))
         everything = torch.arange(self.catalogue.num_rows)
         yield MarketIndex(market=_EVERYWHERE, rows=everything), nowhere
 
-    def _built(self, probes: pa.Table | None) -> Iterator[MarketIndex]:
+    def _market_indexes(self, probes: pa.Table | None) -> Iterator[MarketIndex]:
+        """One per market of the catalogue, or one for all of it where it has no markets."""
         if "market" not in self.catalogue.column_names:
             rows = torch.arange(self.catalogue.num_rows)
             yield self._market(_EVERYWHERE, rows, probes)
             return
         for name in Vocabulary.of([self.catalogue["market"]]).to_list():
             rows = _places(pc.fill_null(pc.equal(self.catalogue["market"], name), False))
-            asked = None if probes is None else probes.filter(pc.equal(probes["market"], name))
-            yield self._market(name, rows, asked)
+            here = None if probes is None else probes.filter(pc.equal(probes["market"], name))
+            yield self._market(name, rows, here)
 
     def _market(self, name: str, rows: Tensor, probes: pa.Table | None) -> MarketIndex:
         """Exact search, or an index that reached its recall on the probes."""

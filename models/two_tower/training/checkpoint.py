@@ -39,11 +39,11 @@ class Progress:
 
 
 def _moments(net: nn.Module, optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
-    found = {}
+    moments = {}
     for name, parameter in net.named_parameters():
         for key, value in optimiser.state[parameter].items():
-            found[f"{_MOMENTS}{key}.{name}"] = value
-    return found
+            moments[f"{_MOMENTS}{key}.{name}"] = value
+    return moments
 
 
 def save_checkpoint(

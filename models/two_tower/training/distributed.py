@@ -28,6 +28,8 @@ class _Gather(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> Tensor:
+        # every process used all rows in its own part of the loss: a row's gradient is the sum
+        # over the processes, of which each keeps its own rows
         total = grads[0].contiguous()
         dist.all_reduce(total)
         start = dist.get_rank() * ctx.rows

@@ -35,9 +35,9 @@ class StepReport:
 
 
 class LossMonitor:
-    """Collects the losses; looks at them each step on a CPU, every so often on a GPU.
+    """Collects the losses; checks them each step on a CPU, every so often on a GPU.
 
-    Looking makes the host wait for the device, so on a GPU the losses of some steps wait
+    Reading a loss makes the host wait for the device, so on a GPU the losses of some steps wait
     together. The first that is no number stops the run.
     """
 
@@ -52,25 +52,25 @@ class LossMonitor:
         self.net, self.batches, self.progress, self.report = net, batches, progress, report
         self.steps = config.epochs * batches.steps_per_epoch
         self.check_every = config.check_every if batches.device.type == "cuda" else 1
-        self.unseen: list[Tensor] = []
+        self.waiting: list[Tensor] = []
         self.started = time.perf_counter()
         self.resumed_at = len(progress.losses)
 
-    def see(self, loss: Tensor) -> None:
-        """Take in the loss of one step, before the weights change.
+    def add(self, loss: Tensor) -> None:
+        """Add the loss of one step, before the weights change.
 
-        Raises :class:`TrainingStoppedError` when a loss looked at is no number.
+        Raises :class:`TrainingStoppedError` when a checked loss is not a finite number.
         """
-        self.unseen.append(loss.detach())
-        if len(self.unseen) >= self.check_every:
-            self.look()
+        self.waiting.append(loss.detach())
+        if len(self.waiting) >= self.check_every:
+            self.check()
 
-    def look(self) -> None:
-        """Look at the losses that wait."""
-        if not self.unseen:
+    def check(self) -> None:
+        """Read the waiting losses, raise at the first that is no number, and report."""
+        if not self.waiting:
             return
-        values = torch.stack(self.unseen).tolist()
-        self.unseen.clear()
+        values = torch.stack(self.waiting).tolist()
+        self.waiting.clear()
         for value in values:
             if not math.isfinite(value):
                 raise TrainingStoppedError(self._diagnosis(value))

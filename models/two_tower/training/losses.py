@@ -8,9 +8,44 @@ candidates that are neither the positive nor from another market::
 Where C is the whole market, ``log_count`` is 0 and this is the full softmax. Where C is
 drawn, ``log_count_c`` is the log of how often candidate c is expected among the draws:
 it is SUBTRACTED, which makes the sum over C an unbiased estimate of the sum over the
-market (Bengio & Senecal 2008; Yi et al. 2019). The positive is there for certain, so it
-is not corrected (Khrylchenko et al. 2025). Copies of the positive are masked, or the
-model would be told to push away what was chosen.
+market (Bengio & Senecal 2008; Yi et al., "Sampling-bias-corrected neural modeling",
+RecSys 2019). The positive is there for certain, so it is not corrected (Khrylchenko et
+al. 2025). Copies of the positive are masked, or the model would be told to push away what
+was chosen.
+
+Worked example: a market of three listings. A step draws 20 positives, whose listings are
+candidates for each other, and 3 listings uniformly::
+
+    listing                             a        b        c
+    share of all positives              0.75     0.20     0.05
+    expected as a positive, of 20       15       4        1
+    expected uniform draws, of 3        1        1        1
+    expected count                      16       5        2
+    subtracted from its logit           log 16   log 5    log 2
+
+A search chose c; its logits are 2, 1 and 0. Let the step draw exactly what is expected.
+The full softmax has ``exp(2)`` for a. Uncorrected the 16 copies of a come to
+``16 exp(2)``: a is pushed away 16 times as hard for no other reason than being popular.
+Corrected they come to ``16 exp(2 - log 16) = exp(2)``. The two copies of c are masked.
+
+>>> share_L, uniform_L = torch.tensor([0.75, 0.20, 0.05]), torch.ones(3)
+>>> drawn_C = torch.repeat_interleave(torch.arange(3), torch.tensor([16, 5, 2]))
+>>> log_count_C = expected_log_count(drawn_C, share_L, 20, uniform_L)
+>>> [round(log_count_C[drawn_C == listing][0].exp().item()) for listing in range(3)]
+[16, 5, 2]
+>>> def loss(log_count_C):
+...     vector_LD, market_C = torch.tensor([[2.0], [1.0], [0.0]]), torch.zeros(23).long()
+...     candidates = Candidates(
+...         vector_CD=vector_LD[drawn_C], id_C=drawn_C, market_C=market_C, log_count_C=log_count_C
+...     )
+...     chosen = {"id": torch.tensor([2]), "market": market_C[:1], "weight": torch.ones(1)}
+...     query_BD = torch.ones(1, 1)
+...     value = contrast(query_BD, vector_LD[2:], candidates, chosen, temperature=1.0, chunk_rows=1)
+...     return round(value.item(), 3)
+>>> loss(log_count_C)  # the full softmax: log(1 + exp(1) + exp(2))
+2.408
+>>> loss(torch.zeros(23))  # uncorrected: log(1 + 5 exp(1) + 16 exp(2))
+4.889
 
 Shapes: B positives, C candidates, H journey negatives, D dimensions.
 """
@@ -84,28 +119,36 @@ class _ChunkedSoftmax(torch.autograd.Function):
         loss = query_BD.new_zeros(())
         for start in range(0, len(query_BD), chunk_rows):
             part = slice(start, start + chunk_rows)
+            # logits and logQ correction in one product
             logit_RC = torch.addmm(-log_count_C, query_BD[part], candidate_CD.T)
             logit_RC = logit_RC.to(positive_B.dtype)
             masked_RC = market_B[part, None] != market_C
             if allowed is not None:
                 masked_RC |= ~allowed(part)
+            # false negatives: other searches of the batch, or a uniform draw, bring this
+            # positive's own listing in as a candidate
             masked_RC |= id_B[part, None] == id_C
             logit_RC.masked_fill_(masked_RC, float("-inf"))
             # in place from here on: each pass over (R, C) costs as much as a product
+            # the largest logit is taken off before exp, or exp overflows; the positive
+            # belongs to it, since a row may have every candidate masked
             peak_R = torch.maximum(logit_RC.amax(dim=1), positive_B[part])
             odds_RC = logit_RC.sub_(peak_R[:, None]).exp_()
-            kept_R = torch.exp(positive_B[part] - peak_R)
-            total_R = odds_RC.sum(dim=1) + kept_R
+            positive_odds_R = torch.exp(positive_B[part] - peak_R)
+            total_R = odds_RC.sum(dim=1) + positive_odds_R
             loss = loss + (weight_B[part] * (total_R.log() + peak_R - positive_B[part])).sum()
-            pull_R = weight_B[part] / total_R
-            grad_query_BD[part] = (odds_RC @ candidate_CD) * pull_R[:, None]
-            grad_candidate_CD += odds_RC.T @ (query_BD[part] * pull_R[:, None])
-            grad_positive_B[part] = weight_B[part] * (kept_R / total_R - 1)
+            # d loss / d logit_c = weight x softmax_c, and softmax_c = odds_c / total
+            scale_R = weight_B[part] / total_R
+            grad_query_BD[part] = (odds_RC @ candidate_CD) * scale_R[:, None]
+            grad_candidate_CD += odds_RC.T @ (query_BD[part] * scale_R[:, None])
+            grad_positive_B[part] = weight_B[part] * (positive_odds_R / total_R - 1)
         ctx.save_for_backward(grad_query_BD, grad_positive_B, grad_candidate_CD)
         return loss
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        # The forward pass stored the gradients of a scalar: the chain rule is one factor.
+        # Constants, mask and chunk size have no gradient.
         query, positive, candidate = (grads[0] * saved for saved in ctx.saved_tensors)
         return query, positive, candidate, None, None, None
 

@@ -4,7 +4,14 @@ Every draw is a function of (seed, epoch, step) alone. A resumed run therefore r
 uninterrupted one without any generator being saved, and all processes of a distributed
 run draw the same step and take their own part of it.
 
-Shapes: B positives of this process, U listings encoded, C candidates, H slots.
+What a positive is compared with depends on the size of the catalogue. A small one is
+encoded whole in each step (full softmax, nothing to correct). Of a large one only the
+batch's own positives and some uniform draws are: popular listings then stand among the
+candidates more often, which ``log_count_C`` corrects (logQ; the worked example is at the
+top of ``losses.py``).
+
+Shapes: B positives of this process, U listings encoded, C candidates, H slots, M uniform
+draws.
 """
 
 from __future__ import annotations
@@ -98,7 +105,7 @@ class Minibatches:
         self.is_full = _takes_full_softmax(config, len(data.catalogue) - 1)
         self.batch_size = min(config.batch_size, len(data.positives))
         self.steps_per_epoch = max(1, len(data.positives) // self.batch_size)
-        self.feed = query_loader(data.queries, config, self.steps_per_epoch, device)
+        self.loader = query_loader(data.queries, config, self.steps_per_epoch, device)
         self._count_draws()
 
     def _count_draws(self) -> None:
@@ -113,6 +120,8 @@ class Minibatches:
         self.by_market_L = order
         size = torch.bincount(market[1:], minlength=len(market_share_L))
         self.market_size, self.market_start = size, torch.cumsum(size, 0) - size
+        # A uniform draw takes the market of a random positive, then one of its listings: with
+        # 100 draws a market of 4 listings and a quarter of the positives gets 25, each 6.25.
         draws = self.config.uniform_negatives
         self.uniform_L = draws * market_share_L[market] / size.clamp(min=1)[market]
 
@@ -152,14 +161,16 @@ class Minibatches:
 
     def draw(self, order_P: Tensor, epoch: int, step: int, part: Part) -> Minibatch:
         """Step ``step`` of the epoch: the part of this process."""
+        # The order of the draws is part of the seed's meaning, and every process draws the
+        # whole step before it takes its part: otherwise they would disagree on it.
         chance = self.generator(epoch, step)
         chosen_B = self._chosen(order_P, step, part)
         uniform_M = self._uniform(chance)
         hard_BH, is_hard_BH = self._hard(chosen_B, chance)
-        kept_L = self._kept(chance)
+        keeps_id_L = self._keeps_id(chance)
         total_weight = self.positives["weight"][chosen_B].sum()
         mine_B = part.of(chosen_B)
-        queries, history_BH = self._asked(order_P, epoch, step, part)
+        queries, history_BH = self._queries(order_P, epoch, step, part)
         listing_B = self.positives["listing"][mine_B]
         positives = {
             "id": listing_B,
@@ -176,7 +187,7 @@ class Minibatches:
         candidate_C = id_U[places["candidate_place_C"]]
         return Minibatch(
             queries=queries,
-            listings=self._listing_inputs(id_U, kept_L),
+            listings=self._listing_inputs(id_U, keeps_id_L),
             is_hard_BH=part.of(is_hard_BH),
             positives=positives,
             candidate_id_C=candidate_C,
@@ -188,13 +199,15 @@ class Minibatches:
         )
 
     def _log_count(self, candidate_C: Tensor, size: int) -> Tensor:
+        """The logQ correction; ``size`` is the number of positives of all processes."""
         if self.is_full:
+            # every listing is a candidate exactly once, and log 1 = 0
             return torch.zeros(len(candidate_C), device=self.device)
         return expected_log_count(candidate_C, self.share_L, size, self.uniform_L)
 
-    def _listing_inputs(self, id_U: Tensor, kept_L: Tensor) -> dict[str, Tensor]:
+    def _listing_inputs(self, id_U: Tensor, keeps_id_L: Tensor) -> dict[str, Tensor]:
         return {
-            "id": id_U * kept_L[id_U],
+            "id": id_U * keeps_id_L[id_U],
             "dense": self.catalogue["dense"][id_U],
             "category": self.catalogue["category"][id_U],
             "market": self.catalogue["market"][id_U],
@@ -205,21 +218,25 @@ class Minibatches:
         size = self.batch_size // part.world * part.world
         return order_P[step * self.batch_size :][:size]
 
-    def _asked(
+    def _queries(
         self, order_P: Tensor, epoch: int, step: int, part: Part
     ) -> tuple[dict[str, Tensor], Tensor]:
+        """The searches of this process's positives, and their histories apart."""
+
         def searches(at: int) -> Tensor:
             return self.positives["search"][part.of(self._chosen(order_P, at, part))]
 
-        queries = self.feed.rows(epoch, step, searches)
+        queries = self.loader.rows(epoch, step, searches)
         history_BH = queries.pop("history")
         if self.hides_positive:
+            # without times the positive is in its own guest's history: the answer itself
             mine_B = part.of(self._chosen(order_P, step, part))
             hidden_BH = history_BH == self.positives["listing"][mine_B, None]
             queries["history_stage"] = queries["history_stage"].masked_fill(hidden_BH, 0)
         return queries, history_BH
 
-    def _kept(self, chance: torch.Generator) -> Tensor:
+    def _keeps_id(self, chance: torch.Generator) -> Tensor:
+        """1 per listing whose id this step shows, 0 where the id dropout hides it."""
         draws = torch.rand(len(self.catalogue["id"]), generator=chance, device=self.device)
         return (draws >= self.id_dropout).long()
 
@@ -227,10 +244,11 @@ class Minibatches:
         """Listings drawn uniformly within the markets of random positives."""
         draws = 0 if self.is_full else self.config.uniform_negatives
         count = len(self.positives["listing"])
-        asker = torch.randint(count, (draws,), generator=chance, device=self.device)
-        market = self.catalogue["market"][self.positives["listing"][asker]]
+        positive = torch.randint(count, (draws,), generator=chance, device=self.device)
+        market = self.catalogue["market"][self.positives["listing"][positive]]
         place = torch.rand(draws, generator=chance, device=self.device)
         size = self.market_size[market]
+        # float32 rounding can make place * size reach size, the next market's first listing
         offset = torch.minimum((place * size).long(), size - 1)
         return self.by_market_L[self.market_start[market] + offset]
 
@@ -257,7 +275,7 @@ class Minibatches:
             "positive_place_B": listing_B,
             "hard_place_BH": hard_BH,
             "history_place_BH": history_BH,
-            "candidate_place_C": everything[1:],
+            "candidate_place_C": everything[1:],  # row 0 is no listing: the unseen
         }
 
 
@@ -273,6 +291,8 @@ def _sampled_layout(
         "positive_place_B": positive,
         "hard_place_BH": hard.view(hard_BH.shape),
         "history_place_BH": history.view(history_BH.shape),
+        # Journey negatives stay out: they are chosen because they were shown, which no
+        # expected count describes. They have a softmax of their own, ``journey_loss``.
         "candidate_place_C": torch.cat([positive, uniform]),
     }
 

@@ -34,7 +34,7 @@ class QueryLoader(Protocol):
     """Gives the searches of a step on the training device, by name."""
 
     def rows(self, epoch: int, step: int, searches: SearchesOfStep) -> dict[str, Tensor]:
-        """The searches that ``searches(step)`` names; later steps may be asked ahead."""
+        """The searches that ``searches(step)`` names; later steps may be asked for ahead."""
         ...
 
 
@@ -46,7 +46,7 @@ def query_loader(
     ``steps`` is the number of steps of an epoch.
     """
     size = sum(value.nbytes for value in vars(queries).values())
-    if size <= _room(config, device):
+    if size <= _memory_limit(config, device):
         return ResidentQueries(queries, device)
     return StreamedQueries(queries, device, steps=steps, chunk_steps=config.chunk_steps)
 
@@ -92,21 +92,23 @@ class StreamedQueries:
         if device.type == "cuda":
             self.stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
         self.worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="searches")
-        self.coming: dict[tuple[int, int], Future[_Chunk]] = {}
+        self.prefetched: dict[tuple[int, int], Future[_Chunk]] = {}
         self.chunk_key, self.chunk = (-1, -1), _Chunk({}, {}, None)
 
     def rows(self, epoch: int, step: int, searches: SearchesOfStep) -> dict[str, Tensor]:
         key = epoch, step // self.chunk_steps
         if key != self.chunk_key:
-            self._turn_to(key, searches)
+            self._advance_to(key, searches)
         part = self.chunk.starts[step]
         return {name: value[part] for name, value in self.chunk.rows.items()}
 
-    def _turn_to(self, key: tuple[int, int], searches: SearchesOfStep) -> None:
+    def _advance_to(self, key: tuple[int, int], searches: SearchesOfStep) -> None:
         """Take the chunk that was fetched ahead, and have the next one fetched."""
-        fetched = self.coming.pop(key, None)
-        self.coming.clear()
-        self.chunk = fetched.result() if fetched else self._fetch(self._asked(key, searches))
+        fetched = self.prefetched.pop(key, None)
+        self.prefetched.clear()
+        self.chunk = (
+            fetched.result() if fetched else self._fetch(self._searches_of_chunk(key, searches))
+        )
         self.chunk_key = key
         if self.chunk.ready is not None:
             current = torch.cuda.current_stream(self.device)
@@ -115,36 +117,40 @@ class StreamedQueries:
                 value.record_stream(current)  # or its memory could be given away too early
         following = key[0], key[1] + 1
         if following[1] * self.chunk_steps < self.steps:
-            asked = self._asked(following, searches)
-            self.coming[following] = self.worker.submit(self._fetch, asked)
+            searches_by_step = self._searches_of_chunk(following, searches)
+            self.prefetched[following] = self.worker.submit(self._fetch, searches_by_step)
 
-    def _asked(self, key: tuple[int, int], searches: SearchesOfStep) -> dict[int, Tensor]:
+    def _searches_of_chunk(
+        self, key: tuple[int, int], searches: SearchesOfStep
+    ) -> dict[int, Tensor]:
         first = key[1] * self.chunk_steps
         last = min(first + self.chunk_steps, self.steps)
         return {step: searches(step).cpu() for step in range(first, last)}
 
-    def _fetch(self, asked: dict[int, Tensor]) -> _Chunk:
+    def _fetch(self, searches_by_step: dict[int, Tensor]) -> _Chunk:
         """Gather a chunk's rows on the host and send them over; runs beside the training."""
-        search_N = torch.cat(list(asked.values()))
+        search_N = torch.cat(list(searches_by_step.values()))
         starts, at = {}, 0
-        for step, search_B in asked.items():
+        for step, search_B in searches_by_step.items():
             starts[step], at = slice(at, at + len(search_B)), at + len(search_B)
         if self.stream is None:
             rows = {name: value[search_N].to(self.device) for name, value in self.queries.items()}
             return _Chunk(rows, starts, None)
         with torch.cuda.stream(self.stream):
-            rows = {name: self._sent(value, search_N) for name, value in self.queries.items()}
+            rows = {
+                name: self._copy_to_device(value, search_N) for name, value in self.queries.items()
+            }
             return _Chunk(rows, starts, self.stream.record_event())
 
-    def _sent(self, values: Tensor, search_N: Tensor) -> Tensor:
-        """Through pinned memory, from which alone a copy runs beside the host."""
+    def _copy_to_device(self, values: Tensor, search_N: Tensor) -> Tensor:
+        """Copy through pinned memory: only from there does a copy overlap with the host."""
         shape = (len(search_N), *values.shape[1:])
         staged = torch.empty(shape, dtype=values.dtype, pin_memory=True)
         torch.index_select(values, 0, search_N, out=staged)
         return staged.to(self.device, non_blocking=True)
 
 
-def _room(config: TrainConfig, device: torch.device) -> float:
+def _memory_limit(config: TrainConfig, device: torch.device) -> float:
     """Bytes that the searches may take on the device."""
     if config.resident_bytes is not None:
         return config.resident_bytes

@@ -16,15 +16,15 @@ from torch import Tensor
 from models.two_tower.inputs.training_set import TrainingSet
 from models.two_tower.model import TwoTowerNet
 
-__all__ = ["spectral_vectors", "start_from_graph"]
+__all__ = ["initialise_from_graph", "spectral_vectors"]
 
 # Halko, Martinsson & Tropp 2011: a few more columns and power iterations than wanted.
 _OVERSAMPLE, _POWER_ITERATIONS = 8, 3
 
 
 @torch.no_grad()
-def start_from_graph(net: TwoTowerNet, data: TrainingSet) -> None:
-    """Put the start vectors into the id tables of a net that has nothing but ids."""
+def initialise_from_graph(net: TwoTowerNet, data: TrainingSet) -> None:
+    """Set the id tables of a net of ids alone to the singular vectors of its log."""
     items, guests = net.listing.id_table, net.query.guest_table
     guest_E = torch.from_numpy(data.queries.guest_S[data.positives.search_P])
     item_E = torch.from_numpy(data.positives.listing_P)

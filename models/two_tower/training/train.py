@@ -110,10 +110,10 @@ def train(
         net: both towers, on the device to train on.
         data: the encoded log.
         config: how to train.
-        validate: recall of the net as it stands, asked after each epoch; without it all
+        validate: recall of the net as it stands, measured after each epoch; without it all
             epochs run and the last weights stay.
         checkpoint: folder to resume from and to write to.
-        report: told about the steps each time their loss has been looked at.
+        report: called each time losses have been checked.
 
     Raises ``TrainingStoppedError`` when the loss is not a finite number.
     """
@@ -122,12 +122,12 @@ def train(
     batches = Minibatches(data, config, id_dropout=net.config.id_dropout, device=device)
     optimiser = _optimiser(net, config, device)
     progress, best = Progress(), dict[str, Tensor]()
-    if checkpoint and (found := load_checkpoint(checkpoint, net, optimiser)):
-        progress, best = found
+    if checkpoint and (resumed := load_checkpoint(checkpoint, net, optimiser)):
+        progress, best = resumed
     keep = checkpoint if part.rank == 0 else None
     runner = _runner(net, config, part)
     steps = config.epochs * batches.steps_per_epoch
-    watch = LossMonitor(net, batches, config, progress, report)
+    monitor = LossMonitor(net, batches, config, progress, report)
 
     while progress.epoch < config.epochs and not _has_stalled(progress, config):
         order_P = batches.order(progress.epoch)
@@ -141,16 +141,16 @@ def train(
                 loss = batch_loss(runner, batch, batches, config, net.config.temperature)
             # DDP averages gradients over the processes; the parts of a loss add up
             (loss * part.world).backward()  # type: ignore[no-untyped-call]
-            watch.see(loss)
+            monitor.add(loss)
             optimiser.step()
             optimiser.zero_grad(set_to_none=True)
 
             progress.step += 1
             if keep and config.checkpoint_every and (done + 1) % config.checkpoint_every == 0:
-                watch.look()
+                monitor.check()
                 save_checkpoint(keep, net, optimiser, best, progress)
 
-        watch.look()
+        monitor.check()
         progress.epoch, progress.step = progress.epoch + 1, 0
         if validate is not None and _is_better(validate(), progress):
             best = {name: value.clone() for name, value in net.state_dict().items()}

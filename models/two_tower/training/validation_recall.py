@@ -1,8 +1,14 @@
-"""Recall of the net on a later window, over that window's whole catalogue."""
+"""Recall on positives held out of training; early stopping follows it.
+
+Two kinds of log, two kinds of held-out positives: :class:`HeldOutSearches` of a log of
+searches (later searches, over the whole catalogue) and :class:`HeldOutInteractions` of a log
+of ids alone (pairs of guest and item, among the items that the guest has not taken).
+
+Shapes: P held-out positives, U guests, N items, K results, W held-out pairs, D dimensions.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self
 
@@ -22,12 +28,12 @@ from models.two_tower.inputs.id_interactions import seen_mask
 from models.two_tower.inputs.vocabulary import Vocabulary
 from models.two_tower.model import TwoTowerNet
 
-__all__ = ["HeldOut", "Holdout", "holdout", "recall_at"]
+__all__ = ["HeldOutInteractions", "HeldOutSearches"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Holdout:
-    """What the recall is measured on.
+class HeldOutSearches:
+    """Positives of later searches, and the catalogue in which they have to be found.
 
     Attributes:
         queries: a search per held-out positive.
@@ -43,93 +49,106 @@ class Holdout:
     weight_P: np.ndarray[tuple[int], np.dtype[np.float64]]
     bounds: Eligibility
 
+    @classmethod
+    def draw(
+        cls,
+        later: pa.Table,
+        everything: pa.Table,
+        encoder: Encoder,
+        past: GuestEvents,
+        config: TrainConfig,
+    ) -> Self | None:
+        """Draw at most ``valid_positives`` positives of ``later``; ``None`` where it has none.
 
-def holdout(
-    later: pa.Table, everything: pa.Table, encoder: Encoder, past: GuestEvents, config: TrainConfig
-) -> Holdout | None:
-    """Draw at most ``valid_positives`` positives of ``later``; ``None`` where it has none."""
-    if not later.num_rows or "stage" not in later.column_names:
-        return None
-    acted = np.flatnonzero(later["stage"].to_numpy() > 0)
-    if not len(acted):
-        return None
-    chance = np.random.default_rng(config.seed)
-    size = min(len(acted), config.valid_positives)
-    rows = later.take(pa.array(np.sort(chance.choice(acted, size=size, replace=False))))
-    candidates = one_per(everything, "id_listing", last=True)
-    words = Vocabulary.of([candidates["id_listing"]])
-    weights = np.array([0.0, *config.stage_weights])
-    return Holdout(
-        queries=encoder.queries(rows, past),
-        candidates=encoder.listing_rows(candidates),
-        chosen_P=words.index(rows["id_listing"]) - 1,
-        weight_P=weights[rows["stage"].to_numpy().astype(np.int64)],
-        bounds=Eligibility.of(rows, candidates),
-    )
+        ``everything`` holds the rows whose listings are the catalogue; ``past`` what the
+        guests did, read strictly before each search.
+        """
+        if not later.num_rows or "stage" not in later.column_names:
+            return None
+        acted = np.flatnonzero(later["stage"].to_numpy() > 0)
+        if not len(acted):
+            return None
+        chance = np.random.default_rng(config.seed)
+        size = min(len(acted), config.valid_positives)
+        rows = later.take(pa.array(np.sort(chance.choice(acted, size=size, replace=False))))
+        candidates = one_per(everything, "id_listing", last=True)
+        words = Vocabulary.of([candidates["id_listing"]])
+        weights = np.array([0.0, *config.stage_weights])
+        return cls(
+            queries=encoder.queries(rows, past),
+            candidates=encoder.listing_rows(candidates),
+            # one_per gives the listings in the order of this vocabulary, which counts from 1
+            chosen_P=words.index(rows["id_listing"]) - 1,
+            weight_P=weights[rows["stage"].to_numpy().astype(np.int64)],
+            bounds=Eligibility.of(rows, candidates),
+        )
 
+    def recall(self, net: TwoTowerNet, known_LD: Tensor, k: int) -> float:
+        """Weighted share of the held-out choices among the top ``k`` eligible listings.
 
-def recall_at(net: TwoTowerNet, holdout: Holdout, known: Callable[[], Tensor], k: int) -> float:
-    """Weighted share of the held-out choices among the top ``k`` eligible listings.
-
-    ``known`` gives the vectors of the known listings, for the histories.
-    """
-    device = next(net.parameters()).device
-    query_PD = query_vectors(net, holdout.queries, known())
-    listing_LD = listing_vectors(net, holdout.candidates)
-    _, places_PK = exact_top_k(query_PD, listing_LD, k, allowed=holdout.bounds)
-    chosen_P1 = torch.from_numpy(holdout.chosen_P).to(device)[:, None]
-    hit_P = (places_PK == chosen_P1).any(dim=1).cpu().numpy()
-    total = holdout.weight_P.sum()
-    return float((hit_P * holdout.weight_P).sum() / total) if total else 0.0
+        ``known_LD`` holds the vectors of the known listings, for the histories.
+        """
+        device = next(net.parameters()).device
+        query_PD = query_vectors(net, self.queries, known_LD)
+        listing_LD = listing_vectors(net, self.candidates)
+        _, places_PK = exact_top_k(query_PD, listing_LD, k, allowed=self.bounds)
+        chosen_P1 = torch.from_numpy(self.chosen_P).to(device)[:, None]
+        hit_P = (places_PK == chosen_P1).any(dim=1).cpu().numpy()
+        total = self.weight_P.sum()
+        return float((hit_P * self.weight_P).sum() / total) if total else 0.0
 
 
 # Guests that the recall is measured on, at most.
-_USERS_ASKED = 4096
+_MOST_USERS = 4096
 
 
 @dataclass(frozen=True, kw_only=True)
-class HeldOut:
-    """Interactions kept from training, to see how many are found among the unseen items.
+class HeldOutInteractions:
+    """Interactions held out of training, to be found among the items unseen by the guest.
 
     Attributes:
-        users: the guests asked, each once.
+        users: the guests, each once.
         unseen: mask of the items without an event of theirs.
-        wanted_W: ``user * items + item`` of what was kept, sorted; users and items by place.
-        count_U: how many were kept of each user.
+        key_W: ``user * (items + 1) + item`` of each held-out pair, sorted; both by place,
+            an item that training did not know is -1.
+        count_U: number of held-out pairs of each user, unknown items included.
     """
 
     users: pa.Array
     unseen: Allowed
-    wanted_W: Tensor
+    key_W: Tensor
     count_U: Tensor
 
     @classmethod
     def of(
         cls, users: pa.Array, items: pa.Array, events: pa.Table, listings: Vocabulary, seed: int
     ) -> Self:
-        """From the pairs kept; those of unknown items stay wanted, and cannot be found."""
+        """From the held-out pairs; those of unknown items count and cannot be found."""
         words = Vocabulary.of([users])
         chance = np.random.default_rng(seed)
-        size = min(_USERS_ASKED, len(words.values))
+        size = min(_MOST_USERS, len(words.values))
         chosen = np.sort(chance.choice(len(words.values), size=size, replace=False)) + 1
-        asked = words.ids(chosen)
+        drawn = words.ids(chosen)
         place = np.full(words.size, -1, dtype=np.int64)
         place[chosen] = np.arange(size)
         user, item = place[words.index(users)], listings.index(items) - 1
-        kept = user >= 0
-        key = np.sort(user[kept] * listings.size + item[kept])
+        is_drawn = user >= 0
+        # listings.size counts the unseen too: it is items + 1, as in recall(). An unknown item
+        # (-1) takes the one key of the user before that no found item can have.
+        key = np.sort(user[is_drawn] * listings.size + item[is_drawn])
         return cls(
-            users=asked,
-            unseen=seen_mask(asked, events, listings),
-            wanted_W=torch.from_numpy(key),
-            count_U=torch.from_numpy(np.bincount(user[kept], minlength=size)),
+            users=drawn,
+            unseen=seen_mask(drawn, events, listings),
+            key_W=torch.from_numpy(key),
+            count_U=torch.from_numpy(np.bincount(user[is_drawn], minlength=size)),
         )
 
     def recall(self, query_UD: Tensor, item_ND: Tensor, k: int) -> float:
-        """Mean over the users of found / kept among the first ``k`` unseen items."""
+        """Mean over the users of hits among the first ``k`` unseen items / held-out pairs."""
         _, place_UK = exact_top_k(query_UD, item_ND, k, allowed=self.unseen)
         place_UK = place_UK.cpu()
         key_UK = torch.arange(len(place_UK))[:, None] * (len(item_ND) + 1) + place_UK
-        at_UK = torch.searchsorted(self.wanted_W, key_UK).clamp(max=len(self.wanted_W) - 1)
-        hit_UK = (self.wanted_W[at_UK] == key_UK) & (place_UK >= 0)
+        at_UK = torch.searchsorted(self.key_W, key_UK).clamp(max=len(self.key_W) - 1)
+        # place -1 (fewer than k found) would give the key of an unknown item
+        hit_UK = (self.key_W[at_UK] == key_UK) & (place_UK >= 0)
         return float((hit_UK.sum(dim=1) / self.count_U.clamp(min=1)).mean())

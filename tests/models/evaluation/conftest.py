@@ -1,4 +1,4 @@
-"""A small made-up split: searches, guests, listings, outcomes drawn from known chances."""
+"""A small random split: searches, guests, listings, outcomes drawn with known probabilities."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 import pytest
+
+from models.evaluation import EvaluationConfig, EvaluationInputs, Provenance, evaluate
+from models.evaluation.arranged_rows import arrange_rows
 
 
 @dataclass(frozen=True)
@@ -65,5 +68,39 @@ def rng() -> np.random.Generator:
 
 @pytest.fixture(scope="session")
 def worlds():
-    """Makes further worlds: ``worlds(rng, searches=…)``."""
+    """The function that draws further worlds: ``worlds(rng, searches=…)``."""
     return make_world
+
+
+@pytest.fixture(scope="session")
+def ranked(world):
+    """The arranged rows of ``world``, random scores, and the ranks that they give."""
+    arranged = arrange_rows(world.rows)
+    scores = np.random.default_rng(3).normal(size=world.rows.num_rows)
+    return arranged, scores, arranged.ranks(scores, model="any")
+
+
+@pytest.fixture(scope="session")
+def scores(world):
+    """Two models of ``world``: one at random, one near the probabilities."""
+    rng = np.random.default_rng(1)
+    noise = rng.normal(size=world.rows.num_rows)
+    return {"random": noise, "ranker": world.chance + 0.02 * rng.normal(size=len(noise))}
+
+
+@pytest.fixture(scope="session")
+def card(world, scores):
+    """The scorecard of ``scores``, with truth and with probabilities of the ranker."""
+    blurred = 0.5 * world.chance + 0.5 * world.chance.mean()
+    return evaluate(
+        world.rows,
+        scores,
+        split="test",
+        reference="random",
+        config=EvaluationConfig(replicates=200),
+        truth={"p_book_taste": world.chance, "p_book_observables": blurred},
+        context=EvaluationInputs(
+            provenance=Provenance(source="airbnb", is_simulated=True),
+            probabilities={"ranker": {"book": world.chance}},
+        ),
+    )

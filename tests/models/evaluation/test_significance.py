@@ -66,8 +66,8 @@ def _planted(rng, difference, *, guests):
 
 
 def test_planted_one_percent_of_ndcg_is_detected(rng):
-    found = [_planted(rng, 0.01, guests=4_000) for _ in range(20)]
-    assert all(p < 0.05 and interval.low > 0 for interval, p in found)
+    results = [_planted(rng, 0.01, guests=4_000) for _ in range(20)]
+    assert all(p < 0.05 and interval.low > 0 for interval, p in results)
 
 
 def test_planted_zero_is_significant_in_about_five_of_a_hundred(rng):

@@ -90,5 +90,6 @@ def test_training_needs_torch_numpy_pyarrow_and_safetensors_alone(
         timeout=120,
     )
     assert done.returncode == 0, done.stderr
-    assert len(json.loads(done.stdout)["validation_recall"]) == 1
+    (recall,) = json.loads(done.stdout)["validation_recall"]
+    assert 0 < recall <= 1
     assert TwoTower.load(tmp_path / "out").net.config.dimension == 8

@@ -18,6 +18,7 @@ from models.recommender import Recommender
 from models.two_tower.config import TowerConfig, TrainConfig
 from models.two_tower.inputs.eligibility import Eligibility
 from models.two_tower.inputs.encoder import one_per, sorted_rows
+from models.two_tower.model import CrossLayers
 from models.two_tower.recommender import TwoTower
 from models.two_tower.train_command import main, split_last_days
 
@@ -71,12 +72,22 @@ def test_scores_do_not_read_outcomes(model: TwoTower, log: pa.Table) -> None:
     np.testing.assert_array_equal(model.score(blind), model.score(log))
 
 
-def test_an_unseen_guest_and_listing_get_a_score(model: TwoTower, log: pa.Table) -> None:
+def renamed(rows: pa.Table, **values: str) -> pa.Table:
+    for name, value in values.items():
+        constant = pa.array([value] * rows.num_rows)
+        rows = rows.set_column(rows.column_names.index(name), name, constant)
+    return rows
+
+
+def test_what_is_unseen_scores_by_its_attributes_and_not_by_its_name(
+    model: TwoTower, log: pa.Table
+) -> None:
     rows = log.slice(0, 8)
-    for name, value in (("id_user", "nobody"), ("id_listing", "new"), ("market", "natal")):
-        rows = rows.set_column(rows.column_names.index(name), name, pa.array([value] * 8))
-    assert np.isfinite(model.score(rows)).all()
-    assert len(model.score(rows.slice(0, 0))) == 0
+    scores = model.score(renamed(rows, id_user="nobody", id_listing="new", market="natal"))
+    others = model.score(renamed(rows, id_user="somebody", id_listing="x", market="belem"))
+    np.testing.assert_array_equal(scores, others)
+    assert len(np.unique(scores)) == 8  # eight listings of one search differ in attributes
+    assert model.score(rows.slice(0, 0)).tolist() == []
 
 
 def test_a_cold_listing_is_placed_by_its_attributes(world: World, towers: TowerConfig) -> None:
@@ -149,12 +160,16 @@ def test_remembering_extends_the_history_of_a_copy(model: TwoTower, world: World
         (),
     ],
 )
-def test_any_subset_of_the_columns_works(
+def test_a_model_of_a_subset_of_the_columns_reads_no_other(
     log: pa.Table, towers: TowerConfig, training: TrainConfig, kept: tuple[str, ...]
 ) -> None:
     rows = log.select(["id_search", "id_listing", "stage", *kept])
     model = TwoTower(towers, replace(training, epochs=1)).fit(rows, rows.slice(0, 0))
-    assert np.isfinite(model.score(rows)).all()
+    scores = model.score(rows)
+    assert len(np.unique(scores)) > 10
+    # guest and time are read for the history wherever the rows have them
+    history = {"id_user", "search_s"} - set(kept)
+    np.testing.assert_array_equal(model.score(log.drop_columns(list(history))), scores)
 
 
 def test_a_head_per_stage_scores_the_weighted_sum_of_its_heads(
@@ -175,10 +190,23 @@ def test_a_head_per_stage_scores_the_weighted_sum_of_its_heads(
     assert np.abs(parts[0] - parts[2]).max() > 1e-3
 
 
-def test_cross_layers_and_no_history_are_options(log: pa.Table, training: TrainConfig) -> None:
+def test_without_history_slots_nothing_is_remembered(
+    log: pa.Table, training: TrainConfig, world: World
+) -> None:
     shape = TowerConfig(dimension=8, hidden=8, cross_layers=2, history_length=0)
     model = TwoTower(shape, replace(training, epochs=1)).fit(log, log.slice(0, 0))
-    assert np.isfinite(model.score(log)).all()
+    later = world(searches=20, seed=1)
+    np.testing.assert_array_equal(model.remembering(later).score(later), model.score(later))
+
+
+def test_cross_layers_multiply_with_the_inputs_and_add_what_came_in() -> None:
+    """DCN-v2 by hand, W = 2 I and b = 1: x1 = x0 (2 x0 + 1) + x0, x2 = x0 (2 x1 + 1) + x1."""
+    crosses = CrossLayers(2, layers=2)
+    with torch.no_grad():
+        for layer in crosses.layers:
+            layer.weight.copy_(2 * torch.eye(2))
+            layer.bias.fill_(1.0)
+    assert crosses(torch.tensor([[1.0, 3.0]])).tolist() == [[13.0, 171.0]]
 
 
 def block_interactions() -> tuple[pa.Array, pa.Array]:
@@ -213,7 +241,11 @@ def test_a_table_of_ids_goes_through_fit() -> None:
     users, items = block_interactions()
     rows = pa.table({"id_user": users, "id_listing": items})
     model = TwoTower(TowerConfig(dimension=8), TrainConfig(epochs=1)).fit(rows, rows.slice(0, 0))
-    assert model.recommend_unseen(pa.array(["u0", "nobody"]), 3).num_rows == 6
+    again = TwoTower(TowerConfig(dimension=8), TrainConfig(epochs=1)).fit_interactions(users, items)
+    guests = pa.array(["u0", "nobody"])
+    found = model.recommend_unseen(guests, 3)
+    assert found["id_search"].to_pylist() == ["u0"] * 3 + ["nobody"] * 3
+    assert found.equals(again.recommend_unseen(guests, 3))
 
 
 def test_a_table_without_ids_is_refused_by_column() -> None:
@@ -232,8 +264,13 @@ def test_a_folder_of_parquet_trains_from_the_command_line(
     given = ["--features", tmp_path / "features", "--out", tmp_path / "out"]
     code = main([*map(str, given), "--config", str(tmp_path / "config.json")])
     assert code == 0
-    assert len(json.loads(capsys.readouterr().out)["validation_recall"]) == 1
-    assert np.isfinite(TwoTower.load(tmp_path / "out").score(log)).all()
+    in_process = TwoTower(TowerConfig(dimension=8), TrainConfig(epochs=1, checkpoint_every=2)).fit(
+        *split_last_days(log, 1)
+    )
+    recalls = json.loads(capsys.readouterr().out)["validation_recall"]
+    assert recalls == in_process.trained.recalls
+    saved = TwoTower.load(tmp_path / "out")
+    np.testing.assert_array_equal(saved.score(log), in_process.score(log))
 
 
 def test_the_command_line_names_what_it_cannot_read(

@@ -126,8 +126,14 @@ def test_without_bounds_full_effort_equals_exact_search(vectors: tuple[Tensor, T
 
 
 @pytest.mark.parametrize(
-    "values", [{"kind": "tree"}, {"least_recall": 0.0}, {"efforts": ()}, {"at_listings": 0}]
+    ("values", "message"),
+    [
+        ({"kind": "tree"}, "no index is called 'tree'"),
+        ({"least_recall": 0.0}, "least_recall 0.0 is outside"),
+        ({"efforts": ()}, "efforts of an index must be at least 1"),
+        ({"at_listings": 0}, "sizes .* must be at least 1"),
+    ],
 )
-def test_an_impossible_index_is_refused(values: dict[str, object]) -> None:
-    with pytest.raises(ValueError, match=r"."):
+def test_an_impossible_index_is_refused(values: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         IndexConfig(**values)  # type: ignore[arg-type]

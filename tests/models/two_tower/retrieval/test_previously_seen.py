@@ -1,4 +1,4 @@
-"""What a guest has met: strictly before the search, and merged without a listing twice."""
+"""What a guest has seen: strictly before the search, and merged without a listing twice."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ IMPRESSIONS = pa.table(
 )
 
 
-def met(guest: str | None, second: int) -> dict[int, float]:
+def seen_by(guest: str | None, second: int) -> dict[int, float]:
     found = PreviouslySeen.of(IMPRESSIONS, CATALOGUE).before(
         pa.chunked_array([pa.array([guest], pa.string())]),
         np.array([second]),
@@ -30,24 +30,24 @@ def met(guest: str | None, second: int) -> dict[int, float]:
     return {place: bonus for place, bonus in pairs if place >= 0}
 
 
-def test_a_listing_is_met_strictly_after_it_was_shown() -> None:
-    assert met("g", 10) == {}
-    assert met("g", 11) == {1: 1.0}
-    assert met("g", 20) == {1: 1.0}
-    assert met("g", 21) == {1: 1.5, 2: 1.0}
+def test_a_listing_is_seen_strictly_after_it_was_shown() -> None:
+    assert seen_by("g", 10) == {}
+    assert seen_by("g", 11) == {1: 1.0}
+    assert seen_by("g", 20) == {1: 1.0}
+    assert seen_by("g", 21) == {1: 1.5, 2: 1.0}
 
 
-def test_guests_know_their_own_listings_only() -> None:
-    assert met("h", 6) == {2: 1.5}
-    assert met(None, 100) == {}
-    assert met("stranger", 100) == {}
+def test_what_one_guest_saw_is_not_seen_by_another() -> None:
+    assert seen_by("h", 6) == {2: 1.5}
+    assert seen_by(None, 100) == {}
+    assert seen_by("stranger", 100) == {}
 
 
-def test_an_empty_log_knows_nothing() -> None:
-    found = PreviouslySeen.of(IMPRESSIONS.slice(0, 0), CATALOGUE).before(
-        pa.chunked_array([["g"]]), np.array([9]), shown=1.0, clicked=1.0
+def test_in_an_empty_log_nothing_was_seen() -> None:
+    seen = PreviouslySeen.of(IMPRESSIONS.slice(0, 0), CATALOGUE).before(
+        pa.chunked_array([["g", None]]), np.array([9, 9]), shown=1.0, clicked=1.0
     )
-    assert found.place_QM.shape == (1, 0)
+    assert (seen.place_QM.tolist(), seen.bonus_QM.tolist()) == ([[], []], [[], []])
 
 
 def test_merging_keeps_each_listing_once_and_the_best_first() -> None:

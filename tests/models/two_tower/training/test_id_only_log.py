@@ -14,7 +14,7 @@ from models.two_tower.inputs.id_interactions import interaction_rows
 from models.two_tower.inputs.vocabulary import Vocabulary
 from models.two_tower.recommender import TwoTower
 from models.two_tower.training.spectral_init import spectral_vectors
-from models.two_tower.training.validation_recall import HeldOut
+from models.two_tower.training.validation_recall import HeldOutInteractions
 
 SHAPE = TowerConfig(dimension=8, id_dropout=0.0)
 TRAINING = TrainConfig(epochs=2, batch_size=64, learning_rate=0.005, threads=1, valid_k=3)
@@ -47,9 +47,12 @@ def test_the_start_puts_together_what_is_taken_together() -> None:
 
 
 def test_a_log_smaller_than_the_dimension_is_filled_with_zeros() -> None:
+    """Two guests took one item each: two directions at a right angle, and nothing beside."""
     guest_GD, item_ND = spectral_vectors(torch.tensor([0, 1]), torch.tensor([0, 1]), (2, 2), 5)
-    assert guest_GD.shape == item_ND.shape == (2, 5)
-    assert torch.isfinite(item_ND).all()
+    for vectors in (guest_GD, item_ND):
+        torch.testing.assert_close(vectors @ vectors.T, torch.eye(2))
+        assert not vectors[:, 2:].any()
+    torch.testing.assert_close(guest_GD @ item_ND.T, torch.eye(2))
 
 
 def test_training_from_the_graph_starts_nearer_than_from_noise() -> None:
@@ -80,7 +83,7 @@ def test_recall_counts_the_kept_items_among_the_first_unseen() -> None:
     listings = Vocabulary.of([pa.array(["x", "y", "z"])])
     _, events = interaction_rows(users, items, None, seed=0)
     kept = pa.array(["a", "a", "b"]), pa.array(["y", "w", "x"])
-    held = HeldOut.of(*kept, events, listings, seed=0)
+    held = HeldOutInteractions.of(*kept, events, listings, seed=0)
     assert held.users.to_pylist() == ["a", "b"]
     item_ND = torch.eye(3)
     likes_all = torch.tensor([[3.0, 2.0, 1.0], [1.0, 2.0, 3.0]])

@@ -24,7 +24,6 @@ def queries() -> QueryArrays:
     chance = np.random.default_rng(0)
     return QueryArrays(
         dense_SF=chance.normal(size=(SEARCHES, 3)).astype(np.float32),
-        category_SK=np.zeros((SEARCHES, 0), dtype=np.int64),
         market_S=chance.integers(0, 3, SEARCHES),
         guest_S=chance.integers(0, 9, SEARCHES),
         history_SH=chance.integers(0, 9, (SEARCHES, 2)),

@@ -206,9 +206,14 @@ def test_an_unknown_setting_is_refused_by_name(owner: type[TowerConfig | TrainCo
 
 
 @pytest.mark.parametrize(
-    "values",
-    [{"loss": "hinge"}, {"epochs": 0}, {"stage_weights": [1, 2]}, {"stage_weights": [0, 0, 0]}],
+    ("values", "message"),
+    [
+        ({"loss": "hinge"}, "no loss is called 'hinge'"),
+        ({"epochs": 0}, "epochs, .* must be at least 1"),
+        ({"stage_weights": [1, 2]}, "stage_weights: clicked, contacted, booked"),
+        ({"stage_weights": [0, 0, 0]}, "one stage weight must be above 0"),
+    ],
 )
-def test_an_impossible_setting_is_refused(values: dict[str, object]) -> None:
-    with pytest.raises(ValueError, match=r"."):
+def test_an_impossible_setting_is_refused(values: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         TrainConfig.from_mapping(values)
