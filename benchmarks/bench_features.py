@@ -3,35 +3,23 @@
 ``python benchmarks/bench_features.py LOG.parquet`` with a Parquet file of impressions, or
 without, to simulate them first: ``--size 1M``, ``10M``, ``50M``, or ``--searches``. Each
 figure comes from a process of its own, so that peak memory is that of the one job. Spark
-runs when it is asked for: ``--jobs bare spark``. Prints one line per job, and whether the
-eight features agree in value, whoever computed them.
+runs only where ``--jobs`` names it: ``--jobs bare spark``. Prints one line per job, and whether
+the eight features have the same values in all jobs that compute them.
 """
 
-# ruff: noqa: E402 - the path is mended before this project's packages are imported
-
 from __future__ import annotations
-
-import sys
-from importlib import import_module
-from pathlib import Path
-
-# A script's own folder comes first on the path, where this file would pass for the package.
-sys.path = [entry for entry in sys.path if Path(entry or ".").resolve() != Path(__file__).parent]
-
-if __name__ == "features":
-    # a neighbouring script asked for the package and found this file first: hand it the package
-    del sys.modules[__name__]
-    import_module(__name__)
 
 import argparse
 import json
 import os
 import resource
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
+from pathlib import Path
 
 import narwhals as nw
 import polars as pl
@@ -88,7 +76,7 @@ def spark(log: Path, out: Path) -> None:
 
 
 def eight_here(log: Path, out: Path) -> None:
-    """The eight features, by this project; written beside the ids alone, as by its rivals."""
+    """The eight features, by this project; written with the ids alone, as pandas and DuckDB do."""
     _built(log, out, last_day_only=False, names=EIGHT, written=("id_search", "id_listing", *EIGHT))
 
 
@@ -221,11 +209,11 @@ def _agreement(here: Path, other: Path) -> str:
         .collect()
         for path in (here, other)
     )
-    unlike = [name for name in EIGHT if not _alike(ours[name], theirs[name])]
+    unlike = [name for name in EIGHT if not _are_close(ours[name], theirs[name])]
     return "all eight agree" if not unlike else f"unlike: {', '.join(unlike)}"
 
 
-def _alike(left: pl.Series, right: pl.Series) -> bool:
+def _are_close(left: pl.Series, right: pl.Series) -> bool:
     a, b = (s.cast(pl.Float64).fill_nan(None) for s in (left, right))
     known = a.is_not_null() & b.is_not_null()
     near = ((a - b).abs() <= TOLERANCE * a.abs().clip(1.0)) | ~known
@@ -234,10 +222,10 @@ def _alike(left: pl.Series, right: pl.Series) -> bool:
 
 def _measured(job: str, log: Path, out: Path) -> dict[str, float]:
     command = [sys.executable, __file__, str(log), "--job", job, "--out", str(out)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise SystemExit(f"{job} failed:\n{done.stderr}")
-    return dict(json.loads(done.stdout.splitlines()[-1]))
+    finished = subprocess.run(command, capture_output=True, text=True, check=False)
+    if finished.returncode:
+        raise SystemExit(f"{job} failed:\n{finished.stderr}")
+    return dict(json.loads(finished.stdout.splitlines()[-1]))
 
 
 def _run(job: str, log: Path, out: Path) -> None:
@@ -257,7 +245,7 @@ def _run(job: str, log: Path, out: Path) -> None:
 
 
 def _of_children() -> tuple[float, float]:
-    """CPU seconds and peak memory in GB of processes begun by this one that still run: Java."""
+    """CPU seconds and peak memory in GB of this process's children that still run: Spark's Java."""
     listed = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children")
     cpu_s = peak_gb = 0.0
     for pid in listed.read_text().split() if listed.exists() else []:
@@ -285,9 +273,9 @@ def _report(log: Path, jobs: list[str], folder: Path) -> None:
             f"peak {figures['peak_gb']:.2f} GB",
             flush=True,
         )
-    for rival in ("eight_pandas", "eight_duckdb"):
-        if rival in jobs and "eight_here" in jobs and (folder / rival).exists():
-            print(f"{rival}: {_agreement(folder / 'eight_here', folder / rival)}")
+    for other in ("eight_pandas", "eight_duckdb"):
+        if other in jobs and "eight_here" in jobs and (folder / other).exists():
+            print(f"{other}: {_agreement(folder / 'eight_here', folder / other)}")
 
 
 def _simulated(searches: int, home: Path) -> Path:
@@ -308,17 +296,17 @@ def main() -> None:
     parser.add_argument("--job", choices=tuple(JOBS), help=argparse.SUPPRESS)
     parser.add_argument("--out", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--small", action="store_true", help="a few seconds' size")
-    asked = parser.parse_args()
-    if asked.small:
-        vars(asked).update(SMALL)
-    if asked.job:
-        _run(asked.job, asked.log, asked.out)
+    arguments = parser.parse_args()
+    if arguments.small:
+        vars(arguments).update(SMALL)
+    if arguments.job:
+        _run(arguments.job, arguments.log, arguments.out)
         return
-    searches = SIZES[asked.size] if asked.size else asked.searches
+    searches = SIZES[arguments.size] if arguments.size else arguments.searches
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "out").mkdir()
-        log = asked.log or _simulated(searches, Path(folder))
-        _report(log, asked.jobs, Path(folder) / "out")
+        log = arguments.log or _simulated(searches, Path(folder))
+        _report(log, arguments.jobs, Path(folder) / "out")
 
 
 if __name__ == "__main__":

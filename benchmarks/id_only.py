@@ -32,7 +32,7 @@ from models.two_tower.exact_search import exact_top_k
 from models.two_tower.recommender import TwoTower
 
 Array = np.ndarray[Any, np.dtype[np.int64]]
-# users -> items found, best first, -1 where there is none; shape (users, k)
+# users -> items recommended, best first, -1 where there is none; shape (users, k)
 Finder = Callable[[Array], Array]
 
 HELD_OUT = 0.1
@@ -133,11 +133,12 @@ def cut(pairs: Pairs, chance: np.random.Generator) -> tuple[Pairs, Pairs]:
 def recall_and_ndcg(find: Finder, test: Pairs, items: int, k: int) -> tuple[float, float]:
     """Means over the users of ``test``."""
     users = np.unique(test.user)
-    found = find(users)
-    key = np.sort(test.user * items + test.item)
-    asked = users[:, None] * items + found
-    place = np.minimum(np.searchsorted(key, asked), len(key) - 1)
-    hit = (key[place] == asked) & (found >= 0)
+    recommended = find(users)
+    # a pair of user and item as one integer: one binary search instead of a set per user
+    test_key = np.sort(test.user * items + test.item)
+    key = users[:, None] * items + recommended
+    place = np.minimum(np.searchsorted(test_key, key), len(test_key) - 1)
+    hit = (test_key[place] == key) & (recommended >= 0)
     wanted = np.bincount(np.searchsorted(users, test.user), minlength=len(users))
     discount = 1 / np.log2(np.arange(k) + 2)
     ideal = np.concatenate([[0.0], np.cumsum(discount)])[np.minimum(wanted, k)]
@@ -145,7 +146,7 @@ def recall_and_ndcg(find: Finder, test: Pairs, items: int, k: int) -> tuple[floa
 
 
 def first(find: Finder, k: int) -> Finder:
-    """The first ``k`` of what is found."""
+    """The first ``k`` of what ``find`` recommends."""
     return lambda users: find(users)[:, :k]
 
 
@@ -180,17 +181,17 @@ def fitted_tower(
     train: Pairs, config: TowerConfig, training: TrainConfig, valid: Pairs | None = None
 ) -> TwoTower:
     """With ``valid`` training stops at the epoch that finds most of it."""
-    kept = None if valid is None else (_text(valid.user), _text(valid.item))
+    held_out = None if valid is None else (_text(valid.user), _text(valid.item))
     model = TwoTower(config, training)
-    return model.fit_interactions(_text(train.user), _text(train.item), valid=kept)
+    return model.fit_interactions(_text(train.user), _text(train.item), valid=held_out)
 
 
 def tower(model: TwoTower, k: int) -> Finder:
     def find(users: Array) -> Array:
-        found = model.recommend_unseen(_text(users), k)
-        row = np.searchsorted(users, found["id_search"].cast(pa.int64()).to_numpy())
+        table = model.recommend_unseen(_text(users), k)
+        row = np.searchsorted(users, table["id_search"].cast(pa.int64()).to_numpy())
         out = np.full((len(users), k), -1, dtype=np.int64)
-        out[row, found["rank"].to_numpy() - 1] = found["id_listing"].cast(pa.int64()).to_numpy()
+        out[row, table["rank"].to_numpy() - 1] = table["id_listing"].cast(pa.int64()).to_numpy()
         return out
 
     return find
@@ -212,14 +213,14 @@ def best_tower(
 ) -> tuple[TowerConfig, TrainConfig]:
     """Shape by the recall that early stopping reaches on some users; epochs by all."""
     drawn = some_users(inner, most, np.random.default_rng(base.seed))
-    part, kept = (p.take(np.isin(p.user, drawn)) for p in (inner, outer))
+    part, part_held_out = (p.take(np.isin(p.user, drawn)) for p in (inner, outer))
     small = replace(base, batch_size=_batch(part), uniform_negatives=_batch(part))
     runs = []
     for config in trials:
-        runs.append(fitted_tower(part, config, small, kept).trained)
+        runs.append(fitted_tower(part, config, small, part_held_out).trained)
         print(f"    held out: recall {runs[-1].best_recall:.4f}  {_short(config)}", flush=True)
     at = int(np.argmax([run.best_recall for run in runs]))
-    # what was chosen on all users has shown its number of epochs already
+    # chosen on all users: that run's number of epochs is known already
     whole = runs[at] if len(part.user) == len(inner.user) else None
     trained = whole or fitted_tower(inner, trials[at], base, outer).trained
     epochs = max(1, trained.best_epoch)

@@ -1,6 +1,6 @@
 """What retrieval finds of the whole catalogue, over several simulated worlds.
 
-Every seed is a world of its own, trained and judged on its last day. Two questions:
+Every seed is a world of its own, trained and evaluated on its last day. Two questions:
 
 - of the listings that guests took, how many are among the 100 retrieved: by popularity, by
   tuned ALS, by the two-tower alone, and with each of the things that retrieval adds to it;
@@ -74,13 +74,15 @@ LAST = "+ new listings (candidates)"
 
 
 def main() -> None:
-    """Judge every world and print the means."""
-    asked = _arguments()
+    """Evaluate every world and print the means."""
+    options = _arguments()
     worlds = []
-    for seed in asked.seeds:
-        worlds.append(_judged(seed, asked))
+    for seed in options.seeds:
+        worlds.append(_evaluate_world(seed, options))
         print(json.dumps({"seed": seed, "figures": worlds[-1]}), flush=True)
-    print(f"\nSIMULATED: {len(worlds)} worlds of {asked.searches:,} searches, seeds {asked.seeds}")
+    print(
+        f"\nSIMULATED: {len(worlds)} worlds of {options.searches:,} searches, seeds {options.seeds}"
+    )
     print(f"recall@{RETRIEVED} over the catalogue; mean over the worlds (95% Student interval)\n")
     _print_table(worlds)
     _print_ratios(worlds)
@@ -92,16 +94,16 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--searches", type=int, default=60_000)
     parser.add_argument("--guests", type=int, default=150, help="whose markets are ranked whole")
     parser.add_argument("--small", action="store_true", help="two tiny worlds")
-    asked = parser.parse_args()
-    if asked.small:
-        asked.seeds, asked.searches, asked.guests = [0, 1], 1_500, 10
-    return asked
+    options = parser.parse_args()
+    if options.small:
+        options.seeds, options.searches, options.guests = [0, 1], 1_500, 10
+    return options
 
 
-def _judged(seed: int, asked: argparse.Namespace) -> Figures:
-    small = {"two_tower": {"epochs": 1}, "ranker": {"max_rounds": 20}} if asked.small else {}
+def _evaluate_world(seed: int, options: argparse.Namespace) -> Figures:
+    small = {"two_tower": {"epochs": 1}, "ranker": {"max_rounds": 20}} if options.small else {}
     settings = load_settings(
-        seed=seed, simulation={"searches": asked.searches}, models=MODELS, **small
+        seed=seed, simulation={"searches": options.searches}, models=MODELS, **small
     )
     with tempfile.TemporaryDirectory() as folder:
         context = RunContext(home=Home(Path(folder)), settings=settings, console=Console())
@@ -113,7 +115,7 @@ def _judged(seed: int, asked: argparse.Namespace) -> Figures:
         prior = listing_prior(rows.valid, models["ranker"].score(rows.valid))
         figures = _recalls(context, models, rows, prior)
         write_prior(context.home, record.name, prior)
-        for name, share in _agreement(context, record, asked).items():
+        for name, share in _agreement(context, record, options).items():
             figures.setdefault(name, {})["top of all"] = share
     return figures
 
@@ -125,30 +127,35 @@ def _recalls(
     figures: Figures = {}
     known = set(pc.unique(rows.train["id_listing"]).to_pylist())
     for name, added in STEPS.items():
-        given = models if name == "two_tower" else {"two_tower": models["two_tower"]}
-        found = retrieval_of(_with(context, added), given, rows, prior=prior)
-        if found is None:
+        # the other models do not change with what is added: they are read in the first step only
+        retrievers = models if name == "two_tower" else {"two_tower": models["two_tower"]}
+        recall = retrieval_of(_with_additions(context, added), retrievers, rows, prior=prior)
+        if recall is None:
             raise SystemExit("nothing was taken on the test day; simulate more searches")
-        for model, table in found.retrieved.items():
+        for model, table in recall.retrieved.items():
             if (model == CANDIDATES) == (name == "two_tower"):
                 continue
             label = name if model == CANDIDATES else model
-            figures[label] = dict(_measures(found.taken, frame_of(table), known))
+            figures[label] = dict(_recall_by_group(recall.taken, frame_of(table), known))
     return figures
 
 
-def _with(context: RunContext, added: tuple[str, ...]) -> RunContext:
+def _with_additions(context: RunContext, added: tuple[str, ...]) -> RunContext:
     """The context with these additions of the retrieval settings alone."""
     chosen = retriever_config(context)
-    kept = replace(PLAIN, **{name: getattr(chosen, name) for name in added})
-    values = {name: value for name, value in asdict(kept).items() if name != "index"}
+    config = replace(PLAIN, **{name: getattr(chosen, name) for name in added})
+    values = {name: value for name, value in asdict(config).items() if name != "index"}
     return replace(context, settings=context.settings.model_copy(update={"retrieval": values}))
 
 
-def _measures(
-    taken: pl.DataFrame, found: pl.DataFrame, known: set[str]
+def _recall_by_group(
+    taken: pl.DataFrame, retrieved: pl.DataFrame, known: set[str]
 ) -> Iterator[tuple[str, float]]:
-    pairs = found.select("id_search", "id_listing", hit=pl.lit(1.0))
+    """Per group of taken listings the recall, and under ``n NAME`` the searches with one.
+
+    A search counts once, with the share of its taken listings that were retrieved.
+    """
+    pairs = retrieved.select("id_search", "id_listing", hit=pl.lit(1.0))
     rows = taken.join(pairs, on=["id_search", "id_listing"], how="left").with_columns(
         pl.col("hit").fill_null(0.0), pl.col("listing_is_new").fill_null(value=False)
     )
@@ -165,7 +172,7 @@ def _measures(
 
 
 def _agreement(
-    context: RunContext, record: RunRecord, asked: argparse.Namespace
+    context: RunContext, record: RunRecord, options: argparse.Namespace
 ) -> dict[str, float]:
     """Share of the ranker's first ten of everything allowed that retrieval hands to it."""
     impressions = context.lake.scan(IMPRESSIONS.name)
@@ -173,7 +180,7 @@ def _agreement(
     before = impressions.filter(pl.col("search_day") < day)
     source = candidate_source(impressions, day)
     drawn = source.queries.sample(
-        min(asked.guests, source.queries.height), seed=context.settings.seed, shuffle=True
+        min(options.guests, source.queries.height), seed=context.settings.seed, shuffle=True
     )
     wanted = pl.concat(
         _best_of_all(context, before, CandidateSource(part, source.catalogue), record)
@@ -181,10 +188,12 @@ def _agreement(
     )
     shares = {}
     for name, added in STEPS.items():
-        retriever = serving_models_of(_with(context, added), record.name, before, source).retriever
+        retriever = serving_models_of(
+            _with_additions(context, added), record.name, before, source
+        ).retriever
         familiar = previously_seen_in_log(before, drawn, retriever)
-        found = frame_of(retriever.retrieve(arrow(drawn), RETRIEVED, familiar=familiar))
-        hit = found.select("id_search", "id_listing", hit=pl.lit(1.0))
+        retrieved = frame_of(retriever.retrieve(arrow(drawn), RETRIEVED, familiar=familiar))
+        hit = retrieved.select("id_search", "id_listing", hit=pl.lit(1.0))
         joined = wanted.join(hit, on=["id_search", "id_listing"], how="left")
         per_search = joined.group_by("id_search").agg(pl.col("hit").fill_null(0.0).mean())
         shares[name] = float(per_search["hit"].mean())

@@ -181,16 +181,17 @@ class OneRow(Dataset[dict[str, Tensor]]):
     def __getitem__(self, place: int) -> dict[str, Tensor]:
         queries, catalogue = self.data.queries, self.data.catalogue
         search, listing = self.data.positives.search_P[place], self.data.positives.listing_P[place]
-        shown = np.concatenate([[listing], queries.history_SH[search]])
+        # the row encodes its own listings, positive first: nothing is shared within the batch
+        listings = np.concatenate([[listing], queries.history_SH[search]])
         values = {
             "dense": queries.dense_SF[search],
             "market": queries.market_S[search],
             "guest": queries.guest_S[search],
             "history_stage": queries.history_stage_SH[search],
-            "listing_id": catalogue.id_L[shown],
-            "listing_dense": catalogue.dense_LF[shown],
-            "listing_category": catalogue.category_LK[shown],
-            "listing_market": catalogue.market_L[shown],
+            "listing_id": catalogue.id_L[listings],
+            "listing_dense": catalogue.dense_LF[listings],
+            "listing_category": catalogue.category_LK[listings],
+            "listing_market": catalogue.market_L[listings],
         }
         return {name: torch.as_tensor(value) for name, value in values.items()}
 
@@ -315,8 +316,8 @@ def main() -> None:
     listing_LD = torch.randn(options.listings, options.dimension, generator=chance)
 
     def retrieved() -> list[Tensor]:
-        found = exact_top_k(query_QD.to(device), listing_LD.to(device), 100)
-        return [part.cpu() for part in found]
+        top = exact_top_k(query_QD.to(device), listing_LD.to(device), 100)
+        return [part.cpu() for part in top]
 
     spent = seconds(retrieved, device)
     print(f"exact top-100            {options.queries / spent:12,.0f} queries/s  {spent:.2f} s")

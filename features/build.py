@@ -1,13 +1,20 @@
-"""All groups, joined onto the impressions: the features table.
+"""Builds the features table: the features of all groups, joined onto the impressions.
 
 ``rows`` is the left side: identity, query and listing columns of impressions, or of
-candidates that were never shown. ``past`` is what may be known of the past; in training
+candidates that were never shown. ``past`` holds the events that may be known; in training
 it is the same table.
+
+What is the same for all rows of a search is computed once per search and then joined:
+
+1. :func:`_described`: features of the row alone, and integer measures (names with ``_``);
+2. :func:`_searches`: one row per search, with the features of its query, guest and market;
+3. :func:`_row_features`: each row compared with its search, and with earlier events;
+4. :func:`_assembled`: the three joined, with only the columns that were asked for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import narwhals as nw
@@ -65,8 +72,8 @@ def available_features(columns: Collection[str] | Mapping[str, Any]) -> FeatureS
     ``columns`` are names, or a mapping of names to Narwhals types, which tells numeric
     extras from others.
     """
-    described = FeatureSet((*ALL_FEATURES, *extra_columns.extras_of(columns)))
-    return described.available(columns)
+    every = FeatureSet((*ALL_FEATURES, *extra_columns.extras_of(columns)))
+    return every.available(columns)
 
 
 def build_features(
@@ -81,7 +88,7 @@ def build_features(
             known strictly before the row's search.
         features: which features; by default all that the columns support.
         since_day: only rows of this day or later are built (days since 1970), which is
-            quicker than building all and keeping those. By default all rows.
+            quicker than building all rows and filtering. By default all rows.
 
     Returns:
         A lazy frame of the columns of ``CARRIED`` that ``rows`` has and the features, in
@@ -97,13 +104,13 @@ def build_features(
     if since_day is not None:
         left = left.filter(nw.col("search_day") >= since_day)
     described = materialized_on_spark(_described(left, set(chosen.names)))
-    known = EventHistory(
+    history = EventHistory(
         materialized_on_spark(history_inputs_of(before)),
         queries=described,
         queries_are_events=rows is past,
         since_s=(since_day or 0) * DAY_S,
     )
-    built = _assembled(described, known, set(chosen.names))
+    built = _assembled(described, history, set(chosen.names))
     return built.select(*_carried(left), *chosen.names)
 
 
@@ -122,19 +129,19 @@ def checked_features(
 def build_block(
     rows: pl.DataFrame, streaming: StreamingAggregates, features: FeatureSet, log: nw.LazyFrame[Any]
 ) -> pl.DataFrame:
-    """The features of some whole searches, and their events into the books.
+    """The features of some whole searches, whose events are then added to ``streaming``.
 
-    Polars only. ``rows`` follow in time all that the books hold, and have outcomes; their
-    ids are coded. ``log`` gives all rows, likewise coded. ``features`` were checked. Rows
-    stay in their order; columns as in :func:`build_features`.
+    Polars only. ``rows`` come after every event that ``streaming`` holds, and have outcomes;
+    their ids are codes. ``log`` gives all rows, with the same codes. ``features`` come from
+    :func:`checked_features`. Rows stay in their order; columns as in :func:`build_features`.
     """
     left = nw.from_native(rows.lazy())
     wanted = set(features.names)
     described = collected_in_order(_described(left, wanted, measures=streaming.columns or None))
-    known = EventHistory(
+    history = EventHistory(
         described, queries=described, queries_are_events=True, streaming=streaming, log=log
     )
-    built = _assembled(described, known, wanted)
+    built = _assembled(described, history, wanted)
     native: pl.LazyFrame = built.select(*_carried(left), *features.names).to_native()
     return native.collect(engine="in-memory")
 
@@ -142,7 +149,7 @@ def build_block(
 def _described(
     rows: nw.LazyFrame[Any], wanted: set[str], measures: Collection[str] | None = None
 ) -> nw.LazyFrame[Any]:
-    """The rows with their measures, all or some, and what they say by themselves."""
+    """The rows with their measures (all, or those named) and the features of the row alone."""
     read = columns_read(rows.collect_schema(), wanted)
     measured = with_history_inputs(rows.select(*read), measures)
     return query_listing_match.query_listing_match_features(
@@ -155,47 +162,53 @@ def _carried(rows: nw.LazyFrame[Any]) -> list[str]:
     return [name for name in CARRIED if name in present]
 
 
-def _assembled(shown: nw.LazyFrame[Any], past: EventHistory, wanted: set[str]) -> nw.LazyFrame[Any]:
+def _assembled(
+    described: nw.LazyFrame[Any], past: EventHistory, wanted: set[str]
+) -> nw.LazyFrame[Any]:
     # Each join copies every column of its left side, and there is one per aggregation: so
     # the aggregations are joined to a narrow frame, and that to the wide one, once.
-    searches = _searches(shown, past, wanted)
-    present = shown.collect_schema().names()
-    narrow = [name for name in present if name in _NARROW or name.startswith(("_", EXTRA_PREFIX))]
-    sums = _kept(searches, lambda name: name.startswith(_SUMS) or name in _LATER)
-    compared = past.hstack(shown.select(*narrow), searches.select(*sums), on=["id_search"])
-    of_rows = _row_features(compared, past, wanted)
-    results = _kept(of_rows, lambda name: name in wanted and name not in {*present, *sums})
-    of_searches = _kept(searches, lambda name: name in wanted and name not in present)
-    widened = past.hstack(shown, searches.select(*of_searches), on=["id_search"])
-    return past.hstack_same_rows(widened, of_rows.select("id_listing", *results), on=list(_KEY))
+    searches = _searches(described, past, wanted)
+    search_columns = searches.collect_schema().names()
+    row_columns = described.collect_schema().names()
+    narrow = [name for name in row_columns if _is_narrow(name)]
+    sums = [name for name in search_columns if name in guest_history.SEARCH_SUMS]
+    narrow_searches = searches.select("id_search", *sums)
+    narrow_rows = past.hstack(described.select(*narrow), narrow_searches, on=["id_search"])
+    of_rows = _row_features(narrow_rows, past, wanted)
+    new_names = wanted - set(row_columns)
+    new_row_names = new_names - set(sums)  # those join with their search
+    new_of_searches = [name for name in search_columns if name in new_names]
+    new_of_rows = [name for name in of_rows.collect_schema().names() if name in new_row_names]
+    wide = past.hstack(described, searches.select("id_search", *new_of_searches), on=["id_search"])
+    return past.hstack_same_rows(wide, of_rows.select(*_KEY, *new_of_rows), on=list(_KEY))
 
 
 def _searches(rows: nw.LazyFrame[Any], past: EventHistory, wanted: set[str]) -> nw.LazyFrame[Any]:
-    """What is the same for all rows of a search: one row per search."""
+    """One row per search: what is the same for all its rows."""
     present = rows.collect_schema().names()
     constant = [nw.col(name).max() for name in _SEARCH_COLUMNS if name in present]
     searches = past.in_order(rows.group_by("id_search").agg(*constant), by="id_search")
     by_search = past.queried_by(searches)
     # Joins with the calendar come last: what is put beside the searches needs their order.
-    known = guest_history.guest_search_features(searches, by_search, wanted)
-    known = market.market_search_features(known, by_search, wanted)
-    return past.materialized(query.query_features(known, wanted))
+    searches = guest_history.guest_search_features(searches, by_search, wanted)
+    searches = market.market_search_features(searches, by_search, wanted)
+    return past.materialized(query.query_features(searches, wanted))
 
 
 def _row_features(
     rows: nw.LazyFrame[Any], past: EventHistory, wanted: set[str]
 ) -> nw.LazyFrame[Any]:
-    described = within_search.within_search_features(rows, wanted)
-    described = extra_columns.extra_features(described, wanted)
-    described = listing_engagement.engagement_features(described, past, wanted)
-    described = guest_history.guest_features(described, past, wanted)
-    described = market.market_features(described, past, wanted)
-    return co_engagement.co_engagement_features(described, past, wanted)
+    rows = within_search.within_search_features(rows, wanted)
+    rows = extra_columns.extra_features(rows, wanted)
+    rows = listing_engagement.engagement_features(rows, past, wanted)
+    rows = guest_history.guest_features(rows, past, wanted)
+    rows = market.market_features(rows, past, wanted)
+    return co_engagement.co_engagement_features(rows, past, wanted)
 
 
-def _kept(frame: nw.LazyFrame[Any], is_kept: Callable[[str], bool]) -> list[str]:
-    names = frame.collect_schema().names()
-    return ["id_search", *(name for name in names if is_kept(name))]
+def _is_narrow(name: str) -> bool:
+    """What :func:`_row_features` reads of a row: keys, some values, measures and extras."""
+    return name in _NARROW or name.startswith(("_", EXTRA_PREFIX))
 
 
 _KEY = ("id_search", "id_listing")
@@ -225,9 +238,7 @@ _NARROW = frozenset(
         "fit_distance_km",
     }
 )
-"""What the groups that look around or back read of a row, keys and measures aside."""
-_SUMS = "_clicked"
-_LATER = frozenset({"guest_past_clicks"})
+"""Columns by their own name that the groups of :func:`_row_features` read of a row."""
 
 
 def columns_read(schema: Mapping[str, Any], wanted: Collection[str]) -> list[str]:
@@ -261,15 +272,15 @@ def _check(chosen: FeatureSet, columns: Mapping[str, Any]) -> None:
 
 def _check_types(schema: Mapping[str, Any]) -> None:
     for column in IMPRESSIONS.columns:
-        found = schema.get(column.name)
-        if found is not None and not _suits(found, column.kind):
+        dtype = schema.get(column.name)
+        if dtype is not None and not _has_kind(dtype, column.kind):
             raise DataError(
-                f"column {column.name} is {found}, but the impressions hold a "
+                f"column {column.name} is {dtype}, but the impressions hold a "
                 f"{column.kind.value} there: ingest the log again, or mend its mapping"
             )
 
 
-def _suits(dtype: Any, kind: Kind) -> bool:
+def _has_kind(dtype: Any, kind: Kind) -> bool:
     if kind in {Kind.COUNT, Kind.NUMBER}:
         return bool(dtype.is_numeric())
     if kind in {Kind.DAY, Kind.SECOND, Kind.STAGE}:

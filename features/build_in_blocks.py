@@ -4,6 +4,22 @@ Rows are read once, block by block, and each block is built from the running sum
 came before it (:mod:`features.history.streaming_aggregates`). A day built alone holds the
 same bits as the day in a build of everything. Polars only: on Spark,
 :func:`features.build.build_features` builds all days at once.
+
+Example: six impressions of days 0, 1 and 2, of which days 1 and 2 are built, in blocks of two
+rows. What is not built is read too, for its events; a second is never cut in two, since its
+searches must not know each other.
+
+>>> log = pl.LazyFrame(
+...     {
+...         "search_day": [0, 0, 1, 1, 1, 2],
+...         "search_s": [5, 9, 86_405, 86_405, 86_410, 172_801],
+...     }
+... )
+>>> for span in _spans(log, days=[1, 2], block_rows=2):
+...     print(span.first_s, span.last_s, span.rows, "built" if span.is_built else "events only")
+5 9 2 events only
+86405 86405 2 built
+86410 172801 2 built
 """
 
 from __future__ import annotations
@@ -31,9 +47,10 @@ BLOCK_ROWS = 500_000
 """More rows are built in several blocks, cut by time."""
 
 _KEYS_AT_ONCE = 1 << 25
-"""Keys that are sorted together to find those that come again: 256 MB."""
+"""Keys that are sorted together to find the repeated ones: 256 MB."""
 
-_SCATTER, _HIGH = np.uint64(0x9E3779B97F4A7C15), np.uint64(32)  # Fibonacci hashing (Knuth)
+# Fibonacci hashing (Knuth): the upper half of a product with this number is spread evenly.
+_SCATTER, _UPPER_HALF = np.uint64(0x9E3779B97F4A7C15), np.uint64(32)
 
 _UNBUILT_BLOCKS = 4
 """Rows that are not built have few columns, so that these many blocks are read at once."""
@@ -133,9 +150,9 @@ def _spans(impressions: pl.LazyFrame, days: Collection[int], block_rows: int) ->
         first_day=pl.col("search_day").min(),
         last_day=pl.col("search_day").max(),
     )
-    every = [_Span(**row) for row in spans.drop("run", "block").iter_rows(named=True)]
-    last = max((n for n, span in enumerate(every) if span.is_built), default=-1)
-    return every[: last + 1]
+    in_order = [_Span(**row) for row in spans.drop("run", "block").iter_rows(named=True)]
+    last_built = max((n for n, span in enumerate(in_order) if span.is_built), default=-1)
+    return in_order[: last_built + 1]
 
 
 def _read(
@@ -179,11 +196,15 @@ def _next_built_s(spans: list[_Span], after: _Span) -> int:
 def _restrict_sparse(
     streaming: StreamingAggregates, impressions: pl.LazyFrame, spans: list[_Span]
 ) -> None:
-    """Keep totals of a sparse aggregation for the few keys alone that come more than once."""
+    """Keep totals of a sparse aggregation for the few keys alone that need them.
+
+    Where all days are built these are the keys with more than one row; where some are only read
+    for their events, the keys of the rows that are built.
+    """
     for aggregation in streaming.aggregations:
         if aggregation.is_sparse and spans:
-            keys = _repeated_keys if all(span.is_built for span in spans) else _built_keys
-            streaming.restrict_to_keys(aggregation, keys(impressions, spans, aggregation))
+            find_keys = _repeated_keys if all(span.is_built for span in spans) else _built_keys
+            streaming.restrict_to_keys(aggregation, find_keys(impressions, spans, aggregation))
 
 
 def _repeated_keys(
@@ -196,7 +217,8 @@ def _repeated_keys(
     days = range(spans[0].first_day, spans[-1].last_day + 1)
     parts = -(-sum(span.rows for span in spans) // _KEYS_AT_ONCE)
     repeated = [
-        _more_than_once(_keys_of(impressions, days, aggregation, (n, parts))) for n in range(parts)
+        _more_than_once(_keys_of(impressions, days, aggregation, part=n, parts=parts))
+        for n in range(parts)
     ]
     return np.sort(np.concatenate(repeated))
 
@@ -204,23 +226,26 @@ def _repeated_keys(
 def _built_keys(
     impressions: pl.LazyFrame, spans: list[_Span], aggregation: HistoryAggregation
 ) -> Array:
-    """Packed keys of the rows that are built, sorted: others are never asked about."""
+    """Packed keys of the rows that are built, sorted: no sums of other keys are needed."""
     days = sorted({d for s in spans if s.is_built for d in range(s.first_day, s.last_day + 1)})
-    return sorted_unique(_keys_of(impressions, days, aggregation, (0, 1)))
+    return sorted_unique(_keys_of(impressions, days, aggregation))
 
 
 def _keys_of(
     impressions: pl.LazyFrame,
     days: Sequence[int],
     aggregation: HistoryAggregation,
-    part: tuple[int, int],
+    *,
+    part: int = 0,
+    parts: int = 1,
 ) -> Array:
-    number, parts = (np.uint64(n) for n in part)
+    """The packed keys of the rows of these days; of them one of ``parts`` parts, by their hash."""
     keys = []
     for day in days:
         rows = _of_days(impressions, day, day).select(*aggregation.key).drop_nulls()
         packed = Rows(encode_ids(rows).collect()).packed(aggregation.key)
-        keys.append(packed[(packed * _SCATTER >> _HIGH) % parts == number])
+        hashes = packed * _SCATTER >> _UPPER_HALF
+        keys.append(packed[hashes % np.uint64(parts) == np.uint64(part)])
     return np.concatenate(keys)
 
 

@@ -1,4 +1,4 @@
-"""What differs between engines: small tables of ours, and frames that Polars holds in order."""
+"""What differs between Polars and Spark: computing a frame once, and joining in row order."""
 
 from __future__ import annotations
 
@@ -31,29 +31,30 @@ def to_engine_of(frame: Frame, table: pa.Table) -> Frame:
 
 
 def materialized(frame: Frame) -> Frame:
-    """The frame computed once, where many plans read it; streamed, so that inputs are not held.
+    """The frame computed once, for frames that several plans read.
 
-    On Spark it is kept by the executors (a local checkpoint). That cuts the plan as well:
-    planning takes longer than computing where one plan holds every aggregation.
+    Polars computes it in streams, so that its inputs are not in memory at once. On Spark the
+    executors hold it (a local checkpoint). That cuts the plan as well: planning takes longer
+    than computing where one plan holds every aggregation.
     """
     if not frame.implementation.is_polars():
-        kept: Frame = nw.from_native(frame.to_native().localCheckpoint(eager=True))
-        return kept
+        checkpoint: Frame = nw.from_native(frame.to_native().localCheckpoint(eager=True))
+        return checkpoint
     native: pl.LazyFrame = frame.to_native()
     return nw.from_native(native.collect(engine="streaming").lazy())
 
 
 def collected_in_order(frame: Frame) -> Frame:
-    """The frame computed once, its rows in the order in which the plan gives them. Polars only."""
+    """The frame computed once, in memory: the order of its rows is then fixed. Polars only."""
     native: pl.LazyFrame = frame.to_native()
     return nw.from_native(native.collect(engine="in-memory").lazy())
 
 
 def pad_single_row(frame: Frame) -> Frame:
-    """The frame with a row of nulls more where it has but one. Polars only.
+    """The frame, with a row of nulls added if it has a single row. Polars only.
 
-    Columns that are joined to a single row become constants, and Polars multiplies by the
-    reciprocal of a constant where it divides by a column: another last bit.
+    A column with a single row is a constant to Polars, which multiplies by the reciprocal of a
+    constant instead of dividing by it: the last bit would differ from that of a larger block.
     """
     rows: pl.DataFrame = frame.to_native().collect()
     return frame if rows.height != 1 else nw.from_native(pl.concat([rows, rows.clear(1)]).lazy())
@@ -67,8 +68,8 @@ def materialized_on_spark(frame: Frame) -> Frame:
 def joined_in_order(queries: Frame, known: Frame, on: Sequence[str]) -> Frame:
     """``queries`` left-joined to ``known``, its rows in their order. Polars only."""
     left, right = queries.to_native(), known.to_native()
-    found: Frame = nw.from_native(left.join(right, on=list(on), how="left", maintain_order="left"))
-    return found
+    joined: Frame = nw.from_native(left.join(right, on=list(on), how="left", maintain_order="left"))
+    return joined
 
 
 def hstack(left: Frame, right: Frame) -> Frame:

@@ -48,5 +48,10 @@ def with_wanted(
 
 
 def names_read(wanted: Collection[str], reads: Mapping[str, Collection[str]]) -> set[str]:
-    """The wanted features and, of those in ``reads``, what has to be there beside them."""
-    return {*wanted, *(name for of in wanted if of in reads for name in reads[of])}
+    """The wanted features and, for those in ``reads``, the columns that they are computed from.
+
+    >>> reads = {"share": {"part", "whole"}, "mean": {"sum", "count"}}
+    >>> sorted(names_read(["share", "clicks"], reads))
+    ['clicks', 'part', 'share', 'whole']
+    """
+    return {*wanted, *(name for entry in wanted for name in reads.get(entry, ()))}

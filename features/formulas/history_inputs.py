@@ -1,7 +1,7 @@
 """Integer measures and keys of one impression, which aggregations sum and group by.
 
-They are functions of the row alone, computed the same for the rows that ask and for the
-past that answers. Their names begin with ``_``: they never reach the features table.
+They are functions of the row alone, computed the same for the rows that get features and for
+the earlier events. Their names begin with ``_``: they never reach the features table.
 Integers make the sums over the past exact: prices in hundredths, places in millionths of
 a degree, ratings in hundredths of a star.
 """
@@ -41,12 +41,12 @@ def with_history_inputs(
     """
     columns = rows.collect_schema().names()
     needed = {name: e for name, (e, needs) in _measures(columns).items() if needs <= set(columns)}
-    known = {f"_has{name}": _known(name) for name in _SUMMED if name in needed}
+    is_known = {f"_has{name}": _is_known(name) for name in _SUMMED if name in needed}
     if names is not None:
-        known = {name: e for name, e in known.items() if name in names}
+        is_known = {name: e for name, e in is_known.items() if name in names}
         needed = {n: e for n, e in needed.items() if n in names or f"_has{n}" in names}
     measured = rows.with_columns(**needed) if needed else rows
-    return measured.with_columns(**known) if known else measured
+    return measured.with_columns(**is_known) if is_known else measured
 
 
 def history_inputs_of(impressions: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
@@ -115,5 +115,5 @@ def _bucket(value: nw.Expr, bounds: tuple[int, ...]) -> nw.Expr:
     return nw.when(~value.is_null()).then(nw.sum_horizontal(*exceeded)).cast(nw.Int64)
 
 
-def _known(name: str) -> nw.Expr:
+def _is_known(name: str) -> nw.Expr:
     return nw.when(nw.col(name).is_null()).then(0).otherwise(1).cast(nw.Int64)

@@ -76,18 +76,31 @@ def _codes(ids: pa.ChunkedArray) -> tuple[np.ndarray[Any, np.dtype[np.int64]], p
 def _clicked_together(
     guests: np.ndarray[Any, Any], listings: np.ndarray[Any, Any], config: VectorConfig
 ) -> Any:
+    """How many guests clicked both (listings × listings, symmetric, zero on the diagonal).
+
+    ``guests`` and ``listings`` are codes, one pair per guest and listing clicked. Guests who
+    clicked more than ``config.most_clicks`` listings are left out.
+
+    >>> clicked = np.array([0, 0, 1, 1, 1]), np.array([0, 1, 0, 1, 2])
+    >>> _clicked_together(*clicked, VectorConfig()).toarray().astype(int).tolist()
+    [[0, 2, 1], [2, 0, 1], [1, 1, 0]]
+    """
     if len(guests) == 0:
         return sparse.csr_matrix((0, 0))
     shape = (int(guests.max()) + 1, int(listings.max()) + 1)
     clicked = sparse.csr_matrix((np.ones(len(guests)), (guests, listings)), shape=shape)
-    few = np.flatnonzero(np.asarray(clicked.sum(axis=1)).ravel() <= config.most_clicks)
-    together = clicked[few].T @ clicked[few]
+    teaching = np.flatnonzero(np.asarray(clicked.sum(axis=1)).ravel() <= config.most_clicks)
+    together = clicked[teaching].T @ clicked[teaching]
     together.setdiag(0)
     together.eliminate_zeros()
     return together.tocsr()
 
 
 def _positive_information(together: Any) -> Any:
+    """``max(0, log(n_ij · n / (n_i · n_j)))`` of each pair clicked together.
+
+    ``n_ij`` guests clicked both, ``n_i`` is the sum of row i and ``n`` that of all rows.
+    """
     pairs = together.tocoo()
     of_listing = np.asarray(together.sum(axis=0)).ravel()
     expected = of_listing[pairs.row] * of_listing[pairs.col] / of_listing.sum()

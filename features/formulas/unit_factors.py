@@ -7,11 +7,18 @@ fell into blocks. A product with the same constant is the same everywhere.
 
 from __future__ import annotations
 
+import narwhals as nw
+
 from data.schema.time import HOUR_S
 
-__all__ = ["HOURS_PER_SECOND", "MINUTES_PER_SECOND", "PER_HUNDREDTH", "PER_MICRO"]
+__all__ = ["HOURS_PER_SECOND", "MINUTES_PER_SECOND", "PER_HUNDREDTH", "PER_MICRO", "hours_since"]
 
 PER_HUNDREDTH = 1 / 100
 PER_MICRO = 1 / 1_000_000
 MINUTES_PER_SECOND = 1 / 60
 HOURS_PER_SECOND = 1 / HOUR_S
+
+
+def hours_since(moment: str) -> nw.Expr:
+    """Hours from the second in column ``moment`` to the search; null where it is null."""
+    return (nw.col("search_s") - nw.col(moment)) * HOURS_PER_SECOND

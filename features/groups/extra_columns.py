@@ -15,7 +15,7 @@ import narwhals as nw
 from data.schema.feature_set import Feature, FeatureKind
 from data.schema.tables import EXTRA_PREFIX
 from features.formulas.feature_declaration import feature, grouped
-from features.groups.within_search import Standing, add_standings, standing_features
+from features.groups.within_search import ComparedValue, add_comparisons, comparison_features
 
 __all__ = ["extra_features", "extras_of"]
 
@@ -35,18 +35,18 @@ def extras_of(columns: Collection[str] | Mapping[str, Any]) -> tuple[Feature, ..
         meaning = "extra column of the source, as given"
         features.append(feature(name, meaning, (name,), null="not given", kind=kind))
         if kind == "number" and not name.startswith(_QUERY_PREFIX):
-            features.extend(standing_features(_standing(name)))
+            features.extend(comparison_features(_compared_value(name)))
     return grouped("extra", tuple(features))
 
 
 def extra_features(rows: nw.LazyFrame[Any], wanted: Collection[str]) -> nw.LazyFrame[Any]:
-    """One impression per row in; with the wanted standings of extra columns out."""
+    """One impression per row in; with the wanted comparisons of extra columns out."""
     names = [name for name in rows.collect_schema().names() if name.startswith(EXTRA_PREFIX)]
-    return add_standings(rows, [_standing(name) for name in names], wanted)
+    return add_comparisons(rows, [_compared_value(name) for name in names], wanted)
 
 
-def _standing(name: str) -> Standing:
-    return Standing(name=name, column=name, needs=(name,))
+def _compared_value(name: str) -> ComparedValue:
+    return ComparedValue(name=name, column=name, needs=(name,))
 
 
 def _kind(dtype: nw.dtypes.DType) -> FeatureKind | None:

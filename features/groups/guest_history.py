@@ -1,7 +1,22 @@
-"""The guest's past: what this guest searched, clicked, contacted and booked before.
+"""What this guest searched, clicked, contacted and booked before.
 
 All of it strictly before the search, and null for a guest without an id. A guest with an
-id but without earlier events has counts of zero and null means.
+id but without earlier events has counts of zero and null means. Which events count:
+
+===================  ===================  ==================================================
+event                counts for searches  because
+===================  ===================  ==================================================
+search, click        from the next        a click has the second of its search; the results of
+                     second on            one search must not know its own clicks
+contact, booking     from the next day    the log gives their day alone, so that they may be
+                     on                   later than a search of the same day
+===================  ===================  ==================================================
+
+Nothing is refreshed by the hour or the day: within a session the latest clicks say most.
+
+Features of the search (``_OF_SEARCH``) are the same for all its rows and are computed once per
+search; those of the listing (``_OF_LISTING``) compare each row with the sums of its search
+(:data:`SEARCH_SUMS`).
 """
 
 from __future__ import annotations
@@ -15,16 +30,17 @@ from data.schema.tables import BOOKED, CLICKED, CONTACTED
 from features.formulas.feature_declaration import feature, grouped, names_read, with_wanted
 from features.formulas.geo import distance_km
 from features.formulas.history_inputs import ROOM_TYPES
+from features.formulas.ratios import ratio
 from features.formulas.unit_factors import (
-    HOURS_PER_SECOND,
     MINUTES_PER_SECOND,
     PER_HUNDREDTH,
     PER_MICRO,
+    hours_since,
 )
 from features.history.aggregation import Aggregate, HistoryAggregation, LastEventTime
 from features.history.point_in_time import EventHistory
 
-__all__ = ["FEATURES", "SEARCH_NAMES", "guest_features", "guest_search_features"]
+__all__ = ["FEATURES", "SEARCH_SUMS", "guest_features", "guest_search_features"]
 
 SESSION_GAP_S = 1_800
 """A pause that ends a session: 30 minutes (Grbovic & Cheng, KDD 2018)."""
@@ -128,9 +144,8 @@ _OF_LISTING = (
 
 FEATURES = grouped("guest_history", (*_OF_SEARCH, *_OF_LISTING), is_history=True)
 
-SEARCH_NAMES = tuple(f.name for f in _OF_SEARCH)
-"""Features that are the same for all rows of a search."""
-
+# Clicks without a rating, say, are no part of the mean rating: each mean is the sum of the
+# values known (`_clicked_rating`) over their number (`_clicked_has_rating`).
 _MEANS = ("_price", "_rating", "_lat", "_lng", "_capacity")
 
 
@@ -138,23 +153,30 @@ def _clicked(name: str) -> Aggregate:
     return Aggregate(name=f"_clicked{name}", stage=CLICKED, of=name)
 
 
-_GUEST_LEDGER = HistoryAggregation(
+_CLICKED_SUMS = (
+    *(_clicked(name) for name in _MEANS),
+    *(_clicked(f"_has{name}") for name in ("_price", "_rating", "_lat", "_capacity")),
+    *(_clicked(f"_is_{room}") for room in ROOM_TYPES),
+)
+
+SEARCH_SUMS = ("guest_past_clicks", *(entry.name for entry in _CLICKED_SUMS))
+"""Columns of :func:`guest_search_features` that :func:`guest_features` reads in each row."""
+
+_GUEST_EVENTS = HistoryAggregation(
     key=("id_user",),
     aggregates=(
         Aggregate(name="guest_past_searches", distinct="id_search"),
         Aggregate(name="guest_past_clicks", stage=CLICKED),
         Aggregate(name="guest_past_contacts", stage=CONTACTED),
         Aggregate(name="guest_past_bookings", stage=BOOKED),
-        *(_clicked(name) for name in _MEANS),
-        *(_clicked(f"_has{name}") for name in ("_price", "_rating", "_lat", "_capacity")),
-        *(_clicked(f"_is_{room}") for room in ROOM_TYPES),
+        *_CLICKED_SUMS,
     ),
     latest=(
         LastEventTime(name="_last_search_s"),
         LastEventTime(name="_last_click_s", stage=CLICKED),
     ),
 )
-_PAIR_LEDGER = HistoryAggregation(
+_GUEST_LISTING_EVENTS = HistoryAggregation(
     key=("id_user", "id_listing"),
     aggregates=(
         Aggregate(name="guest_saw_listing"),
@@ -192,65 +214,61 @@ _OF_SESSION = frozenset({"guest_session_searches", "guest_session_minutes"})
 def guest_search_features(
     searches: nw.LazyFrame[Any], past: EventHistory, wanted: Collection[str]
 ) -> nw.LazyFrame[Any]:
-    """One search per row in; with the wanted features of the guest, and sums for later, out.
+    """One search per row in; with the wanted features of the guest, and ``SEARCH_SUMS``, out.
 
-    The sums (``_clicked_*``) are what :func:`guest_features` compares a listing with.
+    Sums that no wanted feature reads are left out.
     """
-    known = past.join(searches, _GUEST_LEDGER, names_read(wanted, _READS))
+    with_sums = past.join(searches, _GUEST_EVENTS, names_read(wanted, _READS))
     if _OF_SESSION & set(wanted):
-        known = past.join_session(known, last="_last_search_s", gap_s=SESSION_GAP_S)
+        with_sums = past.join_session(with_sums, last="_last_search_s", gap_s=SESSION_GAP_S)
     has_id = ~nw.col("id_user").is_null()
     session_start = nw.coalesce(nw.col("session_start_s"), nw.col("search_s"))
     expressions = {
-        "guest_hours_since_search": _hours_since("_last_search_s"),
-        "guest_hours_since_click": _hours_since("_last_click_s"),
+        "guest_hours_since_search": hours_since("_last_search_s"),
+        "guest_hours_since_click": hours_since("_last_click_s"),
         "guest_session_searches": nw.when(has_id).then(nw.col("session_searches").fill_null(0)),
         "guest_session_minutes": nw.when(has_id).then(
             (nw.col("search_s") - session_start) * MINUTES_PER_SECOND
         ),
-        "guest_mean_clicked_price": _mean("_price") * PER_HUNDREDTH,
+        "guest_mean_clicked_price": _mean_clicked("_price") * PER_HUNDREDTH,
     }
-    return with_wanted(known, expressions, wanted)
+    return with_wanted(with_sums, expressions, wanted)
 
 
 def guest_features(
     rows: nw.LazyFrame[Any], past: EventHistory, wanted: Collection[str]
 ) -> nw.LazyFrame[Any]:
-    """One impression per row, with the sums of its search, in; with the wanted ones out."""
-    known = past.join(rows, _PAIR_LEDGER, names_read(wanted, _READS))
+    """One impression per row, with the sums of its search, in; with the wanted features out."""
+    with_sums = past.join(rows, _GUEST_LISTING_EVENTS, names_read(wanted, _READS))
     expressions = {
         "guest_price_to_clicked": nw.col("listing_nightly_price")
-        / (_mean("_price") * PER_HUNDREDTH),
+        / (_mean_clicked("_price") * PER_HUNDREDTH),
         "guest_distance_to_clicked_km": distance_km(
             nw.col("listing_lat"),
             nw.col("listing_lng"),
-            _mean("_lat") * PER_MICRO,
-            _mean("_lng", known="_has_lat") * PER_MICRO,
+            _mean_clicked("_lat") * PER_MICRO,
+            _mean_clicked("_lng", count="_has_lat") * PER_MICRO,
         ),
-        "guest_capacity_less_clicked": nw.col("listing_person_capacity") - _mean("_capacity"),
+        "guest_capacity_less_clicked": nw.col("listing_person_capacity")
+        - _mean_clicked("_capacity"),
         "guest_rating_less_clicked": nw.col("listing_review_rating")
-        - _mean("_rating") * PER_HUNDREDTH,
+        - _mean_clicked("_rating") * PER_HUNDREDTH,
         "guest_room_type_click_share": _room_share(),
-        "guest_hours_since_listing_click": _hours_since("_last_listing_click_s"),
+        "guest_hours_since_listing_click": hours_since("_last_listing_click_s"),
     }
-    return with_wanted(known, expressions, wanted)
+    return with_wanted(with_sums, expressions, wanted)
 
 
 def _room_share() -> nw.Expr:
-    clicks = nw.col("guest_past_clicks")
     of_room = nw.coalesce(
         *(
             nw.when(nw.col("listing_room_type") == room).then(nw.col(f"_clicked_is_{room}"))
             for room in ROOM_TYPES
         )
     )
-    return nw.when(clicks > 0).then(of_room / clicks)
+    return ratio(of_room, nw.col("guest_past_clicks"))
 
 
-def _mean(name: str, known: str | None = None) -> nw.Expr:
-    values = nw.col(f"_clicked{known or f'_has{name}'}")
-    return nw.when(values > 0).then(nw.col(f"_clicked{name}") / values)
-
-
-def _hours_since(moment: str) -> nw.Expr:
-    return (nw.col("search_s") - nw.col(moment)) * HOURS_PER_SECOND
+def _mean_clicked(name: str, count: str | None = None) -> nw.Expr:
+    """Mean of a measure over the guest's clicks where it is known, in the measure's unit."""
+    return ratio(nw.col(f"_clicked{name}"), nw.col(f"_clicked{count or f'_has{name}'}"))

@@ -10,6 +10,7 @@ import narwhals as nw
 from data.schema.feature_set import Feature
 from features.formulas.feature_declaration import feature, grouped, with_wanted
 from features.formulas.pricing import nightly_price
+from features.formulas.ratios import ratio
 
 __all__ = ["FEATURES", "SUB_RATINGS", "listing_features"]
 
@@ -148,7 +149,9 @@ def _expressions() -> dict[str, nw.Expr]:
     return {
         "listing_price_per_guest": price / capacity,
         "listing_price_per_bedroom": price / nw.col("listing_num_bedrooms").clip(1),
-        "listing_cleaning_fee_share": _share("listing_cleaning_fee", "listing_total_price"),
+        "listing_cleaning_fee_share": ratio(
+            nw.col("listing_cleaning_fee"), nw.col("listing_total_price")
+        ),
         "listing_beds_per_guest": nw.col("listing_num_beds") / capacity,
         "listing_bathrooms_per_guest": nw.col("listing_num_bathrooms") / capacity,
         "listing_sub_rating_spread": best - worst,
@@ -156,7 +159,3 @@ def _expressions() -> dict[str, nw.Expr]:
         "listing_location_gap": nw.col("listing_location_rating") - rating,
         "listing_bookings_per_day": nw.col("listing_num_books_90day") * (1 / _BOOKINGS_WINDOW_DAYS),
     }
-
-
-def _share(part: str, whole: str) -> nw.Expr:
-    return nw.when(nw.col(whole) > 0).then(nw.col(part) / nw.col(whole))

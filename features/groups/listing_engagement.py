@@ -1,7 +1,10 @@
-"""The listing's past: how guests took it up, strictly before the search.
+"""How guests clicked, contacted and booked the listing, strictly before the search.
 
-Rates are smoothed towards the rate of the market's room type at that hour:
-``(events + weight × prior) / (impressions + weight)``.
+Rates are smoothed (:func:`~features.formulas.ratios.smoothed_rate`) towards a prior: those of a
+listing and of its cell towards the rate of the market's room type, those of one party size or
+lead time, and yesterday's, towards the listing's own click rate. Example: one click of one
+impression, where half of the room type's impressions were clicked, is a rate of
+(1 + 100 × 1/2) / (1 + 100) = 51/101.
 """
 
 from __future__ import annotations
@@ -21,7 +24,8 @@ from features.formulas.feature_declaration import (
     names_read,
     with_wanted,
 )
-from features.formulas.unit_factors import HOURS_PER_SECOND
+from features.formulas.ratios import ratio, smoothed_rate
+from features.formulas.unit_factors import hours_since
 from features.history.aggregation import Aggregate, HistoryAggregation, LastEventTime
 from features.history.point_in_time import EventHistory
 
@@ -185,7 +189,7 @@ _LEAD = HistoryAggregation(
     key=("id_listing", "_lead"), aggregates=_clicks("_lead"), refresh_s=DAY_S
 )
 
-_LEDGERS = (_LISTING, _PRIOR, _YESTERDAY, _CELL, _PARTY, _LEAD)
+_AGGREGATIONS = (_LISTING, _PRIOR, _YESTERDAY, _CELL, _PARTY, _LEAD)
 
 
 def _rate_of(source: str, events: str) -> frozenset[str]:
@@ -232,10 +236,10 @@ def engagement_features(
     """One impression per row, with measures, in; with the wanted features out."""
     config = config or EngagementConfig()
     names = names_read(wanted, _READS)
-    for aggregation in _LEDGERS:
+    for aggregation in _AGGREGATIONS:
         rows = past.join(rows, aggregation, names)
-    basis = {"listing_past_click_rate"} if _SMOOTHED_TO_OWN & set(wanted) else set()
-    rated = with_wanted(rows, _rates(config), {*wanted, *basis})
+    own_rate = {"listing_past_click_rate"} if _SMOOTHED_TO_OWN & set(wanted) else set()
+    rated = with_wanted(rows, _rates(config), {*wanted, *own_rate})
     return with_wanted(rated, _slices(config), wanted)
 
 
@@ -249,8 +253,8 @@ def _rates(config: EngagementConfig) -> dict[str, nw.Expr]:
     return {
         **rated,
         "room_type_past_click_rate": _prior("clicks"),
-        "listing_hours_since_click": _hours_since("_last_click_s"),
-        "listing_hours_since_booking": _hours_since("_last_booking_s"),
+        "listing_hours_since_click": hours_since("_last_click_s"),
+        "listing_hours_since_booking": hours_since("_last_booking_s"),
     }
 
 
@@ -258,23 +262,16 @@ def _slices(config: EngagementConfig) -> dict[str, nw.Expr]:
     own = nw.col("listing_past_click_rate")
     weight = config.slice_prior_impressions
     return {
-        "listing_past_click_trend": nw.when(own > 0).then(
-            _smoothed("_yesterday", "clicks", own, weight) / own
-        ),
+        "listing_past_click_trend": ratio(_smoothed("_yesterday", "clicks", own, weight), own),
         "listing_past_click_rate_party": _smoothed("_party", "clicks", own, weight),
         "listing_past_click_rate_lead": _smoothed("_lead", "clicks", own, weight),
     }
 
 
 def _smoothed(source: str, events: str, prior: nw.Expr, weight: int) -> nw.Expr:
-    shown = nw.col(f"{source}_impressions")
-    return (nw.col(f"{source}_{events}") + prior * weight) / (shown + weight)
+    counts = nw.col(f"{source}_{events}"), nw.col(f"{source}_impressions")
+    return smoothed_rate(*counts, prior, weight)
 
 
 def _prior(events: str) -> nw.Expr:
-    shown = nw.col("_prior_impressions")
-    return nw.when(shown > 0).then(nw.col(f"_prior_{events}") / shown)
-
-
-def _hours_since(moment: str) -> nw.Expr:
-    return (nw.col("search_s") - nw.col(moment)) * HOURS_PER_SECOND
+    return ratio(nw.col(f"_prior_{events}"), nw.col("_prior_impressions"))

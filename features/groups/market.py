@@ -15,11 +15,12 @@ from features.formulas.feature_declaration import (
     names_read,
     with_wanted,
 )
+from features.formulas.ratios import ratio
 from features.formulas.unit_factors import PER_HUNDREDTH
 from features.history.aggregation import Aggregate, HistoryAggregation
 from features.history.point_in_time import EventHistory
 
-__all__ = ["BY_ROOM_TYPE", "FEATURES", "SEARCH_NAMES", "market_features", "market_search_features"]
+__all__ = ["BY_ROOM_TYPE", "FEATURES", "market_features", "market_search_features"]
 
 _CENTER = ("stage", "query_center_lat", "query_center_lng")
 _PLACE = ("stage", "listing_lat", "listing_lng")
@@ -81,9 +82,6 @@ _OF_LISTING = (
 
 FEATURES = grouped("market", (*_OF_SEARCH, *_OF_LISTING), is_history=True)
 
-SEARCH_NAMES = tuple(f.name for f in _OF_SEARCH)
-"""Features that are the same for all rows of a search."""
-
 _DEMAND = HistoryAggregation(
     key=("market",),
     aggregates=(
@@ -106,7 +104,9 @@ _SUPPLY = HistoryAggregation(
     key=("_cell",),
     aggregates=(
         Aggregate(name="cell_listings", distinct="id_listing"),
-        Aggregate(name="_cell_shown"),
+        # Not `_cell_impressions`: listing_engagement has that, refreshed by the hour, and the
+        # columns of all groups lie side by side.
+        Aggregate(name="_supply_impressions"),
     ),
     refresh_s=DAY_S,
 )
@@ -124,7 +124,7 @@ _COMPARED = frozenset({"_comparable_sum", "_comparables"})
 
 _READS: dict[str, frozenset[str]] = {
     "market_checkin_share": frozenset({"_market_searches", "_checkin_searches"}),
-    "cell_impressions_per_listing": frozenset({"cell_listings", "_cell_shown"}),
+    "cell_impressions_per_listing": frozenset({"cell_listings", "_supply_impressions"}),
     "market_comparable_price": _COMPARED,
     "market_price_to_comparable": _COMPARED,
 }
@@ -138,16 +138,14 @@ def market_search_features(
     searches: nw.LazyFrame[Any], past: EventHistory, wanted: Collection[str]
 ) -> nw.LazyFrame[Any]:
     """One search per row in; with the wanted features of the market's demand out."""
-    if not set(SEARCH_NAMES) & set(wanted):
+    if not {f.name for f in _OF_SEARCH} & set(wanted):
         return searches
     names = names_read(wanted, _READS)
-    by_search = past.by_search(("market", "search_s", "checkin_day", "_query_cell"))
-    known = searches
+    by_search = past.of_searches(("market", "search_s", "checkin_day", "_query_cell"))
     for aggregation in (_DEMAND, _CHECKIN, _CENTER_DEMAND):
-        known = by_search.join(known, aggregation, names)
-    total = nw.col("_market_searches")
-    share = nw.when(total > 0).then(nw.col("_checkin_searches") / total)
-    return with_wanted(known, {"market_checkin_share": share}, wanted)
+        searches = by_search.join(searches, aggregation, names)
+    share = ratio(nw.col("_checkin_searches"), nw.col("_market_searches"))
+    return with_wanted(searches, {"market_checkin_share": share}, wanted)
 
 
 def market_features(
@@ -157,11 +155,10 @@ def market_features(
     names = names_read(wanted, _READS)
     for aggregation in (_SUPPLY, _PRICES):
         rows = past.join(rows, aggregation, names)
-    listings, comparables = nw.col("cell_listings"), nw.col("_comparables")
-    mean = nw.when(comparables > 0).then(nw.col("_comparable_sum") / comparables * PER_HUNDREDTH)
+    mean = ratio(nw.col("_comparable_sum"), nw.col("_comparables")) * PER_HUNDREDTH
     expressions = {
-        "cell_impressions_per_listing": nw.when(listings > 0).then(
-            nw.col("_cell_shown") / listings
+        "cell_impressions_per_listing": ratio(
+            nw.col("_supply_impressions"), nw.col("cell_listings")
         ),
         "market_comparable_price": mean,
         "market_price_to_comparable": nw.col("listing_nightly_price") / mean,

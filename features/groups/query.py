@@ -1,4 +1,4 @@
-"""What the guest asks for: dates, party, filters, map and moment of the search.
+"""The query: dates, party, filters, map and moment of the search.
 
 Constant within a search, so it is computed once per search.
 """

@@ -1,4 +1,4 @@
-"""How the listing fits what was asked: size, nights, price filter, place."""
+"""How the listing matches the query: size, nights, price filter, place."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import narwhals as nw
 
 from features.formulas.feature_declaration import feature, grouped, with_wanted
 from features.formulas.geo import distance_km
+from features.formulas.ratios import ratio
 
 __all__ = ["FEATURES", "query_listing_match_features"]
 
@@ -101,15 +102,12 @@ FEATURES = grouped(
 def query_listing_match_features(
     rows: nw.LazyFrame[Any], wanted: Collection[str]
 ) -> nw.LazyFrame[Any]:
-    """One impression per row, with ``listing_nightly_price``, in; with the wanted ones out."""
+    """One impression per row, with ``listing_nightly_price``, in; with the wanted features out."""
     if set(_PLACE) <= set(rows.collect_schema().names()):
-        there = distance_km(*(nw.col(name) for name in _from_center_to_listing()))
-        rows = rows.with_columns(fit_distance_km=there)
+        center = nw.col("query_center_lat"), nw.col("query_center_lng")
+        place = nw.col("listing_lat"), nw.col("listing_lng")
+        rows = rows.with_columns(fit_distance_km=distance_km(*center, *place))
     return with_wanted(rows, _expressions(), wanted)
-
-
-def _from_center_to_listing() -> tuple[str, str, str, str]:
-    return "query_center_lat", "query_center_lng", "listing_lat", "listing_lng"
 
 
 def _expressions() -> dict[str, nw.Expr]:
@@ -126,10 +124,8 @@ def _expressions() -> dict[str, nw.Expr]:
         "fit_nights_above_minimum": above,
         "fit_nights_below_maximum": most - stay,
         "fit_is_within_nights": (above >= 0) & ((stay <= most) | most.is_null()),
-        "fit_price_to_filter_max": nw.when(nw.col("query_price_max") > 0).then(
-            price / nw.col("query_price_max")
-        ),
+        "fit_price_to_filter_max": ratio(price, nw.col("query_price_max")),
         "fit_price_above_filter_min": price - nw.col("query_price_min"),
-        "fit_distance_to_radius": nw.when(radius > 0).then(distance / radius),
+        "fit_distance_to_radius": ratio(distance, radius),
         "fit_is_inside_radius": distance <= radius,
     }

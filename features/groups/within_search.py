@@ -1,9 +1,20 @@
-"""The listing's standing among the results of its own search.
+"""How a listing compares with the other results of its own search.
+
+"The results" are the rows of that search that are in the frame. Example, the nightly prices of
+one search with four results; low is good:
+
+=====  ====  ======  =========  =======
+price  rank  z       to_median  to_best
+=====  ====  ======  =========  =======
+100    1     -1.147  0.5        1.0
+200    2     -0.229  1.0        2.0
+200    2     -0.229  1.0        2.0
+400    4     1.606   2.0        4.0
+=====  ====  ======  =========  =======
 
 Written as windows, for any engine; on Polars :mod:`features.groups.within_search_arrays`
-computes the same, and a test holds the two equal. Computed over the rows of one search that
-are in the frame. All sums are of integers, so that the order of the rows cannot show in the
-last bit.
+computes the same (its doctests compute this table), and a test holds the two equal. All sums
+are of integers, so that the order of the rows cannot change the last bit.
 """
 
 from __future__ import annotations
@@ -18,14 +29,21 @@ import polars as pl
 
 from data.schema.feature_set import Feature
 from features.formulas.feature_declaration import NEVER_NULL, feature, grouped, with_wanted
-from features.groups.within_search_arrays import RESOLUTION, Results, as_array
+from features.formulas.ratios import ratio
+from features.groups.within_search_arrays import RESOLUTION, ResultsBySearch, as_array
 from features.groups.within_search_dominance import dominated_by
 
-__all__ = ["FEATURES", "Standing", "add_standings", "standing_features", "within_search_features"]
+__all__ = [
+    "FEATURES",
+    "ComparedValue",
+    "add_comparisons",
+    "comparison_features",
+    "within_search_features",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Standing:
+class ComparedValue:
     """A value by which listings of one search are compared.
 
     Attributes:
@@ -44,26 +62,23 @@ class Standing:
 _PRICE = ("listing_total_price",)
 _PLACE = ("listing_lat", "listing_lng", "query_center_lat", "query_center_lng")
 _RATING = ("listing_review_rating",)
-_PRICE_OF, _DISTANCE_OF, _RATING_OF = (
-    "listing_nightly_price",
-    "fit_distance_km",
-    "listing_review_rating",
-)
 
-_STANDINGS = (
-    Standing(name="price", column="listing_nightly_price", needs=_PRICE, low_is_good=True),
-    Standing(name="rating", column="listing_review_rating", needs=_RATING),
-    Standing(name="reviews", column="listing_review_count", needs=("listing_review_count",)),
-    Standing(name="distance", column="fit_distance_km", needs=_PLACE, low_is_good=True),
-    Standing(name="occupancy", column="listing_occupancy_rate", needs=("listing_occupancy_rate",)),
+_COMPARED_VALUES = (
+    ComparedValue(name="price", column="listing_nightly_price", needs=_PRICE, low_is_good=True),
+    ComparedValue(name="rating", column="listing_review_rating", needs=_RATING),
+    ComparedValue(name="reviews", column="listing_review_count", needs=("listing_review_count",)),
+    ComparedValue(name="distance", column="fit_distance_km", needs=_PLACE, low_is_good=True),
+    ComparedValue(
+        name="occupancy", column="listing_occupancy_rate", needs=("listing_occupancy_rate",)
+    ),
 )
 
 
-def standing_features(standing: Standing) -> tuple[Feature, ...]:
-    """The four features of one standing, without a group."""
-    of, needs = standing.name, standing.needs
+def comparison_features(compared: ComparedValue) -> tuple[Feature, ...]:
+    """The four features of one value (rank, z, to_median, to_best), without a group."""
+    of, needs = compared.name, compared.needs
     unknown = f"{of} unknown"
-    best = "lowest" if standing.low_is_good else "highest"
+    best = "lowest" if compared.low_is_good else "highest"
     return (
         feature(
             f"in_search_{of}_rank",
@@ -98,7 +113,7 @@ def standing_features(standing: Standing) -> tuple[Feature, ...]:
 FEATURES = grouped(
     "in_search",
     (
-        *(entry for standing in _STANDINGS for entry in standing_features(standing)),
+        *(entry for value in _COMPARED_VALUES for entry in comparison_features(value)),
         feature("in_search_results", "listings shown in this search", null=NEVER_NULL),
         feature(
             "in_search_room_type_share",
@@ -119,58 +134,67 @@ FEATURES = grouped(
 
 
 def within_search_features(rows: nw.LazyFrame[Any], wanted: Collection[str]) -> nw.LazyFrame[Any]:
-    """One impression per row, with nightly price and distance, in; with the wanted ones out."""
-    compared = add_standings(rows, _STANDINGS, wanted)
+    """One impression per row, with nightly price and distance, in; with the wanted features out."""
+    compared = add_comparisons(rows, _COMPARED_VALUES, wanted)
     if {"in_search_results", "in_search_room_type_share"} & set(wanted):
         compared = _with_counts(compared, with_room_type="in_search_room_type_share" in wanted)
     if "in_search_dominated_by" in wanted:
-        compared = dominated_by(compared, low=(_PRICE_OF, _DISTANCE_OF), high=(_RATING_OF,))
+        compared = dominated_by(compared, low=_LOW_IS_BETTER, high=_HIGH_IS_BETTER)
     return compared
+
+
+_LOW_IS_BETTER = ("listing_nightly_price", "fit_distance_km")
+_HIGH_IS_BETTER = ("listing_review_rating",)
+
+_SAME_ROOM_TYPE = "_in_search_same_room_type"
 
 
 def _with_counts(rows: nw.LazyFrame[Any], *, with_room_type: bool) -> nw.LazyFrame[Any]:
     if rows.implementation.is_polars():
-        counted = _counted_as_arrays(rows, with_room_type=with_room_type)
+        counted = _counted_by_arrays(rows, with_room_type=with_room_type)
     else:
-        of = nw.col("id_listing").count()
-        room = {_ALIKE: of.over("id_search", "listing_room_type")} if with_room_type else {}
-        counted = rows.with_columns(in_search_results=of.over("id_search"), **room)
+        counted = _counted_by_windows(rows, with_room_type=with_room_type)
     if not with_room_type:
         return counted
-    share = nw.col(_ALIKE) / nw.col("in_search_results")
+    share = nw.col(_SAME_ROOM_TYPE) / nw.col("in_search_results")
     is_known = ~nw.col("listing_room_type").is_null()
-    return counted.with_columns(in_search_room_type_share=nw.when(is_known).then(share)).drop(
-        _ALIKE
-    )
+    shared = counted.with_columns(in_search_room_type_share=nw.when(is_known).then(share))
+    return shared.drop(_SAME_ROOM_TYPE)
 
 
-_ALIKE = "_in_search_room_type"
+def _counted_by_windows(rows: nw.LazyFrame[Any], *, with_room_type: bool) -> nw.LazyFrame[Any]:
+    count = nw.col("id_listing").count()
+    counts = {"in_search_results": count.over("id_search")}
+    if with_room_type:
+        counts[_SAME_ROOM_TYPE] = count.over("id_search", "listing_room_type")
+    return rows.with_columns(**counts)
 
 
-def _counted_as_arrays(rows: nw.LazyFrame[Any], *, with_room_type: bool) -> nw.LazyFrame[Any]:
+def _counted_by_arrays(rows: nw.LazyFrame[Any], *, with_room_type: bool) -> nw.LazyFrame[Any]:
     native: pl.LazyFrame = rows.to_native()
-    names = ["in_search_results", *([_ALIKE] if with_room_type else [])]
 
-    def count(frame: pl.DataFrame) -> pl.DataFrame:
-        results = Results(frame["id_search"])
-        alike = {"in_search_results": results.alike(None)}
+    def with_counts(frame: pl.DataFrame) -> pl.DataFrame:
+        results = ResultsBySearch(frame["id_search"])
+        counts = {"in_search_results": results.result_counts()}
         if with_room_type:
             codes = frame["listing_room_type"].cast(pl.Categorical).to_physical()
-            alike[_ALIKE] = results.alike(codes.cast(pl.Int64).fill_null(-1).to_numpy())
-        return frame.with_columns(pl.Series(name, alike[name]) for name in names)
+            codes = codes.cast(pl.Int64).fill_null(-1)
+            counts[_SAME_ROOM_TYPE] = results.same_code_counts(codes.to_numpy())
+        return frame.with_columns(pl.Series(name, array) for name, array in counts.items())
 
+    names = ["in_search_results", *([_SAME_ROOM_TYPE] if with_room_type else [])]
     schema = {**native.collect_schema(), **dict.fromkeys(names, pl.UInt32())}
     counted = native.map_batches(
-        count, predicate_pushdown=False, projection_pushdown=False, schema=schema
+        with_counts, predicate_pushdown=False, projection_pushdown=False, schema=schema
     )
     return nw.from_native(counted)
 
 
-def add_standings(
-    rows: nw.LazyFrame[Any], standings: Collection[Standing], wanted: Collection[str]
+def add_comparisons(
+    rows: nw.LazyFrame[Any], values: Collection[ComparedValue], wanted: Collection[str]
 ) -> nw.LazyFrame[Any]:
-    """``rows`` with the wanted rank, z-score and ratios of each standing."""
-    used = [s for s in standings if any(f.name in wanted for f in standing_features(s))]
+    """``rows`` with the wanted rank, z-score and ratios of each value."""
+    used = [v for v in values if any(f.name in wanted for f in comparison_features(v))]
     if not used:
         return rows
     if rows.implementation.is_polars():
@@ -179,10 +203,10 @@ def add_standings(
 
 
 def _by_arrays(
-    rows: nw.LazyFrame[Any], used: Collection[Standing], wanted: Collection[str]
+    rows: nw.LazyFrame[Any], used: Collection[ComparedValue], wanted: Collection[str]
 ) -> nw.LazyFrame[Any]:
     native: pl.LazyFrame = rows.to_native()
-    names = [f.name for s in used for f in standing_features(s) if f.name in wanted]
+    names = [f.name for v in used for f in comparison_features(v) if f.name in wanted]
     dtypes = {n: pl.UInt32() if n.endswith("_rank") else pl.Float64() for n in names}
     compare = partial(_compared, used=tuple(used), names=names)
     schema = {**native.collect_schema(), **dtypes}
@@ -192,18 +216,20 @@ def _by_arrays(
     return nw.from_native(compared)
 
 
-def _compared(rows: pl.DataFrame, *, used: tuple[Standing, ...], names: list[str]) -> pl.DataFrame:
-    results = Results(rows["id_search"])
-    found: list[pl.Series] = []
-    for standing in used:
-        value, prefix = rows[standing.column], f"in_search_{standing.name}_"
+def _compared(
+    rows: pl.DataFrame, *, used: tuple[ComparedValue, ...], names: list[str]
+) -> pl.DataFrame:
+    results = ResultsBySearch(rows["id_search"])
+    columns: list[pl.Series] = []
+    for compared in used:
+        value, prefix = rows[compared.column], f"in_search_{compared.name}_"
         kinds = {name.removeprefix(prefix) for name in names if name.startswith(prefix)}
-        placed = results.standings(as_array(value), kinds, low_is_good=standing.low_is_good)
-        found += [_where_known(f"{prefix}{k}", array, value) for k, array in placed.items()]
-    return rows.with_columns(found).select(*rows.columns, *names)
+        arrays = results.comparisons(as_array(value), kinds, low_is_good=compared.low_is_good)
+        columns += [_null_where_unknown(f"{prefix}{k}", a, value) for k, a in arrays.items()]
+    return rows.with_columns(columns).select(*rows.columns, *names)
 
 
-def _where_known(name: str, array: Any, value: pl.Series) -> pl.Series:
+def _null_where_unknown(name: str, array: Any, value: pl.Series) -> pl.Series:
     if name.endswith("_rank"):
         return pl.select(
             pl.when(value.is_not_null()).then(pl.Series(array)).alias(name)
@@ -212,23 +238,23 @@ def _where_known(name: str, array: Any, value: pl.Series) -> pl.Series:
 
 
 def _by_windows(
-    rows: nw.LazyFrame[Any], used: Collection[Standing], wanted: Collection[str]
+    rows: nw.LazyFrame[Any], used: Collection[ComparedValue], wanted: Collection[str]
 ) -> nw.LazyFrame[Any]:
-    levels = rows.with_columns(*(e for s in used for e in _levels(s)))
-    placed = levels.with_columns(*(_place_in_range(s) for s in used))
-    measured = placed.with_columns(*(e for s in used for e in _moments(s)))
-    expressions = {name: e for s in used for name, e in _expressions(s).items()}
-    scaffold = [name for s in used for name in _scaffold(s)]
-    return with_wanted(measured, expressions, wanted).drop(*scaffold)
+    levels = rows.with_columns(*(e for v in used for e in _levels(v)))
+    positioned = levels.with_columns(*(_position_in_range(v) for v in used))
+    with_moments = positioned.with_columns(*(e for v in used for e in _moments(v)))
+    expressions = {name: e for v in used for name, e in _expressions(v).items()}
+    temporary = [name for v in used for name in _temporary_columns(v)]
+    return with_wanted(with_moments, expressions, wanted).drop(*temporary)
 
 
-def _scaffold(standing: Standing) -> tuple[str, ...]:
-    parts = ("median", "min", "max", "place", "n", "sum", "squares")
-    return tuple(f"_{standing.name}_{part}" for part in parts)
+def _temporary_columns(compared: ComparedValue) -> tuple[str, ...]:
+    parts = ("median", "min", "max", "position", "n", "sum", "squares")
+    return tuple(f"_{compared.name}_{part}" for part in parts)
 
 
-def _levels(standing: Standing) -> list[nw.Expr]:
-    value, of = nw.col(standing.column), standing.name
+def _levels(compared: ComparedValue) -> list[nw.Expr]:
+    value, of = nw.col(compared.column), compared.name
     return [
         value.median().over("id_search").alias(f"_{of}_median"),
         value.min().over("id_search").cast(nw.Float64).alias(f"_{of}_min"),
@@ -236,36 +262,36 @@ def _levels(standing: Standing) -> list[nw.Expr]:
     ]
 
 
-def _place_in_range(standing: Standing) -> nw.Expr:
+def _position_in_range(compared: ComparedValue) -> nw.Expr:
     # From 0 at the search's lowest value to a million at its highest: an integer, so
     # that its sums are exact, at a scale that suits every column.
-    of = standing.name
+    of = compared.name
     low, high = nw.col(f"_{of}_min"), nw.col(f"_{of}_max")
-    place = (nw.col(standing.column).cast(nw.Float64) - low) / (high - low)
-    scaled = (place * RESOLUTION + 0.5).floor().cast(nw.Int64)
-    return nw.when(high > low).then(scaled).alias(f"_{of}_place")
+    share = (nw.col(compared.column).cast(nw.Float64) - low) / (high - low)
+    scaled = (share * RESOLUTION + 0.5).floor().cast(nw.Int64)
+    return nw.when(high > low).then(scaled).alias(f"_{of}_position")
 
 
-def _moments(standing: Standing) -> list[nw.Expr]:
-    place, of = nw.col(f"_{standing.name}_place"), standing.name
+def _moments(compared: ComparedValue) -> list[nw.Expr]:
+    position, of = nw.col(f"_{compared.name}_position"), compared.name
     return [
-        place.count().over("id_search").alias(f"_{of}_n"),
-        place.sum().over("id_search").alias(f"_{of}_sum"),
-        (place * place).sum().over("id_search").alias(f"_{of}_squares"),
+        position.count().over("id_search").alias(f"_{of}_n"),
+        position.sum().over("id_search").alias(f"_{of}_sum"),
+        (position * position).sum().over("id_search").alias(f"_{of}_squares"),
     ]
 
 
-def _expressions(standing: Standing) -> dict[str, nw.Expr]:
-    value, of = nw.col(standing.column), standing.name
+def _expressions(compared: ComparedValue) -> dict[str, nw.Expr]:
+    value, of = nw.col(compared.column), compared.name
     n, total = nw.col(f"_{of}_n"), nw.col(f"_{of}_sum")
     spread = (n * nw.col(f"_{of}_squares") - total * total).cast(nw.Float64).sqrt()
-    away = (n * nw.col(f"_{of}_place") - total).cast(nw.Float64)
-    best = nw.col(f"_{of}_min" if standing.low_is_good else f"_{of}_max")
+    away = (n * nw.col(f"_{of}_position") - total).cast(nw.Float64)
+    best = nw.col(f"_{of}_min" if compared.low_is_good else f"_{of}_max")
     median = nw.col(f"_{of}_median")
-    rank = value.rank(method="min", descending=not standing.low_is_good).over("id_search")
+    rank = value.rank(method="min", descending=not compared.low_is_good).over("id_search")
     return {
         f"in_search_{of}_rank": nw.when(~value.is_null()).then(rank),
-        f"in_search_{of}_z": nw.when(spread > 0).then(away / spread),
-        f"in_search_{of}_to_median": nw.when(median > 0).then(value / median),
-        f"in_search_{of}_to_best": nw.when(best > 0).then(value / best),
+        f"in_search_{of}_z": ratio(away, spread),
+        f"in_search_{of}_to_median": ratio(value, median),
+        f"in_search_{of}_to_best": ratio(value, best),
     }

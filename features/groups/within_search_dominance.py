@@ -1,8 +1,17 @@
-"""Which results of a search are beaten in every respect by another result shown.
+"""How many results of the same search are better than a result in every respect.
 
-On Spark by joining each search with itself; on Polars by comparing the results of all
-searches of one size class at once, which needs no pairs in memory. A test holds the two
-equal.
+On Spark each search is joined with itself; on Polars
+:meth:`~features.groups.within_search_arrays.ResultsBySearch.dominated_by` compares without
+holding pairs in memory. A test holds the two equal. Example, one search with four results:
+
+=====  ========  ======  ============  ====================================================
+price  distance  rating  dominated_by  because
+=====  ========  ======  ============  ====================================================
+90     1.0       4.5     1             the next is cheaper, as near and as well rated
+80     1.0       4.5     0
+70     2.0       4.0     0             cheapest: the others are nearer, but dearer
+null   0.0       5.0     null          the price is unknown, so it beats nobody either
+=====  ========  ======  ============  ====================================================
 """
 
 from __future__ import annotations
@@ -14,7 +23,7 @@ from typing import Any
 import narwhals as nw
 import polars as pl
 
-from features.groups.within_search_arrays import Results, as_array
+from features.groups.within_search_arrays import ResultsBySearch, as_array
 
 __all__ = ["dominated_by"]
 
@@ -28,13 +37,13 @@ def dominated_by(
 
     Better means: no worse in any of the columns ``low`` (lower is better) and ``high``
     (higher is better), and better in one. int32; null where one of the columns is null,
-    and such a result is nobody's better.
+    and such a result is not better than any other.
     """
     if not rows.implementation.is_polars():
         return _by_pairs(rows, low, high)
     native: pl.LazyFrame = rows.to_native()
     schema = {**native.collect_schema(), _NAME: pl.Int32()}
-    count = partial(_by_size, low=low, high=high)
+    count = partial(_by_arrays, low=low, high=high)
     counted = native.map_batches(
         count, predicate_pushdown=False, projection_pushdown=False, schema=schema
     )
@@ -45,9 +54,9 @@ def _by_pairs(
     rows: nw.LazyFrame[Any], low: tuple[str, ...], high: tuple[str, ...]
 ) -> nw.LazyFrame[Any]:
     values = (*low, *high)
-    shown = rows.select("id_search", "id_listing", *values).drop_nulls()
-    others = shown.drop("id_listing").rename({name: f"_other_{name}" for name in values})
-    pairs = shown.join(others, on="id_search", how="inner")
+    known = rows.select("id_search", "id_listing", *values).drop_nulls()
+    others = known.drop("id_listing").rename({name: f"_other_{name}" for name in values})
+    pairs = known.join(others, on="id_search", how="inner")
     of_low = [(nw.col(f"_other_{name}"), nw.col(name)) for name in low]
     of_high = [(nw.col(f"_other_{name}"), nw.col(name)) for name in high]
     no_worse = [other <= own for other, own in of_low] + [o >= own for o, own in of_high]
@@ -59,8 +68,8 @@ def _by_pairs(
     return rows.join(counts, on=["id_search", "id_listing"], how="left")
 
 
-def _by_size(rows: pl.DataFrame, *, low: tuple[str, ...], high: tuple[str, ...]) -> pl.DataFrame:
+def _by_arrays(rows: pl.DataFrame, *, low: tuple[str, ...], high: tuple[str, ...]) -> pl.DataFrame:
     values = [as_array(rows[name]) for name in low] + [-as_array(rows[name]) for name in high]
-    counts = pl.Series(Results(rows["id_search"]).dominated_by(values))
+    counts = pl.Series(ResultsBySearch(rows["id_search"]).dominated_by(values))
     has_all = pl.all_horizontal(pl.col(name).is_not_null() for name in (*low, *high))
     return rows.with_columns(pl.when(has_all).then(counts).alias(_NAME))

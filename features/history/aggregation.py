@@ -17,7 +17,7 @@ Example: per listing its clicks so far, those of the last hour, and when it was 
 ... )
 >>> listing.names
 ('clicks', 'clicks_1h', 'booked_s')
->>> listing.only({"id_listing", "stage"}).names  # a log without booking dates
+>>> listing.available({"id_listing", "stage"}).names  # a log without booking dates
 ('clicks', 'clicks_1h')
 
 ``refresh_s`` trades freshness for speed. A click at second 10, known to searches from then on:
@@ -140,13 +140,13 @@ class HistoryAggregation:
             None,
         )
 
-    def keeping(self, names: Collection[str]) -> HistoryAggregation | None:
+    def only(self, names: Collection[str]) -> HistoryAggregation | None:
         """The part that gives columns of these names; ``None`` when nothing is left."""
         aggregates = tuple(aggregate for aggregate in self.aggregates if aggregate.name in names)
         latest = tuple(entry for entry in self.latest if entry.name in names)
         return replace(self, aggregates=aggregates, latest=latest) if aggregates or latest else None
 
-    def only(self, columns: Collection[str]) -> HistoryAggregation | None:
+    def available(self, columns: Collection[str]) -> HistoryAggregation | None:
         """The part that a log with these columns supports; ``None`` when nothing is left."""
         if not set(self.key) <= set(columns):
             return None

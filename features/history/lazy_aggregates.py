@@ -5,13 +5,13 @@ the same block by block. Everything here sums integers, so no order of rows, thr
 can show in a result.
 
 Example: clicks per listing within an hour (``window_s`` 3,600). Listing A was clicked at second
-10, and asks at 20 and at 4,000. Its events, in the order in which they are made here:
+10, and shown again at 20 and at 4,000. Its events, in the order in which they are made here:
 
 ====================  ===  ======  ========================================
 from                  key  _at     clicks
 ====================  ===  ======  ========================================
 ``events_of``         A    10      1
-``zero_events_of``    A    20      0, so that the time asked about is there
+``zero_events_of``    A    20      0, so that there is a sum at this time
 ``zero_events_of``    A    4,000   0
 ``window_ends``       A    3,610   −1: the click leaves the window
 ====================  ===  ======  ========================================
@@ -112,7 +112,7 @@ def as_events(first: Frame, aggregation: HistoryAggregation, counted: Aggregate)
 
 
 def zero_events_of(queries: Frame, aggregation: HistoryAggregation) -> Frame:
-    """An event that adds 0 for every asking row, so that there is a sum at its time to join to."""
+    """An event that adds 0 for every query, so that there is a sum at its time to join to."""
     zeros = [_zero(aggregate) for aggregate in aggregation.aggregates]
     times = period(nw.col("search_s"), aggregation).alias(AT)
     return without_null_keys(queries, aggregation.key).select(

@@ -52,7 +52,7 @@ class Keys(NamedTuple):
 
 
 class Rows:
-    """The columns of one frame as arrays, each made when it is first asked for."""
+    """The columns of one frame as arrays, each made when it is first read."""
 
     def __init__(self, frame: pl.DataFrame) -> None:
         self.frame = frame

@@ -1,8 +1,8 @@
-"""The only way from a feature to the past.
+"""The only way from a feature to earlier events.
 
 A feature that looks back declares a
-:class:`~features.history.aggregation.HistoryAggregation`: whose past is summed (the key), what
-is summed (the aggregates) and how often the sums are refreshed.
+:class:`~features.history.aggregation.HistoryAggregation`: the key that rows and events share,
+what is summed (the aggregates) and how often the sums are refreshed.
 :meth:`EventHistory.join` gives each row the sums over the events that were known *strictly
 before* the row's own search. No feature group ever sees an outcome, so none can see the future
 by a slip of its author.
@@ -16,6 +16,17 @@ A        10        yes      0       nothing before
 A        10        no       0       a click of the same second is not before it
 A        20        no       1       the click of second 10 is
 =======  ========  =======  ======  ==========================================
+
+>>> import polars as pl
+>>> from features.history.aggregation import Aggregate
+>>> log = pl.LazyFrame({"listing": ["A", "A", "A"], "search_s": [10, 10, 20], "stage": [1, 0, 0]})
+>>> rows = nw.from_native(log)
+>>> clicks = HistoryAggregation(
+...     key=("listing",), aggregates=(Aggregate(name="clicks", stage=CLICKED),)
+... )
+>>> known = EventHistory(rows, queries=rows).join(rows, clicks).collect()
+>>> known["clicks"].to_list()
+[0, 0, 1]
 
 There are two ways to the same integers. In a build block by block (Polars) the columns come
 from :class:`~features.history.streaming_aggregates.StreamingAggregates`, in the order of the
@@ -70,7 +81,7 @@ __all__ = ["EventHistory", "Frame"]
 
 
 class EventHistory:
-    """The log's events, readable only as sums over what was known before a given time."""
+    """The log's events, readable only as sums over those known before a given time."""
 
     def __init__(
         self,
@@ -81,24 +92,25 @@ class EventHistory:
         since_s: int = 0,
         streaming: StreamingAggregates | None = None,
         log: Frame | None = None,
-        by_search: tuple[str, ...] | None = None,
+        search_columns: tuple[str, ...] | None = None,
     ) -> None:
         """Both frames have ``search_s`` and whatever keys the aggregations use.
 
         Args:
-            impressions: the past, with its outcomes and what aggregations sum.
-            queries: the rows that ask. Aggregations read keys and times from here rather than
+            impressions: the events, with their outcomes and what aggregations sum.
+            queries: the rows that need sums. Aggregations read keys and times from here rather than
                 from the frame that is joined to, which keeps the query plan linear in
                 the number of aggregations instead of doubling with each.
             queries_are_events: each of ``queries`` is one of ``impressions``, so that the
-                times asked about are among the times of the events already.
+                times of the queries are among the times of the events already.
             since_s: none of ``queries`` is a search before this second. Older events are
                 then summed into one per key at once: the same results, sooner.
             streaming: totals up to ``impressions``, which are one block of a build in order
                 of time (Polars only). Every frame handed to :meth:`join` then has the rows
                 of ``queries`` in their order, and columns are put beside one another.
             log: with ``streaming``, the impressions of all blocks.
-            by_search: with ``streaming``, what the events of whole searches are made from.
+            search_columns: with ``streaming``, where ``impressions`` are events of whole
+                searches (:meth:`of_searches`): the columns that these are made from.
         """
         self._impressions = impressions
         self._queries_are_events = queries_are_events
@@ -107,23 +119,23 @@ class EventHistory:
         self._schema = impressions.collect_schema()
         self._streaming = streaming
         self._log = log
-        self._by_search = by_search
+        self._search_columns = search_columns
         self._arrays: tuple[Rows, Rows] | None = None
 
     @property
     def columns(self) -> tuple[str, ...]:
         return tuple(self._schema.names())
 
-    def with_ids_alike(self, frame: Frame) -> Frame:
-        """``frame`` with its ids as codes where those of the past are codes."""
+    def with_id_codes(self, frame: Frame) -> Frame:
+        """``frame`` with its ids as codes, where the events have codes; else as it is."""
         return encode_ids_like(frame, self._impressions)
 
     def queried_by(self, rows: Frame) -> EventHistory:
-        """The same past, asked by other rows (one per search, say)."""
+        """The same events, queried by other rows (one per search, say)."""
         return self._with(self._impressions, queries=rows)
 
     def _with(
-        self, impressions: Frame, *, queries: Frame, by_search: tuple[str, ...] | None = None
+        self, impressions: Frame, *, queries: Frame, search_columns: tuple[str, ...] | None = None
     ) -> EventHistory:
         return EventHistory(
             impressions,
@@ -132,7 +144,7 @@ class EventHistory:
             since_s=self._since_s,
             streaming=self._streaming,
             log=self._log,
-            by_search=by_search,
+            search_columns=search_columns,
         )
 
     def join(
@@ -140,19 +152,19 @@ class EventHistory:
     ) -> Frame:
         """``rows`` with the aggregation's columns, each over events known strictly before it.
 
-        ``rows`` are those that ask, whatever columns they have gained since; one row in,
-        one row out. Sums are int64, null where the key holds a null; ``latest`` columns
+        ``rows`` are the rows of ``queries``, whatever columns they have gained since; one row
+        in, one row out. Sums are int64, null where the key holds a null; ``latest`` columns
         are null also where there is no event. What this log does not support is not
         added, nor what is not among ``names``, where given. Raises ``ValueError`` when a
         summed column is not an integer.
         """
-        wanted = aggregation if names is None else aggregation.keeping(names)
-        part = None if wanted is None else wanted.only(self.columns)
+        wanted = aggregation if names is None else aggregation.only(names)
+        part = None if wanted is None else wanted.available(self.columns)
         if part is None:
             return rows
         self._check_integers(part)
         if self._streaming is not None:
-            sums = self._streaming.totals_before(part, *self._rows(), self._by_search)
+            sums = self._streaming.totals_before(part, *self._rows(), self._search_columns)
             return hstack(rows, nw.from_native(sums.lazy()))
         at = period(nw.col("search_s"), part).alias(AT)
         sums_by_time = self._sums_before_each_time(part)
@@ -177,20 +189,23 @@ class EventHistory:
         return hstack(rows, same.select(*further)) if further else rows
 
     def in_order(self, frame: Frame, by: str) -> Frame:
-        """``frame``, whose rows will ask, sorted where columns are put beside it in its order."""
-        return (
-            frame if self._streaming is None else pad_single_row(collected_in_order(frame.sort(by)))
-        )
+        """``frame`` sorted by this column, in a build by blocks; elsewhere as it is.
+
+        In a build by blocks columns are put beside the rows, so that these need a fixed order.
+        """
+        if self._streaming is None:
+            return frame
+        return pad_single_row(collected_in_order(frame.sort(by)))
 
     def materialized(self, frame: Frame) -> Frame:
         """``frame``, computed now: to fix the order of its rows, or on Spark to cut its plan."""
-        return (
-            materialized_on_spark(frame) if self._streaming is None else collected_in_order(frame)
-        )
+        if self._streaming is None:
+            return materialized_on_spark(frame)
+        return collected_in_order(frame)
 
     @property
     def days(self) -> tuple[int, ...]:
-        """The days of the rows that ask, sorted."""
+        """The days of the queries, sorted."""
         days = self._queries.select("search_day").unique().collect()
         return tuple(sorted(int(day) for day in days["search_day"].to_list()))
 
@@ -214,8 +229,8 @@ class EventHistory:
         """What ``make`` gives, computed once in a build block by block."""
         return make() if self._streaming is None else self._streaming.cached(name, make)
 
-    def by_search(self, columns: Collection[str]) -> EventHistory:
-        """The past with one event per search instead of one per impression shown.
+    def of_searches(self, columns: Collection[str]) -> EventHistory:
+        """The history with one event per search instead of one per impression.
 
         ``columns`` that the log lacks are left out; each holds the search's largest value.
         Only impressions can be counted there: outcomes belong to listings.
@@ -223,17 +238,17 @@ class EventHistory:
         present = tuple(name for name in columns if name in self.columns)
         grouped = self._impressions.group_by("id_search").agg(*(nw.col(n).max() for n in present))
         searches = grouped.with_columns(stage=nw.lit(int(IMPRESSED), dtype=nw.Int8))
-        return self._with(searches, queries=self._queries, by_search=present)
+        return self._with(searches, queries=self._queries, search_columns=present)
 
     def clicks_before(self, day: int) -> nw.DataFrame[Any]:
         """Clicks of guests with an id on days before ``day``, to learn from.
 
         One row per guest and listing: ``id_user``, ``id_listing``, sorted by both.
         """
-        known = self._impressions.filter(
+        clicks = self._impressions.filter(
             is_event_of(CLICKED), ~nw.col("id_user").is_null(), nw.col("search_day") < day
         )
-        pairs = known.group_by("id_user", "id_listing").agg(nw.len().alias("_clicks"))
+        pairs = clicks.group_by("id_user", "id_listing").agg(nw.len().alias("_clicks"))
         return (
             decode_ids(pairs)
             .collect()
@@ -242,7 +257,7 @@ class EventHistory:
         )
 
     def with_listing_values(self, values: Frame) -> EventHistory:
-        """The past whose impressions also hold ``values`` (keyed by ``id_listing``).
+        """The history whose impressions also hold ``values`` (keyed by ``id_listing``).
 
         Impressions of listings without values are left out.
         """
@@ -268,7 +283,7 @@ class EventHistory:
         return hstack(rows, columns)
 
     def _rows(self) -> tuple[Rows, Rows]:
-        """The rows that ask and those with events, as arrays; one object if they are the same."""
+        """The queries and the rows with events, as arrays; one object if they are the same."""
         if self._arrays is None:
             queries = Rows(self._queries.collect().to_native())
             is_same = self._impressions is self._queries
@@ -277,7 +292,7 @@ class EventHistory:
         return self._arrays
 
     def _sums_before_each_time(self, aggregation: HistoryAggregation) -> Frame:
-        """One row per key and time at which something happens or a row asks: the sums before it."""
+        """One row per key and time of an event or of a query: the sums before that time."""
         frames = list(events_of(self._impressions, aggregation))
         for aggregate in aggregation.aggregates:
             if aggregate.distinct is not None:
@@ -309,29 +324,36 @@ def _strictly_before(per_time: Frame, aggregation: HistoryAggregation) -> Frame:
     # off all events of its second, so that these never know each other.
     window: dict[str, Any] = {"order_by": AT}
     sums = {
-        t.name: nw.col(t.name).cum_sum().over(*aggregation.key, **window) - nw.col(t.name)
-        for t in aggregation.aggregates
+        aggregate.name: nw.col(aggregate.name).cum_sum().over(*aggregation.key, **window)
+        - nw.col(aggregate.name)
+        for aggregate in aggregation.aggregates
     }
     running = {
-        e.name: nw.col(e.name).cum_max().over(*aggregation.key, **window)
-        for e in aggregation.latest
+        entry.name: nw.col(entry.name).cum_max().over(*aggregation.key, **window)
+        for entry in aggregation.latest
     }
     summed_up = per_time.with_columns(**sums, **running)
     if not aggregation.latest:
         return summed_up
     shifted = summed_up.with_columns(
         **{
-            e.name: nw.col(e.name).shift(1).over(*aggregation.key, **window)
-            for e in aggregation.latest
+            entry.name: nw.col(entry.name).shift(1).over(*aggregation.key, **window)
+            for entry in aggregation.latest
         }
     )
     return shifted.with_columns(
-        **{e.name: nw.when(nw.col(e.name) > NEVER).then(nw.col(e.name)) for e in aggregation.latest}
+        **{
+            entry.name: nw.when(nw.col(entry.name) > NEVER).then(nw.col(entry.name))
+            for entry in aggregation.latest
+        }
     )
 
 
 def _with_empty_sums(rows: Frame, aggregation: HistoryAggregation) -> Frame:
     known = ~reduce(or_, (nw.col(name).is_null() for name in aggregation.key))
     return rows.with_columns(
-        **{t.name: nw.when(known).then(nw.col(t.name).fill_null(0)) for t in aggregation.aggregates}
+        **{
+            aggregate.name: nw.when(known).then(nw.col(aggregate.name).fill_null(0))
+            for aggregate in aggregation.aggregates
+        }
     )

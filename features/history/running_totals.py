@@ -1,21 +1,24 @@
-"""Sums over the events before a time, per key, as NumPy arrays. Integers only, so exact.
+"""Sums over the events before a time, per key, as NumPy arrays.
 
-A build goes through the log block by block. For each block the same question is asked in
-four ways, each the cheapest for its case:
+All amounts are integers: their sums are exact, so that the order of rows, blocks or threads
+cannot show in the last bit of a feature. A build goes through the log block by block, and a row
+of a block knows the events of earlier blocks and some of its own. There are four functions, each
+the cheapest for its case:
 
 =================================  ============================================================
 ``RunningTotals.lookup``           events of earlier blocks: one total per key
-``totals_before_each_row``         events of this block that *are* the rows which ask, each
-                                   known right after its own row (impressions, clicks)
+``totals_before_each_row``         events of this block that *are* the rows of the query, each
+                                   visible right after its own row (impressions, clicks)
 ``totals_before_each_query``       any other events of this block, which become visible at a
                                    second of their own (a booking: the next day)
-``totals_per_key``                 events of a stretch in which no row asks: times do not matter
+``totals_per_key``                 events of a time that is not built: they are all visible to
+                                   the rows that follow, so their order does not matter
 =================================  ============================================================
 
 An event is *visible* from a second on: the first at which a search may know it. A click at
 second 10 is visible from 11, so searches of one second never know each other.
 
-Example: clicks of one listing, asked by its own rows. Before this block it had 5 clicks.
+Example: clicks of one listing, for four rows that show it. Before this block it had 5 clicks.
 
 ======  ========  =======  =========================================================
 row     second    clicked  clicks known to the row
@@ -47,6 +50,13 @@ events instead of a running sum over the rows:
 
 >>> totals_before_each_query(query, clicks)[0][0].tolist()
 [0, 0, 2, 2]
+
+A window is a sum that an equal and opposite event ends. With one of 15 seconds the clicks of
+second 10 are visible from 11 and gone from 26, before row ``d``:
+
+>>> window = KeyedEvents.concatenated([clicks, clicks.reversed_after(15)])
+>>> totals_before_each_query(query, window)[0][0].tolist()
+[0, 0, 2, 0]
 """
 
 from __future__ import annotations
@@ -69,8 +79,10 @@ __all__ = [
     "totals_per_key",
 ]
 
-# A key's number and a time are packed into one integer, the key above: sorting it sorts by
-# key, then by time, and one binary search finds a key's events up to a second.
+# A key's number (its place among the query's keys) and a time are packed into one integer: the
+# number in the upper 32 bits, the seconds since the block's first row in the lower. Key 2 at
+# second 5 is 2 · 2³² + 5. Sorting such integers sorts by key, then by time, and one binary search
+# finds where a key's events up to a second end.
 _TIME_BITS = np.uint64(32)
 
 
@@ -153,14 +165,16 @@ class KeyedEvents:
 
 
 class PointInTimeQuery:
-    """The rows of a block that ask about the past: of which key, and as of which second.
+    """The rows of a block that need sums: of which key, and as of which second.
+
+    Rows without a key need none. "Row of the query" below means a row with a key.
 
     Attributes:
-        unique: the keys asked about, sorted.
+        unique: the keys of the query's rows, sorted.
         numbers: for every row of the block its key's place in ``unique``, -1 without a key.
         is_known: for every row of the block whether it has a key.
-        rows: numbers of the rows that have one: only these ask.
-        of_row, search_s: of each row that asks, its key's place and its second.
+        rows: the query's rows: their numbers in the block.
+        of_row, search_s: of each row of the query, its key's place and its second.
     """
 
     def __init__(self, keys: Keys, search_s: Array) -> None:
@@ -172,15 +186,15 @@ class PointInTimeQuery:
         self.of_row = self.numbers[self.rows]
 
     def _drop_unknown_keys(self) -> None:
-        is_asked = np.zeros(len(self.unique), dtype=bool)
-        is_asked[self.numbers[self.rows]] = True
-        numbers = np.cumsum(is_asked) - 1
-        self.unique = self.unique[is_asked]
+        is_needed = np.zeros(len(self.unique), dtype=bool)
+        is_needed[self.numbers[self.rows]] = True
+        numbers = np.cumsum(is_needed) - 1
+        self.unique = self.unique[is_needed]
         self.numbers = np.where(self.is_known, numbers[self.numbers], -1)
 
     @cached_property
     def by_key_and_time(self) -> tuple[Array, Array]:
-        """The order of the asking rows by key and time, and their packed key and time in it."""
+        """The order of the query's rows by key and time, and their packed key and time in it."""
         packed = self.packed(self.of_row, self.search_s)
         order = np.argsort(packed)
         return order, packed[order]
@@ -189,7 +203,9 @@ class PointInTimeQuery:
     def group_starts(self) -> tuple[Array, Array]:
         """In that order: where each key begins, and for each row where its key and second begin.
 
-        What stands between the two is what a row knows: rows of its own second are left out.
+        A row knows the rows between these two places: those of its own second are left out.
+        Of rows at (key, second) (0, 10), (0, 10), (0, 20), (1, 10) keys begin at 0 and 3, and
+        key and second at 0, 0, 2, 3: the third row knows the first two.
         """
         _, packed = self.by_key_and_time
         places = np.arange(len(packed))
@@ -243,17 +259,17 @@ class RunningTotals:
         if not is_present.all():
             self._insert(new.keys[~is_present])
             places, _ = self._find(new.keys)
-        for held, amount in zip(self._sums, new.sums, strict=True):
-            held[places] += amount
-        for held, moment in zip(self._latest, new.latest, strict=True):
-            held[places] = np.maximum(held[places], moment)
+        for total, amount in zip(self._sums, new.sums, strict=True):
+            total[places] += amount
+        for highest, moment in zip(self._latest, new.latest, strict=True):
+            highest[places] = np.maximum(highest[places], moment)
 
     def _find(self, keys: Array) -> tuple[Array, Array]:
         places = np.minimum(np.searchsorted(self.keys, keys), len(self.keys) - 1)
         return places, self.keys[places] == keys
 
     def _insert(self, keys: Array) -> None:
-        # Copies all totals, so a build tells the keys beforehand where they are very many.
+        # This copies all totals; where keys are very many, a build gives them beforehand.
         at = np.searchsorted(self.keys, keys)
         self.keys = np.insert(self.keys, at, keys)
         self._sums = tuple(np.insert(amount, at, 0) for amount in self._sums)
@@ -263,18 +279,21 @@ class RunningTotals:
 def totals_per_key(
     keys: Keys, rows: Array, amounts: Sequence[Array], moments: Sequence[Array]
 ) -> KeyedEvents:
-    """The sums of these rows per key, and the latest of them; ``visible_s`` means nothing there."""
+    """The sums of these rows per key, and the latest of them, as events without a time.
+
+    ``visible_s`` of the result means nothing: it is for :meth:`RunningTotals.add`.
+    """
     numbers, unique = keys.of_row[rows], keys.unique
     counts = np.bincount(numbers, minlength=len(unique))
     has_events = np.flatnonzero(counts)
     latest = [np.full(len(unique), NEVER) for _ in moments]
-    for held, moment in zip(latest, moments, strict=True):
-        np.maximum.at(held, numbers, moment)
+    for highest, moment in zip(latest, moments, strict=True):
+        np.maximum.at(highest, numbers, moment)
     return KeyedEvents(
         keys=unique[has_events],
         visible_s=counts[has_events],  # of the right length; totals have no time of their own
         sums=tuple(_sum_per_key(numbers, a, counts)[has_events] for a in amounts),
-        latest=tuple(held[has_events] for held in latest),
+        latest=tuple(highest[has_events] for highest in latest),
         is_per_key=True,
     )
 
@@ -291,10 +310,10 @@ def _sum_per_key(numbers: Array, amounts: Array, counts: Array) -> Array:
 def totals_before_each_row(
     query: PointInTimeQuery, events: KeyedEvents
 ) -> tuple[list[Array], list[Array], KeyedEvents]:
-    """As :func:`totals_before_each_query`, where the events are the asking rows themselves.
+    """As :func:`totals_before_each_query`, where the events are the query's rows themselves.
 
-    ``events`` has one entry per asking row, with an amount of 0 where nothing happened. Also
-    returns the block's total per key, for :meth:`RunningTotals.add`.
+    ``events`` has one entry per row of the query, with an amount of 0 where nothing happened.
+    Also returns the block's total per key, for :meth:`RunningTotals.add`.
     """
     order, packed = query.by_key_and_time
     group_starts, tie = query.group_starts
@@ -325,7 +344,7 @@ def totals_before_each_row(
 def totals_before_each_query(
     query: PointInTimeQuery, events: KeyedEvents
 ) -> tuple[list[Array], list[Array]]:
-    """Per asking row, sums and latest times over the events that are visible at its second."""
+    """Per row of the query, sums and latest times over the events visible at its second."""
     if not (len(events) and len(query.rows)):
         none = np.zeros(len(query.rows), dtype=np.int64)
         return [none for _ in events.sums], [none + NEVER for _ in events.latest]
@@ -337,7 +356,7 @@ def totals_before_each_query(
     by_key_and_time = np.argsort(packed)
     events, packed = events.take(by_key_and_time), packed[by_key_and_time]
     order, moments = query.by_key_and_time
-    # Visible at the row's very second counts, hence "right": visible_s is the first that knows.
+    # "right": an event that becomes visible in the row's own second is known to the row.
     until = np.searchsorted(packed, moments, side="right")
     group_starts = np.searchsorted(
         packed, np.arange(len(query.unique), dtype=np.uint64) << _TIME_BITS

@@ -4,8 +4,8 @@ A :class:`StageAggregate` holds the totals that every later search knows, and ap
 the pending events, which are not visible yet: a booking of today, an hour that has not ended,
 or the moment at which an event leaves a window.
 
-Example: bookings per listing, refreshed by the day (``refresh_s`` 86,400, a day below). One
-listing is shown at day 0, 1 and 2; the guest of day 0 books it on day 1.
+Example: bookings per listing, refreshed by the day (``refresh_s`` 86,400). One listing is shown
+on day 0, 1 and 2; the guest of day 0 books it on day 1.
 
 =====  ================================================  =======================
 block  what happens                                      bookings that rows know
@@ -16,7 +16,28 @@ day 1  nothing is due                                    0
 day 2  the pending booking is due: into the totals       1
 =====  ================================================  =======================
 
-With ``window_s`` of a day the same event is put down twice: +1 from day 2, and −1 from day 3.
+>>> import polars as pl
+>>> from data.schema.tables import BOOKED
+>>> from data.schema.time import DAY_S
+>>> (bookings,) = stage_aggregates_of(
+...     HistoryAggregation(
+...         key=("listing",),
+...         aggregates=(Aggregate(name="bookings", stage=BOOKED),),
+...         refresh_s=DAY_S,
+...     )
+... )
+>>> for day, book_day in ((0, 1), (1, None), (2, None)):
+...     shown = {"listing": [7], "search_s": [day * DAY_S], "book_day": [book_day]}
+...     rows = Rows(pl.DataFrame(shown))
+...     keys = rows.keys(["listing"])
+...     query = PointInTimeQuery(keys, rows.integers("search_s"))
+...     (known,), _ = bookings.totals_before(query, rows, keys, is_same_block=True)
+...     known.tolist()
+[0]
+[0]
+[1]
+
+With ``window_s`` of a day the same event is entered twice: +1 from day 2, and −1 from day 3.
 """
 
 from __future__ import annotations
@@ -42,7 +63,8 @@ from features.history.running_totals import (
 
 __all__ = ["StageAggregate", "stage_aggregates_of"]
 
-# A search has one time, so none comes again in a later block, and none need be remembered.
+# Columns whose values never come again in a later block, so that none need be remembered for a
+# distinct count: a search has one time.
 _IN_ONE_BLOCK = frozenset({"id_search"})
 
 
@@ -57,10 +79,10 @@ def stage_aggregates_of(aggregation: HistoryAggregation) -> list[StageAggregate]
         StageAggregate(
             aggregation,
             aggregates,
-            () if distinct or within else _latest_of(aggregation, stage),
+            () if distinct or window_s else _latest_of(aggregation, stage),
             stage,
         )
-        for (stage, distinct, within), aggregates in parts.items()
+        for (stage, distinct, window_s), aggregates in parts.items()
     ]
 
 
@@ -79,32 +101,36 @@ class StageAggregate:
         stage: Stage,
     ) -> None:
         """``aggregates`` have the stage, ``distinct`` and ``window_s`` in common."""
-        self.names = (*(t.name for t in aggregates), *(entry.name for entry in latest))
+        self.names = (
+            *(aggregate.name for aggregate in aggregates),
+            *(entry.name for entry in latest),
+        )
         self._aggregation, self._stage = aggregation, stage
         self._aggregates, self._latest = aggregates, latest
         self._distinct = aggregates[0].distinct if aggregates else None
         self._window_s = aggregates[0].window_s if aggregates else None
         self._totals = RunningTotals(len(aggregates), len(latest))
         self._pending: dict[int, list[KeyedEvents]] = defaultdict(list)
-        self._values_seen = np.empty(0, dtype=np.uint64)
+        # Packed key and value of a distinct count, sorted: pairs that were counted already.
+        self._counted_pairs = np.empty(0, dtype=np.uint64)
 
     def restrict_to_keys(self, keys: Array) -> None:
-        """Only events of these keys (sorted) will ever come."""
+        """Start afresh, for events of these keys (sorted) alone: no other will come."""
         self._totals = RunningTotals(len(self._aggregates), len(self._latest), keys)
 
     def totals_before(
         self, query: PointInTimeQuery, event_rows: Rows, keys: Keys, *, is_same_block: bool
     ) -> tuple[list[Array], list[Array]]:
-        """Per asking row, sums and latest times before it; then ``event_rows`` are added.
+        """Per row of the query, sums and latest times before it; then ``event_rows`` are added.
 
-        ``keys`` are those of ``event_rows``. ``is_same_block``: the rows that ask are
+        ``keys`` are the keys of ``event_rows``. ``is_same_block``: the query's rows are
         ``event_rows`` themselves.
         """
         self._add_due(query.first_s)
-        held = self._totals.lookup(query.unique)
-        sums, latest = ([part[query.of_row] for part in parts] for parts in held)
+        earlier = self._totals.lookup(query.unique)
+        sums, latest = ([part[query.of_row] for part in parts] for parts in earlier)
         if is_same_block and self._is_known_at_once and len(query.rows):
-            more, moments, fresh = totals_before_each_row(
+            own_sums, own_latest, fresh = totals_before_each_row(
                 query, self._row_by_row(query, event_rows, keys)
             )
         else:
@@ -114,20 +140,20 @@ class StageAggregate:
                 # Many events share a key and a period: fewer are left to search in.
                 events = events.per_key_and_time(query.numbers[event_at])
             fresh = self._visible_until(events, _last_second(event_rows))
-            more, moments = totals_before_each_query(query, fresh)
+            own_sums, own_latest = totals_before_each_query(query, fresh)
         self._totals.add(fresh)
-        sums = [amount + new for amount, new in zip(sums, more, strict=True)]
-        return sums, [np.maximum(old, new) for old, new in zip(latest, moments, strict=True)]
+        sums = [amount + own for amount, own in zip(sums, own_sums, strict=True)]
+        return sums, [np.maximum(old, new) for old, new in zip(latest, own_latest, strict=True)]
 
     def add_events(self, event_rows: Rows, keys: Keys, until_s: int) -> None:
-        """Add rows of a time at which no row asks; the next row asks at ``until_s``."""
+        """Add rows of a time that is not built; the next that is begins at ``until_s``."""
         event_at = self._event_rows_of(event_rows, keys)
         known, every = self._known_s(event_rows)[event_at], self._aggregation.refresh_s
         # Visible at until_s: known before the period began that until_s falls into.
         is_visible = known < until_s // every * every
         if self._window_s is not None:
-            # An older event has left the window by then: +1 and −1, so neither is added. The
-            # others still have to leave it, at a second of their own.
+            # An event that has left the window by then would add +1 and −1: neither is added.
+            # The others still have to leave it, so each is an event with a second of its own.
             lasting = known >= (until_s - self._window_s) // every * every
             event_at, is_visible = event_at[lasting], np.zeros(int(lasting.sum()), dtype=bool)
         visible = event_at if is_visible.all() else event_at[is_visible]
@@ -147,16 +173,16 @@ class StageAggregate:
         )
 
     def _row_by_row(self, query: PointInTimeQuery, event_rows: Rows, keys: Keys) -> KeyedEvents:
-        """One entry per asking row, with an amount of 0 where the row is no event."""
-        counts = np.zeros(len(event_rows), dtype=np.int64)
-        counts[self._event_rows_of(event_rows, keys)] = 1
-        counts = counts[query.rows]
-        moments = np.where(counts > 0, query.search_s, NEVER)
+        """One entry per row of the query, with an amount of 0 where the row is no event."""
+        is_event = np.zeros(len(event_rows), dtype=np.int64)
+        is_event[self._event_rows_of(event_rows, keys)] = 1
+        is_event = is_event[query.rows]
+        moments = np.where(is_event > 0, query.search_s, NEVER)
         return KeyedEvents(
             keys=query.unique[query.of_row],
             visible_s=query.search_s + 1,
             sums=tuple(
-                _amounts(aggregate, event_rows, query.rows) * counts
+                _amounts(aggregate, event_rows, query.rows) * is_event
                 for aggregate in self._aggregates
             ),
             latest=tuple(moments for _ in self._latest),
@@ -174,18 +200,18 @@ class StageAggregate:
         )
 
     def _event_rows_of(self, rows: Rows, keys: Keys) -> Array:
-        """Numbers of the rows that count: with a key, of the stage, and new if distinct."""
+        """Numbers of the rows that are events: with a key, of the stage, and new if distinct."""
         event_at = np.flatnonzero(self._is_event(rows) & keys.is_known)
         return event_at if self._distinct is None else self._first_occurrences(rows, event_at)
 
     def _visible_until(self, events: KeyedEvents, last_s: int) -> KeyedEvents:
-        """What becomes visible up to ``last_s``, what was pending too; the rest becomes pending."""
+        """All events that become visible up to ``last_s``, pending ones too; the later are kept."""
         ends = [] if self._window_s is None else [events.reversed_after(self._window_s)]
         fresh = [self._postpone(part, last_s) for part in (events, *ends)]
         return KeyedEvents.concatenated([*fresh, *self._pop_due(last_s)])
 
     def _add_due(self, first_s: int) -> None:
-        """Add to the totals what every row from ``first_s`` on knows."""
+        """Add the pending events that every row from ``first_s`` on knows to the totals."""
         for part in self._pop_due(first_s):
             self._totals.add(part)
 
@@ -194,7 +220,7 @@ class StageAggregate:
         return [part for second in due for part in self._pending.pop(second)]
 
     def _postpone(self, events: KeyedEvents, last_s: int) -> KeyedEvents:
-        """The events visible up to ``last_s``; the others are kept by the second they wait for."""
+        """The events visible up to ``last_s``; the later ones become pending."""
         is_later = events.visible_s > last_s
         if not is_later.any():
             return events
@@ -214,7 +240,7 @@ class StageAggregate:
         return rows.integers("search_s")
 
     def _first_occurrences(self, rows: Rows, event_at: Array) -> Array:
-        """Of these rows the first of each key and value, unless an earlier block had it."""
+        """Of these rows the first of each key and value, unless an earlier block had the pair."""
         value = str(self._distinct)
         event_at = event_at[rows.is_known(value)[event_at]]
         both = rows.packed((*self._aggregation.key, value), event_at)
@@ -229,8 +255,8 @@ class StageAggregate:
         first = order[np.minimum.reduceat(places, starts)]
         if self._distinct in _IN_ONE_BLOCK:
             return event_at[first]
-        is_new = ~is_member(pairs, self._values_seen)
-        self._values_seen = np.sort(np.concatenate([self._values_seen, pairs[is_new]]))
+        is_new = ~is_member(pairs, self._counted_pairs)
+        self._counted_pairs = np.sort(np.concatenate([self._counted_pairs, pairs[is_new]]))
         return event_at[first[is_new]]
 
 

@@ -1,9 +1,25 @@
 """Totals of all aggregations, carried from block to block of a build in order of time.
 
-A block of searches asks each aggregation once. The answer is what the blocks before it added,
-and what the block's own earlier events add; then its events join the totals. So a block costs
-what its own rows cost, however long the log before it, and no row is read twice. The sums are
-those of a build of everything at once: the same integers, the same bits.
+Each block queries each aggregation once. A row's sum is the total of the blocks before it plus
+what the block's own earlier events add; then the block's events are added to the totals. So a
+block costs what its own rows cost, however long the log before it, and no row is read twice. The
+sums are those of a build of everything at once: the same integers, the same bits.
+
+Example: clicks so far of one listing, four rows in two blocks. The second block starts from a
+total of 2; its own first row adds the third.
+
+>>> from data.schema.tables import CLICKED
+>>> from features.history.aggregation import Aggregate
+>>> clicks = HistoryAggregation(
+...     key=("listing",), aggregates=(Aggregate(name="clicks", stage=CLICKED),)
+... )
+>>> streaming = StreamingAggregates()
+>>> for second, clicked in (([10, 10], [1, 1]), ([20, 30], [1, 0])):
+...     block = pl.DataFrame({"listing": [7, 7], "search_s": second, "stage": clicked})
+...     rows = Rows(block)
+...     streaming.totals_before(clicks, rows, rows)["clicks"].to_list()
+[0, 0]
+[2, 3]
 
 A block's way, for ``key=("id_listing",)``: :class:`~features.history.packed_keys.Rows` packs
 the ids of its rows into integer keys, a
@@ -33,19 +49,20 @@ from features.history.stage_aggregates import StageAggregate, stage_aggregates_o
 
 __all__ = ["StreamingAggregates"]
 
-_CACHED = 2
+_CACHED = 2  # results are per day, and a block may begin in the day in which the last one ended
 
 
 class StreamingAggregates:
     """The totals of every aggregation that a build uses, brought forward from block to block.
 
-    An aggregation is registered when it is first asked for. Building a block without rows
-    first therefore tells which aggregations, and which columns, a build will need.
+    An aggregation is registered at its first :meth:`totals_before`. Building a block without
+    rows first therefore tells which aggregations, and which columns, a build will need.
     """
 
     def __init__(self) -> None:
         self._parts: dict[HistoryAggregation, list[StageAggregate]] = {}
-        self._by_search: dict[HistoryAggregation, tuple[str, ...]] = {}
+        # Of those whose events are whole searches: the columns that such an event is made from.
+        self._search_columns: dict[HistoryAggregation, tuple[str, ...]] = {}
         self._repeated_keys: dict[HistoryAggregation, Array] = {}
         self._gap_s: int | None = None
         self._open_sessions: Frame | None = None
@@ -60,11 +77,14 @@ class StreamingAggregates:
     def columns(self) -> frozenset[str]:
         """The columns of the impressions that these read, outcomes aside."""
         read = {name for aggregation in self._parts for name in aggregation.columns}
-        return frozenset(read.union(*self._by_search.values()))
+        return frozenset(read.union(*self._search_columns.values()))
 
     def restrict_to_keys(self, aggregation: HistoryAggregation, keys: Array) -> None:
-        """Keep totals of these keys alone (packed, sorted): those of a sparse aggregation that come
-        more than once. The others have no past whenever they are asked for."""
+        """Keep totals of these keys alone (packed, sorted), those that come more than once.
+
+        For a sparse aggregation: a key that comes once has no earlier event when it comes, so
+        its sums are 0 and nothing need be remembered of it.
+        """
         self._repeated_keys[aggregation] = keys
         for part in self._parts[aggregation]:
             part.restrict_to_keys(keys)
@@ -74,17 +94,17 @@ class StreamingAggregates:
         aggregation: HistoryAggregation,
         queries: Rows,
         event_rows: Rows,
-        by_search: tuple[str, ...] | None = None,
+        search_columns: tuple[str, ...] | None = None,
     ) -> pl.DataFrame:
-        """The aggregation's columns for each row that asks; then ``event_rows`` are added.
+        """The aggregation's columns for each row of ``queries``; then ``event_rows`` are added.
 
-        Both frames are of one block, ``event_rows`` with outcomes. ``by_search`` names the
-        columns that the events of whole searches were made from, where they are such.
+        Both are of one block, ``event_rows`` with outcomes; they may be one object. Where the
+        events are whole searches, ``search_columns`` names the columns that they are made from.
         """
         if aggregation not in self._parts:
             self._parts[aggregation] = stage_aggregates_of(aggregation)
-            if by_search is not None:
-                self._by_search[aggregation] = by_search
+            if search_columns is not None:
+                self._search_columns[aggregation] = search_columns
         keys = self._only_repeated(aggregation, queries.keys(aggregation.key))
         query = PointInTimeQuery(keys, queries.integers("search_s"))
         is_same_block = event_rows is queries
@@ -106,12 +126,13 @@ class StreamingAggregates:
         if impressions.height == 0:
             return
         rows, searches = Rows(impressions), Rows(self._per_search(impressions))
-        with ThreadPoolExecutor(max_workers=2) as at_once:
+        with ThreadPoolExecutor(max_workers=2) as pool:
             sources = (
-                searches if aggregation in self._by_search else rows for aggregation in self._parts
+                searches if aggregation in self._search_columns else rows
+                for aggregation in self._parts
             )
             add = partial(self._add_events_of, until_s=until_s)
-            for _ in at_once.map(add, self._parts, sources):
+            for _ in pool.map(add, self._parts, sources):
                 pass
         if self._gap_s is not None:
             self.sessions(nw.from_native(searches.frame.lazy()), self._gap_s)
@@ -140,7 +161,7 @@ class StreamingAggregates:
 
     def _per_search(self, impressions: pl.DataFrame) -> pl.DataFrame:
         """One event per search, with the largest value of each column that is read by search."""
-        read = {"id_user", "search_s"}.union(*self._by_search.values())
+        read = {"id_user", "search_s"}.union(*self._search_columns.values())
         largest = [pl.col(name).max() for name in impressions.columns if name in read]
         # Rows of a search mostly follow one another: runs are grouped in a fifth of the time.
         runs = impressions.with_columns(_run=pl.col("id_search").rle_id().set_sorted())
@@ -174,8 +195,8 @@ def _columns_of(
 def _in_all_rows(
     values: Array, query: PointInTimeQuery, otherwise: int, is_known: Array
 ) -> pl.Series:
-    """The values of the asking rows at their places among all rows; null without a key."""
-    # A row with a key that is not repeated has one, but did not ask: it gets ``otherwise``.
+    """The values of the query's rows at their places among all rows; null without a key."""
+    # A row whose key is not repeated has a key, but is not in the query: it gets ``otherwise``.
     if len(query.rows) < len(is_known):
         every = np.full(len(is_known), otherwise, dtype=np.int64)
         every[query.rows] = values

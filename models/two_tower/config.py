@@ -120,7 +120,7 @@ class TrainConfig:
             they are streamed in chunks; ``None`` = most of a GPU's free memory.
         chunk_steps: steps whose searches are streamed together.
         checkpoint_every: steps between checkpoints where a folder is given; 0 = none.
-        check_every: steps between looks at the loss on a GPU (each one waits for it).
+        check_every: steps between checks of the loss on a GPU (each one waits for it).
         threads: torch's threads while fitting, restored after; ``None`` = as they are.
         device: ``auto`` = CUDA where there is one.
         autocast: bfloat16 on CUDA.

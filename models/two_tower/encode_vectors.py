@@ -18,6 +18,7 @@ def listing_vectors(net: TwoTowerNet, listings: ListingArrays) -> Tensor:
     """A vector per listing, on the net's device; shape ``(L, dimension + heads)``."""
     device = next(net.parameters()).device
     parts = []
+    # max(..., 1): no listings go through as one empty block, so that the width is right
     for start in range(0, max(len(listings), 1), _BLOCK):
         rows = slice(start, start + _BLOCK)
         parts.append(

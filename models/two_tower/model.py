@@ -75,8 +75,8 @@ class ListingTower(nn.Module):
     """A listing's vector: its id's own part, plus what its attributes say.
 
     The first D numbers have length 1. The others, one per head, are its appeal to
-    everybody, in units of the cosine: what a length-1 vector could say only by leaning
-    towards all guests.
+    everybody, in units of the cosine: vectors of length 1 alone could make a listing popular
+    with all guests only by pointing between all of them.
     """
 
     def __init__(self, shape: InputShape, config: TowerConfig) -> None:
@@ -112,7 +112,7 @@ class ListingTower(nn.Module):
 
 
 class QueryTower(nn.Module):
-    """A search's vector, from its inputs, its guest and what the guest looked at before.
+    """A search's vector, from its inputs, its guest and the listings of the guest's history.
 
     The history is pooled by attention over the listings' own vectors, with the search as
     the attention's query; one learned slot stands for "no history", so that a new guest works. The
@@ -136,12 +136,12 @@ class QueryTower(nn.Module):
         if self.pools_history:
             self.stage_table = _embedding(_STAGES, width)
             self.slot_bias = nn.Parameter(torch.zeros(config.history_length))
-            self.ask = nn.Linear(width, width)
-            self.nothing = nn.Parameter(torch.zeros(2, width))
+            self.ask = nn.Linear(width, width)  # the attention's query; saved models name it so
+            self.nothing = nn.Parameter(torch.zeros(2, width))  # key and value of "no history"
             self.gain = nn.Parameter(torch.ones(width))
         self.turn = None
         if config.heads > 1:
-            # all heads start as one and part where the stages differ
+            # zeros: all heads start equal and move apart where the stages differ
             self.turn = nn.Linear(width, config.heads * width)
             nn.init.zeros_(self.turn.weight)
             nn.init.zeros_(self.turn.bias)

@@ -28,7 +28,7 @@ from models.two_tower.result_tables import by_search, market_only, ranked_rows
 from models.two_tower.storage import Saved, read_model, write_model
 from models.two_tower.training.loss_monitor import StepReport
 from models.two_tower.training.spectral_init import initialise_from_graph
-from models.two_tower.training.train import borrowed_threads, device_of, train
+from models.two_tower.training.train import device_of, torch_threads, train
 from models.two_tower.training.validation_recall import HeldOutInteractions, HeldOutSearches
 
 __all__ = ["TwoTower"]
@@ -39,7 +39,7 @@ _SEARCH_COLUMNS = ("id_search", "id_listing", "stage")
 class TwoTower:
     """Retrieves listings of the whole catalogue for a guest and a query.
 
-    Reads whichever columns of ``numbers.QUERY_NUMBERS``, ``numbers.LISTING_NUMBERS``,
+    Reads whichever columns of ``QUERY_NUMBERS`` and ``LISTING_NUMBERS`` (``numeric_inputs.py``),
     coordinates and categories the rows have; ids alone are enough. A listing that was
     never seen is placed by its attributes, a guest without history by the query.
 
@@ -81,12 +81,15 @@ class TwoTower:
             return self._fit_ids(train, valid, _reporter(progress, report))
         rows, later = sorted_rows(train), sorted_rows(valid)
         self.encoder = Encoder.fit(rows, self.config, guest_ids=bool(self.config.use_guest_id))
-        known = GuestEvents.of(events_of(rows), self.encoder.listings)
-        data = encode_log(rows, self.encoder, known, self.training, heads=self.config.heads)
+        train_events = GuestEvents.of(events_of(rows), self.encoder.listings)
+        data = encode_log(rows, self.encoder, train_events, self.training, heads=self.config.heads)
+        # a search of the later window may also know what happened before it in that window
         self._set_history(pa.concat_tables([events_of(rows), events_of(later)]))
         everything = pa.concat_tables([rows, later], promote_options="default")
         self.catalogue = self.encoder.catalogue(everything, last=True)
-        held_out = HeldOutSearches.draw(later, everything, self.encoder, self.past, self.training)
+        held_out = HeldOutSearches.draw(
+            later, everything, self.encoder, self.guest_events, self.training
+        )
         validate = None if held_out is None else partial(self._recall, held_out)
         self._train(data, validate, checkpoint=checkpoint, report=_reporter(progress, report))
         return self
@@ -110,8 +113,10 @@ class TwoTower:
         rows, events = interaction_rows(users, items, times, seed=self.training.seed)
         guest_ids = self.config.use_guest_id is not False
         self.encoder = Encoder.fit(rows, self.config, guest_ids=guest_ids)
-        known = GuestEvents.of(events, self.encoder.listings)
-        data = encode_log(rows, self.encoder, known, self.training, hides_positive=times is None)
+        train_events = GuestEvents.of(events, self.encoder.listings)
+        data = encode_log(
+            rows, self.encoder, train_events, self.training, hides_positive=times is None
+        )
         self._set_history(events)
         self.catalogue = self.encoder.catalogue(rows, last=True)
         validate = None
@@ -127,7 +132,7 @@ class TwoTower:
         """A copy whose guests' histories also hold what happened in ``rows``."""
         other = copy(self)
         other.events = pa.concat_tables([self.events, events_of(rows)])
-        other.past = GuestEvents.of(other.events, self.encoder.listings)
+        other.guest_events = GuestEvents.of(other.events, self.encoder.listings)
         return other
 
     def score(self, rows: pa.Table) -> Scores:
@@ -144,11 +149,11 @@ class TwoTower:
         return scores
 
     def encode_queries(self, searches: pa.Table) -> FloatArray:
-        """Vectors of the searches (``towers.QueryTower``); shape ``(rows, dimension + heads)``."""
+        """Vectors of the searches (:class:`QueryTower`); shape ``(rows, dimension + heads)``."""
         return self._query_vectors(searches).cpu().numpy()
 
     def encode_listings(self, rows: pa.Table) -> FloatArray:
-        """Vectors of the listings (``towers.ListingTower``): ``(rows, dimension + heads)``."""
+        """Vectors of the listings (:class:`ListingTower`): ``(rows, dimension + heads)``."""
         return listing_vectors(self.net, self.encoder.listing_rows(rows)).cpu().numpy()
 
     def retrieve(
@@ -217,7 +222,7 @@ class TwoTower:
     def _fit_ids(
         self, train: pa.Table, valid: pa.Table, report: Callable[[StepReport], None] | None
     ) -> Self:
-        """Tables without searches: their rows are interactions."""
+        """Fit on a table without searches, whose rows are interactions."""
         absent = [name for name in ("id_user", "id_listing") if name not in train.column_names]
         if absent:
             raise ValueError(
@@ -241,8 +246,8 @@ class TwoTower:
     ) -> None:
         self.device = device_of(self.training)
         shape = _shape_of(self.encoder, data)
-        # towers draw their first weights from torch's global generator: lend it our seed
-        with torch.random.fork_rng(), borrowed_threads(self.training.threads):
+        # torch.nn draws first weights from the global generator: seeded here, restored after
+        with torch.random.fork_rng(), torch_threads(self.training.threads):
             torch.manual_seed(self.training.seed)
             self.net = TwoTowerNet(shape, self.config)
             if self.config.spectral_start and self.net.listing.trunk is None:
@@ -275,11 +280,13 @@ class TwoTower:
         self.known_LD = self._known_vectors()
 
     def _query_vectors(self, searches: pa.Table) -> Tensor:
-        return query_vectors(self.net, self.encoder.queries(searches, self.past), self.known_LD)
+        return query_vectors(
+            self.net, self.encoder.queries(searches, self.guest_events), self.known_LD
+        )
 
     def _set_history(self, events: pa.Table) -> None:
         self.events = events
-        self.past = GuestEvents.of(events, self.encoder.listings)
+        self.guest_events = GuestEvents.of(events, self.encoder.listings)
 
 
 def _shape_of(encoder: Encoder, data: TrainingSet) -> InputShape:
@@ -296,7 +303,7 @@ def _shape_of(encoder: Encoder, data: TrainingSet) -> InputShape:
 def _reporter(
     progress: Callable[[int, int], None] | None, report: Callable[[StepReport], None] | None
 ) -> Callable[[StepReport], None]:
-    """One callback out of the two that a caller may give."""
+    """One callback that calls both of those that are given."""
 
     def call_both(step: StepReport) -> None:
         if progress:

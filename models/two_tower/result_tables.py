@@ -1,4 +1,4 @@
-"""Rows in, rows out: tables of candidates and of what was retrieved."""
+"""Arrow tables in and out: rows to score grouped by search, retrieved listings as rows."""
 
 from __future__ import annotations
 
@@ -15,19 +15,18 @@ __all__ = ["by_search", "market_only", "ranked_rows"]
 
 
 def by_search(rows: pa.Table) -> tuple[IntArray, IntArray, pa.Table]:
-    """Rows in an order of their own, so that the given order cannot change a bit.
+    """Rows sorted by search and listing, so that their order in the table cannot change a bit.
 
     Returns that order, the place of each ordered row's search, and one row per search.
     """
-    words = Vocabulary.of([rows["id_search"]])
-    search = words.index(rows["id_search"]) - 1
+    search = Vocabulary.of([rows["id_search"]]).index(rows["id_search"]) - 1
     listing = Vocabulary.of([rows["id_listing"]]).index(rows["id_listing"])
     order = np.lexsort((listing, search))
     return order, search[order], one_per(rows.take(pa.array(order)), "id_search")
 
 
 def market_only(table: pa.Table) -> pa.Table:
-    """The market alone: what retrieval without bounds is restricted by."""
+    """Only ids and market: :class:`Eligibility` of it binds by market and nothing else."""
     return table.select(
         [n for n in ("id_search", "id_listing", "market") if n in table.column_names]
     )
@@ -39,14 +38,18 @@ def ranked_rows(
     score_QK: Tensor,
     place_QK: Tensor,
 ) -> pa.Table:
-    """Found listings as rows; the empty ends of short results are left out."""
+    """One row per retrieved listing: ``id_search``, ``id_listing``, ``rank`` from 1, ``score``.
+
+    Empty places (-1) are left out. Listings of equal score are ranked as everywhere in the
+    house (:mod:`models.ranking_order`).
+    """
     place = place_QK.cpu().numpy()
     row, column = np.nonzero(place >= 0)
-    found = place[row, column]
+    listing_row = place[row, column]
     table = pa.table(
         {
             "id_search": as_text(searches).take(pa.array(row)),
-            "id_listing": as_text(listings).take(pa.array(found)),
+            "id_listing": as_text(listings).take(pa.array(listing_row)),
             "score": pa.array(score_QK.cpu().numpy().astype(np.float64)[row, column]),
         }
     )

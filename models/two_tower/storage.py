@@ -26,6 +26,8 @@ __all__ = ["Saved", "read_model", "write_model"]
 _NAME = "two_tower"
 _MODEL, _WEIGHTS, _CATALOGUE = "model.json", "weights.safetensors", "catalogue.safetensors"
 _LISTINGS, _GUESTS, _EVENTS = "listings.arrow", "guests.arrow", "events.arrow"
+# Saved models also mention the names of the towers' modules (weights.safetensors) and the
+# fields of ListingArrays (catalogue.safetensors): a renamed one could not be loaded.
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +40,7 @@ class Saved:
         encoder: what was learned about columns and ids.
         weights: of both towers.
         catalogue: latest attributes of the known listings.
-        events: what guests did, for their histories (columns of ``history.EVENT_COLUMNS``).
+        events: what guests did, for their histories (as of ``guest_history.events_of``).
     """
 
     config: TowerConfig
@@ -56,11 +58,8 @@ def write_model(folder: Path, saved: Saved) -> None:
     weights = {name: value.detach().cpu().contiguous() for name, value in saved.weights.items()}
     save_file(weights, folder / _WEIGHTS)
     save_arrays(dict(vars(saved.catalogue)), folder / _CATALOGUE)
-    for name, words in (
-        (_LISTINGS, saved.encoder.listings),
-        (_GUESTS, saved.encoder.guests),
-    ):
-        feather.write_feather(pa.table({"id": words.values}), folder / name)
+    for name, ids in ((_LISTINGS, saved.encoder.listings), (_GUESTS, saved.encoder.guests)):
+        feather.write_feather(pa.table({"id": ids.values}), folder / name)
     feather.write_feather(saved.events, folder / _EVENTS)
     settings = {
         "name": _NAME,
@@ -84,8 +83,8 @@ def read_model(folder: Path) -> Saved:
             shape=InputShape.from_mapping(settings["shape"]),
             encoder=Encoder.from_mapping(
                 settings["encoder"],
-                listings=_words(folder / _LISTINGS),
-                guests=_words(folder / _GUESTS),
+                listings=_read_vocabulary(folder / _LISTINGS),
+                guests=_read_vocabulary(folder / _GUESTS),
             ),
             weights=load_file(folder / _WEIGHTS),
             catalogue=ListingArrays(**load_arrays(folder / _CATALOGUE)),
@@ -95,5 +94,5 @@ def read_model(folder: Path) -> Saved:
         raise ValueError(f"{folder} does not hold a whole two-tower model: {error}") from error
 
 
-def _words(path: Path) -> Vocabulary:
+def _read_vocabulary(path: Path) -> Vocabulary:
     return Vocabulary(feather.read_table(path)["id"].combine_chunks())

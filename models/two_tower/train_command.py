@@ -41,7 +41,7 @@ def split_last_days(rows: pa.Table, valid_days: int) -> tuple[pa.Table, pa.Table
     return rows.filter(pc.invert(is_late)), rows.filter(is_late)
 
 
-def _arguments(given: Sequence[str] | None) -> argparse.Namespace:
+def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m models.two_tower.train_command", description=__doc__
     )
@@ -49,7 +49,7 @@ def _arguments(given: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--out", type=Path, required=True, help="folder to write the model into")
     parser.add_argument("--config", type=Path, help='JSON: {"towers": {...}, "training": {...}}')
     parser.add_argument("--valid-days", type=int, default=1, help="last days, for early stopping")
-    return parser.parse_args(given)
+    return parser.parse_args(argv)
 
 
 def _settings(path: Path | None) -> tuple[TowerConfig, TrainConfig]:
@@ -64,7 +64,7 @@ def _settings(path: Path | None) -> tuple[TowerConfig, TrainConfig]:
 
 
 def _printer() -> Callable[[StepReport], None]:
-    def show(report: StepReport) -> None:
+    def write(report: StepReport) -> None:
         if report.step % max(1, report.steps // _REPORTS) and report.step != report.steps:
             return
         sys.stderr.write(
@@ -72,12 +72,12 @@ def _printer() -> Callable[[StepReport], None]:
             f"{report.samples_per_s:,.0f} samples/s  {report.seconds_left:.0f} s left\n"
         )
 
-    return show
+    return write
 
 
-def main(given: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """Train, write the model, print the recalls as JSON; returns the exit code."""
-    arguments = _arguments(given)
+    arguments = _arguments(argv)
     try:
         config, training = _settings(arguments.config)
         rows = ds.dataset(arguments.features, format="parquet", partitioning="hive").to_table()

@@ -35,7 +35,7 @@ def test_a_log_of_all_contract_columns_supports_every_feature() -> None:
     assert available_features(names).names == tuple(f.name for f in ALL_FEATURES)
 
 
-def test_features_have_unique_names_units_and_meanings() -> None:
+def test_features_have_unique_names_and_each_a_group_meaning_and_null_meaning() -> None:
     FeatureSet(ALL_FEATURES)
     assert all(f.meaning and f.null and f.group for f in ALL_FEATURES)
 
@@ -45,8 +45,8 @@ def test_kinds_are_what_the_tuples_say() -> None:
     features = built(log, log)
     for entry in available_features(log.columns):
         dtype = features.schema[entry.name]
-        found = {pl.Boolean: "boolean", pl.String: "category"}.get(type(dtype), "number")  # type: ignore[call-overload]
-        assert found == entry.kind, (entry.name, dtype)
+        kind = {pl.Boolean: "boolean", pl.String: "category"}.get(type(dtype), "number")  # type: ignore[call-overload]
+        assert kind == entry.kind, (entry.name, dtype)
 
 
 def test_position_and_propensity_are_never_features() -> None:
@@ -67,15 +67,23 @@ def test_a_log_of_the_required_columns_alone_builds() -> None:
     required = ["id_search", "id_listing", "market", "search_s", "search_day", "stage"]
     log = random_impressions(8, searches=10).select(required)
     features = built(log, log)
-    assert "listing_past_click_rate" in features.columns
-    assert "in_search_results" in features.columns
+    supported = {f.name for f in ALL_FEATURES if set(f.needs) <= set(required)}
+    assert set(features.columns) - set(CARRIED) == supported
+    assert features["in_search_results"].to_list() == [8] * log.height
+    last = features.filter(pl.col("search_s") == pl.col("search_s").max())
+    before = log.filter(pl.col("search_s") < log["search_s"].max(), pl.col("stage") >= 1)
+    clicks = dict(before.group_by("id_listing").len().iter_rows())
+    expected = [clicks.get(listing, 0) for listing in last["id_listing"]]
+    assert last["listing_past_clicks"].to_list() == expected
+    assert sum(expected) > 0
 
 
 def test_a_log_without_rows_gives_a_table_without_rows() -> None:
     log = random_impressions(8, searches=2).clear()
     features = built(log, log)
     assert features.height == 0
-    assert set(available_features(log.columns).names) <= set(features.columns)
+    carried = [name for name in CARRIED if name in log.columns]
+    assert features.columns == [*carried, *available_features(log.columns).names]
 
 
 def test_asking_for_a_feature_that_the_log_does_not_support_names_the_column() -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import polars as pl
 import pytest
 
+from features import build_in_blocks
 from features.build import available_features, build_features
 from features.build_in_blocks import affected_days, build_by_day
 from tests.features.worlds import FIRST_DAY, differences, random_impressions
@@ -33,6 +34,16 @@ def test_days_built_alone_hold_the_bits_of_the_whole_build() -> None:
 def test_blocks_of_any_size_hold_the_same_bits(block_rows: int) -> None:
     log = random_impressions(23, searches=80, days=5)
     together = pl.concat(by_day(log, DAYS, block_rows).values()).sort(KEY)
+    assert differences(together, at_once(log)) == []
+
+
+def test_keys_that_are_searched_in_parts_give_the_same_bits(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    log = random_impressions(27, searches=60, days=3)
+    monkeypatch.setattr(build_in_blocks, "_KEYS_AT_ONCE", 40)  # a dozen parts
+    together = pl.concat(by_day(log, DAYS[:3]).values()).sort(KEY)
+    assert together["guest_saw_listing"].max() > 0  # type: ignore[operator]
     assert differences(together, at_once(log)) == []
 
 

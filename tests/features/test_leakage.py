@@ -34,13 +34,13 @@ LENIENT = settings(
 
 def built(log: pl.DataFrame, group: str | None, until_s: int) -> pl.DataFrame:
     """Features of the searches up to and including ``until_s``, in a fixed row order."""
-    take = available_features(log.columns)
+    chosen = available_features(log.columns)
     if group is not None:
-        take = FeatureSet(tuple(f for f in take if f.group == group))
-    frame = build_features(log.lazy(), log.lazy(), features=take).to_native()
+        chosen = FeatureSet(tuple(f for f in chosen if f.group == group))
+    frame = build_features(log.lazy(), log.lazy(), features=chosen).to_native()
     assert isinstance(frame, pl.LazyFrame)
-    kept = frame.filter(pl.col("search_s") <= until_s).collect()
-    return kept.select("id_search", "id_listing", *take.names).sort("id_search", "id_listing")
+    rows = frame.filter(pl.col("search_s") <= until_s).collect()
+    return rows.select("id_search", "id_listing", *chosen.names).sort("id_search", "id_listing")
 
 
 @cache
@@ -155,11 +155,11 @@ def test_another_future_leaves_the_whole_build_bit_identical(
 
 
 def built_by_day(log: pl.DataFrame, until_s: int) -> pl.DataFrame:
-    """Every feature, as the features table is built: from books carried from day to day."""
-    take = available_features(log.columns)
+    """Every feature, as the features table is built: from totals carried from block to block."""
+    chosen = available_features(log.columns)
     blocks = build_by_day(log.lazy(), log["search_day"].unique().to_list(), block_rows=60)
-    kept = pl.concat(block.rows for block in blocks).filter(pl.col("search_s") <= until_s)
-    return kept.select("id_search", "id_listing", *take.names).sort("id_search", "id_listing")
+    rows = pl.concat(block.rows for block in blocks).filter(pl.col("search_s") <= until_s)
+    return rows.select("id_search", "id_listing", *chosen.names).sort("id_search", "id_listing")
 
 
 @settings(LENIENT, max_examples=4)
@@ -176,7 +176,7 @@ def test_another_future_leaves_the_build_by_day_bit_identical(
     assert differences(honest, tampered) == []
 
 
-def test_suite_catches_streaming_aggregates_that_let_the_same_second_through(
+def test_suite_catches_running_totals_that_include_the_same_second(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     honest = stage_aggregates.totals_before_each_row
@@ -213,7 +213,7 @@ def caught_for(group: str) -> bool:
 
 
 @pytest.mark.parametrize("group", HISTORY_GROUPS)
-def test_suite_catches_a_door_that_lets_the_same_second_through(
+def test_suite_catches_sums_that_include_the_same_second(
     group: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(point_in_time, "_strictly_before", _with_own_time)

@@ -1,1 +1,1 @@
-"""Rows into the arrays that the towers read: vocabularies, numbers, histories, eligibility."""
+"""Log rows as the arrays that the towers read: vocabularies, numbers, histories, eligibility."""

@@ -85,7 +85,7 @@ class Eligibility:
 
     @property
     def binds(self) -> bool:
-        """Whether any bound but the market is given at all."""
+        """Whether there is any bound but the market."""
         has_radius = not bool(torch.isnan(self.chord_Q).all())
         return bool(self.at_least or self.at_most) or has_radius
 

@@ -29,7 +29,7 @@ _QUERY_PLACE = ("query_center_lat", "query_center_lng")
 
 
 def sorted_rows(rows: pa.Table) -> pa.Table:
-    """The rows by time, search, guest and listing, so that their given order cannot matter."""
+    """The rows by time, search, guest and listing: their order in the table cannot matter."""
     names = ("search_s", "id_search", "id_user", "id_listing")
     keys = [(name, "ascending") for name in names if name in rows.column_names]
     return rows.take(pc.sort_indices(rows, sort_keys=keys))
@@ -134,7 +134,7 @@ class Encoder:
         parts: list[FloatArray] = [self.listing_numbers.transform(rows)]
         if self.listing_place:
             parts.append(self.listing_place.of_table(rows, _LISTING_PLACE, market))
-        codes = [words.index(_needed(rows, name)) for name, words in self.categories.items()]
+        codes = [words.index(_required(rows, name)) for name, words in self.categories.items()]
         shape = (rows.num_rows, len(codes))
         return ListingArrays(
             id_L=self.listings.index(rows["id_listing"]),
@@ -146,8 +146,8 @@ class Encoder:
     def catalogue_rows(self, rows: pa.Table, *, last: bool) -> pa.Table:
         """One row per known listing, in the order of the listing index, row 0 first.
 
-        It is a listing's first row, or its last. Row 0 stands for what was never seen and
-        repeats some row; nothing is ever asked of it.
+        It is a listing's first row, or its last. Row 0 stands for what was never seen: it
+        repeats some row, and :meth:`catalogue` sets what is read of it to 0.
         """
         known = one_per(rows, "id_listing", last=last)
         order = np.zeros(self.listings.size, dtype=np.int64)
@@ -169,7 +169,7 @@ class Encoder:
         # Without markets in the log everything is one market, which is not "unseen".
         if self.markets.size == 1:
             return np.ones(rows.num_rows, dtype=np.int64)
-        return self.markets.index(_needed(rows, "market"))
+        return self.markets.index(_required(rows, "market"))
 
     @property
     def market_count(self) -> int:
@@ -194,9 +194,9 @@ class Encoder:
     ) -> Self:
         """What :meth:`to_mapping` gave, with the vocabularies of ids."""
         place = values["listing_place"]
-        geography = None
+        centres = None
         if place is not None:
-            geography = LocationInputs(**{key: tuple(entry) for key, entry in place.items()})
+            centres = LocationInputs(**{key: tuple(entry) for key, entry in place.items()})
         return cls(
             listings=listings,
             markets=Vocabulary.from_list(values["markets"]),
@@ -206,8 +206,8 @@ class Encoder:
             },
             query_numbers=NumberScaler.from_mapping(values["query_numbers"]),
             listing_numbers=NumberScaler.from_mapping(values["listing_numbers"]),
-            listing_place=geography,
-            query_place=geography if values["has_query_place"] else None,
+            listing_place=centres,
+            query_place=centres if values["has_query_place"] else None,
             history_length=values["history_length"],
         )
 
@@ -229,7 +229,7 @@ def _place_mapping(place: LocationInputs | None) -> dict[str, Any] | None:
     return {"latitudes": place.latitudes, "longitudes": place.longitudes}
 
 
-def _needed(rows: pa.Table, name: str) -> pa.ChunkedArray:
+def _required(rows: pa.Table, name: str) -> pa.ChunkedArray:
     if name not in rows.column_names:
         raise ValueError(f"the two-tower was fitted with column {name}, which these rows lack")
     return rows[name]

@@ -35,9 +35,7 @@ from data.schema.tables import CLICKED
 from models.two_tower.inputs.arrays import IntArray
 from models.two_tower.inputs.vocabulary import Vocabulary, as_text
 
-__all__ = ["EVENT_COLUMNS", "GuestEvents", "History", "events_of"]
-
-EVENT_COLUMNS = ("id_user", "id_listing", "known_s", "event_stage")
+__all__ = ["GuestEvents", "History", "events_of"]
 
 _SCHEMA = pa.schema(
     [
@@ -63,6 +61,9 @@ def _event_table(rows: pa.Table, known_s: pa.ChunkedArray, stage: int) -> pa.Tab
 
 def events_of(rows: pa.Table) -> pa.Table:
     """The clicks, contacts and bookings in these impressions, each with its ``known_s``.
+
+    Columns ``id_user``, ``id_listing``, ``known_s`` and ``event_stage``; a booked impression
+    gives up to three events.
 
     A contact or booking counts only where its day is given: without a day nobody can say
     when it became known. Rows without a guest give none.
@@ -113,13 +114,13 @@ class GuestEvents:
         of_known_listings = events.filter(pa.array(listing > 0))
         listing = listing[listing > 0]
         guests = Vocabulary.of([of_known_listings["id_user"]])
-        known = of_known_listings["known_s"].to_numpy().astype(np.int64)
+        second = of_known_listings["known_s"].to_numpy().astype(np.int64)
         stage = of_known_listings["event_stage"].to_numpy().astype(np.int64)
-        origin = int(known.min()) if len(known) else 0
-        span = int(known.max()) - origin + 2 if len(known) else 1
+        origin = int(second.min()) if len(second) else 0
+        span = int(second.max()) - origin + 2 if len(second) else 1
         # Guest and second in one integer, so that one binary search finds both: with origin 10
         # and span 12, guest 2 at second 15 is 2 * 12 + 5 = 29.
-        key = guests.index(of_known_listings["id_user"]) * span + (known - origin)
+        key = guests.index(of_known_listings["id_user"]) * span + (second - origin)
         # listing and stage break ties in time, so that the row order cannot.
         order = np.lexsort((stage, listing, key))
         return cls(guests, key[order], listing[order], stage[order], origin, span)
@@ -133,16 +134,17 @@ class GuestEvents:
             length: history slots.
         """
         code = self.guests.index(guest)
-        ago = np.clip(np.asarray(search_s, dtype=np.int64) - self.origin, 0, self.span - 1)
+        # clipped, or the second would run over into the keys of the next or the previous guest
+        offset = np.clip(np.asarray(search_s, dtype=np.int64) - self.origin, 0, self.span - 1)
         first = np.searchsorted(self.key, code * self.span, side="left")
         # side="left": an event of this very second stays out
-        end = np.searchsorted(self.key, code * self.span + ago, side="left")
+        end = np.searchsorted(self.key, code * self.span + offset, side="left")
         slot = end[:, None] - 1 - np.arange(length)
         filled = (slot >= first[:, None]) & (code > 0)[:, None]
         if not len(self.key):
             empty = np.zeros(slot.shape, dtype=np.int64)
             return History(empty, empty.copy())
-        safe = np.where(filled, slot, 0)
+        event = np.where(filled, slot, 0)
         return History(
-            np.where(filled, self.listing[safe], 0), np.where(filled, self.stage[safe], 0)
+            np.where(filled, self.listing[event], 0), np.where(filled, self.stage[event], 0)
         )

@@ -2,6 +2,12 @@
 
 Whichever of the declared columns a log has are used. A column that was there when the
 model was fitted must be there when it scores; null stays visible as an indicator.
+
+Ratings 3, 5 and null: mean 4, deviation 1, so -1 and 1; null is at the mean and marked:
+
+>>> rows = pa.table({"listing_review_rating": [3.0, 5.0, None]})
+>>> NumberScaler.fit(rows, ["listing_review_rating"]).transform(rows).tolist()
+[[-1.0, 0.0], [1.0, 0.0], [0.0, 1.0]]
 """
 
 from __future__ import annotations
@@ -113,8 +119,7 @@ def _raw(table: pa.Table, name: str) -> _Values:
 
 
 def _first_of(table: pa.Table, names: tuple[str, ...]) -> _Values | None:
-    present = (name for name in names if name in table.column_names)
-    name = next(present, None)
+    name = next((name for name in names if name in table.column_names), None)
     return None if name is None else _raw(table, name)
 
 
@@ -143,6 +148,7 @@ def _month(table: pa.Table) -> _Values | None:
     arrives = _checkin(table)
     if arrives is None:
         return None
+    # NaN is no date: day 0 stands in for it until the months are read
     days = pa.array(np.nan_to_num(arrives).astype(np.int32)).cast(pa.date32())
     return np.where(np.isnan(arrives), np.nan, np.asarray(pc.month(days), dtype=np.float64))
 
@@ -241,6 +247,7 @@ class NumberScaler:
             if column_values(table, name) is None:
                 continue
             known = _scaled_input(table, name)
+            # sorted: a sum of floats depends on its order, and the rows' order must not matter
             known = np.sort(known[~np.isnan(known)])
             deviation = float(known.std()) if len(known) else 0.0
             names.append(name)
@@ -250,7 +257,7 @@ class NumberScaler:
 
     @property
     def width(self) -> int:
-        """Inputs made: a value and a missingness indicator per column."""
+        """Number of inputs: a value and a missingness indicator per column."""
         return 2 * len(self.names)
 
     @property

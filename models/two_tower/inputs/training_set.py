@@ -69,10 +69,11 @@ def encode_log(
     stage = rows["stage"].to_numpy().astype(np.int64)
     listing = encoder.listings.index(rows["id_listing"])
     examples = _examples(stage, listing > 0, config, heads)
-    acted = rows.take(pa.array(examples.row))
-    searches = one_per(acted, "id_search")
-    search = Vocabulary.of([acted["id_search"]]).index(acted["id_search"]) - 1
-    journeys = _Journeys.of(rows, listing, stage)
+    positive = rows.take(pa.array(examples.row))
+    searches = one_per(positive, "id_search")
+    # one_per gives the searches in the order of this vocabulary, which counts from 1
+    search = Vocabulary.of([positive["id_search"]]).index(positive["id_search"]) - 1
+    journeys = _JourneyListings.of(rows, listing, stage)
     start, count = journeys.below(examples.row, examples.stage)
     return TrainingSet(
         queries=encoder.queries(searches, events),
@@ -109,14 +110,14 @@ def _examples(stage: IntArray, is_known: Mask, config: TrainConfig, heads: int) 
     Raises ``ValueError`` when there is none.
     """
     weights = np.array([config.shown_weight, *config.stage_weights], dtype=np.float32)
-    by_head = [_reached(stage, is_known, head, heads) for head in range(heads)]
+    by_head = [_rows_of_head(stage, is_known, head, heads) for head in range(heads)]
     if config.shown_weight:
-        shown = _shown(stage, config, positives=len(by_head[0][0]))
-        by_head.append((shown, stage[shown], np.zeros_like(shown)))
+        weak = _weak_positive_rows(stage, config, positives=len(by_head[0][0]))
+        by_head.append((weak, stage[weak], np.zeros_like(weak)))
     row, reached, head = (np.concatenate(parts) for parts in zip(*by_head, strict=True))
-    counts = np.flatnonzero(weights[reached] > 0)
-    # in the order of the log, whatever the stages: neighbours share their search
-    order = counts[np.lexsort((head[counts], row[counts]))]
+    weighted = np.flatnonzero(weights[reached] > 0)
+    # back in the order of the log: the heads were read one after the other
+    order = weighted[np.lexsort((head[weighted], row[weighted]))]
     if not len(order):
         raise ValueError("no row was clicked, contacted or booked: there is nothing to learn from")
     return _Examples(
@@ -124,7 +125,7 @@ def _examples(stage: IntArray, is_known: Mask, config: TrainConfig, heads: int) 
     )
 
 
-def _reached(
+def _rows_of_head(
     stage: IntArray, is_known: Mask, head: int, heads: int
 ) -> tuple[IntArray, IntArray, IntArray]:
     """Rows that this head learns from, the stage they teach it, and the head itself."""
@@ -135,14 +136,14 @@ def _reached(
     return rows, np.full_like(rows, head + 1), np.full_like(rows, head)
 
 
-def _shown(stage: IntArray, config: TrainConfig, *, positives: int) -> IntArray:
+def _weak_positive_rows(stage: IntArray, config: TrainConfig, *, positives: int) -> IntArray:
     """Rows shown and not clicked that are taken as weak positives."""
     rows = np.flatnonzero(stage == 0)
     size = min(len(rows), round(config.shown_per_positive * positives))
     return np.random.default_rng(config.seed).choice(rows, size=size, replace=False)
 
 
-def _journeys(rows: pa.Table) -> IntArray:
+def _journey_of_row(rows: pa.Table) -> IntArray:
     """Journey of each row: all searches of a guest in a market, or the search alone."""
     searches = Vocabulary.of([rows["id_search"]])
     journey = searches.index(rows["id_search"])
@@ -152,12 +153,13 @@ def _journeys(rows: pa.Table) -> IntArray:
     market = np.zeros_like(guest)
     if "market" in rows.column_names:
         market = Vocabulary.of([rows["market"]]).index(rows["market"])
-    shared = searches.size + guest * (int(market.max(initial=0)) + 1) + market
-    return np.where(guest > 0, shared, journey)
+    # numbers above all searches', so that a guest's journey and a lone search never meet
+    of_guest = searches.size + guest * (int(market.max(initial=0)) + 1) + market
+    return np.where(guest > 0, of_guest, journey)
 
 
 @dataclass(frozen=True)
-class _Journeys:
+class _JourneyListings:
     """Known listings of all journeys, each journey's from the least far to the furthest.
 
     Attributes:
@@ -172,7 +174,7 @@ class _Journeys:
 
     @classmethod
     def of(cls, rows: pa.Table, listing: IntArray, stage: IntArray) -> Self:
-        journey = _journeys(rows)
+        journey = _journey_of_row(rows)
         order = np.lexsort((-stage, listing, journey))
         pair_journey, pair_listing = journey[order], listing[order]
         first = np.ones(len(order), dtype=bool)
@@ -192,7 +194,9 @@ class _Journeys:
         shown, 2 clicked and 3 booked:
 
         >>> rows = pa.table({"id_search": ["s", "s", "s"]})
-        >>> journeys = _Journeys.of(rows, listing=np.array([1, 2, 3]), stage=np.array([0, 1, 3]))
+        >>> journeys = _JourneyListings.of(
+        ...     rows, listing=np.array([1, 2, 3]), stage=np.array([0, 1, 3])
+        ... )
         >>> start, count = journeys.below(row=np.array([1, 2]), stage=np.array([1, 3]))
         >>> [journeys.listing[s : s + n].tolist() for s, n in zip(start, count)]
         [[1], [1, 2]]

@@ -36,7 +36,7 @@ class IndexConfig:
         kind: ``hnsw`` (a graph) or ``ivf`` (clusters; cheaper to build anew each day).
         least_recall: recall@k against exact search under which the index is refused.
         k: of that recall.
-        efforts: listings looked at per search (HNSW: ``efSearch``; IVF: percent of the
+        efforts: listings compared per search (HNSW: ``efSearch``; IVF: percent of the
             clusters), tried in this order until the recall is reached.
         links, build_effort: of the graph (``M``, ``efConstruction``).
         clusters: of ``ivf``; 0 = four times the root of the listings.
@@ -75,8 +75,8 @@ class ApproximateIndex:
     def tune(self, query_QD: Tensor, allowed: Eligibility) -> float:
         """Take the smallest effort that reaches the recall; returns the recall reached.
 
-        The effort is chosen on every second of these searches and measured on the others:
-        chosen to miss half of what may be missed, since others may be harder.
+        The effort is chosen on every second of these searches and the recall measured on the
+        others. It is chosen to miss half of what may be missed, since others may be harder.
         """
         # required 0.99: the effort must reach 0.995 on one half; the other half gives the figure
         half_QD, bounds = query_QD[::2], allowed.rows(slice(0, None, 2))
@@ -156,7 +156,7 @@ def _build_faiss_index(listing_LD: Tensor, config: IndexConfig) -> Any:
         lists = config.clusters or max(1, round(4 * len(vectors) ** 0.5))
         quantizer = faiss.IndexFlatIP(width)
         index = faiss.IndexIVFFlat(quantizer, width, lists, faiss.METRIC_INNER_PRODUCT)
-        index.cp.min_points_per_centroid = 1  # small markets are no reason to warn
+        index.cp.min_points_per_centroid = 1  # no warning on stderr about small markets
         index.train(vectors)
     index.add(vectors)
     return index

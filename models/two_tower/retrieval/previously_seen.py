@@ -7,6 +7,15 @@ guest has not seen and that is not among the k best without bonuses cannot be am
 best with them. Those k and the seen listings are therefore all that has to be compared, and
 the search stays exact.
 
+A search whose best two of the catalogue are a (0.9) and b (0.8). Its guest has seen b and c,
+whose inner product is 0.7; each gets a bonus of 0.15, which brings b to the front:
+
+>>> a, b, c = 0, 1, 2
+>>> retrieved = torch.tensor([[0.9, 0.8]]), torch.tensor([[a, b]])
+>>> seen = torch.tensor([[0.8 + 0.15, 0.7 + 0.15]]), torch.tensor([[b, c]])
+>>> merge_seen(retrieved, seen)[1].tolist()  # b 0.95, a 0.9; c with 0.85 is third
+[[1, 0]]
+
 Shapes: Q searches, K results, M listings seen, padded; E pairs of guest and listing.
 """
 
@@ -23,7 +32,7 @@ from torch import Tensor
 from models.two_tower.inputs.arrays import FloatArray, IntArray
 from models.two_tower.inputs.vocabulary import Vocabulary
 
-__all__ = ["PreviouslySeen", "SeenListings", "merged"]
+__all__ = ["PreviouslySeen", "SeenListings", "merge_seen"]
 
 _NEVER = np.iinfo(np.int64).max
 
@@ -64,11 +73,11 @@ class PreviouslySeen:
         Rows without a guest, and listings that the catalogue lacks, are left out.
         """
         guests = Vocabulary.of([impressions["id_user"]])
-        words = Vocabulary.of([catalogue["id_listing"]])
-        row_of = np.full(words.size, -1, dtype=np.int64)
-        row_of[words.index(catalogue["id_listing"])] = np.arange(catalogue.num_rows)
+        listings = Vocabulary.of([catalogue["id_listing"]])
+        row_of = np.full(listings.size, -1, dtype=np.int64)
+        row_of[listings.index(catalogue["id_listing"])] = np.arange(catalogue.num_rows)
         guest = guests.index(impressions["id_user"])
-        place = row_of[words.index(impressions["id_listing"])]
+        place = row_of[listings.index(impressions["id_listing"])]
         second = np.asarray(impressions["search_s"].to_numpy(), dtype=np.int64)
         clicked = np.where(impressions["stage"].to_numpy() > 0, second, _NEVER)
         known = np.flatnonzero((guest > 0) & (place >= 0))
@@ -79,6 +88,7 @@ class PreviouslySeen:
             guest_E=guest[order][first],
             place_E=place[order][first],
             shown_E=second[order][first],
+            # not the first row's: a listing may be clicked only when it is shown again
             clicked_E=np.minimum.reduceat(clicked[order], first) if len(first) else first,
         )
 
@@ -98,34 +108,37 @@ class PreviouslySeen:
         count[code == 0] = 0
         slot_M = np.arange(count.max(initial=0))
         filled = slot_M < count[:, None]
-        at = np.where(filled, start[:, None] + slot_M, 0)
+        pair = np.where(filled, start[:, None] + slot_M, 0)
         if not len(self.guest_E):
             nothing = torch.zeros((len(code), 0))
             return SeenListings(place_QM=nothing.long(), bonus_QM=nothing)
         second = np.asarray(search_s)[:, None]
-        filled &= self.shown_E[at] < second
+        filled &= self.shown_E[pair] < second
         bonus: FloatArray = np.float32(shown) + np.where(
-            self.clicked_E[at] < second, np.float32(clicked), np.float32(0)
+            self.clicked_E[pair] < second, np.float32(clicked), np.float32(0)
         )
         return SeenListings(
-            place_QM=torch.from_numpy(np.where(filled, self.place_E[at], -1)),
+            place_QM=torch.from_numpy(np.where(filled, self.place_E[pair], -1)),
             bonus_QM=torch.from_numpy(np.where(filled, bonus, np.float32(0))),
         )
 
 
-def merged(found: tuple[Tensor, Tensor], seen: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-    """The k best of the results and the seen listings, each listing once, best first.
+def merge_seen(
+    retrieved: tuple[Tensor, Tensor], seen: tuple[Tensor, Tensor]
+) -> tuple[Tensor, Tensor]:
+    """The k best of the retrieved and the seen listings, each listing once, best first.
 
     Args:
-        found: scores and places ``(Q, K)``; -1 = none.
+        retrieved: scores and places ``(Q, K)``; ``-inf`` and -1 = none.
         seen: scores, bonus included, and places ``(Q, M)``; ``-inf`` and -1 = none.
     """
-    score_QK, place_QK = found
+    score_QK, place_QK = retrieved
+    seen_score_QM, seen_place_QM = seen
     # a listing that is in both keeps the score with the bonus
-    plain_QK = score_QK.masked_fill(_is_among(place_QK, seen[1]), float("-inf"))
-    scores = torch.cat([plain_QK, seen[0]], dim=1)
+    plain_QK = score_QK.masked_fill(_is_among(place_QK, seen_place_QM), float("-inf"))
+    scores = torch.cat([plain_QK, seen_score_QM], dim=1)
     best_QK, chosen_QK = torch.topk(scores, score_QK.shape[1], dim=1)
-    places = torch.cat([place_QK, seen[1]], dim=1).gather(1, chosen_QK)
+    places = torch.cat([place_QK, seen_place_QM], dim=1).gather(1, chosen_QK)
     return best_QK, torch.where(torch.isinf(best_QK), -1, places)
 
 

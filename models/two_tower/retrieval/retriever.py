@@ -34,7 +34,7 @@ from models.two_tower.inputs.vocabulary import Vocabulary
 from models.two_tower.recommender import TwoTower
 from models.two_tower.result_tables import ranked_rows
 from models.two_tower.retrieval.ann_search import ApproximateIndex, IndexConfig, IndexRecallError
-from models.two_tower.retrieval.previously_seen import PreviouslySeen, merged
+from models.two_tower.retrieval.previously_seen import PreviouslySeen, merge_seen
 
 __all__ = ["PLAIN", "MarketIndex", "Retriever", "RetrieverConfig"]
 
@@ -101,12 +101,12 @@ class Retriever:
     """Answers searches over ``catalogue`` with the listings that ``model`` finds nearest.
 
     Args:
-        model: fitted; what guests did lately given to it (:meth:`TwoTower.remembering`).
+        model: fitted, and given the latest events of the guests (:meth:`TwoTower.remembering`).
         catalogue: one row per listing: ``id_listing``, and the columns of the fit.
         config: how to search.
         probes: searches of the kind to come, on which the recall of an index is measured;
             needed where a market is large enough for one.
-        prior: what speaks for each listing whoever asks, in any unit; null = the mean.
+        prior: a score of each listing for any guest, in any unit; null = the mean.
 
     Raises :class:`models.two_tower.retrieval.ann_search.IndexRecallError` when an index finds too
     little, ``ValueError`` when one is to be built and there are no probes for its market.
@@ -130,7 +130,7 @@ class Retriever:
         appeal = slice(model.config.dimension, None)
         # a search weighs the heads' appeals; divided by the weights' sum it adds this once
         self.listing_LD[:, appeal] += added_L[:, None] / _weights(model)
-        self.markets = {place.market: place for place in self._market_indexes(probes)}
+        self.markets = {index.market: index for index in self._market_indexes(probes)}
 
     def retrieve(
         self, queries: pa.Table, k: int, *, familiar: PreviouslySeen | None = None
@@ -151,12 +151,11 @@ class Retriever:
             score_QK[query_Q], place_QK[query_Q] = self._search(
                 query_QD[query_Q], k, bounds.rows(query_Q), searched
             )
-        for part in blocks(len(query_QD), _BLOCK):
-            if familiar is None:
-                break
-            rows = queries.slice(part.start, part.stop - part.start)
-            seen = self._score_seen(rows, query_QD[part], bounds.rows(part), familiar)
-            score_QK[part], place_QK[part] = merged((score_QK[part], place_QK[part]), seen)
+        if familiar is not None:
+            for part in blocks(len(query_QD), _BLOCK):
+                rows = queries.slice(part.start, part.stop - part.start)
+                seen = self._score_seen(rows, query_QD[part], bounds.rows(part), familiar)
+                score_QK[part], place_QK[part] = merge_seen((score_QK[part], place_QK[part]), seen)
         return ranked_rows(queries["id_search"], self.catalogue["id_listing"], score_QK, place_QK)
 
     def _score_seen(
@@ -181,10 +180,12 @@ class Retriever:
         """Scores and rows of the catalogue."""
         within = bounds.within(searched.rows)
         if searched.index is None:
-            found = exact_top_k(query_QD, self.listing_LD[searched.rows], k, allowed=within)
+            score_QK, place_QK = exact_top_k(
+                query_QD, self.listing_LD[searched.rows], k, allowed=within
+            )
         else:
-            found = searched.index.search(query_QD, k, within)
-        return found[0], _at(searched.rows, found[1])
+            score_QK, place_QK = searched.index.search(query_QD, k, within)
+        return score_QK, _rows_of_catalogue(searched.rows, place_QK)
 
     def _by_market(self, queries: pa.Table) -> Iterator[tuple[MarketIndex, Tensor]]:
         """Each market to search, with the rows of the searches that ask for it."""
@@ -245,15 +246,15 @@ class Retriever:
 def _is_new(catalogue: pa.Table) -> Tensor:
     if "listing_is_new" not in catalogue.column_names:
         return torch.zeros(catalogue.num_rows)
-    known = pc.fill_null(catalogue["listing_is_new"].cast(pa.bool_()), False)
-    return torch.from_numpy(known.to_numpy(zero_copy_only=False).astype(np.float32))
+    is_new = pc.fill_null(catalogue["listing_is_new"].cast(pa.bool_()), False)
+    return torch.from_numpy(is_new.to_numpy(zero_copy_only=False).astype(np.float32))
 
 
 def _standardised(values: pa.ChunkedArray | pa.Array) -> Tensor:
     """Mean 0, deviation 1; null is the mean."""
-    known = np.asarray(values.cast(pa.float64()).to_numpy(zero_copy_only=False))
-    centred = np.nan_to_num(known - np.nanmean(known)) if len(known) else known
-    deviation = centred.std() if len(known) else 0.0
+    prior = np.asarray(values.cast(pa.float64()).to_numpy(zero_copy_only=False))
+    centred = np.nan_to_num(prior - np.nanmean(prior)) if len(prior) else prior
+    deviation = centred.std() if len(prior) else 0.0
     return torch.from_numpy((centred / (deviation or 1.0)).astype(np.float32))
 
 
@@ -265,8 +266,8 @@ def _places(mask: pa.ChunkedArray) -> Tensor:
     return torch.from_numpy(np.flatnonzero(mask.to_numpy(zero_copy_only=False)))
 
 
-def _at(rows: Tensor, place_QK: Tensor) -> Tensor:
-    """Rows of the whole from places within ``rows``; -1 stays."""
+def _rows_of_catalogue(rows: Tensor, place_QK: Tensor) -> Tensor:
+    """Rows of the catalogue from places within ``rows``; -1 stays."""
     if not len(rows):
         return place_QK
     return torch.where(place_QK >= 0, rows[place_QK.clamp(min=0)], -1)

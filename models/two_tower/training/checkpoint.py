@@ -39,6 +39,8 @@ class Progress:
 
 
 def _moments(net: nn.Module, optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """AdamW's state by the names of the parameters: ``optimiser.exp_avg.query.place.weight``."""
+    # not by number, as optimiser.state_dict() has it: the order of parameters is no promise
     moments = {}
     for name, parameter in net.named_parameters():
         for key, value in optimiser.state[parameter].items():
@@ -57,16 +59,18 @@ def save_checkpoint(
     tensors = {f"{_MODEL}{name}": value for name, value in net.state_dict().items()}
     tensors |= {f"{_BEST}{name}": value for name, value in best.items()}
     tensors |= _moments(net, optimiser)
-    fresh, old = folder.with_suffix(".new"), folder.with_suffix(".old")
-    shutil.rmtree(fresh, ignore_errors=True)
-    fresh.mkdir(parents=True)
+    new, old = folder.with_suffix(".new"), folder.with_suffix(".old")
+    shutil.rmtree(new, ignore_errors=True)
+    new.mkdir(parents=True)
     # clones: safetensors refuses tensors that share memory
-    save_file({k: v.detach().cpu().clone() for k, v in tensors.items()}, fresh / _TENSORS)
-    (fresh / _PROGRESS).write_text(json.dumps(asdict(progress)))
+    save_file({k: v.detach().cpu().clone() for k, v in tensors.items()}, new / _TENSORS)
+    (new / _PROGRESS).write_text(json.dumps(asdict(progress)))
     shutil.rmtree(old, ignore_errors=True)
+    # A folder cannot be renamed onto another, so there are two renames. Killed between them,
+    # only `.old` is there, and load_checkpoint() reads it.
     if folder.exists():
         folder.replace(old)
-    fresh.replace(folder)
+    new.replace(folder)
     shutil.rmtree(old, ignore_errors=True)
 
 

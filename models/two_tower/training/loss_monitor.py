@@ -1,4 +1,4 @@
-"""Watching the loss: progress for people, and a stop that says what went wrong."""
+"""Checks the loss while training runs: progress reports, and a stop that names the cause."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["LossMonitor", "StepReport", "TrainingStoppedError"]
 
 
 class TrainingStoppedError(RuntimeError):
-    """The loss was no number; the message names step, batch and feature."""
+    """The loss was NaN or infinite; the message names step, batch and feature."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,10 +97,11 @@ class LossMonitor:
         order_P = self.batches.order(epoch)
         batch = self.batches.draw(order_P, epoch, place, part_of_this_process())
         where = f"loss {value} at step {step} (epoch {epoch}, batch {place})"
-        return f"{where}: {_culprit(self.net, self.batches, batch)}"
+        return f"{where}: {_cause(self.net, self.batches, batch)}"
 
 
-def _culprit(net: TwoTowerNet, batches: Minibatches, batch: Minibatch) -> str:
+def _cause(net: TwoTowerNet, batches: Minibatches, batch: Minibatch) -> str:
+    """What in a step is not finite: an input by name, a weight, else advice."""
     for side, values in (("search", batch.queries["dense"]), ("listing", batch.listings["dense"])):
         names = batches.query_inputs if side == "search" else batches.listing_inputs
         bad = (~torch.isfinite(values)).any(dim=0).nonzero().flatten().tolist()

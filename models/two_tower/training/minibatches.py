@@ -1,4 +1,4 @@
-"""Steps of training, drawn on the device: who is asked, and which listings are encoded.
+"""Steps of training, drawn on the device: which positives, and which listings are encoded.
 
 Every draw is a function of (seed, epoch, step) alone. A resumed run therefore repeats an
 uninterrupted one without any generator being saved, and all processes of a distributed
@@ -109,7 +109,7 @@ class Minibatches:
         self._count_draws()
 
     def _count_draws(self) -> None:
-        """Shares and expected uniform draws per listing, for logQ."""
+        """Set each listing's share of the positives and its expected uniform draws, for logQ."""
         listings = len(self.catalogue["id"])
         chosen = torch.bincount(self.positives["listing"], minlength=listings)
         self.share_L = chosen / len(self.positives["listing"])
@@ -161,8 +161,9 @@ class Minibatches:
 
     def draw(self, order_P: Tensor, epoch: int, step: int, part: Part) -> Minibatch:
         """Step ``step`` of the epoch: the part of this process."""
-        # The order of the draws is part of the seed's meaning, and every process draws the
-        # whole step before it takes its part: otherwise they would disagree on it.
+        # All draws come from one generator, so their order must not change: a resumed run would
+        # draw other steps. And every process draws the whole step before it takes its part, or
+        # the processes would disagree on it.
         chance = self.generator(epoch, step)
         chosen_B = self._chosen(order_P, step, part)
         uniform_M = self._uniform(chance)
@@ -181,8 +182,7 @@ class Minibatches:
         if self.is_full:
             places = self._full_layout(listing_B, part.of(hard_BH), history_BH)
         else:
-            touched = (listing_B, part.of(uniform_M), part.of(hard_BH), history_BH)
-            places = _sampled_layout(*touched)
+            places = _sampled_layout(listing_B, part.of(uniform_M), part.of(hard_BH), history_BH)
         id_U = places.pop("listing_U")
         candidate_C = id_U[places["candidate_place_C"]]
         return Minibatch(
@@ -221,7 +221,7 @@ class Minibatches:
     def _queries(
         self, order_P: Tensor, epoch: int, step: int, part: Part
     ) -> tuple[dict[str, Tensor], Tensor]:
-        """The searches of this process's positives, and their histories apart."""
+        """The searches of this process's positives, and apart from them their histories."""
 
         def searches(at: int) -> Tensor:
             return self.positives["search"][part.of(self._chosen(order_P, at, part))]

@@ -34,7 +34,7 @@ class QueryLoader(Protocol):
     """Gives the searches of a step on the training device, by name."""
 
     def rows(self, epoch: int, step: int, searches: SearchesOfStep) -> dict[str, Tensor]:
-        """The searches that ``searches(step)`` names; later steps may be asked for ahead."""
+        """The searches at ``searches(step)``; ``searches`` may also be called for later steps."""
         ...
 
 
@@ -114,7 +114,9 @@ class StreamedQueries:
             current = torch.cuda.current_stream(self.device)
             current.wait_event(self.chunk.ready)
             for value in self.chunk.rows.values():
-                value.record_stream(current)  # or its memory could be given away too early
+                value.record_stream(
+                    current
+                )  # or its memory may be reused while the step still reads it
         following = key[0], key[1] + 1
         if following[1] * self.chunk_steps < self.steps:
             searches_by_step = self._searches_of_chunk(following, searches)

@@ -52,13 +52,15 @@ def spectral_vectors(
     graph = torch.sparse_coo_tensor(pairs, weight_E, shape, check_invariants=False).coalesce()
     rank = min(width + _OVERSAMPLE, *shape)
     left_GR, value_R, right_NR = torch.svd_lowrank(graph, q=rank, niter=_POWER_ITERATIONS)
+    # sqrt(value) on either side: the inner product of a guest and an item is then their entry of
+    # the matrix, as near as this many dimensions come to it
     root_D = value_R[:width].sqrt()
     return tuple(  # type: ignore[return-value]
-        _of_length_one(side[:, :width] * root_D, width) for side in (left_GR, right_NR)
+        _with_mean_length_one(side[:, :width] * root_D, width) for side in (left_GR, right_NR)
     )
 
 
-def _of_length_one(vectors: Tensor, width: int) -> Tensor:
+def _with_mean_length_one(vectors: Tensor, width: int) -> Tensor:
     length = vectors.norm(dim=1)
     used = length[length > 0]
     scaled = vectors / used.mean() if len(used) else vectors

@@ -21,15 +21,15 @@ from models.two_tower.training.loss_monitor import LossMonitor, StepReport
 from models.two_tower.training.losses import Candidates, contrast, journey_loss
 from models.two_tower.training.minibatches import Minibatch, Minibatches, Part
 
-__all__ = ["batch_loss", "borrowed_threads", "device_of", "learning_rate", "train"]
+__all__ = ["batch_loss", "device_of", "learning_rate", "torch_threads", "train"]
 
 # The learning rate ends at this share of its peak.
 _FINAL_RATE = 0.05
 
 
 @contextmanager
-def borrowed_threads(threads: int | None) -> Iterator[None]:
-    """Give torch this many threads for a while; ``None`` changes nothing."""
+def torch_threads(threads: int | None) -> Iterator[None]:
+    """Let torch use this many threads inside the block; ``None`` changes nothing."""
     before = torch.get_num_threads()
     torch.set_num_threads(threads or before)
     try:
@@ -46,7 +46,12 @@ def device_of(config: TrainConfig) -> torch.device:
 
 
 def learning_rate(step: int, steps: int, config: TrainConfig) -> float:
-    """Linear warm-up, then a half cosine down to a twentieth."""
+    """Linear warm-up, then a half cosine down to a twentieth.
+
+    >>> config = TrainConfig(learning_rate=1.0, warmup_share=0.4)
+    >>> [round(learning_rate(step, 10, config), 3) for step in (0, 3, 4, 7, 9)]
+    [0.25, 1.0, 1.0, 0.525, 0.114]
+    """
     warm = max(1, round(steps * config.warmup_share))
     if step < warm:
         return config.learning_rate * (step + 1) / warm
@@ -137,10 +142,13 @@ def train(
                 group["lr"] = learning_rate(done, steps, config)
 
             batch = batches.draw(order_P, progress.epoch, progress.step, part)
-            with torch.autocast(device.type, torch.bfloat16, enabled=_casts(config, device)):
+            with torch.autocast(
+                device.type, torch.bfloat16, enabled=_uses_bfloat16(config, device)
+            ):
                 loss = batch_loss(runner, batch, batches, config, net.config.temperature)
             # DDP averages gradients over the processes; the parts of a loss add up
             (loss * part.world).backward()  # type: ignore[no-untyped-call]
+            # before the weights change: a bad loss is explained by the weights that gave it
             monitor.add(loss)
             optimiser.step()
             optimiser.zero_grad(set_to_none=True)
@@ -181,12 +189,12 @@ def _runner(net: TwoTowerNet, config: TrainConfig, part: Part) -> nn.Module:
     return DistributedDataParallel(runner) if part.world > 1 else runner
 
 
-def _casts(config: TrainConfig, device: torch.device) -> bool:
+def _uses_bfloat16(config: TrainConfig, device: torch.device) -> bool:
     return config.autocast and device.type == "cuda"
 
 
 def _is_better(recall: float, progress: Progress) -> bool:
-    """Note the recall of the epoch that ended; say whether it is the best so far."""
+    """Record the recall of the epoch that ended; whether it is the best so far."""
     progress.recalls.append(recall)
     if recall <= progress.best_recall:
         return False

@@ -55,30 +55,30 @@ class HeldOutSearches:
         later: pa.Table,
         everything: pa.Table,
         encoder: Encoder,
-        past: GuestEvents,
+        events: GuestEvents,
         config: TrainConfig,
     ) -> Self | None:
         """Draw at most ``valid_positives`` positives of ``later``; ``None`` where it has none.
 
-        ``everything`` holds the rows whose listings are the catalogue; ``past`` what the
-        guests did, read strictly before each search.
+        ``everything`` holds the rows whose listings are the catalogue; ``events`` what the
+        guests did, of which each search knows what came strictly before.
         """
         if not later.num_rows or "stage" not in later.column_names:
             return None
-        acted = np.flatnonzero(later["stage"].to_numpy() > 0)
-        if not len(acted):
+        positive = np.flatnonzero(later["stage"].to_numpy() > 0)
+        if not len(positive):
             return None
         chance = np.random.default_rng(config.seed)
-        size = min(len(acted), config.valid_positives)
-        rows = later.take(pa.array(np.sort(chance.choice(acted, size=size, replace=False))))
+        size = min(len(positive), config.valid_positives)
+        rows = later.take(pa.array(np.sort(chance.choice(positive, size=size, replace=False))))
         candidates = one_per(everything, "id_listing", last=True)
-        words = Vocabulary.of([candidates["id_listing"]])
+        listings = Vocabulary.of([candidates["id_listing"]])
         weights = np.array([0.0, *config.stage_weights])
         return cls(
-            queries=encoder.queries(rows, past),
+            queries=encoder.queries(rows, events),
             candidates=encoder.listing_rows(candidates),
             # one_per gives the listings in the order of this vocabulary, which counts from 1
-            chosen_P=words.index(rows["id_listing"]) - 1,
+            chosen_P=listings.index(rows["id_listing"]) - 1,
             weight_P=weights[rows["stage"].to_numpy().astype(np.int64)],
             bounds=Eligibility.of(rows, candidates),
         )
@@ -109,8 +109,9 @@ class HeldOutInteractions:
     Attributes:
         users: the guests, each once.
         unseen: mask of the items without an event of theirs.
-        key_W: ``user * (items + 1) + item`` of each held-out pair, sorted; both by place,
-            an item that training did not know is -1.
+        key_W: ``user * (items + 1) + item`` of each held-out pair, sorted: the place of
+            the user in ``users``, and of the item among the known ones, from 0. An item that
+            training did not know is -1.
         count_U: number of held-out pairs of each user, unknown items included.
     """
 
@@ -124,21 +125,20 @@ class HeldOutInteractions:
         cls, users: pa.Array, items: pa.Array, events: pa.Table, listings: Vocabulary, seed: int
     ) -> Self:
         """From the held-out pairs; those of unknown items count and cannot be found."""
-        words = Vocabulary.of([users])
+        guests = Vocabulary.of([users])
         chance = np.random.default_rng(seed)
-        size = min(_MOST_USERS, len(words.values))
-        chosen = np.sort(chance.choice(len(words.values), size=size, replace=False)) + 1
-        drawn = words.ids(chosen)
-        place = np.full(words.size, -1, dtype=np.int64)
-        place[chosen] = np.arange(size)
-        user, item = place[words.index(users)], listings.index(items) - 1
-        is_drawn = user >= 0
+        size = min(_MOST_USERS, len(guests.values))
+        drawn = np.sort(chance.choice(len(guests.values), size=size, replace=False)) + 1
+        place = np.full(guests.size, -1, dtype=np.int64)  # -1: not drawn
+        place[drawn] = np.arange(size)
+        user, item = place[guests.index(users)], listings.index(items) - 1
+        is_drawn, drawn_guests = user >= 0, guests.ids(drawn)
         # listings.size counts the unseen too: it is items + 1, as in recall(). An unknown item
         # (-1) takes the one key of the user before that no found item can have.
         key = np.sort(user[is_drawn] * listings.size + item[is_drawn])
         return cls(
-            users=drawn,
-            unseen=seen_mask(drawn, events, listings),
+            users=drawn_guests,
+            unseen=seen_mask(drawn_guests, events, listings),
             key_W=torch.from_numpy(key),
             count_U=torch.from_numpy(np.bincount(user[is_drawn], minlength=size)),
         )

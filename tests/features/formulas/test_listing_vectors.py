@@ -31,14 +31,14 @@ def vectors_of(table: pa.Table, config: VectorConfig = CONFIG) -> dict[str, np.n
 
 
 def test_listings_of_one_crowd_are_near_and_of_two_are_far() -> None:
-    found = vectors_of(listing_vectors(two_crowds(), CONFIG))
-    assert found["b0"] @ found["b5"] > 0.9
-    assert abs(found["b0"] @ found["m0"]) < 0.1
+    vectors = vectors_of(listing_vectors(two_crowds(), CONFIG))
+    assert vectors["b0"] @ vectors["b5"] > 0.9
+    assert abs(vectors["b0"] @ vectors["m0"]) < 0.1
 
 
 def test_vectors_have_length_one() -> None:
-    found = vectors_of(listing_vectors(two_crowds(), CONFIG))
-    assert np.allclose([np.linalg.norm(vector) for vector in found.values()], 1, atol=1e-5)
+    vectors = vectors_of(listing_vectors(two_crowds(), CONFIG))
+    assert np.allclose([np.linalg.norm(vector) for vector in vectors.values()], 1, atol=1e-5)
 
 
 def test_same_clicks_give_the_same_vectors() -> None:

@@ -21,7 +21,7 @@ def counted(frame: Any) -> list[int | None]:
     return collected.sort("id_listing")[NAME].to_list()
 
 
-def shown(rows: list[tuple[int, float | None, float | None, float | None]]) -> nw.LazyFrame[Any]:
+def results(rows: list[tuple[int, float | None, float | None, float | None]]) -> nw.LazyFrame[Any]:
     columns = ["id_search", "price", "distance", "rating"]
     frame = pl.DataFrame(rows, schema=dict.fromkeys(columns, pl.Float64), orient="row")
     searches = pl.col("id_search").cast(pl.Int64).cast(pl.String)
@@ -30,15 +30,15 @@ def shown(rows: list[tuple[int, float | None, float | None, float | None]]) -> n
 
 def test_a_result_is_dominated_by_those_no_worse_in_all_and_better_in_one() -> None:
     rows = [(1, 90.0, 1.0, 4.5), (1, 80.0, 1.0, 4.5), (1, 70.0, 2.0, 4.0), (1, None, 0.0, 5.0)]
-    found = counted(dominated_by(shown(rows), low=("price", "distance"), high=("rating",)))
-    assert found == [1, 0, 0, None]
+    counts = counted(dominated_by(results(rows), low=("price", "distance"), high=("rating",)))
+    assert counts == [1, 0, 0, None]
 
 
 @settings(max_examples=40, deadline=None, derandomize=True)
 @given(rows=ROWS)
-def test_comparing_by_size_equals_joining_each_search_with_itself(
+def test_comparing_as_arrays_equals_joining_each_search_with_itself(
     rows: list[tuple[int, float | None, float | None, float | None]],
 ) -> None:
     low, high = ("price", "distance"), ("rating",)
-    by_size = counted(dominated_by(shown(rows), low=low, high=high))
-    assert by_size == counted(_by_pairs(shown(rows), low, high))
+    as_arrays = counted(dominated_by(results(rows), low=low, high=high))
+    assert as_arrays == counted(_by_pairs(results(rows), low, high))

@@ -21,22 +21,31 @@ def test_a_null_in_any_column_makes_the_key_unknown() -> None:
     assert rows.keys(["a", "b"]).is_known.tolist() == [True, False, False]
 
 
-def test_text_is_told_apart_by_its_code() -> None:
+def test_different_texts_have_different_keys() -> None:
     rows = Rows(pl.DataFrame({"market": ["rio", "sp", "rio"]}))
     first, second, third = rows.packed(["market"]).tolist()
     assert first == third != second
 
 
 def test_negative_numbers_stay_different() -> None:
-    rows = Rows(pl.DataFrame({"day": [-1, 1, -1], "listing": [7, 7, 7]}))
-    first, second, third = rows.packed(["listing", "day"]).tolist()
-    assert first == third != second
+    rows = Rows(pl.DataFrame({"day": [-1, 1, -1, -1], "listing": [7, 7, 7, 8]}))
+    first, second, third, other_listing = rows.packed(["listing", "day"]).tolist()
+    assert first == third
+    assert len({first, second, other_listing}) == 3
+    assert divmod(second, 1 << 32) == (7, 1)
 
 
 def test_value_that_does_not_fit_is_refused_by_name() -> None:
-    rows = Rows(pl.DataFrame({"listing": [1], "cell": [1 << 33]}))
+    rows = Rows(pl.DataFrame({"listing": [1], "room": [1], "cell": [1 << 33]}))
     with pytest.raises(ValueError, match="column cell holds a value of more than 32 bits"):
         rows.packed(["listing", "cell"])
+    with pytest.raises(ValueError, match="column cell holds a value of more than 16 bits"):
+        rows.keys(["listing", "room", "cell"])
+
+
+def test_one_column_alone_has_all_64_bits() -> None:
+    rows = Rows(pl.DataFrame({"cell": [1 << 33, 5]}))
+    assert rows.packed(["cell"]).tolist() == [1 << 33, 5]
 
 
 def test_groups_members_and_unique_values() -> None:

@@ -1,4 +1,4 @@
-"""Sums before a time, by hand: ties, keys that nobody asks about, windows and latest times."""
+"""Sums before a time, by hand: ties, keys of no row of the query, windows and latest times."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_an_event_counts_from_the_second_it_is_visible_and_for_its_own_key_alone
     assert lists(latest) == [[NEVER, NEVER, 9, 10]]
 
 
-def test_rows_without_a_key_do_not_ask() -> None:
+def test_rows_without_a_key_are_not_in_the_query() -> None:
     query = PointInTimeQuery(keys_of(None, LISTING_A, None), np.array([1, 2, 3]))
     assert query.rows.tolist() == [1]
     assert query.unique.tolist() == [LISTING_A]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pyarrow as pa
 import pytest
 
 from models.two_tower.config import TowerConfig, TrainConfig
+from models.two_tower.recommender import TwoTower
 
 DAY_S = 86_400
 MARKETS = ("rio_de_janeiro", "sao_paulo")
@@ -51,11 +53,11 @@ def _search(number: int, chance: np.random.Generator, guests: int) -> dict[str, 
     }
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def world() -> Callable[..., pa.Table]:
     """Makes a log: ``world(searches=300, seed=0)``; eight results per search."""
 
-    def made(*, searches: int = 300, seed: int = 0, guests: int = 12) -> pa.Table:
+    def log_of(*, searches: int = 300, seed: int = 0, guests: int = 12) -> pa.Table:
         chance = np.random.default_rng(seed)
         listings = {m: [_listing(n, m) for n in range(24)] for m in MARKETS}
         rows = []
@@ -85,14 +87,25 @@ def world() -> Callable[..., pa.Table]:
             table.column_names.index("stage"), "stage", table["stage"].cast(pa.int8())
         )
 
-    return made
+    return log_of
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def towers() -> TowerConfig:
     return TowerConfig(dimension=16, hidden=16, history_length=4)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def training() -> TrainConfig:
     return TrainConfig(epochs=4, batch_size=64, uniform_negatives=32, learning_rate=0.01)
+
+
+@pytest.fixture(scope="session")
+def log(world: Callable[..., pa.Table]) -> pa.Table:
+    return world(searches=100)
+
+
+@pytest.fixture(scope="session")
+def model(log: pa.Table, towers: TowerConfig, training: TrainConfig) -> TwoTower:
+    """Fitted once for all tests, none of which may change it."""
+    return TwoTower(towers, replace(training, epochs=2)).fit(log, log.slice(0, 0))

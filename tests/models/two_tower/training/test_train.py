@@ -197,23 +197,3 @@ def test_borrowed_threads_come_back_after_an_error() -> None:
     with pytest.raises(RuntimeError, match="on purpose"), borrowed_threads(1):
         raise RuntimeError("on purpose")
     assert torch.get_num_threads() == before
-
-
-@pytest.mark.parametrize("owner", [TowerConfig, TrainConfig])
-def test_an_unknown_setting_is_refused_by_name(owner: type[TowerConfig | TrainConfig]) -> None:
-    with pytest.raises(ValueError, match="no setting dimensions"):
-        owner.from_mapping({"dimensions": 3})
-
-
-@pytest.mark.parametrize(
-    ("values", "message"),
-    [
-        ({"loss": "hinge"}, "no loss is called 'hinge'"),
-        ({"epochs": 0}, "epochs, .* must be at least 1"),
-        ({"stage_weights": [1, 2]}, "stage_weights: clicked, contacted, booked"),
-        ({"stage_weights": [0, 0, 0]}, "one stage weight must be above 0"),
-    ],
-)
-def test_an_impossible_setting_is_refused(values: dict[str, object], message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        TrainConfig.from_mapping(values)

@@ -1,4 +1,4 @@
-"""A log of ids alone: where its training starts, and when it stops."""
+"""Where the ids of an interaction log start: near what is taken together."""
 
 from __future__ import annotations
 
@@ -10,11 +10,8 @@ import torch
 from torch.nn import functional
 
 from models.two_tower.config import TowerConfig, TrainConfig
-from models.two_tower.inputs.id_interactions import interaction_rows
-from models.two_tower.inputs.vocabulary import Vocabulary
 from models.two_tower.recommender import TwoTower
 from models.two_tower.training.spectral_init import spectral_vectors
-from models.two_tower.training.validation_recall import HeldOutInteractions
 
 SHAPE = TowerConfig(dimension=8, id_dropout=0.0)
 TRAINING = TrainConfig(epochs=2, batch_size=64, learning_rate=0.005, threads=1, valid_k=3)
@@ -65,27 +62,15 @@ def test_training_from_the_graph_starts_nearer_than_from_noise() -> None:
     assert first_loss(True) < first_loss(False)
 
 
-def test_pairs_kept_apart_stop_the_training_early() -> None:
-    users, items = blocks()
-    kept = np.random.default_rng(1).random(len(users)) < 0.1
-    train, valid = (
-        [part.filter(pa.array(mask)) for part in (users, items)] for mask in (~kept, kept)
-    )
-    long = replace(TRAINING, epochs=60, patience=2, learning_rate=0.05)
-    trained = TwoTower(SHAPE, long).fit_interactions(*train, valid=tuple(valid)).trained
-    assert len(trained.recalls) < 60
-    assert trained.best_recall == max(trained.recalls) > 0
+def test_inner_products_are_the_normalised_graph_up_to_the_mean_lengths() -> None:
+    """With as many dimensions as the graph has ranks nothing of it is lost.
 
-
-def test_recall_counts_the_kept_items_among_the_first_unseen() -> None:
-    """Two guests; a has taken x, so y and z are left for it; what was kept: a y, a w, b x."""
-    users, items = pa.array(["a", "b"]), pa.array(["x", "y"])
-    listings = Vocabulary.of([pa.array(["x", "y", "z"])])
-    _, events = interaction_rows(users, items, None, seed=0)
-    kept = pa.array(["a", "a", "b"]), pa.array(["y", "w", "x"])
-    held = HeldOutInteractions.of(*kept, events, listings, seed=0)
-    assert held.users.to_pylist() == ["a", "b"]
-    item_ND = torch.eye(3)
-    likes_all = torch.tensor([[3.0, 2.0, 1.0], [1.0, 2.0, 3.0]])
-    assert held.recall(likes_all, item_ND, 1) == (1 / 2 + 0 / 1) / 2
-    assert held.recall(likes_all, item_ND, 2) == (1 / 2 + 1 / 1) / 2
+    Guest 0 took items 0 and 1, guest 1 item 1: entries 1 / sqrt(degree x degree).
+    """
+    pairs = torch.tensor([0, 0, 1]), torch.tensor([0, 1, 1])
+    guest_GD, item_ND = spectral_vectors(*pairs, (2, 2), 2)
+    products_GN = guest_GD @ item_ND.T
+    graph_GN = torch.tensor([[1 / 2**0.5, 1 / 2], [0.0, 1 / 2**0.5]])
+    torch.testing.assert_close(products_GN / products_GN[0, 0], graph_GN / graph_GN[0, 0])
+    for vectors in (guest_GD, item_ND):
+        torch.testing.assert_close(vectors.norm(dim=1).mean(), torch.tensor(1.0))
