@@ -25,7 +25,7 @@ from data.schema.feature_set import Feature, FeatureSet
 from data.schema.tables import CARRIED, EXTRA_PREFIX, IMPRESSIONS, Kind
 from data.schema.time import DAY_S
 from features.engine import collected_in_order, materialized_on_spark
-from features.formulas.history_inputs import history_inputs_of, with_history_inputs
+from features.formulas.history_inputs import HISTORY_INPUTS, history_inputs_of, with_history_inputs
 from features.formulas.pricing import PRICE_PARTS
 from features.groups import (
     co_engagement,
@@ -163,52 +163,51 @@ def _carried(rows: nw.LazyFrame[Any]) -> list[str]:
 
 
 def _assembled(
-    described: nw.LazyFrame[Any], past: EventHistory, wanted: set[str]
+    described: nw.LazyFrame[Any], history: EventHistory, wanted: set[str]
 ) -> nw.LazyFrame[Any]:
     # Each join copies every column of its left side, and there is one per aggregation: so
     # the aggregations are joined to a narrow frame, and that to the wide one, once.
-    searches = _searches(described, past, wanted)
+    searches = _searches(described, history, wanted)
     search_columns = searches.collect_schema().names()
     row_columns = described.collect_schema().names()
-    narrow = [name for name in row_columns if _is_narrow(name)]
+    narrow = [n for n in row_columns if n in _ROW_COLUMNS or n.startswith(EXTRA_PREFIX)]
     sums = [name for name in search_columns if name in guest_history.SEARCH_SUMS]
     narrow_searches = searches.select("id_search", *sums)
-    narrow_rows = past.hstack(described.select(*narrow), narrow_searches, on=["id_search"])
-    of_rows = _row_features(narrow_rows, past, wanted)
+    narrow_rows = history.hstack(described.select(*narrow), narrow_searches, on=["id_search"])
+    of_rows = _row_features(narrow_rows, history, wanted)
     new_names = wanted - set(row_columns)
     new_row_names = new_names - set(sums)  # those join with their search
     new_of_searches = [name for name in search_columns if name in new_names]
     new_of_rows = [name for name in of_rows.collect_schema().names() if name in new_row_names]
-    wide = past.hstack(described, searches.select("id_search", *new_of_searches), on=["id_search"])
-    return past.hstack_same_rows(wide, of_rows.select(*_KEY, *new_of_rows), on=list(_KEY))
+    wide = history.hstack(
+        described, searches.select("id_search", *new_of_searches), on=["id_search"]
+    )
+    return history.hstack_same_rows(wide, of_rows.select(*_KEY, *new_of_rows), on=list(_KEY))
 
 
-def _searches(rows: nw.LazyFrame[Any], past: EventHistory, wanted: set[str]) -> nw.LazyFrame[Any]:
+def _searches(
+    rows: nw.LazyFrame[Any], history: EventHistory, wanted: set[str]
+) -> nw.LazyFrame[Any]:
     """One row per search: what is the same for all its rows."""
     present = rows.collect_schema().names()
     constant = [nw.col(name).max() for name in _SEARCH_COLUMNS if name in present]
-    searches = past.in_order(rows.group_by("id_search").agg(*constant), by="id_search")
-    by_search = past.queried_by(searches)
+    searches = history.in_order(rows.group_by("id_search").agg(*constant), by="id_search")
+    by_search = history.queried_by(searches)
     # Joins with the calendar come last: what is put beside the searches needs their order.
     searches = guest_history.guest_search_features(searches, by_search, wanted)
     searches = market.market_search_features(searches, by_search, wanted)
-    return past.materialized(query.query_features(searches, wanted))
+    return history.materialized(query.query_features(searches, wanted))
 
 
 def _row_features(
-    rows: nw.LazyFrame[Any], past: EventHistory, wanted: set[str]
+    rows: nw.LazyFrame[Any], history: EventHistory, wanted: set[str]
 ) -> nw.LazyFrame[Any]:
     rows = within_search.within_search_features(rows, wanted)
     rows = extra_columns.extra_features(rows, wanted)
-    rows = listing_engagement.engagement_features(rows, past, wanted)
-    rows = guest_history.guest_features(rows, past, wanted)
-    rows = market.market_features(rows, past, wanted)
-    return co_engagement.co_engagement_features(rows, past, wanted)
-
-
-def _is_narrow(name: str) -> bool:
-    """What :func:`_row_features` reads of a row: keys, some values, measures and extras."""
-    return name in _NARROW or name.startswith(("_", EXTRA_PREFIX))
+    rows = listing_engagement.engagement_features(rows, history, wanted)
+    rows = guest_history.guest_features(rows, history, wanted)
+    rows = market.market_features(rows, history, wanted)
+    return co_engagement.co_engagement_features(rows, history, wanted)
 
 
 _KEY = ("id_search", "id_listing")
@@ -220,25 +219,20 @@ _SEARCH_COLUMNS = (
     "_query_cell",
     *query.QUERY_COLUMNS,
 )
-_NARROW = frozenset(
+_ROW_COLUMNS = frozenset(
     {
         *_KEY,
         "id_user",
         "market",
         "search_s",
         "search_day",
-        "listing_nightly_price",
-        "listing_review_rating",
-        "listing_review_count",
-        "listing_occupancy_rate",
-        "listing_person_capacity",
-        "listing_room_type",
-        "listing_lat",
-        "listing_lng",
-        "fit_distance_km",
+        *HISTORY_INPUTS,
+        *within_search.ROW_COLUMNS,
+        *guest_history.ROW_COLUMNS,
+        *market.ROW_COLUMNS,
     }
 )
-"""Columns by their own name that the groups of :func:`_row_features` read of a row."""
+"""What the groups of :func:`_row_features` read of a row; extra columns are read too."""
 
 
 def columns_read(schema: Mapping[str, Any], wanted: Collection[str]) -> list[str]:

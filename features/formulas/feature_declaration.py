@@ -10,10 +10,9 @@ import narwhals as nw
 
 from data.schema.feature_set import Feature, FeatureKind
 
-__all__ = ["NEVER_NULL", "NO_PAST", "feature", "grouped", "names_read", "with_wanted"]
+__all__ = ["NEVER_NULL", "feature", "grouped", "names_read", "with_wanted"]
 
 NEVER_NULL = "never null"
-NO_PAST = "the log gives no such past"
 
 
 def feature(

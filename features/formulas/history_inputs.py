@@ -16,7 +16,13 @@ import narwhals as nw
 from features.formulas.geo import cell_of, micro_degrees
 from features.formulas.pricing import nightly_price
 
-__all__ = ["ROOM_TYPES", "history_inputs_of", "hundredths", "with_history_inputs"]
+__all__ = [
+    "HISTORY_INPUTS",
+    "ROOM_TYPES",
+    "history_inputs_of",
+    "hundredths",
+    "with_history_inputs",
+]
 
 ROOM_TYPES = ("entire_home", "private_room", "shared_room", "hotel_room")
 """The room types of the contract."""
@@ -53,7 +59,7 @@ def history_inputs_of(impressions: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
     """Keys, times, outcomes and measures of impressions: all that aggregations read."""
     measured = with_history_inputs(impressions)
     names = measured.collect_schema().names()
-    return measured.select(*(name for name in names if name in _READ or name.startswith("_")))
+    return measured.select(*(name for name in names if name in _READ or name in HISTORY_INPUTS))
 
 
 _READ = (
@@ -117,3 +123,7 @@ def _bucket(value: nw.Expr, bounds: tuple[int, ...]) -> nw.Expr:
 
 def _is_known(name: str) -> nw.Expr:
     return nw.when(nw.col(name).is_null()).then(0).otherwise(1).cast(nw.Int64)
+
+
+HISTORY_INPUTS = frozenset({*_measures(()), *(f"_has{name}" for name in _SUMMED)})
+"""The columns that :func:`with_history_inputs` may add."""

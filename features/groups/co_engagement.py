@@ -56,7 +56,7 @@ FEATURES = grouped(
 
 def co_engagement_features(
     rows: nw.LazyFrame[Any],
-    past: EventHistory,
+    history: EventHistory,
     wanted: Collection[str],
     config: VectorConfig | None = None,
 ) -> nw.LazyFrame[Any]:
@@ -67,11 +67,11 @@ def co_engagement_features(
     if _SIMILARITY not in wanted:
         return rows
     config = config or VectorConfig()
-    if not past.days:
+    if not history.days:
         return rows.with_columns(nw.lit(None, dtype=nw.Float64).alias(_SIMILARITY))
-    profiles, vectors = _profiles_and_vectors(past, config)
-    joined = past.hstack(rows, profiles, on=["id_user", "search_s"])
-    joined = past.hstack(joined, vectors, on=["search_day", "id_listing"])
+    profiles, vectors = _profiles_and_vectors(history, config)
+    joined = history.hstack(rows, profiles, on=["id_user", "search_s"])
+    joined = history.hstack(joined, vectors, on=["search_day", "id_listing"])
     names = vector_names(config)
     similarity = nw.when(nw.col(_CLICKS) > 0).then(_cosine(names)).alias(_SIMILARITY)
     return joined.with_columns(similarity).drop(*names, *map(_clicked_sum, names), _CLICKS)
@@ -86,23 +86,23 @@ def _cosine(names: Collection[str]) -> nw.Expr:
     return reduce(add, products)
 
 
-def _profiles_and_vectors(past: EventHistory, config: VectorConfig) -> tuple[Frame, Frame]:
-    make = partial(_profiles_and_vectors_on, past=past, config=config)
-    parts = [past.cached(f"{_SIMILARITY} {day}", partial(make, day)) for day in past.days]
+def _profiles_and_vectors(history: EventHistory, config: VectorConfig) -> tuple[Frame, Frame]:
+    make = partial(_profiles_and_vectors_on, history=history, config=config)
+    parts = [history.cached(f"{_SIMILARITY} {day}", partial(make, day)) for day in history.days]
     profiles = nw.concat([profile for profile, _ in parts], how="vertical")
     return profiles, nw.concat([vectors for _, vectors in parts], how="vertical")
 
 
 def _profiles_and_vectors_on(
-    day: int, past: EventHistory, config: VectorConfig
+    day: int, history: EventHistory, config: VectorConfig
 ) -> tuple[Frame, Frame]:
     """Of one day: sums of the vectors that each guest clicked before each search; the vectors.
 
     The sums are keyed by ``id_user`` and ``search_s``, the vectors by ``search_day`` and
     ``id_listing``.
     """
-    guest_searches = past.guests_searching_on(day)
-    clicked = past.clicked_before(day)
+    guest_searches = history.guests_searching_on(day)
+    clicked = history.clicked_before(day)
     table = listing_vectors(clicked.clicks_before(day).to_arrow(), config)
     vectors = clicked.with_id_codes(to_engine_of(guest_searches, _with_day(table, day)))
     names = vector_names(config)

@@ -17,6 +17,12 @@ Nothing is refreshed by the hour or the day: within a session the latest clicks 
 Features of the search (``_OF_SEARCH``) are the same for all its rows and are computed once per
 search; those of the listing (``_OF_LISTING``) compare each row with the sums of its search
 (:data:`SEARCH_SUMS`).
+
+To add a feature: describe it in ``_OF_SEARCH`` or ``_OF_LISTING``; add what it counts to
+``_GUEST_EVENTS`` (sums that rows read: ``_CLICKED_SUMS``) or ``_GUEST_LISTING_EVENTS``. If the
+feature is such a column itself, that is all. Otherwise name the columns that it is computed from
+in ``_READS``, add its expression to :func:`guest_search_features` or :func:`guest_features`, and
+a column of the row that nothing here read yet to :data:`ROW_COLUMNS`.
 """
 
 from __future__ import annotations
@@ -40,7 +46,7 @@ from features.formulas.unit_factors import (
 from features.history.aggregation import Aggregate, HistoryAggregation, LastEventTime
 from features.history.point_in_time import EventHistory
 
-__all__ = ["FEATURES", "SEARCH_SUMS", "guest_features", "guest_search_features"]
+__all__ = ["FEATURES", "ROW_COLUMNS", "SEARCH_SUMS", "guest_features", "guest_search_features"]
 
 SESSION_GAP_S = 1_800
 """A pause that ends a session: 30 minutes (Grbovic & Cheng, KDD 2018)."""
@@ -162,6 +168,16 @@ _CLICKED_SUMS = (
 SEARCH_SUMS = ("guest_past_clicks", *(entry.name for entry in _CLICKED_SUMS))
 """Columns of :func:`guest_search_features` that :func:`guest_features` reads in each row."""
 
+ROW_COLUMNS = (
+    "listing_nightly_price",
+    "listing_review_rating",
+    "listing_person_capacity",
+    "listing_room_type",
+    "listing_lat",
+    "listing_lng",
+)
+"""Columns of a row that :func:`guest_features` reads, sums and keys aside."""
+
 _GUEST_EVENTS = HistoryAggregation(
     key=("id_user",),
     aggregates=(
@@ -212,15 +228,15 @@ _OF_SESSION = frozenset({"guest_session_searches", "guest_session_minutes"})
 
 
 def guest_search_features(
-    searches: nw.LazyFrame[Any], past: EventHistory, wanted: Collection[str]
+    searches: nw.LazyFrame[Any], history: EventHistory, wanted: Collection[str]
 ) -> nw.LazyFrame[Any]:
     """One search per row in; with the wanted features of the guest, and ``SEARCH_SUMS``, out.
 
     Sums that no wanted feature reads are left out.
     """
-    with_sums = past.join(searches, _GUEST_EVENTS, names_read(wanted, _READS))
+    with_sums = history.join(searches, _GUEST_EVENTS, names_read(wanted, _READS))
     if _OF_SESSION & set(wanted):
-        with_sums = past.join_session(with_sums, last="_last_search_s", gap_s=SESSION_GAP_S)
+        with_sums = history.join_session(with_sums, last="_last_search_s", gap_s=SESSION_GAP_S)
     has_id = ~nw.col("id_user").is_null()
     session_start = nw.coalesce(nw.col("session_start_s"), nw.col("search_s"))
     expressions = {
@@ -236,10 +252,10 @@ def guest_search_features(
 
 
 def guest_features(
-    rows: nw.LazyFrame[Any], past: EventHistory, wanted: Collection[str]
+    rows: nw.LazyFrame[Any], history: EventHistory, wanted: Collection[str]
 ) -> nw.LazyFrame[Any]:
     """One impression per row, with the sums of its search, in; with the wanted features out."""
-    with_sums = past.join(rows, _GUEST_LISTING_EVENTS, names_read(wanted, _READS))
+    with_sums = history.join(rows, _GUEST_LISTING_EVENTS, names_read(wanted, _READS))
     expressions = {
         "guest_price_to_clicked": nw.col("listing_nightly_price")
         / (_mean_clicked("_price") * PER_HUNDREDTH),

@@ -5,6 +5,11 @@ listing and of its cell towards the rate of the market's room type, those of one
 lead time, and yesterday's, towards the listing's own click rate. Example: one click of one
 impression, where half of the room type's impressions were clicked, is a rate of
 (1 + 100 × 1/2) / (1 + 100) = 51/101.
+
+To add a feature: describe it in ``FEATURES`` and add what it counts to one of the
+``_AGGREGATIONS``. If the feature is such a column itself, that is all. Otherwise name the columns
+that it is computed from in ``_READS`` and add its expression to ``_rates``, or to ``_slices`` if
+it reads the listing's own rate (then also its name to ``_SMOOTHED_TO_OWN``).
 """
 
 from __future__ import annotations
@@ -229,7 +234,7 @@ _SMOOTHED_TO_OWN = frozenset(
 
 def engagement_features(
     rows: nw.LazyFrame[Any],
-    past: EventHistory,
+    history: EventHistory,
     wanted: Collection[str],
     config: EngagementConfig | None = None,
 ) -> nw.LazyFrame[Any]:
@@ -237,7 +242,7 @@ def engagement_features(
     config = config or EngagementConfig()
     names = names_read(wanted, _READS)
     for aggregation in _AGGREGATIONS:
-        rows = past.join(rows, aggregation, names)
+        rows = history.join(rows, aggregation, names)
     own_rate = {"listing_past_click_rate"} if _SMOOTHED_TO_OWN & set(wanted) else set()
     rated = with_wanted(rows, _rates(config), {*wanted, *own_rate})
     return with_wanted(rated, _slices(config), wanted)

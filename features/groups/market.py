@@ -1,4 +1,14 @@
-"""Demand, supply and price level of the market around a search, strictly before it."""
+"""Demand, supply and price level of the market around a search, strictly before it.
+
+Demand (``_OF_SEARCH``) is the same for all rows of a search and counts searches, one event each;
+supply and prices (``_OF_LISTING``) belong to the listing's cell and count impressions.
+
+To add a feature: describe it in ``_OF_SEARCH`` or ``_OF_LISTING`` and add what it counts to an
+aggregation, or a new aggregation to the loop that joins them. If the feature is such a column
+itself, that is all. Otherwise name the columns that it is computed from in ``_READS``, add its
+expression to :func:`market_search_features` or :func:`market_features`, and a column of the row
+that nothing here read yet to :data:`ROW_COLUMNS`.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +30,13 @@ from features.formulas.unit_factors import PER_HUNDREDTH
 from features.history.aggregation import Aggregate, HistoryAggregation
 from features.history.point_in_time import EventHistory
 
-__all__ = ["BY_ROOM_TYPE", "FEATURES", "market_features", "market_search_features"]
+__all__ = [
+    "BY_ROOM_TYPE",
+    "FEATURES",
+    "ROW_COLUMNS",
+    "market_features",
+    "market_search_features",
+]
 
 _CENTER = ("stage", "query_center_lat", "query_center_lng")
 _PLACE = ("stage", "listing_lat", "listing_lng")
@@ -133,15 +149,18 @@ _READS: dict[str, frozenset[str]] = {
 BY_ROOM_TYPE = frozenset({"market_comparable_price", "market_price_to_comparable"})
 """Features that tell room types apart where the log has them, and do without otherwise."""
 
+ROW_COLUMNS = ("listing_nightly_price",)
+"""Columns of a row that :func:`market_features` reads, sums and keys aside."""
+
 
 def market_search_features(
-    searches: nw.LazyFrame[Any], past: EventHistory, wanted: Collection[str]
+    searches: nw.LazyFrame[Any], history: EventHistory, wanted: Collection[str]
 ) -> nw.LazyFrame[Any]:
     """One search per row in; with the wanted features of the market's demand out."""
     if not {f.name for f in _OF_SEARCH} & set(wanted):
         return searches
     names = names_read(wanted, _READS)
-    by_search = past.of_searches(("market", "search_s", "checkin_day", "_query_cell"))
+    by_search = history.of_searches(("market", "search_s", "checkin_day", "_query_cell"))
     for aggregation in (_DEMAND, _CHECKIN, _CENTER_DEMAND):
         searches = by_search.join(searches, aggregation, names)
     share = ratio(nw.col("_checkin_searches"), nw.col("_market_searches"))
@@ -149,12 +168,12 @@ def market_search_features(
 
 
 def market_features(
-    rows: nw.LazyFrame[Any], past: EventHistory, wanted: Collection[str]
+    rows: nw.LazyFrame[Any], history: EventHistory, wanted: Collection[str]
 ) -> nw.LazyFrame[Any]:
     """One impression per row, with measures, in; with supply and price level out."""
     names = names_read(wanted, _READS)
     for aggregation in (_SUPPLY, _PRICES):
-        rows = past.join(rows, aggregation, names)
+        rows = history.join(rows, aggregation, names)
     mean = ratio(nw.col("_comparable_sum"), nw.col("_comparables")) * PER_HUNDREDTH
     expressions = {
         "cell_impressions_per_listing": ratio(

@@ -15,6 +15,10 @@ price  rank  z       to_median  to_best
 Written as windows, for any engine; on Polars :mod:`features.groups.within_search_arrays`
 computes the same (its doctests compute this table), and a test holds the two equal. All sums
 are of integers, so that the order of the rows cannot change the last bit.
+
+To add a value by which listings are compared: one :class:`ComparedValue` in ``_COMPARED_VALUES``.
+To add a way of comparing them: its description in :func:`comparison_features`, its windows in
+``_expressions``, and a method of that name in ``within_search_arrays``.
 """
 
 from __future__ import annotations
@@ -35,6 +39,7 @@ from features.groups.within_search_dominance import dominated_by
 
 __all__ = [
     "FEATURES",
+    "ROW_COLUMNS",
     "ComparedValue",
     "add_comparisons",
     "comparison_features",
@@ -131,6 +136,10 @@ FEATURES = grouped(
         ),
     ),
 )
+
+
+ROW_COLUMNS = (*(value.column for value in _COMPARED_VALUES), "listing_room_type")
+"""Columns of a row that these features read."""
 
 
 def within_search_features(rows: nw.LazyFrame[Any], wanted: Collection[str]) -> nw.LazyFrame[Any]:

@@ -166,6 +166,8 @@ class EventHistory:
         if self._streaming is not None:
             sums = self._streaming.totals_before(part, *self._rows(), self._search_columns)
             return hstack(rows, nw.from_native(sums.lazy()))
+        # Every row's own time is among the times of the sums, so this is an equality join: Spark
+        # has no join by "the latest before", and an order of rows would not be kept.
         at = period(nw.col("search_s"), part).alias(AT)
         sums_by_time = self._sums_before_each_time(part)
         joined = rows.with_columns(at).join(sums_by_time, on=[*part.key, AT], how="left").drop(AT)
@@ -306,6 +308,7 @@ class EventHistory:
         if aggregation.window_s is not None:
             per_time = sum_per_time([per_time, window_ends(per_time, aggregation)], aggregation)
         if aggregation.is_sparse:
+            # A key with one time has no earlier event: join() puts zeros where no sum is found.
             per_time = repeated_keys_only(per_time, aggregation)
         return materialized_on_spark(_strictly_before(per_time, aggregation))
 

@@ -320,12 +320,15 @@ def totals_before_each_row(
     since = group_starts[(packed >> _TIME_BITS).astype(np.int64)]
     sums, block_sums = [], []
     for amount in events.sums:
+        # running[n] is the sum of the first n rows in order of key and time, across keys: a
+        # difference of two of its values is the sum of the rows between them.
         running = np.concatenate([[0], np.cumsum(amount[order])])
         sums.append(_in_row_order(order, running[tie] - running[since]))
         block_sums.append(np.diff(running[np.append(group_starts, len(order))]))
     latest, last = [], []
     ends = np.append(group_starts[1:], len(order)) - 1
     for moment in events.latest:
+        # One is added, and taken off again, because NEVER is negative and cannot be packed.
         highest = _running_max_per_key(packed >> _TIME_BITS << _TIME_BITS, moment[order] + 1) - 1
         # The entry just before the row's own second, unless that belongs to another key.
         before = np.where(tie > since, highest[np.maximum(tie - 1, 0)], NEVER)
@@ -350,6 +353,7 @@ def totals_before_each_query(
         return [none for _ in events.sums], [none + NEVER for _ in events.latest]
     numbers = np.minimum(np.searchsorted(query.unique, events.keys), len(query.unique) - 1)
     is_queried = query.unique[numbers] == events.keys
+    # Events of other keys would take the number of a neighbour, and count for its rows.
     if not is_queried.all():
         events, numbers = events.take(is_queried), numbers[is_queried]
     packed = query.packed(numbers, events.visible_s)

@@ -224,6 +224,7 @@ class StageAggregate:
         is_later = events.visible_s > last_s
         if not is_later.any():
             return events
+        # Summed per key, since all that wait for one second become visible together.
         later = events.take(is_later)
         for second in sorted_unique(later.visible_s):
             self._pending[int(second)].append(later.take(later.visible_s == second).per_key())

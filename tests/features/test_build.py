@@ -7,7 +7,7 @@ from data.errors import DataError
 from data.schema.feature_set import FeatureSet
 from data.schema.tables import CARRIED, IMPRESSIONS
 from features.build import ALL_FEATURES, available_features, build_features
-from tests.features.worlds import impression, random_impressions, typed
+from tests.features.worlds import random_impressions
 
 KEY = ["id_search", "id_listing"]
 
@@ -23,11 +23,11 @@ def built(
 def test_one_row_in_is_one_row_out_with_its_identity_first() -> None:
     log = random_impressions(5)
     features = built(log, log)
-    assert features.height == log.height
     assert features.select(KEY).is_unique().all()
     names = available_features(log.columns).names
     carried = [name for name in CARRIED if name in log.columns]
     assert features.columns == [*carried, *names]
+    assert features.select(carried).equals(log.sort(KEY).select(carried), null_equal=True)
 
 
 def test_a_log_of_all_contract_columns_supports_every_feature() -> None:
@@ -123,19 +123,3 @@ def test_candidates_get_the_features_that_training_gave_the_same_search() -> Non
     same = trained.join(search.select(KEY), on=KEY, how="semi").drop(outcomes).sort(KEY)
     assert scored.height > 0
     assert scored.equals(same, null_equal=True)
-
-
-def test_numeric_extras_of_a_listing_are_compared_within_the_search() -> None:
-    log = typed(
-        [
-            impression("s1", "l1", x_score=0.5, x_query_site="a", x_is_brand=True),
-            impression("s1", "l2", x_score=1.0, x_query_site="a", x_is_brand=False),
-        ],
-        extras={"x_score": pl.Float64, "x_query_site": pl.String, "x_is_brand": pl.Boolean},
-    )
-    features = built(log, log)
-    assert features["x_score"].to_list() == [0.5, 1.0]
-    assert features["in_search_x_score_rank"].to_list() == [2, 1]
-    assert features["in_search_x_score_to_best"].to_list() == [0.5, 1.0]
-    assert features["x_query_site"].to_list() == ["a", "a"]
-    assert not [name for name in features.columns if "in_search_x_is_brand" in name]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import date, timedelta
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from data.schema.tables import IMPRESSIONS
+from features.build import available_features, build_features
 
 DAY_S = 86_400
 FIRST_DAY = 17_563  # 2018-02-01
@@ -59,6 +61,20 @@ def impression(
         "book_day": None,
         **columns,
     }
+
+
+def features_of(log: pl.DataFrame, names: Collection[str]) -> pl.DataFrame:
+    """These features of all rows, by time, search and listing."""
+    chosen = available_features(log.columns).only(names)
+    assert set(chosen.names) == set(names)
+    built = build_features(log.lazy(), log.lazy(), features=chosen).to_native()
+    assert isinstance(built, pl.LazyFrame)
+    return built.collect().sort("search_s", "id_search", "id_listing").select(names)
+
+
+def features_of_row(row: dict[str, Any], *names: str) -> tuple[Any, ...]:
+    """These features of a log with this row alone."""
+    return tuple(features_of(typed([row]), names).row(0))
 
 
 def random_impressions(

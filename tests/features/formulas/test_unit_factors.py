@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-import re
+import ast
 from pathlib import Path
 
 import narwhals as nw
@@ -15,20 +15,32 @@ from features.formulas.unit_factors import (
     hours_since,
 )
 
-# `/ 100`, `/ HOUR_S`, `/ _WINDOW`: see features/formulas/unit_factors.py. Between constants
-# it is harmless.
-DIVISION_BY_CONSTANT = re.compile(r"(?<!/)/ (?:\d|_?[A-Z][A-Z_]+\b)")
-BETWEEN_CONSTANTS = re.compile(r"\b(?:\d+|pi) / ")
-
 
 def divisions_by_constants(folder: Path) -> list[str]:
-    """``file:line: text`` of each division of a column by a constant, sub-folders included."""
+    """``file:line: code`` of each division of a column by a constant, sub-folders included.
+
+    `/ 100`, `/ HOUR_S`, `/ _WINDOW`: see features/formulas/unit_factors.py. Between two constants
+    a division is harmless.
+    """
     return [
-        f"{path.relative_to(folder).as_posix()}:{number}: {line.strip()}"
+        f"{path.relative_to(folder).as_posix()}:{node.lineno}: {ast.unparse(node)}"
         for path in sorted(folder.rglob("*.py"))
-        for number, line in enumerate(path.read_text().splitlines(), start=1)
-        if DIVISION_BY_CONSTANT.search(line) and not BETWEEN_CONSTANTS.search(line)
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.BinOp)
+        and isinstance(node.op, ast.Div)
+        and is_constant(node.right)
+        and not is_constant(node.left)
     ]
+
+
+def is_constant(node: ast.expr) -> bool:
+    """A number, a name in capitals or pi, or what is computed from such alone."""
+    if isinstance(node, ast.BinOp):
+        return is_constant(node.left) and is_constant(node.right)
+    if isinstance(node, ast.Name | ast.Attribute):
+        name = node.id if isinstance(node, ast.Name) else node.attr
+        return name.isupper() or name == "pi"
+    return isinstance(node, ast.Constant)
 
 
 def test_no_column_is_divided_by_a_constant() -> None:
@@ -38,16 +50,35 @@ def test_no_column_is_divided_by_a_constant() -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ['price = nw.col("_price") / 100', "hours = age_s / HOUR_S", "x = (a + b) / _WINDOW_S"]
+    ("code", "offence"),
+    [
+        ("price = col('_price') / 100", "col('_price') / 100"),
+        ("hours = age_s / HOUR_S", "age_s / HOUR_S"),
+        ("x = (a + b) / time._WINDOW_S", "(a + b) / time._WINDOW_S"),
+        ("x = age_s / (24 * HOUR_S)", "age_s / (24 * HOUR_S)"),
+        ("x = age_s / 24 * (1 / 60)", "age_s / 24"),
+        ("x = {\n'hours': age_s\n/ 24}", "age_s / 24"),
+    ],
 )
-def test_a_division_by_a_constant_in_a_sub_folder_is_found(tmp_path: Path, line: str) -> None:
+def test_a_division_by_a_constant_in_a_sub_folder_is_found(
+    tmp_path: Path, code: str, offence: str
+) -> None:
     (tmp_path / "groups").mkdir()
-    (tmp_path / "groups" / "prices.py").write_text(f"import narwhals as nw\n{line}\n")
-    assert divisions_by_constants(tmp_path) == [f"groups/prices.py:2: {line}"]
+    (tmp_path / "groups" / "prices.py").write_text(code)
+    (division,) = divisions_by_constants(tmp_path)
+    file, _, text = division.split(":", 2)
+    assert (file, text.strip()) == ("groups/prices.py", offence)
 
 
 @pytest.mark.parametrize(
-    "line", ["share = clicks / impressions", "PER_MICRO = 1 / 1_000_000", "week = day // 7"]
+    "line",
+    [
+        "share = clicks / impressions",
+        "PER_MICRO = 1 / 1_000_000",
+        "week = day // 7",
+        "radians = degrees * (pi / 180)",
+        "per_guest = 100 / guests",
+    ],
 )
 def test_a_ratio_of_columns_or_of_constants_is_allowed(tmp_path: Path, line: str) -> None:
     (tmp_path / "prices.py").write_text(f"{line}\n")

@@ -32,7 +32,7 @@ class WithoutOthers(PathFinder):
         return super().find_spec(name, path, target)
 
 ABSENT = set(sys.argv[1].split(","))
-sys.meta_path = [WithoutOthers if found is PathFinder else found for found in sys.meta_path]
+sys.meta_path = [WithoutOthers if finder is PathFinder else finder for finder in sys.meta_path]
 from models.two_tower.train_command import main
 code = main(sys.argv[2:])
 assert not ABSENT & {name.split(".")[0] for name in sys.modules}
@@ -42,19 +42,19 @@ raise SystemExit(code)
 
 def required(names: set[str]) -> set[str]:
     """The distributions, and all that they require where installed; canonical names."""
-    found: set[str] = set()
+    closure: set[str] = set()
     waiting = set(names)
     while waiting:
         name = waiting.pop()
-        found.add(name)
+        closure.add(name)
         wanted = (Requirement(line) for line in requires(name) or [])
         needed = {
             canonicalize_name(need.name)
             for need in wanted
             if need.marker is None or need.marker.evaluate({"extra": ""})
         }
-        waiting |= (needed & installed()) - found
-    return found
+        waiting |= (needed & installed()) - closure
+    return closure
 
 
 def installed() -> set[str]:
@@ -62,11 +62,11 @@ def installed() -> set[str]:
 
 
 def absent_modules() -> set[str]:
-    kept = required(GIVEN) | {"stayrank"}
+    allowed = required(GIVEN) | {"stayrank"}
     return {
         module
         for module, names in packages_distributions().items()
-        if not {canonicalize_name(name) for name in names} & kept
+        if not {canonicalize_name(name) for name in names} & allowed
     }
 
 

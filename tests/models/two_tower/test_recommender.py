@@ -68,12 +68,12 @@ def test_a_cold_listing_is_placed_by_its_attributes(world: World, towers: TowerC
 def test_retrieval_ranks_the_markets_catalogue(model: TwoTower, log: pa.Table) -> None:
     catalogue = one_per(sorted_rows(log), "id_listing", last=True)
     queries = one_per(log, "id_search").slice(0, 10)
-    found = model.retrieve(queries, catalogue, 5)
-    assert found.column_names == ["id_search", "id_listing", "rank", "score"]
-    assert found["rank"].to_pylist() == [1, 2, 3, 4, 5] * 10
-    assert found["id_search"].to_pylist() == np.repeat(queries["id_search"], 5).tolist()
+    table = model.retrieve(queries, catalogue, 5)
+    assert table.column_names == ["id_search", "id_listing", "rank", "score"]
+    assert table["rank"].to_pylist() == [1, 2, 3, 4, 5] * 10
+    assert table["id_search"].to_pylist() == np.repeat(queries["id_search"], 5).tolist()
     market = dict(zip(log["id_search"].to_pylist(), log["market"].to_pylist(), strict=True))
-    for search, listing in zip(found["id_search"], found["id_listing"], strict=True):
+    for search, listing in zip(table["id_search"], table["id_listing"], strict=True):
         assert listing.as_py().startswith(market[search.as_py()][:3])
 
 
@@ -81,20 +81,20 @@ def test_retrieval_respects_every_bound(model: TwoTower, log: pa.Table) -> None:
     catalogue = one_per(log, "id_listing", last=True)
     queries = one_per(log, "id_search")
     eligible = Eligibility.of(queries, catalogue)
-    found = model.retrieve(queries, catalogue, 100, eligible=eligible)
-    assert found.num_rows == int(eligible(slice(None), slice(None)).sum())
+    table = model.retrieve(queries, catalogue, 100, eligible=eligible)
+    assert table.num_rows == int(eligible(slice(None), slice(None)).sum())
     guests = queries["query_num_guests"].to_pylist()
     capacity = catalogue["listing_person_capacity"].to_pylist()
-    asked = dict(zip(queries["id_search"].to_pylist(), guests, strict=True))
+    party = dict(zip(queries["id_search"].to_pylist(), guests, strict=True))
     offered = dict(zip(catalogue["id_listing"].to_pylist(), capacity, strict=True))
-    for search, listing in zip(found["id_search"], found["id_listing"], strict=True):
-        assert offered[listing.as_py()] >= asked[search.as_py()]
+    for search, listing in zip(table["id_search"], table["id_listing"], strict=True):
+        assert offered[listing.as_py()] >= party[search.as_py()]
 
 
 def test_retrieval_and_scoring_agree(model: TwoTower, log: pa.Table) -> None:
     catalogue = one_per(log, "id_listing", last=True)
     query = log.slice(0, 1)
-    found = model.retrieve(query, catalogue, 3)
+    table = model.retrieve(query, catalogue, 3)
     names = [c for c in catalogue.column_names if c.startswith("listing_") or c == "id_listing"]
     rows = catalogue.select(names)
     for name in query.column_names:
@@ -103,7 +103,7 @@ def test_retrieval_and_scoring_agree(model: TwoTower, log: pa.Table) -> None:
             rows = rows.append_column(name, repeated)
     here = rows["id_listing"].to_pylist()
     scored = dict(zip(here, model.score(rows), strict=True))
-    for listing, score in zip(found["id_listing"], found["score"], strict=True):
+    for listing, score in zip(table["id_listing"], table["score"], strict=True):
         assert scored[listing.as_py()] == pytest.approx(score.as_py(), abs=1e-5)
 
 
@@ -115,7 +115,7 @@ def test_remembering_extends_the_history_of_a_copy(model: TwoTower, world: World
 
 
 @pytest.mark.parametrize(
-    "kept",
+    "columns",
     [
         ("id_user",),
         ("id_user", "search_s", "market"),
@@ -125,14 +125,14 @@ def test_remembering_extends_the_history_of_a_copy(model: TwoTower, world: World
     ],
 )
 def test_a_model_of_a_subset_of_the_columns_reads_no_other(
-    log: pa.Table, towers: TowerConfig, training: TrainConfig, kept: tuple[str, ...]
+    log: pa.Table, towers: TowerConfig, training: TrainConfig, columns: tuple[str, ...]
 ) -> None:
-    rows = log.select(["id_search", "id_listing", "stage", *kept])
+    rows = log.select(["id_search", "id_listing", "stage", *columns])
     model = TwoTower(towers, replace(training, epochs=1)).fit(rows, rows.slice(0, 0))
     scores = model.score(rows)
     assert len(np.unique(scores)) > 10
     # guest and time are read for the history wherever the rows have them
-    history = {"id_user", "search_s"} - set(kept)
+    history = {"id_user", "search_s"} - set(columns)
     np.testing.assert_array_equal(model.score(log.drop_columns(list(history))), scores)
 
 
@@ -183,11 +183,11 @@ def test_ids_alone_are_enough(guest_ids: bool | None, timed: bool) -> None:
     shape = TowerConfig(dimension=16, id_dropout=0.0, use_guest_id=guest_ids)
     config = TrainConfig(epochs=30, batch_size=64, learning_rate=0.02)
     model = TwoTower(shape, config).fit_interactions(users, items, times)
-    found = model.recommend_unseen(pa.array(["u0", "u1", "u2"]), 2)
-    for guest, item in zip(found["id_search"], found["id_listing"], strict=True):
+    table = model.recommend_unseen(pa.array(["u0", "u1", "u2"]), 2)
+    for guest, item in zip(table["id_search"], table["id_listing"], strict=True):
         assert int(item.as_py()[1:]) // 10 == int(guest.as_py()[1:]) % 3
     taken = set(zip(users.to_pylist(), items.to_pylist(), strict=True))
-    recommended = zip(found["id_search"].to_pylist(), found["id_listing"].to_pylist(), strict=True)
+    recommended = zip(table["id_search"].to_pylist(), table["id_listing"].to_pylist(), strict=True)
     assert not taken & set(recommended)
 
 
@@ -211,9 +211,9 @@ def test_a_table_of_ids_goes_through_fit() -> None:
     model = TwoTower(TowerConfig(dimension=8), TrainConfig(epochs=1)).fit(rows, rows.slice(0, 0))
     again = TwoTower(TowerConfig(dimension=8), TrainConfig(epochs=1)).fit_interactions(users, items)
     guests = pa.array(["u0", "nobody"])
-    found = model.recommend_unseen(guests, 3)
-    assert found["id_search"].to_pylist() == ["u0"] * 3 + ["nobody"] * 3
-    assert found.equals(again.recommend_unseen(guests, 3))
+    table = model.recommend_unseen(guests, 3)
+    assert table["id_search"].to_pylist() == ["u0"] * 3 + ["nobody"] * 3
+    assert table.equals(again.recommend_unseen(guests, 3))
 
 
 def test_a_table_without_ids_is_refused_by_column() -> None:

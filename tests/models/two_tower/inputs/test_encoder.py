@@ -70,3 +70,30 @@ def test_an_encoder_is_whole_after_json(world: Callable[..., pa.Table]) -> None:
     np.testing.assert_array_equal(
         again.queries(rows, past).dense_SF, encoder.queries(rows, past).dense_SF
     )
+
+
+def test_each_dense_input_has_a_name(world: Callable[..., pa.Table]) -> None:
+    rows, encoder, past = fitted(world(searches=20))
+    assert len(encoder.query_inputs) == encoder.queries(rows, past).dense_SF.shape[1]
+    assert len(encoder.listing_inputs) == encoder.listing_rows(rows).dense_LF.shape[1]
+    guests = encoder.query_inputs.index("query_num_guests")
+    dense = encoder.queries(rows, past).dense_SF[:, guests]
+    logs = np.log1p(rows["query_num_guests"].to_numpy())
+    assert np.corrcoef(dense, logs)[0, 1] == pytest.approx(1)
+
+
+def test_row_zero_of_the_catalogue_says_nothing(world: Callable[..., pa.Table]) -> None:
+    rows, encoder, _ = fitted(world(searches=20))
+    catalogue = encoder.catalogue(rows, last=True)
+    assert catalogue.id_L.tolist() == list(range(encoder.listings.size))
+    assert not catalogue.dense_LF[0].any()
+    assert (catalogue.category_LK[0].tolist(), catalogue.market_L[0]) == ([0, 0], 0)
+
+
+def test_without_markets_everything_is_one_market_and_not_an_unseen_one() -> None:
+    log = pa.table({"id_search": ["s"], "id_listing": ["a"], "stage": pa.array([1], pa.int8())})
+    encoder = Encoder.fit(log, TowerConfig(), guest_ids=False)
+    assert encoder.market_count == 2
+    assert encoder.listing_rows(log).market_L.tolist() == [1]
+    queries = encoder.queries(log, GuestEvents.of(events_of(log), encoder.listings))
+    assert queries.market_S.tolist() == [1]

@@ -81,9 +81,9 @@ def test_changing_the_future_changes_no_history(
     log = sorted_rows(world())
     encoder = Encoder.fit(log, TowerConfig(history_length=4), guest_ids=False)
     cut_s = cut_day * DAY_S
-    asked = one_per(log, "id_search")
-    asked = asked.filter(pc.less_equal(asked["search_s"], cut_s))
-    before = encoder.queries(asked, GuestEvents.of(events_of(log), encoder.listings))
+    searches = one_per(log, "id_search")
+    searches = searches.filter(pc.less_equal(searches["search_s"], cut_s))
+    before = encoder.queries(searches, GuestEvents.of(events_of(log), encoder.listings))
 
     is_late = pc.greater_equal(log["search_s"], cut_s)
     late = log.filter(is_late)
@@ -95,7 +95,7 @@ def test_changing_the_future_changes_no_history(
         moved = pc.if_else(future, pa.scalar(None, pa.int32()), altered[name])
         altered = altered.set_column(altered.column_names.index(name), name, moved)
 
-    after = encoder.queries(asked, GuestEvents.of(events_of(altered), encoder.listings))
+    after = encoder.queries(searches, GuestEvents.of(events_of(altered), encoder.listings))
     np.testing.assert_array_equal(after.history_SH, before.history_SH)
     np.testing.assert_array_equal(after.history_stage_SH, before.history_stage_SH)
     assert (before.history_SH > 0).any()

@@ -43,11 +43,11 @@ def test_weak_positives_are_rows_that_were_shown_and_not_clicked(
 
 def furthest_of(rows: pa.Table) -> dict[tuple[str, str], int]:
     """How far each guest went with each listing, over all searches."""
-    found: dict[tuple[str, str], int] = {}
+    furthest: dict[tuple[str, str], int] = {}
     for row in rows.select(["id_user", "id_listing", "stage"]).to_pylist():
         pair = (row["id_user"], row["id_listing"])
-        found[pair] = max(found.get(pair, 0), row["stage"])
-    return found
+        furthest[pair] = max(furthest.get(pair, 0), row["stage"])
+    return furthest
 
 
 def test_journey_negatives_went_less_far_than_the_positive(
@@ -61,9 +61,9 @@ def test_journey_negatives_went_less_far_than_the_positive(
     for place in range(len(data.positives)):
         guest, stage = positive["id_user"][place].as_py(), positive["stage"][place].as_py()
         start = data.positives.hard_start_P[place]
-        found = data.hard[start : start + data.positives.hard_count_P[place]]
+        negatives = data.hard[start : start + data.positives.hard_count_P[place]]
         less_far = {pair[1] for pair, s in furthest.items() if pair[0] == guest and s < stage}
-        assert set(encoder.listings.ids(found).to_pylist()) == less_far
+        assert set(encoder.listings.ids(negatives).to_pylist()) == less_far
         reached.add(stage)
     assert reached == {1, 2, 3}
 

@@ -55,8 +55,8 @@ def bounds() -> Eligibility:
 
 
 def config(kind: str, **changed: object) -> IndexConfig:
-    given = {"kind": kind, "k": K, "links": 16, "build_effort": 64, "clusters": 20, **changed}
-    return IndexConfig(**given)  # type: ignore[arg-type]
+    values = {"kind": kind, "k": K, "links": 16, "build_effort": 64, "clusters": 20, **changed}
+    return IndexConfig(**values)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("kind", ["hnsw", "ivf"])
@@ -68,10 +68,12 @@ def test_what_is_found_is_allowed_and_as_many_as_there_are(
     scores, places = index.search(query_QD, K, bounds)
     allowed_QL = bounds(slice(None), slice(None))
     for row in range(SEARCHES):
-        found = places[row][places[row] >= 0]
-        assert len(found) == len(found.unique()) == min(K, int(allowed_QL[row].sum()))
-        assert bool(allowed_QL[row, found].all())
-        torch.testing.assert_close(scores[row, : len(found)], listing_LD[found] @ query_QD[row])
+        retrieved = places[row][places[row] >= 0]
+        assert len(retrieved) == len(retrieved.unique()) == min(K, int(allowed_QL[row].sum()))
+        assert bool(allowed_QL[row, retrieved].all())
+        torch.testing.assert_close(
+            scores[row, : len(retrieved)], listing_LD[retrieved] @ query_QD[row]
+        )
 
 
 @pytest.mark.parametrize("kind", ["hnsw", "ivf"])
@@ -113,8 +115,8 @@ def test_pairs_agree_with_the_whole_mask(bounds: Eligibility) -> None:
     everything = bounds(slice(None), slice(None))
     chance = torch.Generator().manual_seed(1)
     place_QN = torch.randint(LISTINGS, (SEARCHES, 50), generator=chance)
-    found = bounds(torch.arange(SEARCHES), place_QN)
-    assert torch.equal(found, everything.gather(1, place_QN))
+    pair_mask_QN = bounds(torch.arange(SEARCHES), place_QN)
+    assert torch.equal(pair_mask_QN, everything.gather(1, place_QN))
 
 
 def test_without_bounds_full_effort_equals_exact_search(vectors: tuple[Tensor, Tensor]) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from models.two_tower.retrieval.previously_seen import PreviouslySeen, merged
+from models.two_tower.retrieval.previously_seen import PreviouslySeen, merge_seen
 
 CATALOGUE = pa.table({"id_listing": ["c", "a", "b"]})
 IMPRESSIONS = pa.table(
@@ -20,13 +20,13 @@ IMPRESSIONS = pa.table(
 
 
 def seen_by(guest: str | None, second: int) -> dict[int, float]:
-    found = PreviouslySeen.of(IMPRESSIONS, CATALOGUE).before(
+    seen = PreviouslySeen.of(IMPRESSIONS, CATALOGUE).before(
         pa.chunked_array([pa.array([guest], pa.string())]),
         np.array([second]),
         shown=1.0,
         clicked=0.5,
     )
-    pairs = zip(found.place_QM[0].tolist(), found.bonus_QM[0].tolist(), strict=True)
+    pairs = zip(seen.place_QM[0].tolist(), seen.bonus_QM[0].tolist(), strict=True)
     return {place: bonus for place, bonus in pairs if place >= 0}
 
 
@@ -51,14 +51,14 @@ def test_in_an_empty_log_nothing_was_seen() -> None:
 
 
 def test_merging_keeps_each_listing_once_and_the_best_first() -> None:
-    found = torch.tensor([[0.9, 0.8, 0.7]]), torch.tensor([[4, 5, 6]])
-    known = torch.tensor([[0.95, 0.75, float("-inf")]]), torch.tensor([[5, 8, -1]])
-    scores, places = merged(found, known)
+    retrieved = torch.tensor([[0.9, 0.8, 0.7]]), torch.tensor([[4, 5, 6]])
+    seen = torch.tensor([[0.95, 0.75, float("-inf")]]), torch.tensor([[5, 8, -1]])
+    scores, places = merge_seen(retrieved, seen)
     assert places.tolist() == [[5, 4, 8]]
     torch.testing.assert_close(scores, torch.tensor([[0.95, 0.9, 0.75]]))
 
 
 def test_merging_nothing_changes_nothing() -> None:
-    found = torch.tensor([[0.9, float("-inf")]]), torch.tensor([[4, -1]])
+    retrieved = torch.tensor([[0.9, float("-inf")]]), torch.tensor([[4, -1]])
     nothing = torch.zeros((1, 0)), torch.zeros((1, 0), dtype=torch.int64)
-    torch.testing.assert_close(merged(found, nothing), found)
+    torch.testing.assert_close(merge_seen(retrieved, nothing), retrieved)

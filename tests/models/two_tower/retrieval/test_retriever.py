@@ -1,4 +1,4 @@
-"""Retrieval from a prepared catalogue: exact or indexed, per market, with room for new ones."""
+"""Retrieval from a prepared catalogue: per market, exact or indexed, with prior and bonuses."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ def test_market_by_market_equals_the_whole_catalogue_at_once(
 ) -> None:
     bounds = Eligibility.of(queries, catalogue)
     whole = model.retrieve(queries, catalogue, 5, eligible=bounds)
-    found = Retriever(model, catalogue, PLAIN).retrieve(queries, 5)
-    assert found.select(["id_search", "id_listing", "rank"]).equals(
+    by_market = Retriever(model, catalogue, PLAIN).retrieve(queries, 5)
+    assert by_market.select(["id_search", "id_listing", "rank"]).equals(
         whole.select(["id_search", "id_listing", "rank"])
     )
 
@@ -88,9 +88,9 @@ def test_the_bonus_is_added_to_new_listings_alone(
 
     def scores(bonus: float) -> dict[tuple[str, str], float]:
         config = replace(PLAIN, new_bonus=bonus)
-        found = Retriever(model, catalogue, config).retrieve(queries, catalogue.num_rows)
-        pairs = zip(found["id_search"].to_pylist(), found["id_listing"].to_pylist(), strict=True)
-        return dict(zip(pairs, found["score"].to_pylist(), strict=True))
+        table = Retriever(model, catalogue, config).retrieve(queries, catalogue.num_rows)
+        pairs = zip(table["id_search"].to_pylist(), table["id_listing"].to_pylist(), strict=True)
+        return dict(zip(pairs, table["score"].to_pylist(), strict=True))
 
     plain, helped = scores(0.0), scores(0.5)
     assert plain.keys() == helped.keys()
@@ -103,49 +103,52 @@ def test_a_prior_brings_a_listing_forward(
 ) -> None:
     prior = pa.array([None, *[0.0, 1.0, 2.0, 90.0], *[1.0] * (catalogue.num_rows - 5)])
     config = replace(PLAIN, prior_weight=1.0)
-    found = Retriever(model, catalogue, config, prior=prior).retrieve(queries, 5)
+    table = Retriever(model, catalogue, config, prior=prior).retrieve(queries, 5)
     allowed = Eligibility.of(queries, catalogue)(slice(None), slice(4, 5))[:, 0]
-    first = found.filter(pc.equal(found["rank"], 1))
+    first = table.filter(pc.equal(table["rank"], 1))
     leads = dict(zip(first["id_search"].to_pylist(), first["id_listing"].to_pylist(), strict=True))
-    asked = queries.filter(pa.array(allowed.numpy()))["id_search"].to_pylist()
-    assert asked
-    assert {leads[search] for search in asked} == {catalogue["id_listing"][4].as_py()}
+    allowing = queries.filter(pa.array(allowed.numpy()))["id_search"].to_pylist()
+    assert allowing
+    assert {leads[search] for search in allowing} == {catalogue["id_listing"][4].as_py()}
 
 
 @pytest.mark.parametrize("config", [PLAIN, replace(INDEXED, prior_weight=0.0, new_bonus=0.0)])
-def test_listings_met_before_are_found_as_if_all_scores_were_sorted(
+def test_listings_seen_before_are_ranked_as_if_all_scores_were_sorted(
     model: TwoTower, log: pa.Table, queries: pa.Table, catalogue: pa.Table, config: RetrieverConfig
 ) -> None:
     config = replace(config, shown_bonus=0.2, clicked_bonus=0.1)
     familiar = PreviouslySeen.of(log, catalogue)
     retriever = Retriever(model, catalogue, config, probes=queries)
-    found = retriever.retrieve(queries, 5, familiar=familiar)
+    retrieved = retriever.retrieve(queries, 5, familiar=familiar)
     score_QL = model.encode_queries(queries) @ retriever.listing_LD.numpy().T
     allowed_QL = Eligibility.of(queries, catalogue)(slice(None), slice(None)).numpy()
-    shown = log.select(["id_user", "id_listing", "search_s", "stage"]).to_pylist()
+    impressions = log.select(["id_user", "id_listing", "search_s", "stage"]).to_pylist()
     column = {name: at for at, name in enumerate(catalogue["id_listing"].to_pylist())}
     for row, query in enumerate(queries.select(["id_search", "id_user", "search_s"]).to_pylist()):
         mine = [
             r
-            for r in shown
+            for r in impressions
             if r["id_user"] == query["id_user"] and r["search_s"] < query["search_s"]
         ]
-        met = {r["id_listing"] for r in mine}
+        seen = {r["id_listing"] for r in mine}
         liked = {r["id_listing"] for r in mine if r["stage"] > 0}
         scores = score_QL[row].copy()
-        for name in met:
+        for name in seen:
             scores[column[name]] += 0.2 + 0.1 * (name in liked)
         scores[~allowed_QL[row]] = -np.inf
         expected = np.sort(scores[np.isfinite(scores)])[::-1][:5]
-        here = found.filter(pc.equal(found["id_search"], query["id_search"]))
+        here = retrieved.filter(pc.equal(retrieved["id_search"], query["id_search"]))
         np.testing.assert_allclose(here["score"].to_numpy(), expected, atol=1e-5)
 
 
 def test_a_search_without_a_market_is_answered_from_all(
     model: TwoTower, queries: pa.Table, catalogue: pa.Table
 ) -> None:
-    asked = queries.slice(0, 2)
+    two = queries.slice(0, 2)
     nowhere = pa.array([None, "atlantis"], pa.string())
-    asked = asked.set_column(asked.column_names.index("market"), "market", nowhere)
-    found = Retriever(model, catalogue, PLAIN).retrieve(asked, 5)
-    assert set(found["id_search"].to_pylist()) == {asked["id_search"][0].as_py()}
+    two = two.set_column(two.column_names.index("market"), "market", nowhere)
+    table = Retriever(model, catalogue, PLAIN).retrieve(two, 5)
+    assert table["id_search"].to_pylist() == [two["id_search"][0].as_py()] * 5
+    first = two.slice(0, 1)
+    whole = model.retrieve(first, catalogue, 5, eligible=Eligibility.of(first, catalogue))
+    assert table["id_listing"].to_pylist() == whole["id_listing"].to_pylist()

@@ -14,6 +14,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from models.two_tower.training.distributed import gathered, joined_group, part_of_this_process
+from models.two_tower.training.minibatches import Part
+
 ROOT = Path(__file__).parents[4]
 PROGRAM = """
 import sys
@@ -47,6 +50,17 @@ def run(launcher: list[str], folder: Path, loss: str) -> None:
         check=True,
         timeout=300,
     )
+
+
+def test_a_single_process_is_the_whole_and_gathers_its_own_rows(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("WORLD_SIZE", raising=False)
+    with joined_group():
+        assert not torch.distributed.is_initialized()
+        mine = torch.ones(2, 3)
+        assert gathered(mine) is mine
+        assert part_of_this_process() == Part(rank=0, world=1)
 
 
 @pytest.mark.slow

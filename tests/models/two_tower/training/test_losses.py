@@ -63,8 +63,8 @@ def test_every_listing_as_candidate_is_the_full_softmax(vectors: tuple[Tensor, T
 
 def test_gradients_are_those_of_the_full_softmax(vectors: tuple[Tensor, Tensor]) -> None:
     expected = torch.autograd.grad(written_out(*vectors), vectors)
-    found = torch.autograd.grad(contrasted(*vectors, drawn=torch.arange(6)), vectors)
-    torch.testing.assert_close(found, expected)
+    gradients = torch.autograd.grad(contrasted(*vectors, drawn=torch.arange(6)), vectors)
+    torch.testing.assert_close(gradients, expected)
 
 
 def test_log_count_is_subtracted(vectors: tuple[Tensor, Tensor]) -> None:
@@ -171,17 +171,17 @@ def test_the_chunks_do_not_change_loss_or_gradient(
 
 
 class LargestTensor(TorchDispatchMode):
-    """Notes the size of the largest tensor that any operation makes."""
+    """Records the size of the largest tensor that any operation makes."""
 
     def __init__(self) -> None:
         super().__init__()
         self.numbers = 0
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
-        made = func(*args, **(kwargs or {}))
-        if isinstance(made, Tensor):
-            self.numbers = max(self.numbers, made.numel())
-        return made
+        result = func(*args, **(kwargs or {}))
+        if isinstance(result, Tensor):
+            self.numbers = max(self.numbers, result.numel())
+        return result
 
 
 def test_all_logits_never_exist_at_one_time() -> None:

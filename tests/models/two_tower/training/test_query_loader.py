@@ -46,11 +46,11 @@ def test_streamed_rows_are_the_resident_ones(queries: QueryArrays, chunk_steps: 
             return order[step * BATCH :][:BATCH]
 
         for step in range(STEPS):
-            wanted = resident.rows(epoch, step, searches)
-            found = streamed.rows(epoch, step, searches)
-            assert wanted.keys() == found.keys()
-            for name, value in wanted.items():
-                assert torch.equal(found[name], value), name
+            expected = resident.rows(epoch, step, searches)
+            rows = streamed.rows(epoch, step, searches)
+            assert expected.keys() == rows.keys()
+            for name, value in expected.items():
+                assert torch.equal(rows[name], value), name
 
 
 def test_a_step_in_the_middle_can_be_asked_first(queries: QueryArrays) -> None:
@@ -58,9 +58,9 @@ def test_a_step_in_the_middle_can_be_asked_first(queries: QueryArrays) -> None:
     order = order_of(0)
     streamed = StreamedQueries(queries, CPU, steps=STEPS, chunk_steps=2)
     for step in (5, 6, 1, 5):
-        found = streamed.rows(0, step, lambda at: order[at * BATCH :][:BATCH])
-        wanted = torch.from_numpy(queries.guest_S)[order[step * BATCH :][:BATCH]]
-        assert torch.equal(found["guest"], wanted)
+        rows = streamed.rows(0, step, lambda at: order[at * BATCH :][:BATCH])
+        expected = torch.from_numpy(queries.guest_S)[order[step * BATCH :][:BATCH]]
+        assert torch.equal(rows["guest"], expected)
 
 
 def test_what_does_not_fit_is_streamed(queries: QueryArrays) -> None:
@@ -89,6 +89,6 @@ def test_streamed_rows_arrive_whole_on_a_gpu(queries: QueryArrays) -> None:
     order = order_of(0).to(device)
     streamed = StreamedQueries(queries, device, steps=STEPS, chunk_steps=2)
     for step in range(STEPS):
-        found = streamed.rows(0, step, lambda at: order[at * BATCH :][:BATCH])
-        wanted = torch.from_numpy(queries.dense_SF)[order[step * BATCH :][:BATCH].cpu()]
-        assert torch.equal(found["dense"].cpu(), wanted)
+        rows = streamed.rows(0, step, lambda at: order[at * BATCH :][:BATCH])
+        expected = torch.from_numpy(queries.dense_SF)[order[step * BATCH :][:BATCH].cpu()]
+        assert torch.equal(rows["dense"].cpu(), expected)
