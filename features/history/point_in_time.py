@@ -166,8 +166,8 @@ class EventHistory:
         if self._streaming is not None:
             sums = self._streaming.totals_before(part, *self._rows(), self._search_columns)
             return hstack(rows, nw.from_native(sums.lazy()))
-        # Every row's own time is among the times of the sums, so this is an equality join: Spark
-        # has no join by "the latest before", and an order of rows would not be kept.
+        # Every row's own time is among the times of the sums, so an equality join will do, which
+        # every engine has; none by "the latest time before" is needed.
         at = period(nw.col("search_s"), part).alias(AT)
         sums_by_time = self._sums_before_each_time(part)
         joined = rows.with_columns(at).join(sums_by_time, on=[*part.key, AT], how="left").drop(AT)
@@ -353,6 +353,8 @@ def _strictly_before(per_time: Frame, aggregation: HistoryAggregation) -> Frame:
 
 
 def _with_empty_sums(rows: Frame, aggregation: HistoryAggregation) -> Frame:
+    if not aggregation.aggregates:  # latest times alone: null where there is no event
+        return rows
     known = ~reduce(or_, (nw.col(name).is_null() for name in aggregation.key))
     return rows.with_columns(
         **{

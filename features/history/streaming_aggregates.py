@@ -126,7 +126,8 @@ class StreamingAggregates:
         if impressions.height == 0:
             return
         rows, searches = Rows(impressions), Rows(self._per_search(impressions))
-        # Aggregations share nothing but the arrays of the rows, and NumPy releases the lock.
+        # Aggregations share nothing but the arrays of the rows, and NumPy sorts without the
+        # interpreter's lock: two threads keep two cores busy.
         with ThreadPoolExecutor(max_workers=2) as pool:
             sources = (
                 searches if aggregation in self._search_columns else rows

@@ -88,3 +88,15 @@ def test_guest_without_id_gets_null_and_never_zero() -> None:
     rows = features_of(log, names)
     assert all(value is None for row in rows.rows()[:2] for value in row)
     assert rows.row(2, named=True)["guest_past_searches"] == 0
+
+
+def test_the_latest_click_on_the_listing_can_be_asked_for_alone() -> None:
+    log = typed(
+        [
+            impression("s1", "l1", at=0, stage=1),
+            impression("s2", "l1", at=2 * HOUR_S),
+            impression("s2", "l2", at=2 * HOUR_S),
+        ]
+    )
+    column = features_of(log, ["guest_hours_since_listing_click"]).to_series()
+    assert column.to_list() == [None, 2.0, None]
