@@ -47,7 +47,11 @@ from pipelines.recommendation.candidate_retrieval import (
     retriever_config,
     write_prior,
 )
-from pipelines.recommendation.candidates import CandidateSource, candidate_rows, candidate_source
+from pipelines.recommendation.candidate_rows import (
+    CandidateSource,
+    candidate_rows,
+    candidate_source,
+)
 from pipelines.recommendation.recommend import rows_to_rank
 from pipelines.recommendation.serving_models import previously_seen_in_log, serving_models_of
 from pipelines.run_context import RunContext

@@ -26,7 +26,7 @@ from data.schema.tables import CARRIED, EXTRA_PREFIX, IMPRESSIONS, Kind
 from data.schema.time import DAY_S
 from features.engine import collected_in_order, materialized_on_spark
 from features.formulas.history_inputs import HISTORY_INPUTS, history_inputs_of, with_history_inputs
-from features.formulas.pricing import PRICE_PARTS
+from features.formulas.nightly_price import PRICE_PARTS
 from features.groups import (
     co_engagement,
     extra_columns,

@@ -36,7 +36,7 @@ from data.schema.feature_set import FeatureSet
 from data.schema.time import date_of
 from features.build import build_block, checked_features, columns_read
 from features.formulas.history_inputs import history_inputs_of
-from features.history.aggregation import HistoryAggregation
+from features.history.aggregation_declaration import HistoryAggregation
 from features.history.id_codes import ID_COLUMNS, encode_ids
 from features.history.packed_keys import Array, Rows, sorted_unique
 from features.history.streaming_aggregates import StreamingAggregates

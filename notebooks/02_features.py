@@ -22,7 +22,7 @@ import polars as pl
 
 from pipelines.analysis.model_analysis import feature_power, leak_demonstration
 from pipelines.analysis.finished_home import open_home, rounded
-from pipelines.reporting.charts.model_charts import ablation_bars
+from pipelines.reporting.charts.diagnostic_charts import ablation_bars
 
 home = open_home()
 features = home.features

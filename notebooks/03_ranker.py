@@ -20,7 +20,7 @@
 import polars as pl
 
 from pipelines.analysis.finished_home import open_home, rounded
-from pipelines.reporting.charts.model_charts import beeswarm, calibration_curves, importance_bars
+from pipelines.reporting.charts.diagnostic_charts import beeswarm, calibration_curves, importance_bars
 from pipelines.reporting.charts.scorecard_charts import g_bars, metric_by_cutoff, metric_by_model
 from pipelines.promotion.promote import read_decision
 from pipelines.evaluation.scorecard_view import (

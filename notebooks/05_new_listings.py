@@ -22,7 +22,7 @@ import polars as pl
 
 from pipelines.analysis.model_analysis import ranks_by_newness
 from pipelines.analysis.finished_home import open_home, rounded
-from pipelines.reporting.charts.model_charts import trade_off_curve
+from pipelines.reporting.charts.diagnostic_charts import trade_off_curve
 
 home = open_home()
 scores = home.context.lake.scan("scores").filter(

@@ -16,7 +16,6 @@ from data.readers.values import (
     read_dates,
     read_numbers,
     read_text,
-    read_times,
     read_words,
 )
 from data.schema.event_visibility import OUTCOME_DAY
@@ -25,6 +24,7 @@ from data.schema.tables import IMPRESSIONS, Column, Kind, Stage
 from data.sources.apply_mapping import RawColumn
 from data.sources.mapping import Mapping, slug
 from data.validation.row_results import RowResults
+from data.validation.search_time import apply_search_time
 
 __all__ = ["apply_row_rules"]
 
@@ -64,7 +64,7 @@ def apply_row_rules(raw: RawColumns, mapping: Mapping, height: int) -> RowResult
     # market before time (its clock), time before outcome (no action before the search)
     _identity(raw, results)
     _market(raw["query_market"].values, mapping, results)
-    _time(raw, mapping, results)
+    apply_search_time(raw, mapping, results)
     _outcome(raw, mapping, results)
     extras = {column.name: column for column in mapping.extra_columns}
     for name, raw_column in raw.items():
@@ -98,42 +98,6 @@ def _market(values: pl.Series, mapping: Mapping, results: RowResults) -> None:
     results.columns["market"] = parsed.values
     results.reject(Reason.MARKET_MISSING, parsed.values.is_null() & ~parsed.is_unreadable)
     results.reject(Reason.MARKET_UNKNOWN, parsed.is_unreadable)
-
-
-def _time(raw: RawColumns, mapping: Mapping, results: RowResults) -> None:
-    parsed, offset = read_times(raw["ts_search"].values, mapping.time_format)
-    local = _on_local_clock(parsed.values, offset, mapping, results.columns["market"])
-    results.reject(Reason.TIME_MISSING, parsed.values.is_null() & ~parsed.is_unreadable)
-    results.reject(Reason.TIME_UNREADABLE, parsed.is_unreadable)
-    day = local.dt.date()
-    results.columns |= {
-        "ds_search": day,
-        "ts_search": local,
-        "search_s": local.dt.epoch("s"),
-        "search_day": day.cast(pl.Int32),
-    }
-    if "ds_search" in raw:
-        logged = read_dates(raw["ds_search"].values, mapping.time_format)
-        results.reject(Reason.TIME_UNREADABLE, logged.is_unreadable & ~parsed.is_unreadable)
-        results.reject(Reason.TIME_DISAGREES, logged.values != day)
-
-
-def _on_local_clock(
-    values: pl.Series, offset: pl.Series, mapping: Mapping, market: pl.Series
-) -> pl.Series:
-    """Times with an offset on their market's clock; times without one are local already."""
-    if not offset.is_not_null().any():
-        return values
-    local = values
-    for name in market.unique().drop_nulls().to_list():
-        zone = mapping.zone_of(name)
-        if zone is None:
-            continue
-        utc = pl.select(values - pl.duration(minutes=pl.lit(offset.fill_null(0)))).to_series()
-        in_zone = utc.dt.replace_time_zone("UTC").dt.convert_time_zone(zone.key)
-        applies = (market == name).fill_null(value=False) & offset.is_not_null()
-        local = local.zip_with(~applies, in_zone.dt.replace_time_zone(None))
-    return local
 
 
 def _outcome(raw: RawColumns, mapping: Mapping, results: RowResults) -> None:

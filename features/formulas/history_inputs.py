@@ -14,7 +14,7 @@ from typing import Any
 import narwhals as nw
 
 from features.formulas.geo import cell_of, micro_degrees
-from features.formulas.pricing import nightly_price
+from features.formulas.nightly_price import nightly_price
 
 __all__ = [
     "HISTORY_INPUTS",

@@ -30,7 +30,7 @@ from data.schema.tables import CLICKED
 from features.engine import to_engine_of
 from features.formulas.feature_declaration import feature, grouped
 from features.formulas.listing_vectors import PER_SCALE, VectorConfig, listing_vectors, vector_names
-from features.history.aggregation import Aggregate, HistoryAggregation
+from features.history.aggregation_declaration import Aggregate, HistoryAggregation
 from features.history.point_in_time import EventHistory, Frame
 
 __all__ = ["FEATURES", "co_engagement_features"]

@@ -43,7 +43,7 @@ from features.formulas.unit_factors import (
     PER_MICRO,
     hours_since,
 )
-from features.history.aggregation import Aggregate, HistoryAggregation, LastEventTime
+from features.history.aggregation_declaration import Aggregate, HistoryAggregation, LastEventTime
 from features.history.point_in_time import EventHistory
 
 __all__ = ["FEATURES", "ROW_COLUMNS", "SEARCH_SUMS", "guest_features", "guest_search_features"]

@@ -9,7 +9,7 @@ import narwhals as nw
 
 from data.schema.feature_set import Feature
 from features.formulas.feature_declaration import feature, grouped, with_wanted
-from features.formulas.pricing import nightly_price
+from features.formulas.nightly_price import nightly_price
 from features.formulas.ratios import ratio
 
 __all__ = ["FEATURES", "SUB_RATINGS", "listing_features"]

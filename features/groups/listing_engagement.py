@@ -31,7 +31,7 @@ from features.formulas.feature_declaration import (
 )
 from features.formulas.ratios import ratio, smoothed_rate
 from features.formulas.unit_factors import hours_since
-from features.history.aggregation import Aggregate, HistoryAggregation, LastEventTime
+from features.history.aggregation_declaration import Aggregate, HistoryAggregation, LastEventTime
 from features.history.point_in_time import EventHistory
 
 __all__ = ["BY_ROOM_TYPE", "FEATURES", "EngagementConfig", "engagement_features"]

@@ -27,7 +27,7 @@ from features.formulas.feature_declaration import (
 )
 from features.formulas.ratios import ratio
 from features.formulas.unit_factors import PER_HUNDREDTH
-from features.history.aggregation import Aggregate, HistoryAggregation
+from features.history.aggregation_declaration import Aggregate, HistoryAggregation
 from features.history.point_in_time import EventHistory
 
 __all__ = [

@@ -43,7 +43,7 @@ from typing import Any
 import narwhals as nw
 
 from data.schema.tables import CLICKED, IMPRESSED, Stage
-from features.history.aggregation import Aggregate, HistoryAggregation
+from features.history.aggregation_declaration import Aggregate, HistoryAggregation
 from features.history.event_times import is_event_of, known_s
 
 __all__ = [

@@ -1,8 +1,8 @@
 """The only way from a feature to earlier events.
 
-A feature that looks back declares a
-:class:`~features.history.aggregation.HistoryAggregation`: the key that rows and events share,
-what is summed (the aggregates) and how often the sums are refreshed.
+A feature that looks back declares a ``HistoryAggregation``
+(:mod:`features.history.aggregation_declaration`): the key that rows and events share, what is
+summed (the aggregates) and how often the sums are refreshed.
 :meth:`EventHistory.join` gives each row the sums over the events that were known *strictly
 before* the row's own search. No feature group ever sees an outcome, so none can see the future
 by a slip of its author.
@@ -18,7 +18,7 @@ A        20        no       1       the click of second 10 is
 =======  ========  =======  ======  ==========================================
 
 >>> import polars as pl
->>> from features.history.aggregation import Aggregate
+>>> from features.history.aggregation_declaration import Aggregate
 >>> log = pl.LazyFrame({"listing": ["A", "A", "A"], "search_s": [10, 10, 20], "stage": [1, 0, 0]})
 >>> rows = nw.from_native(log)
 >>> clicks = HistoryAggregation(
@@ -54,7 +54,7 @@ from features.engine import (
     materialized_on_spark,
     pad_single_row,
 )
-from features.history.aggregation import HistoryAggregation
+from features.history.aggregation_declaration import HistoryAggregation
 from features.history.event_times import is_event_of
 from features.history.id_codes import decode_ids, encode_ids_like
 from features.history.lazy_aggregates import (

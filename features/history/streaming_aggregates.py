@@ -9,7 +9,7 @@ Example: clicks so far of one listing, four rows in two blocks. The second block
 total of 2; its own first row adds the third.
 
 >>> from data.schema.tables import CLICKED
->>> from features.history.aggregation import Aggregate
+>>> from features.history.aggregation_declaration import Aggregate
 >>> clicks = HistoryAggregation(
 ...     key=("listing",), aggregates=(Aggregate(name="clicks", stage=CLICKED),)
 ... )
@@ -40,7 +40,7 @@ import polars as pl
 
 from data.schema.tables import IMPRESSED
 from features.engine import materialized
-from features.history.aggregation import HistoryAggregation
+from features.history.aggregation_declaration import HistoryAggregation
 from features.history.lazy_aggregates import NEVER, Frame
 from features.history.packed_keys import Array, Keys, Rows, is_member
 from features.history.running_totals import PointInTimeQuery

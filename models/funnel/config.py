@@ -18,7 +18,7 @@ class FunnelConfig:
         fewest_outcomes: of each kind, below which a stage is its mean rate alone.
         later_stages: what learns the contact and book stages, whose outcomes are few: ``linear``
             a ridge logistic regression that starts from the log-odds of a click
-            (``models.funnel.led_logistic``), ``trees`` a booster.
+            (``models.funnel.ridge_logistic``), ``trees`` a booster.
         penalty: the ridge penalty of ``linear``: a feature's coefficient, per standard
             deviation of the feature, is expected to be about 1/√penalty.
         unclicked_share: of the impressions without a click that the click stage learns from;

@@ -31,7 +31,7 @@ from data.schema.feature_set import FeatureSet
 from data.schema.types import BOOKED, CLICKED, CONTACTED
 from models.arrow_columns import Numbers, numbers, require_columns, stages
 from models.funnel.config import FunnelConfig
-from models.funnel.led_logistic import LedLogistic
+from models.funnel.ridge_logistic import RidgeLogistic
 from models.lightgbm_core.boosting import (
     Booster,
     LabelledRows,
@@ -72,7 +72,7 @@ class _StageModel:
         calibrator: from log-odds to probability.
     """
 
-    learner: Booster | LedLogistic | None
+    learner: Booster | RidgeLogistic | None
     mean_log_odds: float
     calibrator: Calibrator
 
@@ -179,7 +179,7 @@ class FunnelModel:
         write_json(folder / "funnel.json", saved | learnt)
         self.matrix.features.save(folder / "features.json")
         for name, model in zip(FUNNEL_STAGES, self.stage_models, strict=True):
-            if isinstance(model.learner, LedLogistic):
+            if isinstance(model.learner, RidgeLogistic):
                 model.learner.save(folder, name)
             elif model.learner is not None:
                 (folder / f"booster_{name}.txt").write_text(model.learner.model_to_string())
@@ -204,9 +204,9 @@ class FunnelModel:
         )
         return model
 
-    def _load_learner(self, folder: Path, name: str, kind: str) -> Booster | LedLogistic | None:
+    def _load_learner(self, folder: Path, name: str, kind: str) -> Booster | RidgeLogistic | None:
         if kind == "linear":
-            return LedLogistic.load(self.matrix.features, folder, name)
+            return RidgeLogistic.load(self.matrix.features, folder, name)
         return load_booster(folder / f"booster_{name}.txt") if kind == "trees" else None
 
     def _fit_stage(self, stage: int, data: _FittingData) -> _StageModel:
@@ -224,7 +224,7 @@ class FunnelModel:
             train = mature_rows(train, stage, data.completeness[stage], share)
         positives = int((stages(train) >= stage).sum())
         negatives = train.num_rows - positives
-        learner: Booster | LedLogistic | None = None
+        learner: Booster | RidgeLogistic | None = None
         if min(positives, negatives) >= self.config.fewest_outcomes:
             if stage > CLICKED and self.config.later_stages == "linear":
                 learner = self._fit_logistic(stage, train)
@@ -240,10 +240,10 @@ class FunnelModel:
         calibrator = calibrate(log_odds, outcomes, _markets(calibrating), self.calibration)
         return _StageModel(learner, mean_log_odds, calibrator)
 
-    def _fit_logistic(self, stage: int, train: pa.Table) -> LedLogistic:
+    def _fit_logistic(self, stage: int, train: pa.Table) -> RidgeLogistic:
         happened = (stages(train) >= stage).astype(np.float64)
         lead = self._log_odds(self.stage_models[0], train)
-        return LedLogistic.fit(self.matrix.features, train, lead, happened, self.config.penalty)
+        return RidgeLogistic.fit(self.matrix.features, train, lead, happened, self.config.penalty)
 
     def _fit_trees(
         self, stage: int, train: pa.Table, stopping: pa.Table, examination: Numbers | None
@@ -275,7 +275,7 @@ class FunnelModel:
         """
         if model.learner is None or not rows.num_rows:
             return np.full(rows.num_rows, model.mean_log_odds)
-        if isinstance(model.learner, LedLogistic):
+        if isinstance(model.learner, RidgeLogistic):
             lead = self._log_odds(self.stage_models[0], rows) if lead is None else lead
             return model.learner.log_odds(rows, lead)
         matrix = self.matrix.encode(rows, model=self.name)
@@ -283,10 +283,10 @@ class FunnelModel:
         return np.asarray(raw, dtype=np.float64)
 
 
-def _kind(learnt: Booster | LedLogistic | None) -> str:
+def _kind(learnt: Booster | RidgeLogistic | None) -> str:
     if learnt is None:
         return "rate"
-    return "linear" if isinstance(learnt, LedLogistic) else "trees"
+    return "linear" if isinstance(learnt, RidgeLogistic) else "trees"
 
 
 def _in_fixed_order(rows: pa.Table) -> pa.Table:

@@ -85,6 +85,7 @@ class TwoTower:
         data = encode_log(rows, self.encoder, train_events, self.training, heads=self.config.heads)
         # a search of the later window may also know what happened before it in that window
         self._set_history(pa.concat_tables([events_of(rows), events_of(later)]))
+        # histories and retrieval read a listing's latest attributes; training its first ones
         everything = pa.concat_tables([rows, later], promote_options="default")
         self.catalogue = self.encoder.catalogue(everything, last=True)
         held_out = HeldOutSearches.draw(
@@ -130,7 +131,7 @@ class TwoTower:
 
     def remembering(self, rows: pa.Table) -> Self:
         """A copy whose guests' histories also hold what happened in ``rows``."""
-        other = copy(self)
+        other = copy(self)  # shallow: the net and the known listings' vectors are shared
         other.events = pa.concat_tables([self.events, events_of(rows)])
         other.guest_events = GuestEvents.of(other.events, self.encoder.listings)
         return other

@@ -53,6 +53,7 @@ def ranked_rows(
             "score": pa.array(score_QK.cpu().numpy().astype(np.float64)[row, column]),
         }
     )
+    # not the column: equal scores stand in the order of the catalogue there
     ranks = rank_within(row, table["score"].to_numpy(), tie_keys(table))
     order = pa.array(np.lexsort((ranks, row)))
     table = table.append_column("rank", pa.array(ranks.astype(np.int32)))

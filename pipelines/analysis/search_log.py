@@ -8,7 +8,7 @@ import narwhals as nw
 import polars as pl
 
 from data.schema.tables import BOOKED, CLICKED, CONTACTED
-from features.formulas.pricing import nightly_price
+from features.formulas.nightly_price import nightly_price
 
 __all__ = ["checkin_seasonality", "daily_funnel", "latest_listings", "lead_times"]
 

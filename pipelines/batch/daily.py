@@ -25,7 +25,7 @@ from pipelines.feature_table.build_table import build_features_table
 from pipelines.feature_table.training_rows import load_rows
 from pipelines.monitoring.monitor import monitor
 from pipelines.promotion.promote import evaluate_and_promote
-from pipelines.promotion.select_champion import ServingRun, select_serving_run
+from pipelines.promotion.select_serving_run import ServingRun, select_serving_run
 from pipelines.recommendation.published_pointer import Published, read_published, write_published
 from pipelines.recommendation.recommend import recommend
 from pipelines.reporting.write_report import write_report

@@ -10,7 +10,7 @@ from pipelines.batch.daily import prepare, watch
 from pipelines.batch.journal import Batch, BatchStage
 from pipelines.batch.table_maintenance import check_tables, maintain_tables
 from pipelines.promotion.promote import evaluate_and_promote
-from pipelines.promotion.select_champion import select_serving_run
+from pipelines.promotion.select_serving_run import select_serving_run
 from pipelines.reporting.write_report import write_report
 from pipelines.training.train import train
 

@@ -16,7 +16,11 @@ from models.recommender import top_k
 from models.two_tower.retrieval.retriever import Retriever
 from pipelines.feature_table.arrow_conversion import arrow, frame_of
 from pipelines.feature_table.build_table import feature_set_of
-from pipelines.recommendation.candidates import CandidateSource, candidate_rows, candidate_source
+from pipelines.recommendation.candidate_rows import (
+    CandidateSource,
+    candidate_rows,
+    candidate_source,
+)
 from pipelines.recommendation.rerank import rerank
 from pipelines.recommendation.serving_models import (
     ServingModels,

@@ -22,7 +22,7 @@ from pipelines.recommendation.candidate_retrieval import (
     previously_seen_by,
     read_prior,
 )
-from pipelines.recommendation.candidates import CandidateSource
+from pipelines.recommendation.candidate_rows import CandidateSource
 from pipelines.run_context import RunContext
 from pipelines.tracking.model_registry import RANKER_MODEL
 from pipelines.training.exposure_policy import read_exposure

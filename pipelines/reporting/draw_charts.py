@@ -13,20 +13,20 @@ from models.evaluation.scorecard import Scorecard
 from pipelines.evaluation.diagnostics import read_diagnostic
 from pipelines.evaluation.scorecard_view import metrics_shown, primary_metric, segments_shown
 from pipelines.reporting.charts.canvas import Chart
-from pipelines.reporting.charts.log_charts import (
-    drift_by_day,
-    exposure_map,
-    funnel_by_market,
-    price_distribution,
-    rates_by_day,
-)
-from pipelines.reporting.charts.model_charts import (
+from pipelines.reporting.charts.diagnostic_charts import (
     ablation_bars,
     beeswarm,
     calibration_curves,
     importance_bars,
     recall_curves,
     trade_off_curve,
+)
+from pipelines.reporting.charts.log_charts import (
+    drift_by_day,
+    exposure_map,
+    funnel_by_market,
+    price_distribution,
+    rates_by_day,
 )
 from pipelines.reporting.charts.scorecard_charts import g_bars, metric_by_cutoff, metric_by_model
 from pipelines.run_context import RunContext

@@ -55,14 +55,15 @@ def test_the_rates_of_the_speed_benchmark_follow_from_its_times(
         "optimiser",
     ]
     for phase, rate, milliseconds in phases:  # a step of --small has 256 rows
-        assert number(rate) * float(milliseconds) / 1e3 == pytest.approx(256, rel=0.01), phase
+        rounding = 1 + number(rate) * 0.005 / 1e3  # times are printed to a hundredth of a ms
+        rows = number(rate) * float(milliseconds) / 1e3
+        assert rows == pytest.approx(256, abs=rounding), phase
     times = re.search(r"ours is ([\d.]+) times", printed)
     assert times is not None
     ours, plain = number(rates["training, end to end"]), number(rates["plain trainer"])
     assert float(times[1]) == pytest.approx(ours / plain, abs=0.06)
     share = re.search(r"^softmax at +256 +(\d+)% of a bare matmul's rate$", printed, re.MULTILINE)
     assert share is not None
-    assert int(share[1]) > 0
     seconds = re.search(r"^exact top-100 +([\d,]+) queries/s +([\d.]+) s$", printed, re.MULTILINE)
     assert seconds is not None
     assert number(seconds[1]) * float(seconds[2]) == pytest.approx(
@@ -112,3 +113,12 @@ def test_the_plain_trainer_and_ours_have_the_same_loss_where_the_batch_is_the_ma
             chunk_rows=2,
         )
     torch.testing.assert_close(plain, ours)
+
+
+def test_the_softmax_share_is_the_time_of_the_products_over_that_of_the_softmax(
+    speed: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three products in 2 seconds, the softmax with its gradients in 8: a quarter of the rate."""
+    times = {"products": 2.0, "softmax": 8.0}
+    monkeypatch.setattr(speed, "seconds", lambda work, _: times[work.__name__])
+    assert speed.softmax_share(8, 4, chunk_rows=3, device=torch.device("cpu")) == 0.25

@@ -16,7 +16,7 @@ from data.schema.feature_set import FeatureSet
 from features.build import ALL_FEATURES, available_features, build_features
 from features.build_in_blocks import build_by_day
 from features.history import lazy_aggregates, point_in_time, stage_aggregates
-from features.history.aggregation import HistoryAggregation
+from features.history.aggregation_declaration import HistoryAggregation
 from tests.features.worlds import DAY_S, FIRST_DAY, differences, random_impressions
 
 HISTORY_GROUPS = tuple(dict.fromkeys(f.group for f in ALL_FEATURES if f.is_history))

@@ -20,7 +20,7 @@ from data.schema.tables import IMPRESSIONS, RECOMMENDATIONS
 from pipelines.config.settings import Settings, SettingsError, load_settings
 from pipelines.privacy import Erasure, forget_guest
 from pipelines.privacy.erase_files import Guest, erase_from_file
-from pipelines.promotion.select_champion import select_serving_run
+from pipelines.promotion.select_serving_run import select_serving_run
 from pipelines.recommendation.published_pointer import read_published
 from pipelines.run_context import RunContext
 from tests.operations.worlds import (

@@ -150,6 +150,8 @@ class Encoder:
         repeats some row, and :meth:`catalogue` sets what is read of it to 0.
         """
         known = one_per(rows, "id_listing", last=last)
+        # a known listing that these rows lacked would stay 0 and look like the first of them:
+        # callers give all rows of the fit, or more
         order = np.zeros(self.listings.size, dtype=np.int64)
         order[self.listings.index(known["id_listing"])] = np.arange(known.num_rows)
         return known.take(pa.array(order))

@@ -20,7 +20,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from data.schema.stay import MONTH_NIGHTS, WEEK_NIGHTS
+from data.schema.long_stay import MONTH_NIGHTS, WEEK_NIGHTS
 from models.two_tower.inputs.arrays import FloatArray
 
 __all__ = [
@@ -186,7 +186,7 @@ def _long_stay_factor(table: pa.Table, nights: _Values) -> _Values:
 def _nightly_price(table: pa.Table) -> _Values | None:
     """``(stay - cleaning fee) / (nights x factor)``; one night where the search is dateless.
 
-    The formula of ``features.formulas.pricing``, which a model may not import.
+    The formula of ``features.formulas.nightly_price``, which a model may not import.
     """
     total = _first_of(table, ("listing_total_price",))
     nights = column_values(table, "query_nights")

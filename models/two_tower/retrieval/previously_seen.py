@@ -106,6 +106,8 @@ class PreviouslySeen:
         start = np.searchsorted(self.guest_E, code, side="left")
         count = np.searchsorted(self.guest_E, code, side="right") - start
         count[code == 0] = 0
+        # one row per search, as wide as its busiest guest: counts 2 and 3 fill the slots
+        # [x x .] and [x x x], which are pairs start .. start + count - 1
         slot_M = np.arange(count.max(initial=0))
         filled = slot_M < count[:, None]
         pair = np.where(filled, start[:, None] + slot_M, 0)
@@ -113,6 +115,7 @@ class PreviouslySeen:
             nothing = torch.zeros((len(code), 0))
             return SeenListings(place_QM=nothing.long(), bonus_QM=nothing)
         second = np.asarray(search_s)[:, None]
+        # strictly before: the search's own results, and those of its second, are not known to it
         filled &= self.shown_E[pair] < second
         bonus: FloatArray = np.float32(shown) + np.where(
             self.clicked_E[pair] < second, np.float32(clicked), np.float32(0)
@@ -146,6 +149,7 @@ def _is_among(place_QK: Tensor, other_QM: Tensor) -> Tensor:
     """Whether each place is one of its row's other places."""
     if not other_QM.shape[1]:
         return torch.zeros_like(place_QK, dtype=torch.bool)
+    # one binary search per place; comparing all pairs would need Q x K x M
     sorted_QM, _ = torch.sort(other_QM, dim=1)
     at_QK = torch.searchsorted(sorted_QM, place_QK.contiguous()).clamp(max=other_QM.shape[1] - 1)
     return (sorted_QM.gather(1, at_QK) == place_QK) & (place_QK >= 0)

@@ -69,7 +69,7 @@ class LossMonitor:
         """Read the waiting losses, raise at the first that is no number, and report."""
         if not self.waiting:
             return
-        values = torch.stack(self.waiting).tolist()
+        values = torch.stack(self.waiting).tolist()  # one wait for the device, not one per loss
         self.waiting.clear()
         for value in values:
             if not math.isfinite(value):

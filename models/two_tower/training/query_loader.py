@@ -105,7 +105,7 @@ class StreamedQueries:
     def _advance_to(self, key: tuple[int, int], searches: SearchesOfStep) -> None:
         """Take the chunk that was fetched ahead, and have the next one fetched."""
         fetched = self.prefetched.pop(key, None)
-        self.prefetched.clear()
+        self.prefetched.clear()  # after a jump (a resumed run, a diagnosis) a chunk of elsewhere
         self.chunk = (
             fetched.result() if fetched else self._fetch(self._searches_of_chunk(key, searches))
         )

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from data.schema.tables import BOOKED, CLICKED, CONTACTED
 from data.schema.time import DAY_S
 from features.formulas.history_inputs import with_history_inputs
-from features.history.aggregation import Aggregate, HistoryAggregation, LastEventTime
+from features.history.aggregation_declaration import Aggregate, HistoryAggregation, LastEventTime
 from features.history.point_in_time import EventHistory
 from tests.features.worlds import FIRST_DAY, impression, typed
 

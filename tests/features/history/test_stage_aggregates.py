@@ -10,7 +10,7 @@ import pytest
 
 from data.schema.tables import BOOKED, CLICKED
 from data.schema.time import DAY_S, HOUR_S
-from features.history.aggregation import Aggregate, HistoryAggregation, LastEventTime
+from features.history.aggregation_declaration import Aggregate, HistoryAggregation, LastEventTime
 from features.history.lazy_aggregates import NEVER
 from features.history.packed_keys import Rows
 from features.history.running_totals import PointInTimeQuery

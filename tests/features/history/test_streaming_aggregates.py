@@ -13,7 +13,7 @@ from hypothesis import given, settings
 
 from data.schema.tables import BOOKED, CLICKED, CONTACTED
 from data.schema.time import DAY_S
-from features.history.aggregation import Aggregate, HistoryAggregation, LastEventTime
+from features.history.aggregation_declaration import Aggregate, HistoryAggregation, LastEventTime
 from features.history.packed_keys import Rows
 from features.history.point_in_time import EventHistory
 from features.history.streaming_aggregates import StreamingAggregates

@@ -12,7 +12,7 @@ import pytest
 from data.errors import DataError
 from data.schema.tables import IMPRESSIONS
 from pipelines.config.home import Home
-from pipelines.recommendation.candidates import candidate_source
+from pipelines.recommendation.candidate_rows import candidate_source
 from pipelines.recommendation.serving_models import latest_run_with, serving_models_of
 from pipelines.run_context import RunContext
 

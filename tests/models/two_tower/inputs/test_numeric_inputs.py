@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from features.formulas.pricing import nightly_price
+from features.formulas.nightly_price import nightly_price
 from models.two_tower.inputs.numeric_inputs import NumberScaler, column_values
 
 
@@ -126,7 +126,7 @@ def test_without_their_parts_there_are_no_derived_columns() -> None:
 
 
 def test_the_derived_nightly_price_is_the_one_of_the_features_table() -> None:
-    """``features.formulas.pricing`` states the formula a second time: both must agree."""
+    """``features.formulas.nightly_price`` states the formula a second time: both must agree."""
     chance = np.random.default_rng(0)
     count = 400
     nights = chance.choice([1, 2, 6, 7, 8, 27, 28, 29, 40], count)

@@ -121,6 +121,8 @@ def test_recall_counts_the_held_out_items_among_the_first_unseen() -> None:
     likes_all = torch.tensor([[3.0, 2.0, 1.0], [1.0, 2.0, 3.0]])
     assert held.recall(likes_all, item_ND, 1) == (1 / 2 + 0 / 1) / 2
     assert held.recall(likes_all, item_ND, 2) == (1 / 2 + 1 / 1) / 2
+    # two are unseen by each: the empty third place is no hit of the unknown w
+    assert held.recall(likes_all, item_ND, 3) == (1 / 2 + 1 / 1) / 2
 
 
 def test_the_recall_of_many_guests_is_measured_on_some_of_them(

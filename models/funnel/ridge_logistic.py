@@ -31,14 +31,14 @@ from models.arrow_columns import Numbers, require_columns
 from models.linear.scaled_inputs import ScaledInputs
 from models.serialization import read_json, read_table, write_json, write_table
 
-__all__ = ["LedLogistic", "fit_ridge"]
+__all__ = ["RidgeLogistic", "fit_ridge"]
 
 _TAIL_SHARE = 0.01
 _ITERATIONS = 300
 
 
 @dataclass
-class LedLogistic:
+class RidgeLogistic:
     """The regression, fitted or loaded; see the formula above.
 
     Attributes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 import pytest
 
-from pipelines.recommendation.candidates import candidate_rows, candidate_source
+from pipelines.recommendation.candidate_rows import candidate_rows, candidate_source
 
 DAY = 20_000
 SECOND = DAY * 86_400

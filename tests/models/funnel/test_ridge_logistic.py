@@ -8,7 +8,7 @@ import pytest
 from scipy.special import expit
 
 from data.schema.feature_set import Feature, FeatureSet
-from models.funnel.led_logistic import LedLogistic, fit_ridge
+from models.funnel.ridge_logistic import RidgeLogistic, fit_ridge
 
 FEATURES = FeatureSet(
     tuple(Feature(name=n, kind="number", meaning=n, null="unknown") for n in ("x_a", "x_b"))
@@ -25,7 +25,7 @@ def _rows(n_rows: int, *, seed: int) -> tuple[pa.Table, np.ndarray, np.ndarray]:
 
 def test_recovers_the_weight_of_the_lead_and_of_a_feature() -> None:
     rows, lead, happened = _rows(40_000, seed=1)
-    model = LedLogistic.fit(FEATURES, rows, lead, happened, 1.0)
+    model = RidgeLogistic.fit(FEATURES, rows, lead, happened, 1.0)
     test, test_lead, _ = _rows(1_000, seed=2)
 
     a = test["x_a"].to_numpy()
@@ -39,7 +39,7 @@ def test_recovers_the_weight_of_the_lead_and_of_a_feature() -> None:
 
 def test_heavy_penalty_leaves_the_lead_and_the_rate() -> None:
     rows, lead, happened = _rows(5_000, seed=3)
-    model = LedLogistic.fit(FEATURES, rows, lead, happened, 1e9)
+    model = RidgeLogistic.fit(FEATURES, rows, lead, happened, 1e9)
 
     assert np.abs(model.coefficients).max() < 1e-4
     assert model.lead_weight > 0.4
@@ -54,7 +54,7 @@ def test_penalty_shrinks_a_coefficient_by_the_number_of_outcomes() -> None:
     rows, lead, happened = rows.filter(used), lead[used], happened[used]
     n = happened.sum()
     free, halved = (
-        LedLogistic.fit(FEATURES, rows, lead, happened, penalty) for penalty in (1e-9, n)
+        RidgeLogistic.fit(FEATURES, rows, lead, happened, penalty) for penalty in (1e-9, n)
     )
 
     assert halved.coefficients[0] / free.coefficients[0] == pytest.approx(0.5, abs=0.05)
@@ -77,9 +77,9 @@ def test_slope_of_the_penalised_loss_is_zero_where_the_fit_ends() -> None:
 
 def test_loaded_regression_gives_the_same_log_odds(tmp_path) -> None:
     rows, lead, happened = _rows(2_000, seed=5)
-    model = LedLogistic.fit(FEATURES, rows, lead, happened, 10.0)
+    model = RidgeLogistic.fit(FEATURES, rows, lead, happened, 10.0)
     model.save(tmp_path, "contact")
-    loaded = LedLogistic.load(FEATURES, tmp_path, "contact")
+    loaded = RidgeLogistic.load(FEATURES, tmp_path, "contact")
 
     np.testing.assert_array_equal(loaded.log_odds(rows, lead), model.log_odds(rows, lead))
 
@@ -88,4 +88,4 @@ def test_absent_feature_is_named() -> None:
     rows, lead, happened = _rows(100, seed=6)
 
     with pytest.raises(ValueError, match="x_b"):
-        LedLogistic.fit(FEATURES, rows.drop(["x_b"]), lead, happened, 1.0)
+        RidgeLogistic.fit(FEATURES, rows.drop(["x_b"]), lead, happened, 1.0)

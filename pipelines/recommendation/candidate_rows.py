@@ -24,7 +24,7 @@ import narwhals as nw
 import polars as pl
 
 from data.schema.time import DAY_S
-from features.formulas.pricing import nightly_price, stay_price
+from features.formulas.nightly_price import nightly_price, stay_price
 
 __all__ = ["NIGHTLY_PRICE", "CandidateSource", "candidate_rows", "candidate_source"]
 

@@ -6,7 +6,7 @@ import pytest
 
 from data.schema.tables import BOOKED, CLICKED
 from data.schema.time import DAY_S, HOUR_S
-from features.history.aggregation import Aggregate, HistoryAggregation, LastEventTime
+from features.history.aggregation_declaration import Aggregate, HistoryAggregation, LastEventTime
 
 SEEN = Aggregate(name="seen")
 LISTING = HistoryAggregation(

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-import pipelines.promotion.select_champion
+import pipelines.promotion.select_serving_run
 from data.errors import DataError
 from pipelines.config.console import Console
 from pipelines.config.home import Home
 from pipelines.config.settings import load_settings
 from pipelines.promotion.champion_registry import Champion, ChampionSearch
-from pipelines.promotion.select_champion import select_serving_run
+from pipelines.promotion.select_serving_run import select_serving_run
 from pipelines.recommendation.published_pointer import Published, write_published
 from pipelines.run_context import RunContext
 from pipelines.tracking.model_checksums import write_manifest
@@ -34,7 +34,9 @@ def gate_says(monkeypatch: pytest.MonkeyPatch) -> Callable[[str | None], None]:
     def say(run: str | None) -> None:
         champion = Champion(version="1", run=run, folder=Path()) if run else None
         found = ChampionSearch(champion=champion)
-        monkeypatch.setattr(pipelines.promotion.select_champion, "find_champion", lambda _: found)
+        monkeypatch.setattr(
+            pipelines.promotion.select_serving_run, "find_champion", lambda _: found
+        )
 
     return say
 

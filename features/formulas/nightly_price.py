@@ -12,7 +12,7 @@ from collections.abc import Collection
 
 import narwhals as nw
 
-from data.schema.stay import MONTH_NIGHTS, WEEK_NIGHTS
+from data.schema.long_stay import MONTH_NIGHTS, WEEK_NIGHTS
 
 __all__ = [
     "PRICE_PARTS",
