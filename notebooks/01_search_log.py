@@ -20,7 +20,7 @@
 # %%
 import polars as pl
 
-from pipelines.analysis.finished_home import open_home, rounded
+from pipelines.analysis.home_access import open_home, rounded
 from pipelines.analysis.search_log import (
     checkin_seasonality,
     daily_funnel,

@@ -20,8 +20,8 @@
 # %%
 import polars as pl
 
+from pipelines.analysis.home_access import open_home, rounded
 from pipelines.analysis.model_analysis import feature_power, leak_demonstration
-from pipelines.analysis.finished_home import open_home, rounded
 from pipelines.reporting.charts.diagnostic_charts import ablation_bars
 
 home = open_home()

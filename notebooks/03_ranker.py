@@ -19,16 +19,20 @@
 # %%
 import polars as pl
 
-from pipelines.analysis.finished_home import open_home, rounded
-from pipelines.reporting.charts.diagnostic_charts import beeswarm, calibration_curves, importance_bars
-from pipelines.reporting.charts.scorecard_charts import g_bars, metric_by_cutoff, metric_by_model
-from pipelines.promotion.promote import read_decision
+from pipelines.analysis.home_access import open_home, rounded
 from pipelines.evaluation.scorecard_view import (
     headline,
     metrics_shown,
     primary_metric,
     segments_shown,
 )
+from pipelines.promotion.promote import read_decision
+from pipelines.reporting.charts.diagnostic_charts import (
+    beeswarm,
+    calibration_curves,
+    importance_bars,
+)
+from pipelines.reporting.charts.scorecard_charts import g_bars, metric_by_cutoff, metric_by_model
 
 home = open_home()
 metric = primary_metric(home.scorecard)

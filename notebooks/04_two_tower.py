@@ -20,8 +20,8 @@
 # %%
 import polars as pl
 
+from pipelines.analysis.home_access import open_home, rounded
 from pipelines.analysis.model_analysis import neighbours_of
-from pipelines.analysis.finished_home import open_home, rounded
 from pipelines.reporting.charts.diagnostic_charts import recall_curves
 from pipelines.reporting.charts.maps import neighbour_map
 

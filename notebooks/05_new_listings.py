@@ -20,8 +20,8 @@
 # %%
 import polars as pl
 
+from pipelines.analysis.home_access import open_home, rounded
 from pipelines.analysis.model_analysis import ranks_by_newness
-from pipelines.analysis.finished_home import open_home, rounded
 from pipelines.reporting.charts.diagnostic_charts import trade_off_curve
 
 home = open_home()

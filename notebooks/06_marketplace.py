@@ -20,6 +20,7 @@
 # %%
 import polars as pl
 
+from pipelines.analysis.home_access import open_home, rounded
 from pipelines.analysis.marketplace import (
     expected_bookings,
     hosts_to_recruit,
@@ -27,7 +28,6 @@ from pipelines.analysis.marketplace import (
     price_guidance,
     unmet_demand,
 )
-from pipelines.analysis.finished_home import open_home, rounded
 from pipelines.analysis.search_log import latest_listings
 from pipelines.reporting.charts.maps import PlacedBy, place_map
 
