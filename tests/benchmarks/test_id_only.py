@@ -17,14 +17,17 @@ def id_only(load_benchmark: Callable[[str], ModuleType]) -> ModuleType:
 
 
 def test_recall_and_ndcg_are_means_over_the_users_of_the_test(id_only: ModuleType) -> None:
-    """User 0 wants items 1 and 4 and gets 4 first; user 3 wants item 5 and gets one other."""
-    test = id_only.Pairs(np.array([0, 0, 3]), np.array([1, 4, 5]))
-    recommended = {0: [4, 2], 3: [3, -1]}
+    """User 0 wants 1 and 4 and gets 4 first; users 2 and 3 want 5 and do not get it.
+
+    The empty second place of user 3 is no hit of the last item of user 2.
+    """
+    test = id_only.Pairs(np.array([0, 0, 2, 3]), np.array([1, 4, 5, 5]))
+    recommended = {0: [4, 2], 2: [0, 1], 3: [3, -1]}
     recall, ndcg = id_only.recall_and_ndcg(
         lambda users: np.array([recommended[user] for user in users.tolist()]), test, items=6, k=2
     )
-    assert recall == (1 / 2 + 0 / 1) / 2
-    assert ndcg == pytest.approx((1 / (1 + 1 / np.log2(3)) + 0) / 2)
+    assert recall == pytest.approx((1 / 2 + 0 + 0) / 3)
+    assert ndcg == pytest.approx((1 / (1 + 1 / np.log2(3)) + 0 + 0) / 3)
 
 
 def test_popularity_counts_the_takers_and_leaves_out_what_was_taken(id_only: ModuleType) -> None:

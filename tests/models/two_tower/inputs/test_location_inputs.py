@@ -27,11 +27,12 @@ def test_a_missing_coordinate_gives_zeros_and_an_indicator() -> None:
 
 
 def test_the_centre_of_a_market_is_the_median_of_its_listings() -> None:
-    """Market 3 has no listing with coordinates: like the unseen one it takes them all."""
-    lat, lng = np.array([0.0, 1.0, 5.0, 40.0, np.nan]), np.array([9.0, 8.0, 7.0, 30.0, 1.0])
-    places = LocationInputs.fit(lat, lng, np.array([1, 1, 1, 2, 3]), 4)
-    assert places.latitudes == (3.0, 1.0, 40.0, 3.0)
-    assert places.longitudes == (8.5, 8.0, 30.0, 8.5)
+    """Market 3 has no listing with coordinates: like the unseen one (0) it takes them all."""
+    lat = np.array([0.0, 1.0, 5.0, 40.0, np.nan, 7.0])
+    lng = np.array([9.0, 8.0, 7.0, 30.0, 1.0, 6.0])
+    places = LocationInputs.fit(lat, lng, np.array([1, 1, 1, 2, 3, 0]), 4)
+    assert places.latitudes == (5.0, 1.0, 40.0, 5.0)
+    assert places.longitudes == (8.0, 8.0, 30.0, 8.0)
 
 
 def test_the_first_two_inputs_are_twenties_of_km_north_and_east_within_five() -> None:

@@ -90,15 +90,15 @@ def test_a_log_without_a_click_is_refused(world: Callable[..., pa.Table]) -> Non
         encode_log(*fitted(silent), TRAINING)
 
 
-# One guest searches Rio twice and Natal once; a search without a guest follows.
+# One guest searches Rio twice and Natal once; two searches without a guest follow.
 LOG = pa.table(
     {
-        "id_search": ["s1", "s1", "s1", "s2", "s2", "s3", "s3", "s4", "s4"],
-        "id_user": ["g", "g", "g", "g", "g", "g", "g", None, None],
-        "market": ["rio", "rio", "rio", "rio", "rio", "natal", "natal", "rio", "rio"],
-        "id_listing": ["a", "b", "c", "b", "d", "x", "y", "a", "b"],
-        "search_s": [1, 1, 1, 2, 2, 3, 3, 4, 4],
-        "stage": pa.array([0, 1, 0, 3, 0, 0, 1, 0, 1], pa.int8()),
+        "id_search": ["s1", "s1", "s1", "s2", "s2", "s3", "s3", "s4", "s4", "s5", "s5"],
+        "id_user": ["g", "g", "g", "g", "g", "g", "g", None, None, None, None],
+        "market": ["rio", "rio", "rio", "rio", "rio", "natal", "natal", "rio", "rio", "rio", "rio"],
+        "id_listing": ["a", "b", "c", "b", "d", "x", "y", "a", "b", "c", "d"],
+        "search_s": [1, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5],
+        "stage": pa.array([0, 1, 0, 3, 0, 0, 1, 0, 1, 0, 1], pa.int8()),
     }
 )
 
@@ -118,7 +118,7 @@ def test_a_journey_is_a_guest_in_a_market_and_a_search_without_guest_is_its_own(
     """b was clicked in s1 and booked in s2: in the journey it went as far as the booking.
 
     Of the booking the negatives are what was never booked. y and x are of another market;
-    the search without a guest has a negative of its own, a.
+    of the two searches without a guest each has a negative of its own.
     """
     rows, encoder, events = fitted(LOG)
     data = encode_log(rows, encoder, events, TRAINING)
@@ -127,28 +127,27 @@ def test_a_journey_is_a_guest_in_a_market_and_a_search_without_guest_is_its_own(
         ("b", 4.0, {"a", "c", "d"}),
         ("y", 1.0, {"x"}),
         ("b", 1.0, {"a"}),
+        ("d", 1.0, {"c"}),
     ]
     assert data.queries.history_SH[data.positives.search_P].tolist() == [
         [0, 0, 0],  # s1 knows nothing
         [2, 0, 0],  # s2 knows the click on b
         [2, 2, 0],  # s3 knows both clicks on b; the booking has no day, so nobody knows when
         [0, 0, 0],  # no guest, no history
+        [0, 0, 0],
     ]
 
 
 def test_listings_that_the_encoder_does_not_know_are_no_positives() -> None:
-    _, encoder, events = fitted(LOG.slice(5))
-    data = encode_log(sorted_rows(LOG), encoder, events, TRAINING)
-    assert [listing for listing, _, _ in described(data, encoder)] == ["b", "b", "y", "b"]
-    without_b = LOG.slice(5, 2)
-    _, encoder, events = fitted(without_b)
-    data = encode_log(sorted_rows(LOG), encoder, events, TRAINING)
-    assert [listing for listing, _, _ in described(data, encoder)] == ["y"]
+    for of_fit, known in ((LOG.slice(5, 4), ["b", "b", "y", "b"]), (LOG.slice(5, 2), ["y"])):
+        _, encoder, events = fitted(of_fit)
+        data = encode_log(sorted_rows(LOG), encoder, events, TRAINING)
+        assert [listing for listing, _, _ in described(data, encoder)] == known
 
 
 def test_searches_without_a_positive_are_left_out() -> None:
     rows, encoder, events = fitted(LOG.slice(0, 7))
-    clicked_once = TrainConfig(stage_weights=(0.0, 0.0, 1.0))
-    data = encode_log(rows, encoder, events, clicked_once)
+    bookings_alone = TrainConfig(stage_weights=(0.0, 0.0, 1.0))
+    data = encode_log(rows, encoder, events, bookings_alone)
     assert len(data.queries) == 1
     assert described(data, encoder) == [("b", 1.0, {"a", "c", "d"})]
