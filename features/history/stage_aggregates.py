@@ -50,11 +50,10 @@ import numpy as np
 from data.schema.event_visibility import OUTCOME_DAY, known_s_of_day
 from data.schema.tables import Stage
 from features.history.aggregation_declaration import Aggregate, HistoryAggregation, LastEventTime
+from features.history.keyed_events import KeyedEvents, PointInTimeQuery
 from features.history.lazy_aggregates import NEVER
 from features.history.packed_keys import Array, Keys, Rows, grouped_by_key, is_member, sorted_unique
 from features.history.running_totals import (
-    KeyedEvents,
-    PointInTimeQuery,
     RunningTotals,
     totals_before_each_query,
     totals_before_each_row,

@@ -23,7 +23,7 @@ total of 2; its own first row adds the third.
 
 A block's way, for ``key=("id_listing",)``: :class:`~features.history.packed_keys.Rows` packs
 the ids of its rows into integer keys, a
-:class:`~features.history.running_totals.PointInTimeQuery` groups the rows by key and second,
+:class:`~features.history.keyed_events.PointInTimeQuery` groups the rows by key and second,
 and each :class:`~features.history.stage_aggregates.StageAggregate` (impressions, clicks,
 bookings, each window and distinct count) returns its sums for them.
 """
@@ -41,9 +41,9 @@ import polars as pl
 from data.schema.tables import IMPRESSED
 from features.engine import materialized
 from features.history.aggregation_declaration import HistoryAggregation
+from features.history.keyed_events import PointInTimeQuery
 from features.history.lazy_aggregates import NEVER, Frame
 from features.history.packed_keys import Array, Keys, Rows, is_member
-from features.history.running_totals import PointInTimeQuery
 from features.history.sessions import open_sessions, sessions
 from features.history.stage_aggregates import StageAggregate, stage_aggregates_of
 
