@@ -38,13 +38,14 @@ from features.groups import (
     query_listing_match,
     within_search,
 )
-from features.history.point_in_time import EventHistory
+from features.history.point_in_time import AllBlocks, EventHistory
 from features.history.streaming_aggregates import StreamingAggregates
 
 __all__ = [
     "ALL_FEATURES",
     "available_features",
     "build_block",
+    "build_candidate_block",
     "build_features",
     "checked_features",
     "columns_read",
@@ -139,7 +140,38 @@ def build_block(
     wanted = set(features.names)
     described = collected_in_order(_described(left, wanted, measures=streaming.columns or None))
     history = EventHistory(
-        described, queries=described, queries_are_events=True, streaming=streaming, log=log
+        described,
+        queries=described,
+        queries_are_events=True,
+        streaming=streaming,
+        all_blocks=AllBlocks(impressions=log, searches=log),
+    )
+    built = _assembled(described, history, wanted)
+    native: pl.LazyFrame = built.select(*_carried(left), *features.names).to_native()
+    return native.collect(engine="in-memory")
+
+
+def build_candidate_block(
+    rows: pl.DataFrame,
+    events: pl.DataFrame,
+    streaming: StreamingAggregates,
+    features: FeatureSet,
+    all_blocks: AllBlocks,
+) -> pl.DataFrame:
+    """The features of candidate rows, which are no events; ``events`` go into ``streaming``.
+
+    As :func:`build_block`, for listings that are considered and were not shown. ``events`` are
+    impressions with their history inputs, none before what ``streaming`` holds; those of the
+    candidates' own time are known to them by the rule of strictly before.
+    """
+    wanted = set(features.names)
+    left = nw.from_native(rows.lazy())
+    described = collected_in_order(_described(left, wanted, measures=streaming.columns or None))
+    history = EventHistory(
+        nw.from_native(events.lazy()),
+        queries=described,
+        streaming=streaming,
+        all_blocks=all_blocks,
     )
     built = _assembled(described, history, wanted)
     native: pl.LazyFrame = built.select(*_carried(left), *features.names).to_native()

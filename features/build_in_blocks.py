@@ -41,7 +41,14 @@ from features.history.id_codes import ID_COLUMNS, encode_ids
 from features.history.packed_keys import Array, Rows, sorted_unique
 from features.history.streaming_aggregates import StreamingAggregates
 
-__all__ = ["BLOCK_ROWS", "FeatureBlock", "affected_days", "build_by_day"]
+__all__ = [
+    "ALWAYS_READ",
+    "BLOCK_ROWS",
+    "FeatureBlock",
+    "affected_days",
+    "build_by_day",
+    "rows_of_days",
+]
 
 BLOCK_ROWS = 500_000
 """More rows are built in several blocks, cut by time."""
@@ -55,7 +62,7 @@ _SCATTER, _UPPER_HALF = np.uint64(0x9E3779B97F4A7C15), np.uint64(32)
 _UNBUILT_BLOCKS = 4
 """Rows that are not built have few columns, so that these many blocks are read at once."""
 
-_ALWAYS_READ = frozenset(
+ALWAYS_READ = frozenset(
     {"id_search", "id_user", "search_s", "search_day", "stage", "contact_day", "book_day"}
 )
 
@@ -170,17 +177,18 @@ def _read(
         else:
             narrow = history_inputs_of(nw.from_native(encode_ids(rows.select(read))))
             names = [
-                n for n in narrow.collect_schema().names() if n in {*history_columns, *_ALWAYS_READ}
+                n for n in narrow.collect_schema().names() if n in {*history_columns, *ALWAYS_READ}
             ]
             yield span, narrow.select(names).to_native().collect()
 
 
 def _within(impressions: pl.LazyFrame, span: _Span) -> pl.LazyFrame:
     rows = impressions.filter(pl.col("search_s").is_between(span.first_s, span.last_s))
-    return _of_days(rows, span.first_day, span.last_day)
+    return rows_of_days(rows, span.first_day, span.last_day)
 
 
-def _of_days(impressions: pl.LazyFrame, first: int, last: int) -> pl.LazyFrame:
+def rows_of_days(impressions: pl.LazyFrame, first: int, last: int) -> pl.LazyFrame:
+    """The impressions of these days, both included (days since 1970)."""
     rows = impressions.filter(pl.col("search_day").is_between(first, last))
     if "ds_search" in impressions.collect_schema().names():
         # The same rows by the partition column, so that files of other days are not opened.
@@ -242,7 +250,7 @@ def _keys_of(
     """The packed keys of the rows of these days; of them one of ``parts`` parts, by their hash."""
     keys = []
     for day in days:
-        rows = _of_days(impressions, day, day).select(*aggregation.key).drop_nulls()
+        rows = rows_of_days(impressions, day, day).select(*aggregation.key).drop_nulls()
         packed = Rows(encode_ids(rows).collect()).packed(aggregation.key)
         hashes = packed * _SCATTER >> _UPPER_HALF
         keys.append(packed[hashes % np.uint64(parts) == np.uint64(part)])

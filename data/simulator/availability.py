@@ -54,10 +54,17 @@ class Calendar:
         """Take the bookings made before ``day`` out of the results."""
         for book_day in sorted(d for d in self._waiting if d < day):
             for listing, start, end in self._waiting.pop(book_day):
-                # nights 3 and 4: 0 0 0 0 1 2 2, added to the counts of nights before each day
-                ramp = np.clip(np.arange(HORIZON_DAYS + 1) - start, 0, end - start)
-                self.busy_before[listing] += ramp.astype(np.int16)
+                self._block(listing, start, end)
                 self.new_bookings[listing] += 1
+
+    def take(self, listing: int, stay: tuple[int, int]) -> None:
+        """Take ``stay`` (check-in and check-out day) out of the results now."""
+        self._block(listing, stay[0] - self.first_day, stay[1] - self.first_day)
+
+    def _block(self, listing: int, start: int, end: int) -> None:
+        # nights 3 and 4: 0 0 0 0 1 2 2, added to the counts of nights before each day
+        ramp = np.clip(np.arange(HORIZON_DAYS + 1) - start, 0, end - start)
+        self.busy_before[listing] += ramp.astype(np.int16)
 
 
 def _drawn_before_the_log(config: SimulationConfig, catalogue: Catalogue) -> Array:

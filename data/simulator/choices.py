@@ -127,10 +127,15 @@ class Probabilities:
         return chance
 
 
-def examination(position: Array) -> Array:
-    """P(examined | position): a power of the rank, lower in the sponsored slots."""
+def examination(position: Array, *, has_sponsored: bool = True) -> Array:
+    """P(examined | position): a power of the rank, lower in the sponsored slots.
+
+    ``has_sponsored``: false for a list none of whose places is sponsored.
+    """
     settings = load_world().choice
-    seen = position.astype(np.float64) ** -settings.examination_power
+    seen: Array = position.astype(np.float64) ** -settings.examination_power
+    if not has_sponsored:
+        return seen
     sponsored = np.isin(position, settings.sponsored_positions)
     return np.where(sponsored, seen * settings.sponsored_factor, seen)
 

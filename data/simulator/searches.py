@@ -7,6 +7,7 @@ guest's journey, so that no state has to be carried from chunk to chunk.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +19,7 @@ from data.simulator.guests import Guests
 from data.simulator.parameters import MARKETS, GuestParameters, load_world
 from data.simulator.scenario import DAYS, SimulationConfig
 
-__all__ = ["MINUTES_PER_DAY", "Plan", "Queries", "draw_plan", "queries_of"]
+__all__ = ["MINUTES_PER_DAY", "Plan", "Queries", "chunks_of", "draw_plan", "queries_of"]
 
 MINUTES_PER_DAY = 1440
 
@@ -127,6 +128,14 @@ def _prefer_busy_days(weights: Array, day: Array, first: Array, rng: np.random.G
     other = first + (rng.random(len(day)) * (DAYS - first)).astype(np.int64)
     moves = rng.random(len(day)) < 0.5 * weights[rows, other] / weights[rows, day]
     return np.where(moves & (day != first), other, day)
+
+
+def chunks_of(config: SimulationConfig, plan: Plan) -> Iterator[tuple[int, tuple[int, int]]]:
+    """Day of the log and range of searches; a chunk never spans two days."""
+    edges = np.searchsorted(plan.minute, np.arange(DAYS + 1) * MINUTES_PER_DAY)
+    for day in range(DAYS):
+        for start in range(int(edges[day]), int(edges[day + 1]), config.searches_per_chunk):
+            yield day, (start, min(start + config.searches_per_chunk, int(edges[day + 1])))
 
 
 def queries_of(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from data.schema.tables import TRUTH
 from data.simulator.draws import Array
@@ -15,14 +16,40 @@ from data.simulator.results import Shown
 from data.simulator.searches import Queries
 from data.simulator.truth import Given
 
-__all__ = ["LABELS", "MARKET_LABELS", "Names", "exposure_columns", "log_table", "truth_table"]
+__all__ = [
+    "LABELS",
+    "MARKET_LABELS",
+    "Names",
+    "exposure_columns",
+    "log_table",
+    "numbers_of",
+    "truth_table",
+]
 
 LABELS = ("impressed", "clicked", "contact host", "booked")
 MARKET_LABELS = ("Rio de Janeiro", "Sao Paulo")
+_PREFIX = len("simL")
 
 
 def _ids(letter: str, numbers: Array) -> pa.Array:
     return pa.array([f"sim{letter}{number:08d}" for number in numbers.tolist()], pa.string())
+
+
+def numbers_of(ids: pa.ChunkedArray | pa.Array) -> Array:
+    """The numbers in simulated ids of one kind, such as 12 in ``simL00000012``.
+
+    Raises ``ValueError`` where an id is not of this form.
+
+    >>> numbers_of(pa.array(["simL00000012", "simL00000003"])).tolist()
+    [12, 3]
+    """
+    if len(ids) == 0:
+        return np.empty(0, dtype=np.int64)
+    try:
+        numbers = pc.utf8_slice_codeunits(ids, _PREFIX).cast(pa.int64())
+    except pa.ArrowInvalid as error:
+        raise ValueError(f"not ids of a simulated log: {error}") from error
+    return np.asarray(numbers.to_numpy(zero_copy_only=False), dtype=np.int64)
 
 
 def _words(words: tuple[str, ...], index: Array) -> pa.Array:

@@ -51,7 +51,7 @@ from data.simulator.parameters import load_world
 from data.simulator.results import Shown
 from data.simulator.searches import Queries
 
-__all__ = ["Given", "given_observables", "given_taste"]
+__all__ = ["Given", "given_observables", "given_taste", "means_over_tastes", "weight_of_the_past"]
 
 IMPRESSIONS_AT_A_TIME = 4096
 NODE_SEED = 20_180_205
@@ -74,20 +74,20 @@ def given_taste(chances: Probabilities) -> Given:
 
 
 @cache
-def _nodes() -> dict[str, Array]:
+def _nodes(count: int) -> dict[str, Array]:
     """Standard normal nodes, shape (nodes, 1); ``area`` is uniform on 0..1."""
     names = (*TASTES, "north", "east", "area")
     sampler = qmc.Sobol(d=len(names), scramble=True, rng=NODE_SEED)
-    uniform = sampler.random(load_world().choice.taste_nodes).clip(1e-6, 1 - 1e-6)
+    uniform = sampler.random(count).clip(1e-6, 1 - 1e-6)
     columns = {name: ndtri(uniform[:, [i]]) for i, name in enumerate(names)}
     columns["area"] = uniform[:, [len(names) - 1]]
     return {name: column.astype(np.float32) for name, column in columns.items()}
 
 
 @cache
-def _wish_nodes(market: int) -> tuple[Array, Array]:
+def _wish_nodes(market: int, count: int) -> tuple[Array, Array]:
     """Wished places of a market before anything is known, km north and east: (nodes, 1)."""
-    world, nodes = load_world(), _nodes()
+    world, nodes = load_world(), _nodes(count)
     areas = world.markets[market].areas
     shares = np.asarray(areas.shares) ** world.guests.wish_share_power
     area = np.searchsorted(np.cumsum(shares / shares.sum())[:-1], nodes["area"])
@@ -106,16 +106,62 @@ def given_observables(offers: Offers, guests: Guests, queries: Queries, shown: S
     has_booked = np.zeros(len(queries), dtype=bool)
     has_booked[shown.search] = offers.has_booked > 0
     means = np.empty((3, len(shown.search)))
+    nodes = load_world().choice.taste_nodes
     for rows in _blocks_of_whole_searches(shown.search):
         search = shown.search[rows]
-        chances = probabilities(offers.part(rows), _tastes_given_query(guests, queries, search))
+        tastes = _tastes_given_query(guests, queries, search, nodes)
+        chances = probabilities(offers.part(rows), tastes)
         seen = examination(shown.position[rows]).astype(np.float32)
         weight = _weight_of_the_past(
             chances.book_unless_booked * seen, search, (queries.ordinal, has_booked)
         )
+        weight_of_row = np.repeat(weight, _sizes(search), axis=1)
         for row, chance in enumerate((chances.click, chances.contact, chances.book)):
-            means[row, rows] = np.einsum("nr,nr->r", weight, chance)
+            means[row, rows] = np.einsum("nr,nr->r", weight_of_row, chance)
     return Given(click=means[0], contact=means[1], book=means[2])
+
+
+def weight_of_the_past(
+    offers: Offers, guests: Guests, queries: Queries, shown: tuple[Array, Array], nodes: int
+) -> Array:
+    """Weights of ``nodes`` tastes for each of the queries: (nodes, queries), each column sums to 1.
+
+    ``shown``: index of the query, sorted, and P(examined) of each of ``offers``, which stand
+    for what the guest has seen before. A query of which nothing was shown has equal weights.
+    """
+    search, seen = shown
+    has_booked = np.zeros(len(queries), dtype=bool)
+    has_booked[search] = offers.has_booked > 0
+    weight = np.full((nodes, len(queries)), np.float32(1 / nodes))
+    for rows in _blocks_of_whole_searches(search):
+        tastes = _tastes_given_query(guests, queries, search[rows], nodes)
+        chances = probabilities(offers.part(rows), tastes)
+        expected = chances.book_unless_booked * seen[rows].astype(np.float32)
+        past = (queries.ordinal, has_booked)
+        weight[:, np.unique(search[rows])] = _weight_of_the_past(expected, search[rows], past)
+    return weight
+
+
+def means_over_tastes(
+    offers: Offers, guests: Guests, queries: Queries, search: Array, weight: Array
+) -> Array:
+    """P(book) of each offer to the guest of its search, the taste integrated out; float64.
+
+    ``weight``: of the tastes, one column per query (:func:`weight_of_the_past`).
+    """
+    means = np.empty(len(search))
+    for start in range(0, len(search), IMPRESSIONS_AT_A_TIME):
+        rows = slice(start, start + IMPRESSIONS_AT_A_TIME)
+        tastes = _tastes_given_query(guests, queries, search[rows], len(weight))
+        chances = probabilities(offers.part(rows), tastes)
+        means[rows] = np.einsum("nr,nr->r", weight[:, search[rows]], chances.book)
+    return means
+
+
+def _sizes(search: Array) -> Array:
+    """Rows of each search, in their order."""
+    starts = np.flatnonzero(np.diff(search, prepend=-1))
+    return np.diff(starts, append=len(search))
 
 
 def _blocks_of_whole_searches(search: Array) -> Iterator[slice]:
@@ -127,7 +173,7 @@ def _blocks_of_whole_searches(search: Array) -> Iterator[slice]:
 
 
 def _weight_of_the_past(expected: Array, search: Array, past: tuple[Array, Array]) -> Array:
-    """Weights of the tastes, (nodes, impressions): who wants much has booked by now.
+    """Weights of the tastes, (nodes, searches): who wants much has booked by now.
 
     ``expected``: P(examined and booked) per node and impression, of a guest who has not
     booked. ``past``: per search, how many the guest made before, and whether one of them
@@ -147,14 +193,14 @@ def _weight_of_the_past(expected: Array, search: Array, past: tuple[Array, Array
     # 1e-9: where no taste would have booked, the weights are equal and not 0 / 0
     weight = np.where(has_booked[which], 1 - none + np.float32(1e-9), none)
     weight /= weight.sum(axis=0)
-    return np.repeat(weight, np.diff(starts, append=len(search)), axis=1)
+    return np.asarray(weight)
 
 
-def _tastes_given_query(guests: Guests, queries: Queries, search: Array) -> Taste:
+def _tastes_given_query(guests: Guests, queries: Queries, search: Array, count: int) -> Taste:
     """Equally likely tastes of each impression's guest: shapes (nodes, impressions or 1)."""
-    nodes, settings = _nodes(), load_world().choice
+    nodes, settings = _nodes(count), load_world().choice
     mean, spread = _budget_given_filter(guests, queries, search)
-    north, east = _wish_given_map(queries, search)
+    north, east = _wish_given_map(queries, search, count)
     own = {name: column.astype(np.float32) for name, column in from_normal(settings, nodes).items()}
     return Taste(
         log_budget=mean + spread * nodes["budget"], wish_north_km=north, wish_east_km=east, **own
@@ -174,13 +220,13 @@ def _budget_given_filter(guests: Guests, queries: Queries, search: Array) -> tup
     return mean.astype(np.float32)[search], spread.astype(np.float32)[search]
 
 
-def _wish_given_map(queries: Queries, search: Array) -> tuple[Array, Array]:
-    nodes, settings = _nodes(), load_world().guests
+def _wish_given_map(queries: Queries, search: Array, count: int) -> tuple[Array, Array]:
+    nodes, settings = _nodes(count), load_world().guests
     north, east = to_km(queries.market, queries.center_lat, queries.center_lng)
     noise = np.float32(settings.center_noise_km)
     near_north = north.astype(np.float32)[search] + noise * nodes["north"]
     near_east = east.astype(np.float32)[search] + noise * nodes["east"]
-    priors = [_wish_nodes(market) for market in range(len(load_world().markets))]
+    priors = [_wish_nodes(market, count) for market in range(len(load_world().markets))]
     market, knows = queries.market[search], queries.knows_area[search]
     any_north = np.where(market == 0, priors[0][0], priors[1][0])
     any_east = np.where(market == 0, priors[0][1], priors[1][1])

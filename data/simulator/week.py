@@ -35,8 +35,8 @@ from data.simulator.parameters import MARKETS
 from data.simulator.prices import PriceList, draw_prices
 from data.simulator.results import Shown, show_results
 from data.simulator.retrieval import Retrieval, build_retrieval
-from data.simulator.scenario import DAYS, SimulationConfig
-from data.simulator.searches import MINUTES_PER_DAY, Plan, Queries, draw_plan, queries_of
+from data.simulator.scenario import SimulationConfig
+from data.simulator.searches import Plan, Queries, chunks_of, draw_plan, queries_of
 from data.simulator.tables import Names, exposure_columns, log_table, truth_table
 from data.simulator.truth import given_observables, given_taste
 
@@ -137,18 +137,10 @@ def _set_up(config: SimulationConfig) -> _Simulation:
     )
 
 
-def _chunks(config: SimulationConfig, plan: Plan) -> Iterator[tuple[int, tuple[int, int]]]:
-    """Day of the log and range of searches; a chunk never spans two days."""
-    edges = np.searchsorted(plan.minute, np.arange(DAYS + 1) * MINUTES_PER_DAY)
-    for day in range(DAYS):
-        for start in range(int(edges[day]), int(edges[day + 1]), config.searches_per_chunk):
-            yield day, (start, min(start + config.searches_per_chunk, int(edges[day + 1])))
-
-
 def _act_all(simulation: _Simulation) -> Iterator[_Acted]:
     """The chunks in the order of time; bookings of the days before have left the results."""
     config = simulation.config
-    for day, chunk in _chunks(config, simulation.plan):
+    for day, chunk in chunks_of(config, simulation.plan):
         simulation.calendar.start_day(config.first_day + day)
         yield _act_chunk(simulation, chunk)
 

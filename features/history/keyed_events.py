@@ -155,6 +155,10 @@ class PointInTimeQuery:
     def first_s(self) -> int:
         return int(self.search_s.min()) if len(self.search_s) else 0
 
+    @cached_property
+    def last_s(self) -> int:
+        return int(self.search_s.max()) if len(self.search_s) else 0
+
     def packed(self, numbers: Array, seconds: Array) -> Array:
         """Number of the key and seconds since the first row, in one sortable integer."""
         since = np.maximum(seconds - self.first_s, 0).astype(np.uint64)

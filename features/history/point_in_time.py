@@ -39,6 +39,7 @@ order, on any engine, in one build or day by day.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from functools import reduce
 from operator import or_
 from typing import Any
@@ -77,7 +78,21 @@ from features.history.packed_keys import Rows
 from features.history.sessions import sessions
 from features.history.streaming_aggregates import StreamingAggregates
 
-__all__ = ["EventHistory", "Frame"]
+__all__ = ["AllBlocks", "EventHistory", "Frame"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class AllBlocks:
+    """The rows of all blocks of a build, for what is learnt once a day and not once a block.
+
+    Attributes:
+        impressions: the log, with outcomes.
+        searches: rows of all searches that get features: ``id_user``, ``search_s`` and
+            ``search_day``. In a build of the log itself its impressions.
+    """
+
+    impressions: Frame
+    searches: Frame
 
 
 class EventHistory:
@@ -91,7 +106,7 @@ class EventHistory:
         queries_are_events: bool = False,
         since_s: int = 0,
         streaming: StreamingAggregates | None = None,
-        log: Frame | None = None,
+        all_blocks: AllBlocks | None = None,
         search_columns: tuple[str, ...] | None = None,
     ) -> None:
         """Both frames have ``search_s`` and whatever keys the aggregations use.
@@ -108,7 +123,7 @@ class EventHistory:
             streaming: totals up to ``impressions``, which are one block of a build in order
                 of time (Polars only). Every frame handed to :meth:`join` then has the rows
                 of ``queries`` in their order, and columns are put beside one another.
-            log: with ``streaming``, the impressions of all blocks.
+            all_blocks: with ``streaming``, the rows of all blocks.
             search_columns: with ``streaming``, where ``impressions`` are events of whole
                 searches (:meth:`of_searches`): the columns that these are made from.
         """
@@ -118,7 +133,7 @@ class EventHistory:
         self._queries = queries
         self._schema = impressions.collect_schema()
         self._streaming = streaming
-        self._log = log
+        self._all_blocks = all_blocks
         self._search_columns = search_columns
         self._arrays: tuple[Rows, Rows] | None = None
 
@@ -143,7 +158,7 @@ class EventHistory:
             queries_are_events=self._queries_are_events,
             since_s=self._since_s,
             streaming=self._streaming,
-            log=self._log,
+            all_blocks=self._all_blocks,
             search_columns=search_columns,
         )
 
@@ -213,7 +228,7 @@ class EventHistory:
 
     def guests_searching_on(self, day: int) -> Frame:
         """Guests with an id who search on this day, and when: ``id_user``, ``search_s``."""
-        rows = self._queries if self._log is None else self._log
+        rows = self._queries if self._all_blocks is None else self._all_blocks.searches
         of_day = without_null_keys(rows.filter(nw.col("search_day") == day), ("id_user",))
         return of_day.select("id_user", "search_s").unique()
 
@@ -223,7 +238,7 @@ class EventHistory:
         For what is learnt from clicks once a day: a click of ``day`` itself is in it, and is
         known to the later searches of that day by the rule of strictly before.
         """
-        rows = self._impressions if self._log is None else self._log
+        rows = self._impressions if self._all_blocks is None else self._all_blocks.impressions
         clicks = rows.filter(is_event_of(CLICKED), nw.col("search_day") <= day)
         return EventHistory(clicks, queries=self._queries, since_s=day * DAY_S)
 
@@ -280,7 +295,8 @@ class EventHistory:
         if self._streaming is None:
             placed = sessions(self._impressions, gap_s).rename({"search_s": AT})
             return queries.join(placed, on=key, how="left").drop(AT)
-        placed = self._streaming.sessions(self._queries, gap_s).rename({"search_s": AT})
+        searches = self._queries if self._queries_are_events else self._impressions
+        placed = self._streaming.sessions(searches, gap_s).rename({"search_s": AT})
         columns = joined_in_order(queries.select(*key), placed, key).drop(*key)
         return hstack(rows, columns)
 

@@ -138,7 +138,8 @@ class StageAggregate:
             if is_same_block and self._aggregation.refresh_s > 1:
                 # Many events share a key and a period: fewer are left to search in.
                 events = events.per_key_and_time(query.numbers[event_at])
-            fresh = self._visible_until(events, _last_second(event_rows))
+            last_s = max(_last_second(event_rows), query.last_s)
+            fresh = self._visible_until(events, last_s)
             own_sums, own_latest = totals_before_each_query(query, fresh)
         self._totals.add(fresh)
         sums = [amount + own for amount, own in zip(sums, own_sums, strict=True)]

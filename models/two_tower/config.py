@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, Self
 
-__all__ = ["LossName", "TowerConfig", "TrainConfig"]
+__all__ = ["LossName", "SoftmaxName", "TowerConfig", "TrainConfig"]
 
 LossName = Literal["auto", "full", "sampled"]
+SoftmaxName = Literal["auto", "chunked", "fused"]
 
 
 def _checked_keys(owner: type[Any], values: Mapping[str, Any]) -> dict[str, Any]:
@@ -115,7 +116,9 @@ class TrainConfig:
             share of the steps, then a cosine down to a twentieth.
         patience: epochs without a better validation recall before stopping.
         valid_k, valid_positives: recall at k, on at most so many validation positives.
-        chunk_rows: queries whose logits exist at one time.
+        softmax: ``chunked`` is plain PyTorch; ``fused`` is a kernel for GPUs that keeps no logits;
+            ``auto`` takes that one where it can run.
+        chunk_rows: queries whose logits exist at one time (``chunked``).
         resident_bytes: up to this size the searches lie on the training device, above it
             they are streamed in chunks; ``None`` = most of a GPU's free memory.
         chunk_steps: steps whose searches are streamed together.
@@ -145,6 +148,7 @@ class TrainConfig:
     valid_k: int = 100
     valid_positives: int = 4096
     full_softmax_limit: int = 5_000
+    softmax: SoftmaxName = "auto"
     chunk_rows: int = 2048
     resident_bytes: int | None = None
     chunk_steps: int = 64
@@ -165,6 +169,9 @@ class TrainConfig:
         _require(min(draws) >= 0, "numbers of negatives and checkpoints must not be negative")
         _require(min(self.check_every, self.chunk_steps) >= 1, "check_every, chunk_steps: from 1")
         _require(self.loss in {"auto", "full", "sampled"}, f"no loss is called {self.loss!r}")
+        _require(
+            self.softmax in {"auto", "chunked", "fused"}, f"no softmax is called {self.softmax!r}"
+        )
         _require(len(self.stage_weights) == 3, "stage_weights: clicked, contacted, booked")
         _require(min(self.stage_weights) >= 0, "stage_weights must not be negative")
         _require(max(self.stage_weights) > 0, "one stage weight must be above 0")

@@ -6,6 +6,7 @@ D compared dimensions, E heads, W hidden width.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
@@ -15,7 +16,7 @@ from torch.nn import functional as F  # noqa: N812 - torch's own convention
 
 from models.two_tower.config import TowerConfig
 
-__all__ = ["CrossLayers", "InputShape", "ListingTower", "QueryTower", "TwoTowerNet"]
+__all__ = ["CrossLayers", "InputShape", "ListingTower", "QueryTower", "TwoTowerNet", "take_rows"]
 
 _STAGES = 4
 _EMBEDDING_SCALE = 0.1
@@ -49,6 +50,31 @@ def _embedding(count: int, width: int, scale: float = _EMBEDDING_SCALE) -> nn.Em
     table = nn.Embedding(count, width)
     nn.init.normal_(table.weight, std=scale)
     return table
+
+
+class _TakeRows(torch.autograd.Function):
+    """Rows by number; the gradient of a row that is taken several times is added up in place."""
+
+    @staticmethod
+    def forward(ctx: Any, values_UD: Tensor, place: Tensor) -> Tensor:
+        ctx.save_for_backward(place)
+        ctx.rows = len(values_UD)
+        return values_UD[place]
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
+        (place,) = ctx.saved_tensors
+        grad_ND = grads[0].reshape(-1, grads[0].shape[-1])
+        total_UD = grad_ND.new_zeros(ctx.rows, grad_ND.shape[1])
+        return total_UD.index_add_(0, place.flatten(), grad_ND), None
+
+
+def take_rows(values_UD: Tensor, place: Tensor) -> Tensor:
+    """``values_UD[place]``. On a GPU torch would sort the places to add up the gradient."""
+    if not values_UD.is_cuda:
+        return values_UD[place]
+    rows: Tensor = _TakeRows.apply(values_UD, place)  # type: ignore[no-untyped-call]
+    return rows
 
 
 class CrossLayers(nn.Module):
@@ -213,6 +239,7 @@ class TwoTowerNet(nn.Module):
         listings: dict[str, Tensor],
         history_place_BH: Tensor,
         head_B: Tensor | None = None,
+        when_listings_are_done: Callable[[Tensor], None] | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Vectors of the searches and of the listings.
 
@@ -221,11 +248,14 @@ class TwoTowerNet(nn.Module):
             listings: ``id``, ``dense``, ``category``, ``market`` per listing.
             history_place_BH: row in ``listings`` of each history slot.
             head_B: head of each search; without it the weighted sum of all.
+            when_listings_are_done: called with the listings' vectors before the searches' are made.
         """
         vector_UD = self.listing(
             listings["id"], listings["dense"], listings["category"], listings["market"]
         )
-        return self.query(queries, vector_UD[history_place_BH], head_B), vector_UD
+        if when_listings_are_done is not None:
+            when_listings_are_done(vector_UD)
+        return self.query(queries, take_rows(vector_UD, history_place_BH), head_B), vector_UD
 
     def encode_queries(self, queries: dict[str, Tensor], history_BHD: Tensor) -> Tensor:
         """Vectors of searches, given the vectors of the listings in their histories."""

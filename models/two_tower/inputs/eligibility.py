@@ -21,7 +21,7 @@ from data.schema.geo import EARTH_RADIUS_KM
 from models.two_tower.inputs.numeric_inputs import column_values
 from models.two_tower.inputs.vocabulary import Vocabulary
 
-__all__ = ["Allowed", "Eligibility"]
+__all__ = ["Allowed", "Eligibility", "RankedBounds"]
 
 # Rows as a slice, or as a tensor of their numbers; of listings also (searches, n) numbers,
 # n listings for each search.
@@ -40,6 +40,8 @@ _AT_MOST = (
     ("listing_minimum_nights", "query_nights"),
     ("listing_nightly_price", "query_price_max"),
 )
+# Ranks of a value that meets every bound, and of a bound that no value meets.
+_ALWAYS, _NEVER = 2**31 - 2, 2**31 - 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +90,20 @@ class Eligibility:
         """Whether there is any bound but the market."""
         has_radius = not bool(torch.isnan(self.chord_Q).all())
         return bool(self.at_least or self.at_most) or has_radius
+
+    def ranks(self) -> RankedBounds | None:
+        """The same bounds as comparisons of integers; ``None`` where a radius is one of them."""
+        if not bool(torch.isnan(self.chord_Q).all()):
+            return None
+        # at most is at least with the signs turned
+        pairs = [*self.at_least, *((-value, -bound) for value, bound in self.at_most)]
+        ranked = [_ranked(value_L, bound_Q) for value_L, bound_Q in pairs]
+        return RankedBounds(
+            market_Q=self.market_Q,
+            market_L=self.market_L,
+            value_NL=_stacked([value for value, _ in ranked], len(self.market_L)),
+            bound_NQ=_stacked([bound for _, bound in ranked], len(self.market_Q)),
+        )
 
     def on(self, device: torch.device) -> Self:
         """The same bounds on another device."""
@@ -147,7 +163,9 @@ class Eligibility:
             allowed_QL &= ~(value_L[listings] < bound_Q[queries, None])
         for value_L, bound_Q in self.at_most:
             allowed_QL &= ~(value_L[listings] > bound_Q[queries, None])
-        if not bool(torch.isnan(self.chord_Q[queries]).all()):
+        chord_Q = self.chord_Q[queries]
+        # a GPU is not asked: the host would wait for its answer
+        if chord_Q.is_cuda or not bool(torch.isnan(chord_Q).all()):
             allowed_QL &= ~self._too_far(queries, listings)
         return allowed_QL
 
@@ -160,6 +178,59 @@ class Eligibility:
             cosine_QL = centre_Q3 @ place_L3.T
         squared_QL = 2 - 2 * cosine_QL
         return squared_QL > (self.chord_Q[queries, None] ** 2)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RankedBounds:
+    """:class:`Eligibility` without a radius, in int32: a value counts by its rank.
+
+    Attributes:
+        market_Q, market_L: as there.
+        value_NL: rank of each listing's value among all listings' values; above all where null.
+        bound_NQ: rank of the least value that the search allows; 0 where null.
+    """
+
+    market_Q: Tensor
+    market_L: Tensor
+    value_NL: Tensor
+    bound_NQ: Tensor
+
+    def on(self, device: torch.device) -> Self:
+        """The same bounds on another device."""
+        return replace(self, **{name: value.to(device) for name, value in vars(self).items()})
+
+    def between(
+        self, search_B: Tensor, chosen_B: Tensor, listing_C: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Bounds ``(N, B)`` of searches and values ``(N, C)`` of listings: allowed is >= in all.
+
+        Of use among the listings of the market of ``chosen_B``, the listing that each search
+        chose: where the search asked for another market it allows none of them.
+        """
+        market_B = self.market_Q[search_B]
+        is_elsewhere_B = (market_B != 0) & (market_B != self.market_L[chosen_B])
+        bound_NB = self.bound_NQ[:, search_B].masked_fill(is_elsewhere_B, _NEVER)
+        return bound_NB, self.value_NL[:, listing_C]
+
+
+def _ranked(value_L: Tensor, bound_Q: Tensor) -> tuple[Tensor, Tensor]:
+    """Values and bounds as ranks among the values.
+
+    >>> value_L, bound_Q = torch.tensor([4.0, 2.0, 4.0]), torch.tensor([1.0, 3.0, 4.0, 5.0])
+    >>> [ranks.tolist() for ranks in _ranked(value_L, bound_Q)]
+    [[1, 0, 1], [0, 1, 1, 2]]
+    """
+    known = torch.unique(value_L[~torch.isnan(value_L)])
+    value_rank_L = torch.searchsorted(known, value_L, out_int32=True)
+    bound_rank_Q = torch.searchsorted(known, bound_Q, out_int32=True)
+    return (
+        value_rank_L.masked_fill(torch.isnan(value_L), _ALWAYS),
+        bound_rank_Q.masked_fill(torch.isnan(bound_Q), 0),
+    )
+
+
+def _stacked(rows: list[Tensor], length: int) -> Tensor:
+    return torch.stack(rows) if rows else torch.zeros((0, length), dtype=torch.int32)
 
 
 def _column(table: pa.Table, name: str) -> Tensor:

@@ -102,7 +102,9 @@ def _restore_moments(
     net: nn.Module, optimiser: torch.optim.Optimizer, moments: dict[str, Tensor]
 ) -> None:
     parameters = dict(net.named_parameters())
+    is_fused = any(group.get("fused") for group in optimiser.param_groups)
     for name, value in moments.items():
         key, parameter = name.split(".", 1)
-        # AdamW keeps its step count on the CPU, whatever the device
-        optimiser.state[parameters[parameter]][key] = value.cpu() if key == "step" else value
+        # AdamW counts its steps on the CPU, but where it is fused on the device
+        is_on_cpu = key == "step" and not is_fused
+        optimiser.state[parameters[parameter]][key] = value.cpu() if is_on_cpu else value

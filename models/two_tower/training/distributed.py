@@ -13,35 +13,80 @@ from torch import Tensor
 
 from models.two_tower.training.minibatches import Part
 
-__all__ = ["gathered", "joined_group", "part_of_this_process"]
+__all__ = ["CandidateExchange", "joined_group", "part_of_this_process"]
 
 
-class _Gather(torch.autograd.Function):
-    """All processes' rows; the gradient of each row goes back to where it came from."""
+class CandidateExchange:
+    """Brings all processes' candidates together while the query tower works.
+
+    ``start`` sends this process's candidates, ``finish`` gives those of all. Backwards the same:
+    their gradients are summed over the processes while the query tower's are made.
+    """
+
+    def __init__(self, own_place_C: Tensor | slice, *, is_whole: bool) -> None:
+        """``is_whole``: each process has every candidate already."""
+        self.own_place_C = own_place_C
+        self.is_alone = is_whole or not dist.is_initialized() or dist.get_world_size() == 1
+        self.vector_UD: Tensor | None = None
+        self.pending: dist.Work | None = None
+
+    def start(self, vector_UD: Tensor) -> None:
+        """Send this process's rows of the listings' vectors."""
+        self.vector_UD = vector_UD
+        if not self.is_alone:
+            self.vector_UD = _Sent.apply(  # type: ignore[no-untyped-call]
+                vector_UD[self.own_place_C], self
+            )
+
+    def finish(self) -> Tensor:
+        """The rows of all processes, in rank order."""
+        if self.vector_UD is None:
+            raise RuntimeError("finish before start")
+        if self.is_alone:
+            return self.vector_UD[self.own_place_C]
+        received: Tensor = _Received.apply(self.vector_UD, self)  # type: ignore[no-untyped-call]
+        return received
+
+    def wait(self) -> None:
+        """Wait for what is under way."""
+        if self.pending is not None:
+            self.pending.wait()
+        self.pending = None
+
+
+class _Sent(torch.autograd.Function):
+    """Starts the gathering of rows; what it returns is filled when ``_Received`` has waited."""
 
     @staticmethod
-    def forward(ctx: Any, mine: Tensor) -> Tensor:
-        parts = [torch.empty_like(mine) for _ in range(dist.get_world_size())]
-        dist.all_gather(parts, mine.contiguous())
-        ctx.rows = len(mine)
-        return torch.cat(parts)
+    def forward(ctx: Any, mine: Tensor, exchange: CandidateExchange) -> Tensor:
+        ctx.exchange, ctx.rows = exchange, len(mine)
+        everything = mine.new_empty(dist.get_world_size() * len(mine), *mine.shape[1:])
+        exchange.pending = dist.all_gather_into_tensor(everything, mine.contiguous(), async_op=True)
+        return everything
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> Tensor:
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
+        ctx.exchange.wait()
+        start = dist.get_rank() * ctx.rows
+        return grads[0][start : start + ctx.rows], None
+
+
+class _Received(torch.autograd.Function):
+    """Waits for the gathered rows; backwards it starts to sum up their gradients."""
+
+    @staticmethod
+    def forward(ctx: Any, everything: Tensor, exchange: CandidateExchange) -> Tensor:
+        ctx.exchange = exchange
+        exchange.wait()
+        return everything.view_as(everything)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
         # every process used all rows in its own part of the loss: a row's gradient is the sum
         # over the processes, of which each keeps its own rows
         total = grads[0].contiguous()
-        dist.all_reduce(total)
-        start = dist.get_rank() * ctx.rows
-        return total[start : start + ctx.rows]
-
-
-def gathered(mine: Tensor) -> Tensor:
-    """The rows of all processes, in rank order; ``mine`` itself in a single process."""
-    if not dist.is_initialized() or dist.get_world_size() == 1:
-        return mine
-    everything: Tensor = _Gather.apply(mine)  # type: ignore[no-untyped-call]
-    return everything
+        ctx.exchange.pending = dist.all_reduce(total, async_op=True)
+        return total, None
 
 
 def part_of_this_process() -> Part:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -34,11 +35,29 @@ class StepReport:
     seconds_left: float
 
 
-class LossMonitor:
-    """Collects the losses; checks them each step on a CPU, every so often on a GPU.
+@dataclass(frozen=True)
+class _Sent:
+    """Losses on their way to the host; ``arrived`` is the copy's end, where one is needed."""
 
-    Reading a loss makes the host wait for the device, so on a GPU the losses of some steps wait
-    together. The first that is no number stops the run.
+    values: Tensor
+    arrived: torch.cuda.Event | None
+
+    def has_arrived(self) -> bool:
+        return self.arrived is None or self.arrived.query()
+
+    def read(self) -> list[float]:
+        if self.arrived is not None:
+            self.arrived.synchronize()
+        values: list[float] = self.values.tolist()
+        return values
+
+
+class LossMonitor:
+    """Collects the losses; checks them each step on a CPU, some steps later on a GPU.
+
+    Reading a loss makes the host wait for the device. On a GPU the losses of some steps are
+    therefore sent together, and read when a later check finds that they have arrived. The first
+    that is no number stops the run.
     """
 
     def __init__(
@@ -53,6 +72,7 @@ class LossMonitor:
         self.steps = config.epochs * batches.steps_per_epoch
         self.check_every = config.check_every if batches.device.type == "cuda" else 1
         self.waiting: list[Tensor] = []
+        self.sent: deque[_Sent] = deque()
         self.started = time.perf_counter()
         self.resumed_at = len(progress.losses)
 
@@ -63,15 +83,32 @@ class LossMonitor:
         """
         self.waiting.append(loss.detach())
         if len(self.waiting) >= self.check_every:
-            self.check()
+            self._send()
+            while self.sent and self.sent[0].has_arrived():
+                self._check(self.sent.popleft())
 
     def check(self) -> None:
-        """Read the waiting losses, raise at the first that is no number, and report."""
+        """Wait for all losses, raise at the first that is no number, and report."""
+        self._send()
+        while self.sent:
+            self._check(self.sent.popleft())
+
+    def _send(self) -> None:
+        """Start the copy of the waiting losses to the host."""
         if not self.waiting:
             return
-        values = torch.stack(self.waiting).tolist()  # one wait for the device, not one per loss
+        values = torch.stack(self.waiting)
         self.waiting.clear()
-        for value in values:
+        arrived = None
+        if values.is_cuda:
+            # only into pinned memory does a copy run beside the host
+            landing = torch.empty(values.shape, dtype=values.dtype, pin_memory=True)
+            values = landing.copy_(values, non_blocking=True)
+            arrived = torch.cuda.current_stream().record_event()
+        self.sent.append(_Sent(values, arrived))
+
+    def _check(self, sent: _Sent) -> None:
+        for value in sent.read():
             if not math.isfinite(value):
                 raise TrainingStoppedError(self._diagnosis(value))
             self.progress.losses.append(value)

@@ -54,10 +54,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
+
+from models.two_tower.config import SoftmaxName
+from models.two_tower.training.chunked_softmax import chunked_softmax
+from models.two_tower.training.fused_softmax import RankBounds, fits_kernels, fused_softmax
 
 __all__ = ["Candidates", "contrast", "expected_log_count", "journey_loss"]
 
@@ -74,6 +77,8 @@ class Candidates:
         allowed: mask of the candidates that each of these positives' searches allows;
             ``None`` = all of the market. What retrieval filters out anyway then takes no
             part in the softmax.
+        ranks: the same mask as integers, for the fused softmax; ``None`` where it cannot be
+            written so.
     """
 
     vector_CD: Tensor
@@ -81,6 +86,7 @@ class Candidates:
     market_C: Tensor
     log_count_C: Tensor
     allowed: Callable[[slice], Tensor] | None = None
+    ranks: RankBounds | None = None
 
 
 def expected_log_count(id_C: Tensor, share_L: Tensor, batch: int, uniform_L: Tensor) -> Tensor:
@@ -95,64 +101,6 @@ def expected_log_count(id_C: Tensor, share_L: Tensor, batch: int, uniform_L: Ten
     return torch.log(batch * share_L[id_C] + uniform_L[id_C])
 
 
-class _ChunkedSoftmax(torch.autograd.Function):
-    """Loss and gradients in one pass over chunks of queries.
-
-    The gradients are made where the logits are, so that only ``(chunk, C)`` logits exist
-    at one time, whatever B is, and nothing is computed twice.
-    """
-
-    @staticmethod
-    def forward(
-        ctx: Any,
-        query_BD: Tensor,
-        positive_B: Tensor,
-        candidate_CD: Tensor,
-        constants: tuple[Tensor, ...],
-        allowed: Callable[[slice], Tensor] | None,
-        chunk_rows: int,
-    ) -> Tensor:
-        id_B, market_B, weight_B, id_C, market_C, log_count_C = constants
-        grad_query_BD = torch.empty_like(query_BD)
-        grad_positive_B = torch.empty_like(positive_B)
-        grad_candidate_CD = torch.zeros_like(candidate_CD)
-        loss = query_BD.new_zeros(())
-        for start in range(0, len(query_BD), chunk_rows):
-            part = slice(start, start + chunk_rows)
-            # logits and logQ correction in one product
-            logit_RC = torch.addmm(-log_count_C, query_BD[part], candidate_CD.T)
-            logit_RC = logit_RC.to(positive_B.dtype)
-            masked_RC = market_B[part, None] != market_C
-            if allowed is not None:
-                masked_RC |= ~allowed(part)
-            # false negatives: other searches of the batch, or a uniform draw, bring this
-            # positive's own listing in as a candidate
-            masked_RC |= id_B[part, None] == id_C
-            logit_RC.masked_fill_(masked_RC, float("-inf"))
-            # in place from here on: each pass over (R, C) costs as much as a product
-            # the largest logit is taken off before exp, or exp overflows; the positive
-            # belongs to it, since a row may have every candidate masked
-            peak_R = torch.maximum(logit_RC.amax(dim=1), positive_B[part])
-            odds_RC = logit_RC.sub_(peak_R[:, None]).exp_()
-            positive_odds_R = torch.exp(positive_B[part] - peak_R)
-            total_R = odds_RC.sum(dim=1) + positive_odds_R
-            loss = loss + (weight_B[part] * (total_R.log() + peak_R - positive_B[part])).sum()
-            # d loss / d logit_c = weight x softmax_c, and softmax_c = odds_c / total
-            scale_R = weight_B[part] / total_R
-            grad_query_BD[part] = (odds_RC @ candidate_CD) * scale_R[:, None]
-            grad_candidate_CD += odds_RC.T @ (query_BD[part] * scale_R[:, None])
-            grad_positive_B[part] = weight_B[part] * (positive_odds_R / total_R - 1)
-        ctx.save_for_backward(grad_query_BD, grad_positive_B, grad_candidate_CD)
-        return loss
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        # The forward pass stored the gradients of a scalar: the chain rule is one factor.
-        # Constants, mask and chunk size have no gradient.
-        query, positive, candidate = (grads[0] * saved for saved in ctx.saved_tensors)
-        return query, positive, candidate, None, None, None
-
-
 def contrast(
     query_BD: Tensor,
     positive_BD: Tensor,
@@ -161,6 +109,7 @@ def contrast(
     *,
     temperature: float,
     chunk_rows: int,
+    softmax: SoftmaxName = "auto",
 ) -> Tensor:
     """The weighted sum over positives of the loss at the top of this file; a scalar.
 
@@ -171,7 +120,9 @@ def contrast(
         positives: ``id``, ``market`` and ``weight`` per positive. Weights that sum to 1
             make the result a mean.
         temperature: divides the inner products.
-        chunk_rows: queries whose logits exist at one time.
+        chunk_rows: queries whose logits exist at one time (``chunked``).
+        softmax: ``fused`` keeps no logits at all; ``auto`` takes it where it can run: on a GPU,
+            unless the bounds hold a radius.
     """
     scaled_BD = query_BD / temperature
     constants = (
@@ -183,10 +134,18 @@ def contrast(
         candidates.log_count_C,
     )
     positive_B = (scaled_BD * positive_BD).sum(dim=1)
-    loss: Tensor = _ChunkedSoftmax.apply(  # type: ignore[no-untyped-call]
+    if softmax == "fused" or (softmax == "auto" and _fits_fused(scaled_BD, candidates)):
+        return fused_softmax(
+            scaled_BD, positive_B, candidates.vector_CD, constants, candidates.ranks
+        )
+    return chunked_softmax(
         scaled_BD, positive_B, candidates.vector_CD, constants, candidates.allowed, chunk_rows
     )
-    return loss
+
+
+def _fits_fused(scaled_BD: Tensor, candidates: Candidates) -> bool:
+    is_integer = candidates.allowed is None or candidates.ranks is not None
+    return is_integer and fits_kernels(scaled_BD)
 
 
 def journey_loss(

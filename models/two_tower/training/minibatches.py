@@ -18,12 +18,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from models.two_tower.config import TrainConfig
 from models.two_tower.inputs.training_set import TrainingSet
+from models.two_tower.training.fused_softmax import RankBounds
 from models.two_tower.training.losses import expected_log_count
 from models.two_tower.training.query_loader import query_loader, tensors_of
 
@@ -59,12 +61,12 @@ class Minibatch:
         queries: ``dense``, ``market``, ``guest``, ``history_stage`` per search.
         listings: ``id``, ``dense``, ``category``, ``market`` per encoded listing; ids
             hidden by the id dropout are 0.
-        history_place_BH, positive_place_B, hard_place_BH, candidate_place_C: rows of
-            ``listings``.
+        history_place_BH, positive_place_B, hard_place_BH, own_place_C: rows of ``listings``;
+            the last those of this process's own candidates.
         is_hard_BH: which journey negatives exist.
         positives: ``id``, ``market``, ``head``, ``weight`` per positive; the weights of the step,
             over all processes, sum to 1.
-        candidate_id_C, candidate_market_C: of this process's candidates.
+        candidate_id_C, candidate_market_C: of the candidates of all processes, in their order.
         log_count_C: log of each candidate's expected draws, over all processes.
         search_B: row of ``TrainingSet.queries`` of each positive.
         is_full: the candidates are every listing.
@@ -76,7 +78,7 @@ class Minibatch:
     positive_place_B: Tensor
     hard_place_BH: Tensor
     is_hard_BH: Tensor
-    candidate_place_C: Tensor
+    own_place_C: Tensor | slice
     positives: dict[str, Tensor]
     candidate_id_C: Tensor
     candidate_market_C: Tensor
@@ -100,6 +102,11 @@ class Minibatches:
         self.positives = tensors_of(data.positives, device)
         is_bound = config.eligible_only and data.bounds.binds
         self.bounds = data.bounds.on(device) if is_bound else None
+        # On a GPU nothing may depend on how many different listings a step touches: the host
+        # would have to wait for that number.
+        self.has_static_shapes = device.type == "cuda"
+        ranked = data.bounds.ranks() if is_bound and device.type == "cuda" else None
+        self.ranked = None if ranked is None else ranked.on(device)
         self.allowed_SL = self._allowed_everywhere(len(data.queries))
         self.hard = torch.from_numpy(data.hard).to(device)
         self.is_full = _takes_full_softmax(config, len(data.catalogue) - 1)
@@ -128,7 +135,7 @@ class Minibatches:
     def _allowed_everywhere(self, searches: int) -> Tensor | None:
         """The mask of all searches and listings, where a byte each is affordable."""
         listings = len(self.catalogue["id"])
-        if self.bounds is None or searches * listings > _MASK_BYTES:
+        if self.bounds is None or self.ranked or searches * listings > _MASK_BYTES:
             return None
         blocks = range(0, searches, _MASK_ROWS)
         everything = slice(None)
@@ -147,6 +154,15 @@ class Minibatches:
             return None
         bounds = self.bounds
         return lambda part: bounds(search_B[part], listing_C)
+
+    def ranks(self, batch: Minibatch) -> RankBounds | None:
+        """The same mask as integers; ``None`` where there is none, or none without a radius."""
+        if self.ranked is None:
+            return None
+        bound_NB, value_NC = self.ranked.between(
+            batch.search_B, batch.positives["id"], batch.candidate_id_C
+        )
+        return RankBounds(bound_NB=bound_NB, value_NC=value_NC)
 
     def generator(self, epoch: int, step: int) -> torch.Generator:
         """The source of chance of one step; step -1 is the epoch's own order."""
@@ -179,12 +195,16 @@ class Minibatches:
             "head": self.positives["head"][mine_B],
             "weight": self.positives["weight"][mine_B] / total_weight,
         }
+        hard_BH = part.of(hard_BH)
         if self.is_full:
-            places = self._full_layout(listing_B, part.of(hard_BH), history_BH)
+            places = self._full_layout(listing_B, hard_BH, history_BH)
+            candidate_C = places["listing_U"][1:]
         else:
-            places = _sampled_layout(listing_B, part.of(uniform_M), part.of(hard_BH), history_BH)
+            touched = listing_B, part.of(uniform_M), hard_BH, history_BH
+            listings = len(self.catalogue["id"]) if self.has_static_shapes else None
+            places = _sampled_layout(*touched, listings)
+            candidate_C = _of_all_processes(self.positives["listing"][chosen_B], uniform_M, part)
         id_U = places.pop("listing_U")
-        candidate_C = id_U[places["candidate_place_C"]]
         return Minibatch(
             queries=queries,
             listings=self._listing_inputs(id_U, keeps_id_L),
@@ -267,7 +287,7 @@ class Minibatches:
 
     def _full_layout(
         self, listing_B: Tensor, hard_BH: Tensor, history_BH: Tensor
-    ) -> dict[str, Tensor]:
+    ) -> dict[str, Any]:
         """Every listing is encoded once; a listing's place is its index."""
         everything = torch.arange(len(self.catalogue["id"]), device=self.device)
         return {
@@ -275,16 +295,27 @@ class Minibatches:
             "positive_place_B": listing_B,
             "hard_place_BH": hard_BH,
             "history_place_BH": history_BH,
-            "candidate_place_C": everything[1:],  # row 0 is no listing: the unseen
+            "own_place_C": slice(1, None),  # row 0 is no listing: the unseen
         }
 
 
 def _sampled_layout(
-    listing_B: Tensor, uniform_M: Tensor, hard_BH: Tensor, history_BH: Tensor
-) -> dict[str, Tensor]:
-    """Only what this step touches is encoded, each listing once."""
+    listing_B: Tensor,
+    uniform_M: Tensor,
+    hard_BH: Tensor,
+    history_BH: Tensor,
+    listings: int | None,
+) -> dict[str, Any]:
+    """Only what this step touches is encoded, each listing once.
+
+    With ``listings``, the size of the catalogue, the shapes do not depend on how many that are.
+    """
     touched = (listing_B, uniform_M, hard_BH.flatten(), history_BH.flatten())
-    listing_U, place = torch.unique(torch.cat(touched), return_inverse=True)
+    touched_T = torch.cat(touched)
+    if listings is None:
+        listing_U, place = torch.unique(touched_T, return_inverse=True)
+    else:
+        listing_U, place = _unique_padded(touched_T, listings)
     positive, uniform, hard, history = place.split([len(part) for part in touched])
     return {
         "listing_U": listing_U,
@@ -293,8 +324,35 @@ def _sampled_layout(
         "history_place_BH": history.view(history_BH.shape),
         # Journey negatives stay out: they are chosen because they were shown, which no
         # expected count describes. They have a softmax of their own, ``journey_loss``.
-        "candidate_place_C": torch.cat([positive, uniform]),
+        "own_place_C": torch.cat([positive, uniform]),
     }
+
+
+def _unique_padded(touched_T: Tensor, listings: int) -> tuple[Tensor, Tensor]:
+    """As ``torch.unique`` with its inverse, and 0 (no listing) behind the last.
+
+    >>> [part.tolist() for part in _unique_padded(torch.tensor([4, 2, 4]), listings=9)]
+    [[2, 4, 0], [1, 0, 1]]
+    """
+    is_touched_L = torch.zeros(listings, dtype=torch.bool, device=touched_T.device)
+    is_touched_L[touched_T] = True
+    place_T = (torch.cumsum(is_touched_L, 0) - 1)[touched_T]
+    listing_U = touched_T.new_zeros(min(listings, len(touched_T)))
+    listing_U[place_T] = touched_T
+    return listing_U, place_T
+
+
+def _of_all_processes(listing_B: Tensor, uniform_M: Tensor, part: Part) -> Tensor:
+    """The candidates of a whole step as the processes hold them: positives, then draws, of each.
+
+    >>> of_all = _of_all_processes(torch.tensor([1, 2, 3, 4]), torch.tensor([5, 6]), Part(world=2))
+    >>> of_all.tolist()
+    [1, 2, 5, 3, 4, 6]
+    """
+    drawn = len(uniform_M) // part.world
+    positive = listing_B.view(part.world, -1)
+    uniform = uniform_M[: drawn * part.world].view(part.world, drawn)
+    return torch.cat([positive, uniform], dim=1).flatten()
 
 
 def _takes_full_softmax(config: TrainConfig, listings: int) -> bool:

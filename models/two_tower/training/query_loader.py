@@ -72,6 +72,15 @@ class ResidentQueries:
 
 
 @dataclass(frozen=True)
+class _Wanted:
+    """Searches of some steps, in host memory from ``arrived`` on."""
+
+    search_N: Tensor
+    starts: dict[int, slice]
+    arrived: torch.cuda.Event | None
+
+
+@dataclass(frozen=True)
 class _Chunk:
     """Rows of some steps on the device; ``ready`` is the copy's end, where one is needed."""
 
@@ -119,30 +128,37 @@ class StreamedQueries:
                 )  # or its memory may be reused while the step still reads it
         following = key[0], key[1] + 1
         if following[1] * self.chunk_steps < self.steps:
-            searches_by_step = self._searches_of_chunk(following, searches)
-            self.prefetched[following] = self.worker.submit(self._fetch, searches_by_step)
+            wanted = self._searches_of_chunk(following, searches)
+            self.prefetched[following] = self.worker.submit(self._fetch, wanted)
 
-    def _searches_of_chunk(
-        self, key: tuple[int, int], searches: SearchesOfStep
-    ) -> dict[int, Tensor]:
+    def _searches_of_chunk(self, key: tuple[int, int], searches: SearchesOfStep) -> _Wanted:
+        """Ask the device for the searches of a chunk's steps, without waiting for them."""
         first = key[1] * self.chunk_steps
         last = min(first + self.chunk_steps, self.steps)
-        return {step: searches(step).cpu() for step in range(first, last)}
-
-    def _fetch(self, searches_by_step: dict[int, Tensor]) -> _Chunk:
-        """Gather a chunk's rows on the host and send them over; runs beside the training."""
-        search_N = torch.cat(list(searches_by_step.values()))
+        by_step = {step: searches(step) for step in range(first, last)}
         starts, at = {}, 0
-        for step, search_B in searches_by_step.items():
+        for step, search_B in by_step.items():
             starts[step], at = slice(at, at + len(search_B)), at + len(search_B)
+        search_N = torch.cat(list(by_step.values()))
+        if self.stream is None:
+            return _Wanted(search_N.cpu(), starts, None)
+        landing = torch.empty(search_N.shape, dtype=search_N.dtype, pin_memory=True)
+        landing.copy_(search_N, non_blocking=True)
+        return _Wanted(landing, starts, torch.cuda.current_stream(self.device).record_event())
+
+    def _fetch(self, wanted: _Wanted) -> _Chunk:
+        """Gather a chunk's rows on the host and send them over; runs beside the training."""
+        search_N = wanted.search_N
         if self.stream is None:
             rows = {name: value[search_N].to(self.device) for name, value in self.queries.items()}
-            return _Chunk(rows, starts, None)
+            return _Chunk(rows, wanted.starts, None)
+        if wanted.arrived is not None:
+            wanted.arrived.synchronize()
         with torch.cuda.stream(self.stream):
             rows = {
                 name: self._copy_to_device(value, search_N) for name, value in self.queries.items()
             }
-            return _Chunk(rows, starts, self.stream.record_event())
+            return _Chunk(rows, wanted.starts, self.stream.record_event())
 
     def _copy_to_device(self, values: Tensor, search_N: Tensor) -> Tensor:
         """Copy through pinned memory: only from there does a copy overlap with the host."""

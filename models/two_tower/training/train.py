@@ -14,9 +14,9 @@ from torch.nn.parallel import DistributedDataParallel
 
 from models.two_tower.config import TrainConfig
 from models.two_tower.inputs.training_set import TrainingSet
-from models.two_tower.model import TwoTowerNet
+from models.two_tower.model import TwoTowerNet, take_rows
 from models.two_tower.training.checkpoint import Progress, load_checkpoint, save_checkpoint
-from models.two_tower.training.distributed import gathered, part_of_this_process
+from models.two_tower.training.distributed import CandidateExchange, part_of_this_process
 from models.two_tower.training.loss_monitor import LossMonitor, StepReport
 from models.two_tower.training.losses import Candidates, contrast, journey_loss
 from models.two_tower.training.minibatches import Minibatch, Minibatches, Part
@@ -68,34 +68,38 @@ def batch_loss(
     temperature: float,
 ) -> Tensor:
     """Loss of one step's part of the positives; parts add up to the step's loss."""
-    query_BD, vector_UD = net(
-        batch.queries, batch.listings, batch.history_place_BH, batch.positives["head"]
-    )
-    positive_BD = vector_UD[batch.positive_place_B]
-    mine = (
-        vector_UD[batch.candidate_place_C],
-        batch.candidate_id_C,
-        batch.candidate_market_C,
-        batch.log_count_C,
-    )
     # with the whole market at hand each process has every candidate already
-    vector_CD, id_C, market_C, count_C = mine if batch.is_full else map(gathered, mine)
-    candidates = Candidates(
-        vector_CD=vector_CD,
-        id_C=id_C,
-        market_C=market_C,
-        log_count_C=count_C,
-        allowed=batches.allowed(batch.search_B, id_C),
+    exchange = CandidateExchange(batch.own_place_C, is_whole=batch.is_full)
+    query_BD, vector_UD = net(
+        batch.queries,
+        batch.listings,
+        batch.history_place_BH,
+        batch.positives["head"],
+        exchange.start,
     )
-    shared = {"temperature": temperature}
+    positive_BD = take_rows(vector_UD, batch.positive_place_B)
+    candidates = Candidates(
+        vector_CD=exchange.finish(),
+        id_C=batch.candidate_id_C,
+        market_C=batch.candidate_market_C,
+        log_count_C=batch.log_count_C,
+        allowed=batches.allowed(batch.search_B, batch.candidate_id_C),
+        ranks=batches.ranks(batch),
+    )
     loss = contrast(
-        query_BD, positive_BD, candidates, batch.positives, chunk_rows=config.chunk_rows, **shared
+        query_BD,
+        positive_BD,
+        candidates,
+        batch.positives,
+        temperature=temperature,
+        chunk_rows=config.chunk_rows,
+        softmax=config.softmax,
     )
     if config.hard_weight and batch.is_hard_BH.shape[1]:
         hard_BHD = vector_UD[batch.hard_place_BH]
         weight_B = batch.positives["weight"]
         loss = loss + config.hard_weight * journey_loss(
-            query_BD, positive_BD, hard_BHD, batch.is_hard_BH, weight_B, **shared
+            query_BD, positive_BD, hard_BHD, batch.is_hard_BH, weight_B, temperature=temperature
         )
     return loss
 
@@ -130,7 +134,7 @@ def train(
     if checkpoint and (resumed := load_checkpoint(checkpoint, net, optimiser)):
         progress, best = resumed
     keep = checkpoint if part.rank == 0 else None
-    runner = _runner(net, config, part)
+    runner = _runner(net, config, part, device)
     steps = config.epochs * batches.steps_per_epoch
     monitor = LossMonitor(net, batches, config, progress, report)
 
@@ -181,11 +185,12 @@ def _optimiser(
     )
 
 
-def _runner(net: TwoTowerNet, config: TrainConfig, part: Part) -> nn.Module:
+def _runner(net: TwoTowerNet, config: TrainConfig, part: Part, device: torch.device) -> nn.Module:
     """The net as it is called in a step: compiled and distributed where asked for."""
     runner: nn.Module = net
     if config.compile_towers:
-        runner = cast("nn.Module", torch.compile(net, dynamic=True))
+        # on a GPU every step has the same shapes (minibatches.py)
+        runner = cast("nn.Module", torch.compile(net, dynamic=device.type != "cuda"))
     return DistributedDataParallel(runner) if part.world > 1 else runner
 
 

@@ -14,7 +14,11 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from models.two_tower.training.distributed import gathered, joined_group, part_of_this_process
+from models.two_tower.training.distributed import (
+    CandidateExchange,
+    joined_group,
+    part_of_this_process,
+)
 from models.two_tower.training.minibatches import Part
 
 ROOT = Path(__file__).parents[4]
@@ -58,8 +62,10 @@ def test_a_single_process_is_the_whole_and_gathers_its_own_rows(
     monkeypatch.delenv("WORLD_SIZE", raising=False)
     with joined_group():
         assert not torch.distributed.is_initialized()
-        mine = torch.ones(2, 3)
-        assert gathered(mine) is mine
+        vectors = torch.arange(6.0).view(3, 2)
+        exchange = CandidateExchange(torch.tensor([2, 0]), is_whole=False)
+        exchange.start(vectors)
+        assert exchange.finish().tolist() == [[4, 5], [0, 1]]
         assert part_of_this_process() == Part(rank=0, world=1)
 
 

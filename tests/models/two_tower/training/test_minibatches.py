@@ -142,7 +142,7 @@ def test_places_lead_to_the_listings_that_are_meant(loss: str) -> None:
     assert batch.search_B.tolist() == search_B.tolist()
     assert batch.positives["id"].tolist() == chosen_B.tolist()
     assert encoded_U[batch.positive_place_B].tolist() == chosen_B.tolist()
-    assert encoded_U[batch.candidate_place_C].tolist() == batch.candidate_id_C.tolist()
+    assert encoded_U[batch.own_place_C].tolist() == batch.candidate_id_C.tolist()
     history_BH = torch.stack([chosen_B, torch.full_like(chosen_B, 2)], dim=1)
     assert encoded_U[batch.history_place_BH].tolist() == history_BH.tolist()
     if loss == "sampled":
