@@ -8,4 +8,4 @@
 # ends with a table; FOLDER gets gpu.json and the full logs. --dry-run: on the CPU, at a thousandth.
 set -u
 cd "$(dirname "$0")/.."
-exec env PYTHONPATH=.:benchmarks "${PYTHON:-python3}" benchmarks/gpu_steps.py "$@"
+exec env PYTHONPATH=".:benchmarks${PYTHONPATH:+:$PYTHONPATH}" "${PYTHON:-python3}" benchmarks/gpu_steps.py "$@"

@@ -8,7 +8,7 @@ by listing; ``ours`` is therefore measured with masks too. Used by ``benchmarks/
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
@@ -24,7 +24,7 @@ TEMPERATURE = 0.1
 CAPACITIES = 8
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Problem:
     """Searches, listings, and the listing that each search chose; vectors end with the appeal."""
 
@@ -72,22 +72,21 @@ class Problem:
         query_BW, listing_LW = (v.detach().double().requires_grad_() for v in self.leaves())
         return Problem(query_BW, listing_LW, self.chosen_B, self.market_L, self.ranks)
 
+    def without_bias(self) -> Problem:
+        listing_LW = self.listing_LW.detach().clone()
+        listing_LW[:, -1] = 0
+        return replace(self, listing_LW=listing_LW.requires_grad_())
+
     def ours(self, softmax: str, chunk_rows: int = 2048) -> Tensor:
         count, device = len(self.listing_LW), self.query_BW.device
         kind = self.query_BW.dtype
         ranks = self.ranks
-
-        def allowed(part: slice) -> Tensor:
-            assert ranks is not None
-            met = ranks.value_NC[:, None, :] >= ranks.bound_NB[:, part, None]
-            return met.all(dim=0)
 
         candidates = Candidates(
             vector_CD=self.listing_LW,
             id_C=torch.arange(count, device=device),
             market_C=self.market_L,
             log_count_C=torch.zeros(count, device=device, dtype=kind),
-            allowed=None if ranks is None else allowed,
             ranks=ranks,
         )
         batch = len(self.query_BW)
@@ -186,7 +185,12 @@ def fused_halves(
     def forward() -> Tensor:
         with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
             loss = fused_softmax(
-                scaled_BW, positive_B, listing_LW, constants, problem.ranks, blocks
+                scaled_BW,
+                positive_B,
+                listing_LW,
+                constants,
+                problem.ranks,
+                blocks=blocks,
             )
         held["loss"] = loss
         return loss

@@ -113,7 +113,7 @@ def per_phase(batches: Minibatches, net: TwoTowerNet, config: TrainConfig) -> di
 
     def forward() -> None:
         with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-            held["loss"] = batch_loss(net, held["batch"], batches, config, net.config.temperature)
+            held["loss"] = batch_loss(net, held["batch"], batches, config, net.config)
 
     steps = min(batches.steps_per_epoch, 20)
     for step in range(steps):

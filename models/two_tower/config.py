@@ -127,6 +127,7 @@ class TrainConfig:
         threads: torch's threads while fitting, restored after; ``None`` = as they are.
         device: ``auto`` = CUDA where there is one.
         autocast: bfloat16 on CUDA.
+        cuda_graph: on one GPU, record a step's forward and backward once and replay it.
         compile_towers: ``torch.compile`` the towers (pays off on a GPU and long runs).
     """
 
@@ -157,6 +158,7 @@ class TrainConfig:
     threads: int | None = None
     device: str = "auto"
     autocast: bool = True
+    cuda_graph: bool = True
     compile_towers: bool = False
 
     def __post_init__(self) -> None:

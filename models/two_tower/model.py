@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import torch
 from torch import Tensor, nn
@@ -16,13 +16,23 @@ from torch.nn import functional as F  # noqa: N812 - torch's own convention
 
 from models.two_tower.config import TowerConfig
 
-__all__ = ["CrossLayers", "InputShape", "ListingTower", "QueryTower", "TwoTowerNet", "take_rows"]
+__all__ = [
+    "CrossLayers",
+    "InputShape",
+    "ListingTower",
+    "QueryTower",
+    "TwoTowerNet",
+    "look_up",
+    "take_rows",
+]
 
 _STAGES = 4
 _EMBEDDING_SCALE = 0.1
 # Beside attributes an id starts almost silent: a listing with few positives is then
 # placed by what it is like, and its id adds what the attributes do not say.
 _QUIET_SCALE = 0.01
+# Up to so many rows the gradient of taken rows is a product on a GPU.
+_FEW_ROWS = 32
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,9 +74,13 @@ class _TakeRows(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
         (place,) = ctx.saved_tensors
-        grad_ND = grads[0].reshape(-1, grads[0].shape[-1])
-        total_UD = grad_ND.new_zeros(ctx.rows, grad_ND.shape[1])
-        return total_UD.index_add_(0, place.flatten(), grad_ND), None
+        place_N, grad_ND = place.flatten(), grads[0].reshape(-1, grads[0].shape[-1])
+        if ctx.rows <= _FEW_ROWS:
+            # adding thousands of rows to the same few, one has to wait for the other
+            which_R = torch.arange(ctx.rows, device=place.device)
+            return (place_N == which_R[:, None]).to(grad_ND.dtype) @ grad_ND, None
+        total_RD = grad_ND.new_zeros(ctx.rows, grad_ND.shape[1])
+        return total_RD.index_add_(0, place_N, grad_ND), None
 
 
 def take_rows(values_UD: Tensor, place: Tensor) -> Tensor:
@@ -75,6 +89,26 @@ def take_rows(values_UD: Tensor, place: Tensor) -> Tensor:
         return values_UD[place]
     rows: Tensor = _TakeRows.apply(values_UD, place)  # type: ignore[no-untyped-call]
     return rows
+
+
+def look_up(table: nn.Embedding, index: Tensor) -> Tensor:
+    """Rows of a table, by the way that suits its device."""
+    rows: Tensor = take_rows(table.weight, index) if table.weight.is_cuda else table(index)
+    return rows
+
+
+def _products(one_BD: Tensor, many_BHD: Tensor) -> Tensor:
+    """Inner product of each vector with each of its own many; shape ``(B, H)``."""
+    if one_BD.is_cuda:  # where a product of one row by ten suits no matrix unit
+        return (one_BD[:, None] * many_BHD).sum(dim=2)
+    return torch.einsum("bd,bhd->bh", one_BD, many_BHD)
+
+
+def _weighted_sums(weight_BH: Tensor, many_BHD: Tensor) -> Tensor:
+    """Sum of many vectors, each by its weight; shape ``(B, D)``."""
+    if weight_BH.is_cuda:
+        return (weight_BH[:, :, None] * many_BHD).sum(dim=1)
+    return torch.einsum("bh,bhd->bd", weight_BH, many_BHD)
 
 
 class CrossLayers(nn.Module):
@@ -126,10 +160,11 @@ class ListingTower(nn.Module):
     def forward(
         self, id_U: Tensor, dense_UF: Tensor, category_UK: Tensor, market_U: Tensor
     ) -> Tensor:
-        vector_UD, appeal_UE = self.id_table(id_U), self.appeal_table(id_U)
+        vector_UD, appeal_UE = look_up(self.id_table, id_U), look_up(self.appeal_table, id_U)
         if self.trunk is not None:
-            parts = [table(category_UK[:, k]) for k, table in enumerate(self.category_tables)]
-            inputs = torch.cat([dense_UF, self.market_table(market_U), *parts], dim=1)
+            tables = enumerate(self.category_tables)
+            parts = [look_up(cast("nn.Embedding", t), category_UK[:, k]) for k, t in tables]
+            inputs = torch.cat([dense_UF, look_up(self.market_table, market_U), *parts], dim=1)
             hidden_UW = self.trunk(inputs)
             vector_UD = vector_UD + self.place(hidden_UW)
             appeal_UE = appeal_UE + self.appeal(hidden_UW)
@@ -194,12 +229,12 @@ class QueryTower(nn.Module):
 
     def _context(self, queries: dict[str, Tensor], history_BHD: Tensor) -> Tensor:
         """Search, guest and history as one vector, before its length is made 1."""
-        context_BD: Tensor = self.context_table(queries["market"])
+        context_BD = look_up(self.context_table, queries["market"])
         if self.trunk is not None:
             hidden_BW = self.trunk(torch.cat([queries["dense"], context_BD], dim=1))
             context_BD = context_BD + self.place(hidden_BW)
         if self.guest_table is not None:
-            context_BD = context_BD + self.guest_table(queries["guest"])
+            context_BD = context_BD + look_up(self.guest_table, queries["guest"])
         if self.pools_history:
             listing_BHD, stage_BH = history_BHD[:, :, : self.width], queries["history_stage"]
             context_BD = context_BD + self.gain * self._pool(context_BD, listing_BHD, stage_BH)
@@ -210,16 +245,14 @@ class QueryTower(nn.Module):
         scale = attention_BD.shape[-1] ** 0.5
         # query . (listing + stage), without making that sum for every slot
         stage_BS = attention_BD @ self.stage_table.weight.T
-        logit_BH = torch.einsum("bd,bhd->bh", attention_BD, history_BHD) + stage_BS.gather(
-            1, stage_BH
-        )
+        logit_BH = _products(attention_BD, history_BHD) + stage_BS.gather(1, stage_BH)
         logit_BH = logit_BH / scale + self.slot_bias
         # stage 0 is an empty slot. Never all are masked: "no history" is one more slot, whose
         # logit is nothing[0] and whose value is nothing[1], or the softmax would be NaN
         logit_BH = logit_BH.masked_fill(stage_BH == 0, float("-inf"))
         empty_B1 = (attention_BD @ self.nothing[0] / scale).unsqueeze(1)
         share_BH = torch.softmax(torch.cat([empty_B1, logit_BH], dim=1), dim=1)
-        pooled_BD = torch.einsum("bh,bhd->bd", share_BH[:, 1:], history_BHD)
+        pooled_BD = _weighted_sums(share_BH[:, 1:], history_BHD)
         return pooled_BD + share_BH[:, :1] * self.nothing[1]
 
 

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from data.schema.geo import EARTH_RADIUS_KM
+from models.two_tower.inputs.arrays import IntArray, Mask
 from models.two_tower.inputs.numeric_inputs import column_values
 from models.two_tower.inputs.vocabulary import Vocabulary
 
@@ -149,6 +150,11 @@ class Eligibility:
             at_most=selected(self.at_most),
             place_L3=self.place_L3[listings],
         )
+
+    def mask(self, queries: IntArray, listings: IntArray) -> Mask:
+        """Which of these listings each of these searches allows, (queries, listings)."""
+        within = self.within(torch.from_numpy(listings)).rows(torch.from_numpy(queries))
+        return np.asarray(within(slice(None), slice(None)).numpy())
 
     def __call__(self, queries: Rows, listings: Rows) -> Tensor:
         """Mask of allowed listings per search; shape ``(queries, listings)``.

@@ -11,6 +11,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from models.two_tower.model import take_rows
 from models.two_tower.training.minibatches import Part
 
 __all__ = ["CandidateExchange", "joined_group", "part_of_this_process"]
@@ -27,25 +28,26 @@ class CandidateExchange:
         """``is_whole``: each process has every candidate already."""
         self.own_place_C = own_place_C
         self.is_alone = is_whole or not dist.is_initialized() or dist.get_world_size() == 1
-        self.vector_UD: Tensor | None = None
+        self.everything: Tensor | None = None
         self.pending: dist.Work | None = None
 
     def start(self, vector_UD: Tensor) -> None:
         """Send this process's rows of the listings' vectors."""
-        self.vector_UD = vector_UD
-        if not self.is_alone:
-            self.vector_UD = _Sent.apply(  # type: ignore[no-untyped-call]
-                vector_UD[self.own_place_C], self
-            )
+        self.everything = _Sent.apply(self._own(vector_UD), self)  # type: ignore[no-untyped-call]
 
-    def finish(self) -> Tensor:
-        """The rows of all processes, in rank order."""
-        if self.vector_UD is None:
-            raise RuntimeError("finish before start")
+    def finish(self, vector_UD: Tensor) -> Tensor:
+        """The rows of all processes, in rank order; where one is alone, its own."""
         if self.is_alone:
-            return self.vector_UD[self.own_place_C]
-        received: Tensor = _Received.apply(self.vector_UD, self)  # type: ignore[no-untyped-call]
+            return self._own(vector_UD)
+        if self.everything is None:
+            raise RuntimeError("finish before start")
+        received: Tensor = _Received.apply(self.everything, self)  # type: ignore[no-untyped-call]
         return received
+
+    def _own(self, vector_UD: Tensor) -> Tensor:
+        if isinstance(self.own_place_C, slice):
+            return vector_UD[self.own_place_C]
+        return take_rows(vector_UD, self.own_place_C)
 
     def wait(self) -> None:
         """Wait for what is under way."""

@@ -1,7 +1,7 @@
 """The softmax on a GPU without logits in memory; the kernels are in ``softmax_kernels.py``.
 
 The same loss as ``chunked_softmax.py``. Here both sides are sorted, so that the masks become
-ranges, and what is no product is put into columns that are one.
+ranges; ``softmax_kernels.py`` says what is done with them.
 
 Shapes: B positives, C candidates, W width of the vectors, D the part of it that is a power of
 two, A carried columns, N bounds.
@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -24,15 +24,16 @@ _LOG2_E = math.log2(math.e)
 _CARRIED = 16
 _MOST_EXTRA = 3
 _WIDEST = 128
-# Parts of a bfloat16 sum that come to 24 bits, as float32 has.
-_PARTS = 3
+# Three bfloat16 parts of a number come to 24 bits, as float32 has. The candidates' correction
+# and the searches' total take three columns each.
+_OTHER_COLUMNS = 6
 # (part of the search's number, part of the candidate's) of the products that are added.
 _ALL_PRODUCTS = ((0, 0), (0, 1), (1, 0), (0, 2), (2, 0), (1, 1))
 _FEW_PRODUCTS = _ALL_PRODUCTS[:3]
 # Keys are market and listing in one integer: a listing index is below this.
 _LISTING_BITS = 32
-# log2 of a weight of 0: what it weighs is 0 after the exponential.
-_NOTHING = -1e30
+# Rows that are laid out together.
+_LAID_OUT = 32
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,8 +54,8 @@ class Blocks:
     """Sizes of a kernel's tile, and how many warps and stages of loads work on it."""
 
     rows: int = 128
-    cols: int = 128
-    warps: int = 8
+    cols: int = 64
+    warps: int = 4
     stages: int = 3
 
 
@@ -74,6 +75,7 @@ def fused_softmax(
     candidate_CW: Tensor,
     constants: tuple[Tensor, ...],
     bounds: RankBounds | None,
+    *,
     blocks: tuple[Blocks, Blocks] | None = None,
 ) -> Tensor:
     """As ``chunked_softmax``; under autocast the products are bfloat16, all sums float32.
@@ -94,7 +96,7 @@ def fused_softmax(
 
 
 class _FusedSoftmax(torch.autograd.Function):
-    """Forward: the loss, and the searches' gradient. Backward: the candidates'."""
+    """Forward: the loss, and the gradient of searches and positives. Backward: the candidates'."""
 
     @staticmethod
     def forward(
@@ -110,132 +112,124 @@ class _FusedSoftmax(torch.autograd.Function):
 
         id_B, market_B, weight_B, id_C, market_C, log_count_C = constants
         (key_B, order_B), (key_C, order_C) = _sorted(id_B, market_B), _sorted(id_C, market_C)
-        positive_B, weight_B = positive_B[order_B], weight_B[order_B].contiguous()
-        sides = _Sides.of(
-            scaled_BW[order_B] * _LOG2_E, candidate_CW[order_C], log_count_C[order_C] * -_LOG2_E
-        )
+        queries = _Side.of(scaled_BW, order_B, positive_B, is_candidate=False)
+        candidates = _Side.of(candidate_CW, order_C, log_count_C, is_candidate=True)
         ranked = _sorted_bounds(bounds, order_B, order_C, scaled_BW.device)
-        positive2_B = positive_B * _LOG2_E
-        log_total_B = torch.empty_like(positive2_B)
-        grad_BD = sides.query_BD.new_empty(sides.query_BD.shape, dtype=torch.float32)
-        grad_BA = grad_BD.new_empty(len(grad_BD), _CARRIED)
-        chosen = blocks or _usual_blocks(sides.query_BD)
-        from_queries[(_count(len(grad_BD), chosen[0].rows),)](
-            sides.query_BD,
-            sides.query_BA,
-            sides.candidate_CD,
-            sides.candidate_CA,
+        # by the inequality of Cauchy and Schwarz
+        longest = candidates.length_X.amax()
+        ceiling_B = queries.length_X * longest - _LOG2_E * log_count_C.amin()
+        loss_B, grad_positive_B = torch.empty_like(positive_B), torch.empty_like(positive_B)
+        grad_BW = torch.empty_like(scaled_BW, memory_format=torch.contiguous_format)
+        first, second = blocks or _usual_blocks(queries.main_XD)
+        from_queries[(_count(len(key_B), first.rows),)](
+            queries.main_XD,
+            queries.carried_XA,
+            candidates.main_XD,
+            candidates.carried_XA,
             ranked.bound_NB,
             ranked.value_NC,
             *_ranges(key_B, key_C),
-            positive2_B,
-            weight_B,
-            log_total_B,
-            grad_BD,
-            grad_BA,
+            order_B,
+            positive_B.contiguous(),
+            weight_B.contiguous(),
+            ceiling_B,
+            loss_B,
+            grad_positive_B,
+            grad_BW,
             len(key_B),
             len(key_C),
-            **_constants_of(sides, ranked, chosen[0]),
+            scaled_BW.shape[1],
+            **_constants_of(queries, ranked, first),
         )
-        sides.carry_totals(torch.log2(weight_B) - log_total_B)
-        loss = (weight_B * (log_total_B - positive2_B)).sum() / _LOG2_E
-        grad_positive_B = weight_B * (torch.exp2(positive2_B - log_total_B) - 1)
-        grad_BW = sides.whole(grad_BD, grad_BA, of_queries=True)
-        ctx.save_for_backward(_unsorted(grad_BW, order_B), _unsorted(grad_positive_B, order_B))
-        ctx.rest = sides, ranked, chosen[1], (key_B, key_C, order_C)
-        return loss
+        ctx.save_for_backward(grad_BW, grad_positive_B)
+        ctx.rest = queries, candidates, ranked, second, (key_B, key_C, order_C)
+        return loss_B.sum()
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         from models.two_tower.training.softmax_kernels import from_candidates
 
-        sides, ranked, blocks, (key_B, key_C, order_C) = ctx.rest
-        grad_CD = torch.empty_like(sides.candidate_CD, dtype=torch.float32)
-        grad_CA = grad_CD.new_empty(len(grad_CD), _CARRIED)
-        from_candidates[(_count(len(grad_CD), blocks.rows),)](
-            sides.candidate_CD,
-            sides.candidate_CA,
-            sides.query_BD,
-            sides.query_BA,
+        queries, candidates, ranked, blocks, (key_B, key_C, order_C) = ctx.rest
+        grad_CW = candidates.carried_XA.new_empty(
+            (len(key_C), candidates.width), dtype=torch.float32
+        )
+        from_candidates[(_count(len(key_C), blocks.rows),)](
+            candidates.main_XD,
+            candidates.carried_XA,
+            queries.main_XD,
+            queries.carried_XA,
             ranked.value_NC,
             ranked.bound_NB,
             *_ranges(key_C, key_B),
-            grad_CD,
-            grad_CA,
+            order_C,
+            grads[0].contiguous(),
+            grad_CW,
             len(key_C),
             len(key_B),
-            **_constants_of(sides, ranked, blocks),
+            candidates.width,
+            **_constants_of(candidates, ranked, blocks),
         )
-        grad_CW = sides.whole(grad_CD, grad_CA, of_queries=False) / _LOG2_E
         query, positive = (grads[0] * saved for saved in ctx.saved_tensors)
-        candidate = grads[0] * _unsorted(grad_CW, order_C)
-        return query, positive, candidate, None, None, None
+        return query, positive, grad_CW, None, None, None
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Sides:
-    """Searches and candidates as the kernels take them; logits are in powers of two.
+class _Side:
+    """Searches or candidates as the kernels read them, in order.
 
     Attributes:
-        query_BD, candidate_CD: the part of the vectors that is multiplied.
-        query_BA, candidate_CA: carried columns. First the products of each further dimension's
-            parts; then 1 on the one side and the parts of a number on the other: the
-            candidates' correction, and (from ``carry_totals`` on) the searches' total.
-        width: of the vectors as they came.
-        extras: further dimensions.
+        main_XD: the columns that are multiplied, zeros behind the last.
+        carried_XA: what is added to a product.
+        length_X: of the vectors.
+        width: of the vectors.
+        parts: which part of a further dimension stands in which column, two bits each.
     """
 
-    query_BD: Tensor
-    query_BA: Tensor
-    candidate_CD: Tensor
-    candidate_CA: Tensor
+    main_XD: Tensor
+    carried_XA: Tensor
+    length_X: Tensor
     width: int
-    extras: int
+    parts: int
 
     @classmethod
-    def of(cls, query_BW: Tensor, candidate_CW: Tensor, correction_C: Tensor) -> _Sides:
-        main, extras = _widths(query_BW.shape[1])
-        kind = query_BW.dtype
-        if torch.is_autocast_enabled(query_BW.device.type):
-            kind = torch.get_autocast_dtype(query_BW.device.type)
+    def of(
+        cls, vector_XW: Tensor, order_X: Tensor, subtracted_X: Tensor, *, is_candidate: bool
+    ) -> Self:
+        """Rows of ``vector_XW`` in order; ``subtracted_X`` is taken off the logits of each."""
+        from models.two_tower.training.softmax_kernels import lay_out
+
+        width, count = vector_XW.shape[1], len(vector_XW)
+        main, extras = _widths(width)
         products = _products(extras)
-        columns: list[tuple[Tensor, Tensor]] = []
-        for place in range(main, main + extras):
-            query_BP = _parts(query_BW[:, place], kind)
-            candidate_CP = _parts(candidate_CW[:, place], kind)
-            columns += [(query_BP[q], candidate_CP[c]) for q, c in products]
-        one_B = query_BW.new_ones(len(query_BW), dtype=kind)
-        one_C = candidate_CW.new_ones(len(candidate_CW), dtype=kind)
-        columns += [(one_B, part) for part in _parts(correction_C, kind)]
-        columns += [(torch.zeros_like(one_B), one_C)] * _PARTS
-        nothing = torch.zeros_like(one_B), torch.zeros_like(one_C)
-        columns += [nothing] * (_CARRIED - len(columns))
-        return cls(
-            query_BD=_padded(query_BW, main, kind),
-            query_BA=torch.stack([query for query, _ in columns], dim=1),
-            candidate_CD=_padded(candidate_CW, main, kind),
-            candidate_CA=torch.stack([candidate for _, candidate in columns], dim=1),
-            width=query_BW.shape[1],
-            extras=extras,
+        kind, device = vector_XW.dtype, vector_XW.device
+        if torch.is_autocast_enabled(device.type):
+            kind = torch.get_autocast_dtype(device.type)
+        side = cls(
+            main_XD=torch.empty((count, main), dtype=kind, device=device),
+            carried_XA=torch.empty((count, _CARRIED), dtype=kind, device=device),
+            length_X=torch.empty(count, device=device),
+            width=width,
+            parts=sum(pair[is_candidate] << (2 * place) for place, pair in enumerate(products)),
         )
-
-    def carry_totals(self, log_weight_B: Tensor) -> None:
-        """Let each search carry ``log_weight_B``, so that its odds come out weighted."""
-        first = self.extras * len(_products(self.extras)) + _PARTS
-        # a weight of 0 has log -inf, and -inf less -inf is no number
-        parts = _parts(log_weight_B.clamp(min=_NOTHING), self.query_BA.dtype)
-        self.query_BA[:, first : first + _PARTS] = torch.stack(parts, dim=1)
-
-    def whole(self, grad_XD: Tensor, grad_XA: Tensor, *, of_queries: bool) -> Tensor:
-        """The gradient over the whole width, from those of both kinds of columns."""
-        if not self.extras:
-            return grad_XD[:, : self.width]
-        products = _products(self.extras)
-        # of d(sum of parts): the columns in which the own number is whole and the other is in parts
-        own = 0 if of_queries else 1
-        mine = [place for place, pair in enumerate(products) if pair[own] == 0]
-        by_extra_XEP = grad_XA[:, : self.extras * len(products)].unflatten(1, (self.extras, -1))
-        return torch.cat([grad_XD, sum(by_extra_XEP[:, :, place] for place in mine)], dim=1)
+        lay_out[(_count(count, _LAID_OUT),)](
+            vector_XW.contiguous(),
+            order_X,
+            subtracted_X.contiguous(),
+            side.main_XD,
+            side.carried_XA,
+            side.length_X,
+            count,
+            width,
+            1.0 if is_candidate else _LOG2_E,
+            D=main,
+            A=_CARRIED,
+            EXTRAS=extras,
+            PRODUCTS=len(products),
+            PART=side.parts,
+            IS_CANDIDATE=int(is_candidate),
+            ROWS=_LAID_OUT,
+        )
+        return side
 
 
 def _widths(width: int) -> tuple[int, int]:
@@ -252,37 +246,13 @@ def _widths(width: int) -> tuple[int, int]:
 
 def _products(extras: int) -> tuple[tuple[int, int], ...]:
     """Which products of parts stand for a product of two further dimensions."""
-    fits = extras * len(_ALL_PRODUCTS) + 2 * _PARTS <= _CARRIED
+    fits = extras * len(_ALL_PRODUCTS) + _OTHER_COLUMNS <= _CARRIED
     return _ALL_PRODUCTS if fits else _FEW_PRODUCTS
-
-
-def _parts(values: Tensor, kind: torch.dtype) -> list[Tensor]:
-    """Numbers of a narrow type that add up to ``values``.
-
-    >>> [part.item() for part in _parts(torch.tensor(1 + 2**-9), torch.bfloat16)]
-    [1.0, 0.001953125, 0.0]
-    """
-    parts, rest = [], values.float()
-    for _ in range(_PARTS):
-        parts.append(rest.to(kind))
-        rest = rest - parts[-1].float()
-    return parts
-
-
-def _padded(vectors: Tensor, main: int, kind: torch.dtype) -> Tensor:
-    wanted = vectors[:, :main].to(kind)
-    return torch.nn.functional.pad(wanted, (0, main - wanted.shape[1])).contiguous()
 
 
 def _sorted(listing: Tensor, market: Tensor) -> tuple[Tensor, Tensor]:
     """Market and listing in one integer, ascending, and the order that makes it so."""
     return torch.sort((market << _LISTING_BITS) | listing, stable=True)
-
-
-def _unsorted(values: Tensor, order: Tensor) -> Tensor:
-    back = torch.empty_like(values)
-    back[order] = values
-    return back
 
 
 def _ranges(key_X: Tensor, key_Y: Tensor) -> tuple[Tensor, ...]:
@@ -313,23 +283,27 @@ def _count(rows: int, block: int) -> int:
     return -(-rows // block)
 
 
-def _constants_of(sides: _Sides, ranked: RankBounds, blocks: Blocks) -> dict[str, Any]:
+def _constants_of(side: _Side, ranked: RankBounds, blocks: Blocks) -> dict[str, Any]:
+    main, extras = _widths(side.width)
     return {
-        "D": sides.query_BD.shape[1],
+        "D": main,
         "A": _CARRIED,
         "BOUNDS": len(ranked.bound_NB),
+        "EXTRAS": extras,
+        "PRODUCTS": len(_products(extras)),
+        "PART": side.parts,
         "ROWS": blocks.rows,
         "COLS": blocks.cols,
-        # float32 through the matrix units in three products, where it is float32 at all
-        "PRECISION": "tf32x3" if sides.query_BD.dtype == torch.float32 else "tf32",
+        # float32 goes through the matrix units in three products
+        "PRECISION": "tf32x3" if side.main_XD.dtype == torch.float32 else "tf32",
         "num_warps": blocks.warps,
         "num_stages": blocks.stages,
     }
 
 
-def _usual_blocks(query_BD: Tensor) -> tuple[Blocks, Blocks]:
-    if query_BD.dtype == torch.float32:
+def _usual_blocks(main_XD: Tensor) -> tuple[Blocks, Blocks]:
+    if main_XD.dtype == torch.float32:
         return Blocks(64, 32, 4, 2), Blocks(64, 32, 4, 2)
-    if query_BD.shape[1] > 64:
-        return Blocks(128, 64, 8, 3), Blocks(128, 64, 8, 3)
+    if main_XD.shape[1] > 64:
+        return Blocks(64, 64, 4, 3), Blocks(64, 64, 4, 3)
     return Blocks(), Blocks()

@@ -77,11 +77,11 @@ class LossMonitor:
         self.resumed_at = len(progress.losses)
 
     def add(self, loss: Tensor) -> None:
-        """Add the loss of one step, before the weights change.
+        """Add the loss of one step (detached), before the weights change.
 
         Raises :class:`TrainingStoppedError` when a checked loss is not a finite number.
         """
-        self.waiting.append(loss.detach())
+        self.waiting.append(loss)
         if len(self.waiting) >= self.check_every:
             self._send()
             while self.sent and self.sent[0].has_arrived():

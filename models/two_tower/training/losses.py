@@ -136,7 +136,11 @@ def contrast(
     positive_B = (scaled_BD * positive_BD).sum(dim=1)
     if softmax == "fused" or (softmax == "auto" and _fits_fused(scaled_BD, candidates)):
         return fused_softmax(
-            scaled_BD, positive_B, candidates.vector_CD, constants, candidates.ranks
+            scaled_BD,
+            positive_B,
+            candidates.vector_CD,
+            constants,
+            candidates.ranks,
         )
     return chunked_softmax(
         scaled_BD, positive_B, candidates.vector_CD, constants, candidates.allowed, chunk_rows

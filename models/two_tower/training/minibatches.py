@@ -335,7 +335,7 @@ def _unique_padded(touched_T: Tensor, listings: int) -> tuple[Tensor, Tensor]:
     [[2, 4, 0], [1, 0, 1]]
     """
     is_touched_L = torch.zeros(listings, dtype=torch.bool, device=touched_T.device)
-    is_touched_L[touched_T] = True
+    is_touched_L.index_fill_(0, touched_T, value=True)  # "= True" would wait for the GPU
     place_T = (torch.cumsum(is_touched_L, 0) - 1)[touched_T]
     listing_U = touched_T.new_zeros(min(listings, len(touched_T)))
     listing_U[place_T] = touched_T

@@ -25,6 +25,8 @@ __all__ = ["QueryLoader", "ResidentQueries", "StreamedQueries", "query_loader", 
 
 # Share of the device's free memory that the searches may take; the rest is for the step.
 _MEMORY_SHARE = 0.6
+# Values go to the device through pinned memory of this size, where there are many.
+_STAGED_BYTES = 64 * 2**20
 
 # Row of QueryArrays of each positive of a step.
 SearchesOfStep = Callable[[int], Tensor]
@@ -54,9 +56,29 @@ def query_loader(
 def tensors_of(arrays: Any, device: torch.device | str = "cpu") -> dict[str, Tensor]:
     """The arrays of a dataclass as tensors on ``device``, named without shape suffix."""
     return {
-        name.rsplit("_", 1)[0]: torch.from_numpy(value).to(device)
+        name.rsplit("_", 1)[0]: _moved(torch.from_numpy(value), torch.device(device))
         for name, value in vars(arrays).items()
     }
+
+
+def _moved(values: Tensor, device: torch.device) -> Tensor:
+    """The values on ``device``; many of them by way of pinned memory, filled by all threads."""
+    if device.type != "cuda" or values.nbytes < 2 * _STAGED_BYTES:
+        return values.to(device)
+    there = torch.empty(values.shape, dtype=values.dtype, device=device)
+    rows = max(1, _STAGED_BYTES * len(values) // values.nbytes)
+    shape = (rows, *values.shape[1:])
+    buffers = [torch.empty(shape, dtype=values.dtype, pin_memory=True) for _ in range(2)]
+    left: list[torch.cuda.Event | None] = [None, None]
+    for number, start in enumerate(range(0, len(values), rows)):
+        part = values[start : start + rows]
+        staged, event = buffers[number % 2][: len(part)], left[number % 2]
+        if event is not None:
+            event.synchronize()  # what the buffer held before has left it
+        staged.copy_(part)
+        there[start : start + rows].copy_(staged, non_blocking=True)
+        left[number % 2] = torch.cuda.current_stream(device).record_event()
+    return there
 
 
 class ResidentQueries:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from models.two_tower.config import TrainConfig
+from models.two_tower.config import TowerConfig, TrainConfig
 from models.two_tower.inputs.training_set import TrainingSet
 from models.two_tower.model import TwoTowerNet, take_rows
 from models.two_tower.training.checkpoint import Progress, load_checkpoint, save_checkpoint
@@ -20,8 +20,16 @@ from models.two_tower.training.distributed import CandidateExchange, part_of_thi
 from models.two_tower.training.loss_monitor import LossMonitor, StepReport
 from models.two_tower.training.losses import Candidates, contrast, journey_loss
 from models.two_tower.training.minibatches import Minibatch, Minibatches, Part
+from models.two_tower.training.step_graph import GraphedStep
 
-__all__ = ["batch_loss", "device_of", "learning_rate", "torch_threads", "train"]
+__all__ = [
+    "batch_loss",
+    "device_of",
+    "forward_and_backward",
+    "learning_rate",
+    "torch_threads",
+    "train",
+]
 
 # The learning rate ends at this share of its peak.
 _FINAL_RATE = 0.05
@@ -65,7 +73,7 @@ def batch_loss(
     batch: Minibatch,
     batches: Minibatches,
     config: TrainConfig,
-    temperature: float,
+    towers: TowerConfig,
 ) -> Tensor:
     """Loss of one step's part of the positives; parts add up to the step's loss."""
     # with the whole market at hand each process has every candidate already
@@ -75,11 +83,11 @@ def batch_loss(
         batch.listings,
         batch.history_place_BH,
         batch.positives["head"],
-        exchange.start,
+        None if exchange.is_alone else exchange.start,
     )
     positive_BD = take_rows(vector_UD, batch.positive_place_B)
     candidates = Candidates(
-        vector_CD=exchange.finish(),
+        vector_CD=exchange.finish(vector_UD),
         id_C=batch.candidate_id_C,
         market_C=batch.candidate_market_C,
         log_count_C=batch.log_count_C,
@@ -91,15 +99,20 @@ def batch_loss(
         positive_BD,
         candidates,
         batch.positives,
-        temperature=temperature,
+        temperature=towers.temperature,
         chunk_rows=config.chunk_rows,
         softmax=config.softmax,
     )
     if config.hard_weight and batch.is_hard_BH.shape[1]:
-        hard_BHD = vector_UD[batch.hard_place_BH]
+        hard_BHD = take_rows(vector_UD, batch.hard_place_BH)
         weight_B = batch.positives["weight"]
         loss = loss + config.hard_weight * journey_loss(
-            query_BD, positive_BD, hard_BHD, batch.is_hard_BH, weight_B, temperature=temperature
+            query_BD,
+            positive_BD,
+            hard_BHD,
+            batch.is_hard_BH,
+            weight_B,
+            temperature=towers.temperature,
         )
     return loss
 
@@ -134,7 +147,7 @@ def train(
     if checkpoint and (resumed := load_checkpoint(checkpoint, net, optimiser)):
         progress, best = resumed
     keep = checkpoint if part.rank == 0 else None
-    runner = _runner(net, config, part, device)
+    take_gradients = forward_and_backward(net, batches, config, part)
     steps = config.epochs * batches.steps_per_epoch
     monitor = LossMonitor(net, batches, config, progress, report)
 
@@ -146,16 +159,10 @@ def train(
                 group["lr"] = learning_rate(done, steps, config)
 
             batch = batches.draw(order_P, progress.epoch, progress.step, part)
-            with torch.autocast(
-                device.type, torch.bfloat16, enabled=_uses_bfloat16(config, device)
-            ):
-                loss = batch_loss(runner, batch, batches, config, net.config.temperature)
-            # DDP averages gradients over the processes; the parts of a loss add up
-            (loss * part.world).backward()  # type: ignore[no-untyped-call]
+            loss = take_gradients(batch)
             # before the weights change: a bad loss is explained by the weights that gave it
             monitor.add(loss)
             optimiser.step()
-            optimiser.zero_grad(set_to_none=True)
 
             progress.step += 1
             if keep and config.checkpoint_every and (done + 1) % config.checkpoint_every == 0:
@@ -172,6 +179,25 @@ def train(
     if best:
         net.load_state_dict(best)
     return progress
+
+
+def forward_and_backward(
+    net: TwoTowerNet, batches: Minibatches, config: TrainConfig, part: Part
+) -> Callable[[Minibatch], Tensor]:
+    """What takes a step to its loss and leaves the gradients in the net."""
+    device = batches.device
+    runner = _runner(net, config, part, device)
+
+    def work(batch: Minibatch) -> Tensor:
+        net.zero_grad(set_to_none=True)
+        with torch.autocast(device.type, torch.bfloat16, enabled=_uses_bfloat16(config, device)):
+            loss = batch_loss(runner, batch, batches, config, net.config)
+        # DDP averages gradients over the processes; the parts of a loss add up
+        (loss * part.world).backward()  # type: ignore[no-untyped-call]
+        return loss.detach()
+
+    has_graph = config.cuda_graph and device.type == "cuda" and part.world == 1
+    return GraphedStep(work) if has_graph else work
 
 
 def _optimiser(

@@ -23,7 +23,7 @@ def test_blocks_give_the_vectors_of_one_piece(
     parts = listing_vectors(model.net, listings), query_vectors(model.net, queries, model.known_LD)
     torch.testing.assert_close(parts, whole)
     for vectors in whole:  # of length 1, before the heads' appeal
-        torch.testing.assert_close(vectors[:, :16].norm(dim=1), torch.ones(100))
+        torch.testing.assert_close(vectors[:, :16].norm(dim=1).cpu(), torch.ones(100))
 
 
 def test_no_rows_give_no_vectors_of_the_usual_width(model: TwoTower, log: pa.Table) -> None:

@@ -21,14 +21,14 @@ def test_a_folder_of_parquet_trains_from_the_command_line(
 ) -> None:
     (tmp_path / "features").mkdir()
     pq.write_table(log, tmp_path / "features" / "part.parquet")
-    settings = {"towers": {"dimension": 8}, "training": {"epochs": 1, "checkpoint_every": 2}}
+    training = {"epochs": 1, "checkpoint_every": 2, "device": "cpu"}
+    settings = {"towers": {"dimension": 8}, "training": training}
     (tmp_path / "config.json").write_text(json.dumps(settings))
     folders = ["--features", tmp_path / "features", "--out", tmp_path / "out"]
     code = main([*map(str, folders), "--config", str(tmp_path / "config.json")])
     assert code == 0
-    in_process = TwoTower(TowerConfig(dimension=8), TrainConfig(epochs=1, checkpoint_every=2)).fit(
-        *split_last_days(log, 1)
-    )
+    model = TwoTower(TowerConfig(dimension=8), TrainConfig.from_mapping(training))
+    in_process = model.fit(*split_last_days(log, 1))
     recalls = json.loads(capsys.readouterr().out)["validation_recall"]
     assert recalls == in_process.trained.recalls
     saved = TwoTower.load(tmp_path / "out")

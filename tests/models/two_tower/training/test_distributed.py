@@ -64,8 +64,8 @@ def test_a_single_process_is_the_whole_and_gathers_its_own_rows(
         assert not torch.distributed.is_initialized()
         vectors = torch.arange(6.0).view(3, 2)
         exchange = CandidateExchange(torch.tensor([2, 0]), is_whole=False)
-        exchange.start(vectors)
-        assert exchange.finish().tolist() == [[4, 5], [0, 1]]
+        assert exchange.is_alone
+        assert exchange.finish(vectors).tolist() == [[4, 5], [0, 1]]
         assert part_of_this_process() == Part(rank=0, world=1)
 
 

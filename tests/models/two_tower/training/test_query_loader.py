@@ -13,7 +13,13 @@ import torch
 from models.two_tower.config import TowerConfig, TrainConfig
 from models.two_tower.inputs.arrays import QueryArrays
 from models.two_tower.recommender import TwoTower
-from models.two_tower.training.query_loader import ResidentQueries, StreamedQueries, query_loader
+from models.two_tower.training import query_loader as query_loader_module
+from models.two_tower.training.query_loader import (
+    ResidentQueries,
+    StreamedQueries,
+    query_loader,
+    tensors_of,
+)
 
 CPU = torch.device("cpu")
 SEARCHES, STEPS, BATCH = 40, 7, 5
@@ -74,13 +80,24 @@ def test_training_from_a_stream_is_training_from_memory_to_the_bit(
     world: Callable[..., pa.Table], towers: TowerConfig, training: TrainConfig, loss: str
 ) -> None:
     log = world(searches=100)
-    config = replace(training, loss=loss, epochs=2)
+    config = replace(training, loss=loss, epochs=2, device="cpu")
     resident = TwoTower(towers, config).fit(log, log.slice(0, 0))
     streaming = replace(config, resident_bytes=0, chunk_steps=2)
     streamed = TwoTower(towers, streaming).fit(log, log.slice(0, 0))
     assert streamed.trained.losses == resident.trained.losses
     for name, value in resident.net.state_dict().items():
         assert torch.equal(streamed.net.state_dict()[name], value), name
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("count", [3, 1000, 1024, 5001])
+def test_arrays_reach_a_gpu_whole(
+    queries: QueryArrays, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    monkeypatch.setattr(query_loader_module, "_STAGED_BYTES", 1024)
+    many = queries.take(np.random.default_rng(0).integers(0, SEARCHES, count))
+    for name, value in tensors_of(many, "cuda").items():
+        assert torch.equal(value.cpu(), tensors_of(many)[name]), name
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")

@@ -1,0 +1,1 @@
+"""What is recommended from: queries, catalogue, the pairs that searches allow, their rows."""
