@@ -30,7 +30,7 @@ from models.recommender import Scores
 
 K = 10
 PERSONAL = ("guest_history",)
-FUNNEL = FunnelConfig(learning_rate=0.1, max_rounds=300, unclicked_share=0.3, feature_share=0.3)
+FUNNEL = FunnelConfig(max_rounds=300, unclicked_share=0.3, in_search="kept", min_rows_per_leaf=100)
 
 
 def main() -> int:

@@ -57,6 +57,9 @@ FUNNEL = FunnelConfig(
     unclicked_share=0.2,
     feature_share=0.3,
     debiasing="position",
+    in_search="kept",
+    penalty=1000.0,
+    mechanics_penalty=1000.0,
 )
 
 

@@ -5,7 +5,16 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-__all__ = ["FunnelConfig"]
+__all__ = ["MECHANICS", "FunnelConfig"]
+
+MECHANICS = (
+    "listing_instant_bookable",
+    "listing_is_new",
+    "listing_num_books_90day",
+    "listing_occupancy_rate",
+    "query_lead_time_days",
+)
+"""Features by which a host can be booked at all; a missing lead time is a dateless search."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,6 +30,12 @@ class FunnelConfig:
             (``models.funnel.ridge_logistic``), ``trees`` a booster.
         penalty: the ridge penalty of ``linear``: a feature's coefficient, per standard
             deviation of the feature, is expected to be about 1/√penalty.
+        mechanics_penalty: the same of :data:`MECHANICS`, which decide what becomes of a click
+            and are few.
+        in_search: ``apart`` learns what a click owes to the other results of its search in
+            trees of their own and leaves it out of the score: it carries the order in which the
+            results were shown, and a listing that was never shown has no such results.
+            ``kept`` treats these features as any other.
         unclicked_share: of the impressions without a click that the click stage learns from;
             clicks are few, and calibration corrects the level.
         order_by: ``bookings`` scores a row by P(book), ``value`` by P(book) times the price
@@ -37,17 +52,19 @@ class FunnelConfig:
         seed, threads: the scores depend on the seed, never on the threads.
     """
 
-    learning_rate: float = 0.05
+    learning_rate: float = 0.1
     num_leaves: int = 15
-    min_rows_per_leaf: int = 100
+    min_rows_per_leaf: int = 400
     lambda_l2: float = 20.0
-    feature_share: float = 0.5
+    feature_share: float = 0.3
     max_rounds: int = 200
     patience: int = 30
     fewest_outcomes: int = 10
     later_stages: Literal["linear", "trees"] = "linear"
     penalty: float = 1000.0
-    unclicked_share: float = 1.0
+    mechanics_penalty: float = 3.0
+    in_search: Literal["apart", "kept"] = "apart"
+    unclicked_share: float = 0.2
     order_by: Literal["bookings", "value"] = "bookings"
     debiasing: Literal["none", "position"] = "none"
     corrects_maturity: bool = True
@@ -60,10 +77,12 @@ class FunnelConfig:
         wrong = [name for name, value in numeric.items() if value < 0]
         wrong += [] if self.order_by in ("bookings", "value") else ["order_by"]
         wrong += [] if self.debiasing in ("none", "position") else ["debiasing"]
+        wrong += [] if self.in_search in ("apart", "kept") else ["in_search"]
         wrong += [] if self.later_stages in ("linear", "trees") else ["later_stages"]
         positive = (
             "learning_rate",
             "penalty",
+            "mechanics_penalty",
             "min_rows_per_leaf",
             "max_rounds",
             "patience",

@@ -13,6 +13,12 @@ two stages after them from the rows that reached the stage before, by a logistic
 that starts from the log-odds of the click (or by LightGBM again). Each is calibrated per
 market on the validation window, half of whose searches stop the training before.
 
+With ``in_search="apart"`` a click's log-odds are a sum of two terms that share no feature (trees
+under interaction constraints): one of the listing, the guest and the search, one of the other
+results shown. The second carries the order in which they were shown, as a bias tower does where
+positions are known (Guo et al., RecSys 2019). It is learnt beside the first and stands at its
+median when scoring, so that the score is that of the listing, whatever was shown beside it.
+
 Contacts and bookings of the youngest days are not all known when training: each known one
 counts for as many as will have come in the end (``models.lightgbm_core.label_completeness``).
 """
@@ -30,7 +36,7 @@ import pyarrow.compute as pc
 from data.schema.feature_set import FeatureSet
 from data.schema.types import BOOKED, CLICKED, CONTACTED
 from models.arrow_columns import Numbers, numbers, require_columns, stages
-from models.funnel.config import FunnelConfig
+from models.funnel.config import MECHANICS, FunnelConfig
 from models.funnel.ridge_logistic import RidgeLogistic
 from models.lightgbm_core.boosting import (
     Booster,
@@ -58,7 +64,10 @@ __all__ = ["FUNNEL_STAGES", "FunnelConfig", "FunnelModel"]
 # In the order of the funnel: reaching data.schema.types.Stage 1, 2 and 3.
 FUNNEL_STAGES = ("click", "contact", "book")
 
+Contributions = np.ndarray[Any, np.dtype[np.float64]]
+
 _NEEDS = ("id_search", "id_listing", "market")
+_IN_SEARCH = "in_search"
 _PRICE = "listing_total_price"
 
 
@@ -111,6 +120,13 @@ class FunnelModel:
         self.calibration = calibration or CalibrationConfig()
         self.matrix = FeatureMatrix(features)
         self.stage_models: tuple[_StageModel, ...] = ()
+        # What the features of the other results stand at when scoring; none where they are kept.
+        self.neutral: dict[str, float] = {}
+
+    @property
+    def features(self) -> FeatureSet:
+        """The features that the model reads."""
+        return self.matrix.features
 
     def fit(self, train: pa.Table, valid: pa.Table) -> Self:
         """Learn each stage from ``train``, stop on half of ``valid``, calibrate on all of it.
@@ -124,6 +140,11 @@ class FunnelModel:
             require_columns(rows, needed, model=self.name)
         train, valid = _in_fixed_order(train), _in_fixed_order(valid)
         self.matrix.fit(train)
+        self.neutral = {
+            name: float(np.nanmedian(numbers(train, name)))
+            for name in self._in_search_names()
+            if np.isfinite(numbers(train, name)).any()
+        }
         data = _FittingData(
             train=train,
             stopping=valid.filter(pa.array(hashed_ids(valid["id_search"]) % 2 == 0)),
@@ -146,8 +167,8 @@ class FunnelModel:
     def conditional(self, rows: pa.Table) -> dict[str, Numbers]:
         """P(click), P(contact | click), P(book | contact) of each row, calibrated."""
         require_columns(rows, (*_NEEDS, *self.matrix.features.names), model=self.name)
-        if not self.stage_models:
-            raise ValueError("the funnel model has not been fitted or loaded")
+        self._check_fitted()
+        rows = self._neutralised(rows)
         clicks, *later = self.stage_models
         lead = self._log_odds(clicks, rows)
         log_odds = (lead, *(self._log_odds(model, rows, lead) for model in later))
@@ -168,6 +189,27 @@ class FunnelModel:
         require_columns(rows, (_PRICE,), model=f"{self.name} by value")
         return booked * np.nan_to_num(numbers(rows, _PRICE), nan=0.0)
 
+    def contributions(self, rows: pa.Table) -> Contributions:
+        """What each feature adds to the log-odds of the stages together; (rows, features).
+
+        SHAP values of the click trees, as often as their log-odds lead a later stage, and the
+        terms of the regressions. Stages learnt by trees, or by a mean rate, take no part.
+        """
+        self._check_fitted()
+        rows = self._neutralised(rows)
+        clicks, *later = self.stage_models
+        regressions = [m.learner for m in later if isinstance(m.learner, RidgeLogistic)]
+        names = list(self.matrix.features.names)
+        added_NF = np.zeros((rows.num_rows, len(names)))
+        if clicks.learner is not None and not isinstance(clicks.learner, RidgeLogistic):
+            matrix = self.matrix.encode(rows, model=self.name)
+            shap_NF = np.asarray(clicks.learner.predict(matrix, pred_contrib=True))[:, :-1]
+            added_NF += shap_NF * (1 + sum(fitted.lead_weight for fitted in regressions))
+        for fitted in regressions:
+            columns = [names.index(name) for name in fitted.scaled.inputs]
+            added_NF[:, columns] += fitted.contributions(rows)
+        return added_NF
+
     def save(self, folder: Path) -> None:
         """Write boosters as LightGBM text, regressions as JSON and Parquet, the rest as JSON."""
         steps = [
@@ -175,6 +217,7 @@ class FunnelModel:
             for m in self.stage_models
         ]
         saved = {"model": self.name, "config": asdict(self.config), "steps": steps}
+        saved |= {"neutral": self.neutral}
         learnt = {"calibration": asdict(self.calibration), "vocabulary": self.matrix.vocabulary}
         write_json(folder / "funnel.json", saved | learnt)
         self.matrix.features.save(folder / "features.json")
@@ -193,6 +236,7 @@ class FunnelModel:
             FunnelConfig(**config_of(saved)),
             CalibrationConfig(**saved["calibration"]),
         )
+        model.neutral = {k: float(v) for k, v in saved.get("neutral", {}).items()}
         model.matrix.vocabulary = {k: tuple(v) for k, v in saved["vocabulary"].items()}
         model.stage_models = tuple(
             _StageModel(
@@ -235,22 +279,51 @@ class FunnelModel:
         # Half an outcome is added to each side: a stage that nobody reached stays finite.
         mean_log_odds = float(np.log((positives + 0.5) / (negatives + 0.5)))
         uncalibrated = _StageModel(learner, mean_log_odds, Calibrator({}))
-        log_odds = self._log_odds(uncalibrated, calibrating)
+        log_odds = self._log_odds(uncalibrated, self._neutralised(calibrating))
         outcomes = expected_outcomes(calibrating, stage, data.completeness)
         calibrator = calibrate(log_odds, outcomes, _markets(calibrating), self.calibration)
         return _StageModel(learner, mean_log_odds, calibrator)
 
     def _fit_logistic(self, stage: int, train: pa.Table) -> RidgeLogistic:
         happened = (stages(train) >= stage).astype(np.float64)
-        lead = self._log_odds(self.stage_models[0], train)
-        return RidgeLogistic.fit(self.matrix.features, train, lead, happened, self.config.penalty)
+        rows = self._neutralised(train)
+        lead = self._log_odds(self.stage_models[0], rows)
+        return RidgeLogistic.fit(self.matrix.features, rows, lead, happened, self._penalty_of)
+
+    def _penalty_of(self, name: str) -> float:
+        return self.config.mechanics_penalty if name in MECHANICS else self.config.penalty
+
+    def _in_search_names(self) -> tuple[str, ...]:
+        """Features that compare a row with the other results of its search, if held apart."""
+        if self.config.in_search == "kept":
+            return ()
+        return tuple(f.name for f in self.matrix.features if f.group == _IN_SEARCH)
+
+    def _neutralised(self, rows: pa.Table) -> pa.Table:
+        """The rows with the features of the other results at their medians."""
+        for name, value in self.neutral.items():
+            place = rows.column_names.index(name)
+            rows = rows.set_column(place, name, pa.array(np.full(rows.num_rows, value)))
+        return rows
+
+    def _check_fitted(self) -> None:
+        if not self.stage_models:
+            raise ValueError("the funnel model has not been fitted or loaded")
 
     def _fit_trees(
         self, stage: int, train: pa.Table, stopping: pa.Table, examination: Numbers | None
     ) -> Booster:
         learnt, stop = (self._labelled(r, stage, examination) for r in (train, stopping))
+        parameters = self.config.parameters()
+        apart = set(self._in_search_names()) if stage == CLICKED else set()
+        if apart:
+            names = self.matrix.features.names
+            split = ([name not in apart for name in names], [name in apart for name in names])
+            parameters["interaction_constraints"] = [
+                np.flatnonzero(part).tolist() for part in split
+            ]
         return train_booster(
-            self.config.parameters(),
+            parameters,
             learnt,
             # Rows that all came out alike cannot tell when to stop.
             stop if 0 < stop.labels.sum() < len(stop.labels) else None,

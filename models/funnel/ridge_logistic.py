@@ -17,6 +17,7 @@ outcomes into leaves of their own; this has one number per feature.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -54,17 +55,24 @@ class RidgeLogistic:
 
     @classmethod
     def fit(
-        cls, features: FeatureSet, rows: pa.Table, lead: Numbers, happened: Numbers, penalty: float
+        cls,
+        features: FeatureSet,
+        rows: pa.Table,
+        lead: Numbers,
+        happened: Numbers,
+        penalties: Callable[[str], float],
     ) -> Self:
         """Fit on ``rows``: their ``lead`` (log-odds) and whether the outcome ``happened`` (0 or 1).
 
-        Raises ``ValueError`` when an input is absent.
+        ``penalties`` of each feature, by its name. Raises ``ValueError`` when an input is absent.
         """
         scaled = ScaledInputs(features)
         require_columns(rows, scaled.inputs, model="the logistic regression")
         x_ND = scaled.fit(rows, tail_share=_TAIL_SHARE).encode(rows)
         # The lead is the last column, so that it can be left out of the penalty.
-        fitted = fit_ridge(np.column_stack([x_ND, lead]), happened, penalty=penalty, free=1)
+        of_inputs = [penalties(name) for name in scaled.inputs]
+        penalty_D = np.array([*of_inputs, *of_inputs, 0.0])  # values, missingness, the lead
+        fitted = fit_ridge(np.column_stack([x_ND, lead]), happened, penalty_D)
         return cls(scaled, fitted[:-2], float(fitted[-2]), float(fitted[-1]))
 
     def log_odds(self, rows: pa.Table, lead: Numbers) -> Numbers:
@@ -72,6 +80,12 @@ class RidgeLogistic:
         require_columns(rows, self.scaled.inputs, model="the logistic regression")
         base = self.intercept + self.lead_weight * lead
         return np.asarray(base + self.scaled.weighted(rows, self.coefficients))
+
+    def contributions(self, rows: pa.Table) -> np.ndarray[Any, np.dtype[np.float64]]:
+        """What each input adds to the log-odds, its missingness included; (rows, inputs)."""
+        half = len(self.scaled.inputs)
+        added_ND = self.scaled.encode(rows) * self.coefficients
+        return np.asarray(added_ND[:, :half] + added_ND[:, half:])
 
     def save(self, folder: Path, name: str) -> None:
         """Write ``name``.json and ``name``.parquet."""
@@ -88,16 +102,14 @@ class RidgeLogistic:
         return cls(scaled, coefficients, saved["lead_weight"], saved["intercept"])
 
 
-def fit_ridge(
-    x_ND: np.ndarray[Any, Any], happened: Numbers, *, penalty: float, free: int
-) -> Numbers:
-    """Coefficients and, last, the intercept that minimise log-loss plus penalty/2 · |b|².
+def fit_ridge(x_ND: np.ndarray[Any, Any], happened: Numbers, penalty_D: Numbers) -> Numbers:
+    """Coefficients and, last, the intercept that minimise log-loss plus Σ penalty/2 · b².
 
-    The last ``free`` columns and the intercept are not penalised; shape (D + 1,).
+    One penalty per column; the intercept has none. Shape (D + 1,).
     """
     ones = np.ones((len(x_ND), 1))
     design = np.hstack([x_ND, ones])
-    penalties = np.r_[np.full(x_ND.shape[1] - free, penalty), np.zeros(free + 1)]
+    penalties = np.r_[penalty_D, 0.0]
 
     def loss_and_slope(b: Numbers) -> tuple[float, Numbers]:
         z = design @ b

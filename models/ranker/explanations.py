@@ -16,20 +16,33 @@ Legend: N rows, F features, G families of features, K reasons per row.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
 
 from data.schema.feature_set import Feature, FeatureSet
 from models.arrow_columns import Codes
-from models.ranker import Contributions, Ranker
+from models.ranker import Contributions
 from models.ranking_order import group_codes, tie_keys
 
-__all__ = ["over_the_search", "reasons_in_words"]
+__all__ = ["ExplainedModel", "over_the_search", "reasons_in_words"]
 
 
-def reasons_in_words(ranker: Ranker, rows: pa.Table, *, top: int = 3) -> pa.Array:
+class ExplainedModel(Protocol):
+    """A model that can say what each feature adds to a row's score."""
+
+    @property
+    def features(self) -> FeatureSet:
+        """The features that it reads."""
+        ...
+
+    def contributions(self, rows: pa.Table) -> Contributions:
+        """What each feature adds; shape (rows, features)."""
+        ...
+
+
+def reasons_in_words(model: ExplainedModel, rows: pa.Table, *, top: int = 3) -> pa.Array:
     """What speaks for each row, in the data dictionary's words, strongest first.
 
     One text per row, such as ``earlier clicks: 14; price: 320 price per night``; null
@@ -40,13 +53,13 @@ def reasons_in_words(ranker: Ranker, rows: pa.Table, *, top: int = 3) -> pa.Arra
     """
     if top < 1:
         raise ValueError(f"top is at least 1; found {top}")
-    lift_NF = over_the_search(rows, ranker.contributions(rows))
-    families = _feature_families(ranker.features)
+    lift_NF = over_the_search(rows, model.contributions(rows))
+    families = _feature_families(model.features)
     lift_NG = np.stack([lift_NF[:, columns].sum(axis=1) for columns in families], axis=1)
     strongest_NG = np.stack([c[lift_NF[:, c].argmax(axis=1)] for c in families], axis=1)
     best_NK = np.argsort(-lift_NG, axis=1, kind="stable")[:, :top]
     lifts_NK = np.take_along_axis(lift_NG, best_NK, axis=1) > 0
-    words_NK = _words(ranker.features, rows, np.take_along_axis(strongest_NG, best_NK, axis=1))
+    words_NK = _words(model.features, rows, np.take_along_axis(strongest_NG, best_NK, axis=1))
     texts = [
         "; ".join(words for words, lifts in zip(row, is_lifted, strict=True) if lifts) or None
         for row, is_lifted in zip(words_NK.tolist(), lifts_NK.tolist(), strict=True)

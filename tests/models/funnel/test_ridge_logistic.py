@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -9,6 +11,12 @@ from scipy.special import expit
 
 from data.schema.feature_set import Feature, FeatureSet
 from models.funnel.ridge_logistic import RidgeLogistic, fit_ridge
+
+
+def alike(penalty: float) -> Callable[[str], float]:
+    """The same penalty of every feature."""
+    return lambda _name: penalty
+
 
 FEATURES = FeatureSet(
     tuple(Feature(name=n, kind="number", meaning=n, null="unknown") for n in ("x_a", "x_b"))
@@ -25,7 +33,7 @@ def _rows(n_rows: int, *, seed: int) -> tuple[pa.Table, np.ndarray, np.ndarray]:
 
 def test_recovers_the_weight_of_the_lead_and_of_a_feature() -> None:
     rows, lead, happened = _rows(40_000, seed=1)
-    model = RidgeLogistic.fit(FEATURES, rows, lead, happened, 1.0)
+    model = RidgeLogistic.fit(FEATURES, rows, lead, happened, alike(1.0))
     test, test_lead, _ = _rows(1_000, seed=2)
 
     a = test["x_a"].to_numpy()
@@ -39,7 +47,7 @@ def test_recovers_the_weight_of_the_lead_and_of_a_feature() -> None:
 
 def test_heavy_penalty_leaves_the_lead_and_the_rate() -> None:
     rows, lead, happened = _rows(5_000, seed=3)
-    model = RidgeLogistic.fit(FEATURES, rows, lead, happened, 1e9)
+    model = RidgeLogistic.fit(FEATURES, rows, lead, happened, alike(1e9))
 
     assert np.abs(model.coefficients).max() < 1e-4
     assert model.lead_weight > 0.4
@@ -54,7 +62,7 @@ def test_penalty_shrinks_a_coefficient_by_the_number_of_outcomes() -> None:
     rows, lead, happened = rows.filter(used), lead[used], happened[used]
     n = happened.sum()
     free, halved = (
-        RidgeLogistic.fit(FEATURES, rows, lead, happened, penalty) for penalty in (1e-9, n)
+        RidgeLogistic.fit(FEATURES, rows, lead, happened, alike(penalty)) for penalty in (1e-9, n)
     )
 
     assert halved.coefficients[0] / free.coefficients[0] == pytest.approx(0.5, abs=0.05)
@@ -65,7 +73,7 @@ def test_slope_of_the_penalised_loss_is_zero_where_the_fit_ends() -> None:
     rng = np.random.default_rng(4)
     x_ND = rng.normal(size=(500, 3))
     happened = (rng.random(500) < 0.3).astype(np.float64)
-    fitted = fit_ridge(x_ND, happened, penalty=5.0, free=1)
+    fitted = fit_ridge(x_ND, happened, np.r_[np.full(x_ND.shape[1] - 1, 5.0), 0.0])
 
     def objective(b: np.ndarray) -> float:
         z = x_ND @ b[:-1] + b[-1]
@@ -77,7 +85,7 @@ def test_slope_of_the_penalised_loss_is_zero_where_the_fit_ends() -> None:
 
 def test_loaded_regression_gives_the_same_log_odds(tmp_path) -> None:
     rows, lead, happened = _rows(2_000, seed=5)
-    model = RidgeLogistic.fit(FEATURES, rows, lead, happened, 10.0)
+    model = RidgeLogistic.fit(FEATURES, rows, lead, happened, alike(10.0))
     model.save(tmp_path, "contact")
     loaded = RidgeLogistic.load(FEATURES, tmp_path, "contact")
 
@@ -88,4 +96,4 @@ def test_absent_feature_is_named() -> None:
     rows, lead, happened = _rows(100, seed=6)
 
     with pytest.raises(ValueError, match="x_b"):
-        RidgeLogistic.fit(FEATURES, rows.drop(["x_b"]), lead, happened, 1.0)
+        RidgeLogistic.fit(FEATURES, rows.drop(["x_b"]), lead, happened, alike(1.0))
