@@ -20,6 +20,7 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date
+from importlib import import_module
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -776,6 +777,8 @@ def main() -> int:
     # a process that has started torch's threads cannot be forked: they would be missing
     threads = 1 if options.dry_run else torch.get_num_threads()
     torch.set_num_threads(1)
+    if options.dry_run:
+        import_module("torch._dynamo")  # AdamW needs it, and each step would import it anew
     size = THOUSANDTH if options.dry_run else FULL
     size = replace(size, positives=options.positives or size.positives)
     # asking torch for a GPU here would make the forked steps unable to use it

@@ -113,8 +113,51 @@ RECOMMENDATIONS = Table(
         Column(name="ds", kind=Kind.DATE, meaning="the day the recommendations are for"),
         Column(name="rank", kind=Kind.COUNT, meaning="place in the recommendation, 1 at the top"),
         Column(name="id_listing", kind=Kind.ID, meaning="the recommended listing"),
-        Column(name="score", kind=Kind.NUMBER, meaning="the ranker's score, higher is better"),
-        Column(name="retrieval_score", kind=Kind.NUMBER, meaning="the retriever's score"),
+        Column(
+            name="score",
+            kind=Kind.NUMBER,
+            unit="probability",
+            meaning="P(booked | shown, and free on the asked nights)",
+            low=0,
+            high=1,
+        ),
+        Column(
+            name="availability",
+            kind=Kind.NUMBER,
+            unit="probability",
+            meaning="P(free on the asked nights), from what dated searches showed before; of a "
+            "dateless search over the stays that guests of the market ask for",
+            null="the log does not tell, or the check-in has passed",
+            low=0,
+            high=1,
+        ),
+        Column(
+            name="hours_since_shown_free",
+            kind=Kind.NUMBER,
+            unit="hours",
+            meaning="before the day, since all asked nights were last known to be free",
+            null="one of the nights was never shown, or the search has no nights ahead",
+        ),
+        Column(
+            name="placed_by",
+            kind=Kind.CATEGORY,
+            meaning="``score``: its own value; ``exposure``: a place for a new listing; "
+            "``spread``: better ones were left to guests who would otherwise lose them",
+        ),
+        Column(
+            name="value_kept",
+            kind=Kind.NUMBER,
+            unit="share",
+            meaning="of what the first ten by score alone would bring this guest, kept by the "
+            "list; 1 where no policy moved anything",
+            low=0,
+        ),
+        Column(
+            name="retrieval_score",
+            kind=Kind.NUMBER,
+            meaning="by which it was chosen among all listings that the search allows: mean "
+            "log value of the listing + log availability",
+        ),
         Column(
             name="was_shown",
             kind=Kind.BOOLEAN,

@@ -125,8 +125,14 @@ class FunnelModel:
 
     @property
     def features(self) -> FeatureSet:
-        """The features that the model reads."""
+        """The features that the model learns from."""
         return self.matrix.features
+
+    @property
+    def features_read(self) -> FeatureSet:
+        """The features that scoring reads: all but those that stand at their medians."""
+        neutral = set(self.neutral)
+        return FeatureSet(tuple(f for f in self.matrix.features if f.name not in neutral))
 
     def fit(self, train: pa.Table, valid: pa.Table) -> Self:
         """Learn each stage from ``train``, stop on half of ``valid``, calibrate on all of it.
@@ -166,7 +172,7 @@ class FunnelModel:
 
     def conditional(self, rows: pa.Table) -> dict[str, Numbers]:
         """P(click), P(contact | click), P(book | contact) of each row, calibrated."""
-        require_columns(rows, (*_NEEDS, *self.matrix.features.names), model=self.name)
+        require_columns(rows, (*_NEEDS, *self.features_read.names), model=self.name)
         self._check_fitted()
         rows = self._neutralised(rows)
         clicks, *later = self.stage_models
@@ -301,9 +307,10 @@ class FunnelModel:
 
     def _neutralised(self, rows: pa.Table) -> pa.Table:
         """The rows with the features of the other results at their medians."""
+        present = [name for name in self.neutral if name in rows.column_names]
+        rows = rows.drop_columns(present)
         for name, value in self.neutral.items():
-            place = rows.column_names.index(name)
-            rows = rows.set_column(place, name, pa.array(np.full(rows.num_rows, value)))
+            rows = rows.append_column(name, pa.array(np.full(rows.num_rows, value)))
         return rows
 
     def _check_fitted(self) -> None:

@@ -86,7 +86,7 @@ def grouped_top_k(score_QL: Tensor, k: int, dim: int = 1) -> tuple[Tensor, Tenso
     if groups <= k:
         return torch.topk(score_QL, k, dim=1)
     in_groups = groups * _GROUP
-    score_QGN = score_QL[:, :in_groups].unflatten(1, (groups, _GROUP))
+    score_QGN = score_QL[:, :in_groups].view(len(score_QL), groups, _GROUP)
     _, group_QK = torch.topk(score_QGN.amax(dim=2), k, dim=1, sorted=False)
     inside_QKN = score_QGN.gather(1, group_QK[:, :, None].expand(-1, -1, _GROUP))
     # the listings behind the last whole group stand for themselves

@@ -1,38 +1,38 @@
-"""Queries, catalogue, and the candidate rows that join them.
+"""Candidate rows: a query beside a listing, with the columns that an impression has.
 
-A guest is recommended to for the last search in the log, as if it were repeated on the day
-asked for. With ``day`` = 21 January and these impressions::
-
-    search  guest  searched at    check-in  listing  price of the stay
-    s1      ann    19 Jan  08:00  25 Jan    flat     250  (2 nights)
-    s2      ann    20 Jan  09:15  29 Jan    flat     450  (3 nights)
-    s3      bob    20 Jan  10:00  20 Jan    loft     130  (1 night)
-
-the queries are s2, moved to 21 January 09:15, and s3, which keeps its time: a search whose
-check-in has passed cannot be repeated. The catalogue is ``flat``, at 137.50 a night, and
-``loft``, at 130. A candidate row is a query beside a listing, with the columns that an
-impression has, so that the same features can be computed for it: s2 beside ``loft`` has a
-price of 390 for its 3 nights.
+With them the same features can be computed for what was never shown. A query of 3 nights for
+which a listing costs 120, 120 and 156 gets a ``listing_total_price`` of 396, and the listing's
+cleaning fee on top.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-import narwhals as nw
+import numpy as np
 import polars as pl
+import pyarrow as pa
 
-from data.schema.time import DAY_S
-from features.formulas.nightly_price import nightly_price, stay_price
+from models.arrow_columns import Codes, Numbers, numbers
+from models.stay_price.stay_prices import StayPrices
+from models.stay_price.stays import Stays
+from pipelines.candidates.catalogue import NIGHTLY_PRICE, catalogue_of, with_base_prices
+from pipelines.candidates.queries import NIGHTS, latest_queries
+from pipelines.feature_table.arrow_conversion import arrow
 
-__all__ = ["NIGHTLY_PRICE", "CandidateSource", "candidate_rows", "candidate_source"]
+__all__ = ["CandidateSource", "candidate_rows", "candidate_source", "estimated_prices"]
 
-NIGHTLY_PRICE = "listing_nightly_price"
-_LISTING_PREFIXES = ("listing_", "x_listing_")
-_QUERY_PREFIXES = ("query_", "x_query_")
-_STAY = ("checkin_day", "checkout_day")
-_IDENTITY = ("id_search", "id_user", "market", "ds_search", "search_s", "search_day")
+_PRICE_COLUMNS = (
+    "market",
+    "id_listing",
+    "search_s",
+    "checkin_day",
+    "checkout_day",
+    "listing_total_price",
+    "listing_cleaning_fee",
+    "listing_weekly_price_factor",
+    "listing_monthly_price_factor",
+)
 
 
 @dataclass(frozen=True)
@@ -42,93 +42,86 @@ class CandidateSource:
     Attributes:
         queries: one row per guest: the most recent search with its query columns and
             ``nights``, its time moved to the day to recommend for.
-        catalogue: one row per market and listing: its latest listing columns, and its
-            median nightly price in ``listing_nightly_price`` (null: no price ever seen).
+        catalogue: one row per market and listing: its latest listing columns, and the price of
+            a plain night in ``listing_nightly_price`` (null: no price ever seen).
+        prices: what nights cost, by market, weekday and season; ``None`` in a log without
+            prices.
+        shown: ``id_search`` and ``id_listing`` of what those searches showed, as they were made.
     """
 
     queries: pl.DataFrame
     catalogue: pl.DataFrame
+    prices: StayPrices | None
+    shown: pl.DataFrame
 
 
 def candidate_source(impressions: pl.LazyFrame, day: int) -> CandidateSource:
     """Every guest's most recent search before ``day``, and every listing known by then."""
     before = impressions.filter(pl.col("search_day") < day)
-    columns = before.collect_schema().names()
-    queries = _move_to_day(_latest_searches(before, columns), columns, day)
+    catalogue, prices = catalogue_of(before), _prices_of(before)
+    if prices is not None:
+        catalogue = with_base_prices(catalogue, prices)
+    queries = latest_queries(before, day)
+    shown = before.select("id_search", "id_listing").join(
+        queries.lazy().select("id_search"), on="id_search", how="semi"
+    )
     return CandidateSource(
-        queries=queries.sort("id_search").collect(engine="streaming"),
-        catalogue=_catalogue(before, columns).collect(engine="streaming"),
+        queries=queries,
+        catalogue=catalogue,
+        prices=prices,
+        shown=shown.unique().collect(engine="streaming"),
     )
 
 
 def candidate_rows(source: CandidateSource, pairs: pl.DataFrame) -> pl.DataFrame:
-    """One row per ``id_search, id_listing`` of ``pairs``, in the columns of impressions.
+    """One row per ``id_search, id_listing`` of ``pairs``, in their order.
 
-    The total price is estimated from the listing's nightly price and the query's nights.
+    In the columns of impressions, with the estimated price of the stay in
+    ``listing_total_price``.
     """
-    rows = pairs.join(source.queries, on="id_search", how="left", validate="m:1")
-    rows = rows.join(source.catalogue, on=["market", "id_listing"], how="left", validate="m:1")
+    rows = pairs.join(
+        source.queries, on="id_search", how="left", validate="m:1", maintain_order="left"
+    )
+    key = ["market", "id_listing"]
+    rows = rows.join(source.catalogue, on=key, how="left", validate="m:1", maintain_order="left")
     if NIGHTLY_PRICE not in rows.columns:
-        return rows.drop("nights")
-    total = stay_price(rows.columns, nightly=NIGHTLY_PRICE).alias("listing_total_price")
-    return nw.from_native(rows).with_columns(total).to_native().drop("nights", NIGHTLY_PRICE)
+        return rows.drop(NIGHTS)
+    total = pl.Series("listing_total_price", _estimated(source, rows), nan_to_null=True)
+    return rows.with_columns(total).drop(NIGHTS, NIGHTLY_PRICE)
 
 
-def _latest_searches(before: pl.LazyFrame, columns: Sequence[str]) -> pl.LazyFrame:
-    """One row per guest, or per search where no guest is named."""
-    wanted = [c for c in columns if c in _IDENTITY or c in _STAY or c.startswith(_QUERY_PREFIXES)]
-    # A search without a guest is a guest of its own. The prefixes keep its id from meeting a
-    # guest's id that is the same word.
-    alone = pl.concat_str(pl.lit("search "), "id_search")
-    guest = pl.coalesce(pl.concat_str(pl.lit("guest "), "id_user"), alone)
-    latest = before.group_by(guest.alias("_guest") if "id_user" in columns else alone).agg(
-        pl.col("id_search").sort_by("search_s", "id_search").last()
+def estimated_prices(source: CandidateSource, query_P: Codes, listing_P: Codes) -> Numbers:
+    """Price of the asked nights, for rows of the queries and the catalogue; NaN where unknown."""
+    if source.prices is None:
+        return np.full(len(query_P), np.nan)
+    queries, catalogue = arrow(source.queries), arrow(source.catalogue)
+
+    def column(table: pa.Table, name: str, rows: Codes) -> Numbers | None:
+        return numbers(table, name)[rows] if name in table.column_names else None
+
+    stays = Stays(
+        market=source.prices.market_codes(queries["market"])[query_P],
+        checkin=column(queries, "checkin_day", query_P),
+        checkout=column(queries, "checkout_day", query_P),
+        fee=column(catalogue, "listing_cleaning_fee", listing_P),
+        weekly_factor=column(catalogue, "listing_weekly_price_factor", listing_P),
+        monthly_factor=column(catalogue, "listing_monthly_price_factor", listing_P),
     )
-    of_latest = before.join(latest.select("id_search"), on="id_search", how="semi")
-    # Query columns are the same on every row of a search; sorted, should a log contradict itself.
-    first = [pl.col(c).sort_by("id_listing").first() for c in wanted if c != "id_search"]
-    return of_latest.group_by("id_search").agg(first)
+    return source.prices.estimate(numbers(catalogue, NIGHTLY_PRICE)[listing_P], stays)
 
 
-def _move_to_day(queries: pl.LazyFrame, columns: Sequence[str], day: int) -> pl.LazyFrame:
-    """The searches moved to ``day``, at their own time of the day, where they can be repeated.
-
-    A search whose check-in has passed cannot; it keeps its time.
-    """
-    repeatable = pl.lit(value=True)
-    if "checkin_day" in columns:
-        repeatable = pl.col("checkin_day").is_null() | (pl.col("checkin_day") >= day)
-    moved_s = pl.lit(day, pl.Int64) * DAY_S + pl.col("search_s") % DAY_S
-    moved_day = pl.when(repeatable).then(pl.lit(day, pl.Int32)).otherwise("search_day")
-    return queries.with_columns(
-        pl.when(repeatable).then(moved_s).otherwise("search_s").alias("search_s"),
-        moved_day.alias("search_day"),
-        moved_day.cast(pl.Date).alias("ds_search"),
-        _nights(columns).alias("nights"),
-    )
+def _estimated(source: CandidateSource, rows: pl.DataFrame) -> Numbers:
+    """Price of the asked nights of each row; NaN where unknown."""
+    if source.prices is None:
+        return np.full(rows.height, np.nan)
+    table = arrow(rows)
+    stays = Stays.of_rows(table, source.prices.market_codes(table["market"]))
+    return source.prices.estimate(numbers(table, NIGHTLY_PRICE), stays)
 
 
-def _nights(columns: Sequence[str]) -> pl.Expr:
-    if not set(_STAY) <= set(columns):
-        return pl.lit(1, pl.Int32)
-    return (pl.col("checkout_day") - pl.col("checkin_day")).fill_null(1)
-
-
-def _catalogue(before: pl.LazyFrame, columns: Sequence[str]) -> pl.LazyFrame:
-    """One row per listing: its columns in the latest search that showed it, its median price."""
-    # The total price is that of other nights; each candidate gets its own estimate.
-    wanted = [c for c in columns if c.startswith(_LISTING_PREFIXES) and c != "listing_total_price"]
-    listing = ["market", "id_listing"]
-    has_price = "listing_total_price" in columns
-    priced = before
-    if has_price:
-        nightly = nightly_price(columns).alias(NIGHTLY_PRICE)
-        priced = nw.from_native(before).with_columns(nightly).to_native()
-    median = [pl.col(NIGHTLY_PRICE).median()] if has_price else []
-    latest = priced.group_by(listing).agg(pl.col("search_s").max(), *median)
-    rows = before.select(*listing, "search_s", "id_search", *wanted)
-    joined = rows.join(latest, on=[*listing, "search_s"], how="inner")
-    described = [*wanted, NIGHTLY_PRICE] if has_price else wanted
-    # Two searches of one second: the lower id, the same one in every build.
-    first = [pl.col(c).sort_by("id_search").first() for c in described]
-    return joined.group_by(listing).agg(first).sort(listing)
+def _prices_of(before: pl.LazyFrame) -> StayPrices | None:
+    names = before.collect_schema().names()
+    if "listing_total_price" not in names:
+        return None
+    read = [name for name in _PRICE_COLUMNS if name in names]
+    return StayPrices.fit(arrow(before.select(read).collect(engine="streaming")))

@@ -6,8 +6,10 @@ import narwhals as nw
 import polars as pl
 
 from features.formulas.nightly_price import nightly_price
+from models.stay_price.stay_prices import StayPrices
+from pipelines.feature_table.arrow_conversion import frame_of
 
-__all__ = ["NIGHTLY_PRICE", "catalogue_of"]
+__all__ = ["NIGHTLY_PRICE", "catalogue_of", "with_base_prices"]
 
 NIGHTLY_PRICE = "listing_nightly_price"
 _PREFIXES = ("listing_", "x_listing_")
@@ -37,3 +39,11 @@ def catalogue_of(before: pl.LazyFrame) -> pl.DataFrame:
     # Two searches of one second: the lower id, the same one in every build.
     first = [pl.col(c).sort_by("id_search").first() for c in described]
     return joined.group_by(listing).agg(first).sort(listing).collect(engine="streaming")
+
+
+def with_base_prices(catalogue: pl.DataFrame, prices: StayPrices) -> pl.DataFrame:
+    """The catalogue with the price of a plain night in place of the median of all nights."""
+    key = ["market", "id_listing"]
+    bases = frame_of(prices.bases).rename({"base_price": NIGHTLY_PRICE})
+    rest = catalogue.drop(NIGHTLY_PRICE, strict=False)
+    return rest.join(bases, on=key, how="left", validate="1:1", maintain_order="left")

@@ -6,7 +6,7 @@ its price filter and radius (:mod:`models.two_tower.inputs.eligibility`): some t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,8 +40,12 @@ class PairBlock:
         return len(self.query_P)
 
 
-def eligible_pairs(queries: pl.DataFrame, catalogue: pl.DataFrame) -> Iterator[PairBlock]:
+def eligible_pairs(
+    queries: pl.DataFrame, catalogue: pl.DataFrame, markets: Sequence[str] | None = None
+) -> Iterator[PairBlock]:
     """Blocks of all allowed pairs, market by market; a query without any has no pair.
+
+    ``markets``: of these markets alone; by default of all.
 
     ``queries`` and ``catalogue`` as :mod:`pipelines.candidates.queries` and
     :mod:`pipelines.candidates.catalogue` make them. A query of an unknown market is
@@ -49,7 +53,7 @@ def eligible_pairs(queries: pl.DataFrame, catalogue: pl.DataFrame) -> Iterator[P
     """
     bounds = Eligibility.of(arrow(queries), arrow(catalogue))
     market_Q, market_L = queries["market"].to_numpy(), catalogue["market"].to_numpy()
-    for market in catalogue["market"].unique().sort():
+    for market in catalogue["market"].unique().sort() if markets is None else markets:
         here_Q, here_L = np.flatnonzero(market_Q == market), np.flatnonzero(market_L == market)
         step = max(1, _CELLS // max(1, len(here_L)))
         for start in range(0, len(here_Q), step):

@@ -73,11 +73,23 @@ class SplitSettings(Section):
 
 
 class RecommendationSettings(Section):
-    """How many listings each guest is given, out of how many candidates."""
+    """How many listings each guest is given, out of how many candidates, and by which policy."""
 
     top: int = Field(default=20, ge=1, le=1_000)
     candidates: int = Field(
-        default=100, ge=1, le=10_000, description="retrieved per search, then ranked"
+        default=200, ge=1, le=10_000, description="of all that a search allows, scored by the model"
+    )
+    whole_catalogue: int = Field(
+        default=20_000,
+        ge=0,
+        description="listings of a market above which the two-tower proposes candidates",
+    )
+    proposals: int = Field(default=1_000, ge=1, le=100_000, description="that it proposes")
+    allocation: bool = Field(
+        default=True, description="make all lists together: a night can be sold once"
+    )
+    night_capacity: float = Field(
+        default=0.7, gt=0, le=100, description="most expected bookings of a listing's night"
     )
     exposure: bool = Field(
         default=True, description="help new listings by the policy chosen on validation"
@@ -184,6 +196,7 @@ class Settings(BaseSettings):
         "popularity",
         "als",
         "two_tower",
+        "funnel",
         "ranker",
     )
     als: dict[str, Any] = Field(default_factory=dict, description="models.baselines.implicit_als")

@@ -7,9 +7,7 @@ with the :class:`EvaluatedRun` that comes out here.
 
 from __future__ import annotations
 
-import numpy as np
 import polars as pl
-import pyarrow as pa
 
 from data.time_split import Windows
 from models.evaluation.scorecard import Scorecard
@@ -22,9 +20,9 @@ from pipelines.evaluation.retrieval_recall import retrieval_scores
 from pipelines.evaluation.score_windows import score_windows
 from pipelines.feature_table.build_table import feature_set_of
 from pipelines.feature_table.training_rows import SplitRows, evaluation_rows
-from pipelines.recommendation.candidate_retrieval import listing_prior, write_prior
+from pipelines.recommendation.candidate_retrieval import listing_prior
 from pipelines.run_context import RunContext
-from pipelines.training.run_record import RunRecord, load_models, read_record
+from pipelines.training.run_record import load_models, read_record
 
 __all__ = ["evaluate"]
 
@@ -55,9 +53,7 @@ def measure(context: RunContext, run: str) -> EvaluatedRun:
     with step("measuring, with intervals"):
         ranking = evaluate_test_window(context, record, rows.test, scores["test"])
     with step("measuring retrieval over the catalogue"):
-        retrieval = retrieval_scores(
-            context, models, rows, prior=_listing_priors(context, record, rows, scores)
-        )
+        retrieval = retrieval_scores(context, models, rows, prior=_listing_priors(rows, scores))
     return EvaluatedRun(
         record=record,
         models=models,
@@ -67,19 +63,11 @@ def measure(context: RunContext, run: str) -> EvaluatedRun:
     )
 
 
-def _listing_priors(
-    context: RunContext, record: RunRecord, rows: SplitRows, scores: dict[str, dict[str, Scores]]
-) -> pl.DataFrame | None:
-    """What the ranker makes of each listing, as a prior of retrieval.
+def _listing_priors(rows: SplitRows, scores: dict[str, dict[str, Scores]]) -> pl.DataFrame | None:
+    """What the ranker makes of each listing, as a prior of retrieval: of the validation window.
 
-    Recommendations of later days use the one of both windows, which is kept with the run.
-    Retrieval is measured with the one of the validation window alone: that of the test
-    window would know the answers. ``None`` without a ranker.
+    That of the test window would know the answers. ``None`` without a ranker.
     """
     if "ranker" not in scores["valid"]:
         return None
-    columns = ["id_listing"]
-    both = pa.concat_tables([rows.valid.select(columns), rows.test.select(columns)])
-    both_scores = np.concatenate([scores[split]["ranker"] for split in ("valid", "test")])
-    write_prior(context.home, record.name, listing_prior(both, both_scores))
     return listing_prior(rows.valid, scores["valid"]["ranker"])

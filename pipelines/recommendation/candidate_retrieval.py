@@ -12,13 +12,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from data.errors import DataError
+from models.arrow_columns import Numbers
 from models.recommender import Scores
 from models.two_tower.recommender import TwoTower
 from models.two_tower.retrieval.ann_search import IndexRecallError
 from models.two_tower.retrieval.previously_seen import PreviouslySeen
 from models.two_tower.retrieval.retriever import Retriever, RetrieverConfig
-from pipelines.config.home import Home
+from pipelines.candidates.candidate_rows import CandidateSource
 from pipelines.feature_table.arrow_conversion import arrow, frame_of
+from pipelines.recommendation.serving_models import ServingModels
 from pipelines.run_context import RunContext, config_of
 from pipelines.training.run_record import RunRecord
 
@@ -28,12 +30,10 @@ __all__ = [
     "listing_prior",
     "log_indexes",
     "previously_seen_by",
-    "read_prior",
     "retriever_config",
-    "write_prior",
+    "retriever_of",
 ]
 
-PRIOR_FILE = "listing_prior.parquet"
 SEEN_COLUMNS = ("id_user", "id_listing", "search_s", "stage")
 # Searches on which the recall of an index is measured, per market.
 PROBES = 500
@@ -53,20 +53,22 @@ def listing_prior(rows: pa.Table, scores: Scores) -> pl.DataFrame:
     return grouped.sort("id_listing")
 
 
-def write_prior(home: Home, run: str, prior: pl.DataFrame) -> None:
-    """Write a run's listing prior into its folder."""
-    prior.write_parquet(home.runs / run / PRIOR_FILE)
-
-
-def read_prior(home: Home, run: str) -> pl.DataFrame | None:
-    """A run's listing prior; ``None`` where the run has not been evaluated yet."""
-    path = home.runs / run / PRIOR_FILE
-    return pl.read_parquet(path) if path.is_file() else None
-
-
 def retriever_config(context: RunContext) -> RetrieverConfig:
     """From the settings' section ``retrieval``; unknown keys raise ``SettingsError``."""
     return config_of(RetrieverConfig, "retrieval", dict(context.settings.retrieval))
+
+
+def retriever_of(
+    context: RunContext, source: CandidateSource, serving: ServingModels, value_L: Numbers
+) -> Retriever:
+    """The retriever of a day over the whole catalogue, with the listings' values as its prior.
+
+    Its indexes are printed and logged. Raises ``DataError`` when one finds too little.
+    """
+    prior = source.catalogue.select("id_listing", prior=pl.Series(value_L)).unique("id_listing")
+    retriever = build_retriever(context, serving.tower, source.catalogue, source.queries, prior)
+    log_indexes(context, serving.tower_run, retriever)
+    return retriever
 
 
 def build_retriever(

@@ -1,4 +1,4 @@
-"""The two models behind a recommendation: the retriever of candidates, and the ranker."""
+"""The models behind a recommendation, and their versions for the table."""
 
 from __future__ import annotations
 
@@ -8,27 +8,19 @@ import polars as pl
 import pyarrow as pa
 
 from data.errors import DataError
-from models.ranker import Ranker
+from models.availability.availability_model import AvailabilityModel
+from models.funnel.funnel_model import FunnelModel
 from models.reranking.new_listing_exposure import ExposurePolicy
 from models.two_tower.recommender import TwoTower
-from models.two_tower.retrieval.previously_seen import PreviouslySeen
-from models.two_tower.retrieval.retriever import Retriever
 from pipelines.config.home import Home
 from pipelines.feature_table.arrow_conversion import arrow
-from pipelines.recommendation.candidate_retrieval import (
-    SEEN_COLUMNS,
-    build_retriever,
-    log_indexes,
-    previously_seen_by,
-    read_prior,
-)
-from pipelines.recommendation.candidate_rows import CandidateSource
 from pipelines.run_context import RunContext
 from pipelines.tracking.model_registry import RANKER_MODEL
 from pipelines.training.exposure_policy import read_exposure
 from pipelines.training.run_record import RunRecord, load_one, read_record
+from pipelines.training.train_availability import load_availability
 
-__all__ = ["ServingModels", "latest_run_with", "previously_seen_in_log", "serving_models_of"]
+__all__ = ["ServingModels", "latest_run_with", "serving_models_of"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,18 +28,26 @@ class ServingModels:
     """The models to recommend with, and their versions for the recommendations table.
 
     Attributes:
-        retriever: the retriever over the catalogue.
-        ranker: orders the candidates.
-        exposure: the policy for new listings that was chosen with the ranker.
-        retriever_version: the training run of the two-tower.
-        ranker_version: of the registered model; the training run where MLflow is away.
+        value_model: P(booked | shown and free) of a candidate.
+        tower: proposes candidates in large markets; knows the guests' latest events.
+        tower_run: the training run of the two-tower.
+        exposure: the policy for new listings that was chosen with the value model.
+        availability: P(free); ``None`` where the log could not tell.
+        ranker_version: registered version of the run's ranker; the run's name where MLflow is
+            away, or the run trained none.
     """
 
-    retriever: Retriever
-    ranker: Ranker
+    value_model: FunnelModel
+    tower: TwoTower
+    tower_run: RunRecord
     exposure: ExposurePolicy
-    retriever_version: str
+    availability: AvailabilityModel | None
     ranker_version: str
+
+    @property
+    def retriever_version(self) -> str:
+        """The training run of the two-tower."""
+        return self.tower_run.name
 
 
 def latest_run_with(home: Home, run: str, model: str) -> RunRecord:
@@ -67,51 +67,32 @@ def latest_run_with(home: Home, run: str, model: str) -> RunRecord:
     )
 
 
-def serving_models_of(
-    context: RunContext, run: str, impressions: pl.LazyFrame, source: CandidateSource
-) -> ServingModels:
-    """The models of ``run`` over the catalogue of ``source``.
+def serving_models_of(context: RunContext, run: str, impressions: pl.LazyFrame) -> ServingModels:
+    """The models of ``run``; raises ``DataError`` where one was never trained.
 
-    Raises ``DataError`` where one was never trained, or an index finds too little.
+    ``impressions`` are those before the day to recommend for.
     """
-    tower_run, ranker_run = (latest_run_with(context.home, run, m) for m in ("two_tower", "ranker"))
+    tower_run = latest_run_with(context.home, run, "two_tower")
+    value_run = latest_run_with(context.home, run, "funnel")
     tower = load_one(context, tower_run, "two_tower")
-    ranker = load_one(context, ranker_run, "ranker")
-    if not isinstance(tower, TwoTower) or not isinstance(ranker, Ranker):
+    value_model = load_one(context, value_run, "funnel")
+    if not isinstance(tower, TwoTower) or not isinstance(value_model, FunnelModel):
         raise DataError(f"run {run} holds other models than its record says")
-    retriever = build_retriever(
-        context,
-        tower.remembering(_events_after_training(impressions, tower_run)),
-        source.catalogue,
-        source.queries,
-        read_prior(context.home, ranker_run.name),
-    )
-    log_indexes(context, tower_run, retriever)
-    version = context.tracking.versions.of_run(RANKER_MODEL, ranker_run.children["ranker"])
+    folder = context.home.runs / value_run.name
     return ServingModels(
-        retriever=retriever,
-        ranker=ranker,
-        exposure=read_exposure(context.home.runs / ranker_run.name),
-        retriever_version=tower_run.name,
-        ranker_version=version or ranker_run.name,
+        value_model=value_model,
+        tower=tower.remembering(_events_after_training(impressions, tower_run)),
+        tower_run=tower_run,
+        exposure=read_exposure(folder),
+        availability=load_availability(folder),
+        ranker_version=_ranker_version(context, value_run),
     )
 
 
-def previously_seen_in_log(
-    impressions: pl.LazyFrame, queries: pl.DataFrame, retriever: Retriever
-) -> PreviouslySeen | None:
-    """What the guests of these searches were shown and clicked, read from the log.
-
-    ``None`` where the log names no guests.
-    """
-    if not set(SEEN_COLUMNS) <= set(impressions.collect_schema().names()):
-        return None
-    guests = queries.lazy().select("id_user").drop_nulls().unique()
-    rows = impressions.select(SEEN_COLUMNS).join(guests, on="id_user", how="semi")
-    table = arrow(rows.collect(engine="streaming"))
-    return previously_seen_by(
-        arrow(queries.select("id_user", "search_s")), table, retriever.catalogue
-    )
+def _ranker_version(context: RunContext, record: RunRecord) -> str:
+    child = record.children.get("ranker")
+    version = None if child is None else context.tracking.versions.of_run(RANKER_MODEL, child)
+    return version or record.name
 
 
 def _events_after_training(impressions: pl.LazyFrame, record: RunRecord) -> pa.Table:

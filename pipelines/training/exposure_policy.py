@@ -1,4 +1,4 @@
-"""The exposure policy of new listings: chosen when the ranker is trained, kept with the run.
+"""The exposure policy of new listings: chosen when the value model is trained, kept with the run.
 
 On the validation window, the policy that gives new listings the most exposure for a loss of
 NDCG that is allowed. The curve that it was chosen from is kept beside it.
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from models.ranker import Ranker
+from models.recommender import Scores
 from models.reranking.new_listing_exposure import (
     ExposurePolicy,
     chosen_policy,
@@ -32,14 +32,14 @@ POLICIES = (
 """What is chosen from: bonuses in standard deviations of a search, floors of the first ten."""
 
 
-def choose_exposure(ranker: Ranker, valid: pa.Table, run: Path, *, most_loss: float) -> pa.Table:
-    """Choose a policy on the validation rows; writes it and its curve into the run's folder.
+def choose_exposure(scores: Scores, valid: pa.Table, run: Path, *, most_loss: float) -> pa.Table:
+    """Choose a policy on the scored validation rows; writes it and its curve into the run's folder.
 
     Returns the curve, a row per policy; empty where the log does not say which listings are new.
     """
-    policy, curve = ExposurePolicy(), exposure_curve(valid, ranker.score(valid), ())
+    policy, curve = ExposurePolicy(), exposure_curve(valid, scores, ())
     if valid.num_rows and _IS_NEW in valid.column_names:
-        curve = exposure_curve(valid, ranker.score(valid), POLICIES)
+        curve = exposure_curve(valid, scores, POLICIES)
         policy = chosen_policy(curve, most_loss=most_loss)
     write_json(run / _FILE, {"policy": asdict(policy), "curve": curve.to_pylist()})
     return curve

@@ -31,7 +31,7 @@ __all__ = [
 
 BASELINES = ("random", "cheapest", "best_rated", "popularity")
 # The models that a recommendation is made with.
-SERVING_MODELS = ("two_tower", "ranker")
+SERVING_MODELS = ("two_tower", "funnel", "ranker")
 MODEL_NAMES = (*BASELINES, "als", "two_tower", "funnel", "stacked", "ranker")
 
 _STACKED: dict[str, Callable[[Path], Recommender]] = {
@@ -102,7 +102,7 @@ def check_settings(settings: Settings, *, for_recommending: bool = False) -> Non
     if absent:
         raise SettingsError(
             f"setting models = {settings.models}: recommending needs "
-            f"{' and '.join(SERVING_MODELS)}; add {', '.join(absent)}"
+            f"{', '.join(SERVING_MODELS[:-1])} and {SERVING_MODELS[-1]}; add {', '.join(absent)}"
         )
     _als(settings)
     _two_tower(settings)

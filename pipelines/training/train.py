@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -39,6 +40,7 @@ from pipelines.training.model_factory import (
     tuned_names,
 )
 from pipelines.training.run_record import RunRecord
+from pipelines.training.train_availability import train_availability
 
 __all__ = ["train"]
 
@@ -84,6 +86,9 @@ def train(
     with context.tracking.closing(parent), watching:
         destination = _Destination(run=name, parent=parent, dask=dask)
         children = {m: _train_one(context, m, rows, destination) for m in chosen}
+        if "funnel" in chosen:
+            with context.console.step("learning which nights are free"):
+                train_availability(context, name, end_day=windows.test[0])
         record = RunRecord(
             name=name,
             parent=parent,
@@ -170,16 +175,18 @@ def _train_one(
         model.save(folder)
         write_manifest(folder)
         log_trained(context.tracking, child, model, folder, rows.valid, curves)
-        if isinstance(model, Ranker):
+        if isinstance(model, FunnelModel):
             _choose_exposure(context, model, rows.valid, destination.run, child)
     return child
 
 
 def _choose_exposure(
-    context: RunContext, ranker: Ranker, valid: pa.Table, run: str, child: str
+    context: RunContext, model: FunnelModel, valid: pa.Table, run: str, child: str
 ) -> None:
+    # Logarithms, as the lists are ordered: a bonus is in standard deviations of a search.
+    scores = np.log(np.maximum(model.score(valid), 1e-12))
     most_loss = context.settings.recommendation.most_loss
-    curve = choose_exposure(ranker, valid, context.home.runs / run, most_loss=most_loss)
+    curve = choose_exposure(scores, valid, context.home.runs / run, most_loss=most_loss)
     if curve.num_rows:
         context.tracking.log_table(child, curve.to_pandas(), "exposure_curve.json")
 

@@ -43,7 +43,7 @@ class _Sent:
     arrived: torch.cuda.Event | None
 
     def has_arrived(self) -> bool:
-        return self.arrived is None or self.arrived.query()
+        return self.arrived is None or bool(self.arrived.query())  # type: ignore[no-untyped-call]
 
     def read(self) -> list[float]:
         if self.arrived is not None:

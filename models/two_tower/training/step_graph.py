@@ -17,7 +17,7 @@ from torch import Tensor
 
 from models.two_tower.training.minibatches import Minibatch
 
-__all__ = ["GraphedStep", "tensors_in"]
+__all__ = ["GraphedStep", "copied", "tensors_in"]
 
 # Kernels are compiled and libraries set up in the first calls, which cannot be recorded.
 _CALLS_BEFORE = 3
@@ -43,7 +43,7 @@ class GraphedStep:
         return self.loss.clone()  # the next replay writes over it
 
     def _record(self, batch: Minibatch) -> Callable[[], None]:
-        own = _copied(batch)
+        own = copied(batch)
         self.inputs = tensors_in(own)
         beside = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         beside.wait_stream(torch.cuda.current_stream())
@@ -67,7 +67,7 @@ def tensors_in(batch: Minibatch) -> list[Tensor]:
     return found
 
 
-def _copied(batch: Minibatch) -> Minibatch:
+def copied(batch: Minibatch) -> Minibatch:
     """The step in memory of its own, which nothing else writes to."""
 
     def copied(value: Any) -> Any:

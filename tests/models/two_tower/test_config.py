@@ -19,6 +19,7 @@ def test_an_unknown_setting_is_refused_by_name(owner: type[TowerConfig | TrainCo
     ("values", "message"),
     [
         ({"loss": "hinge"}, "no loss is called 'hinge'"),
+        ({"softmax": "flash"}, "no softmax is called 'flash'"),
         ({"epochs": 0}, "epochs, .* must be at least 1"),
         ({"stage_weights": [1, 2]}, "stage_weights: clicked, contacted, booked"),
         ({"stage_weights": [0, 0, 0]}, "one stage weight must be above 0"),

@@ -1,0 +1,55 @@
+"""What a listing is worth to any guest: the mean log of P(booked | shown) over recent impressions.
+
+Only impressions before the day to recommend for count, so that the past of a past day is told as
+it was then.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+
+from data.schema.tables import FEATURES
+from models.arrow_columns import Numbers
+from models.funnel.funnel_model import FunnelModel
+from pipelines.feature_table.arrow_conversion import arrow
+from pipelines.run_context import RunContext
+
+__all__ = ["listing_values"]
+
+_IMPRESSIONS = 300_000
+"""The latest impressions that are scored: some twenty of each listing in the default log."""
+
+# A listing with few impressions is drawn to the mean of all, as if it had so many of the mean.
+_PRIOR_IMPRESSIONS = 5.0
+
+
+def listing_values(
+    context: RunContext, model: FunnelModel, catalogue: pl.DataFrame, day: int
+) -> Numbers:
+    """Log value of each row of the catalogue; that of a listing never shown is the mean."""
+    table = context.lake.scan(FEATURES.name).filter(pl.col("search_day") < day)
+    per_day = table.group_by("search_day").len().sort("search_day", descending=True).collect()
+    enough = per_day.filter(pl.col("len").cum_sum().shift(1, fill_value=0) < _IMPRESSIONS)
+    recent = table.filter(pl.col("search_day").is_in(enough["search_day"].to_list()))
+    read = ["id_search", "id_listing", "market", *model.features.names]
+    rows = recent.select(read).collect(engine="streaming")
+    if rows.height > _IMPRESSIONS:
+        rows = rows.sort("id_search", "id_listing").sample(_IMPRESSIONS, seed=0)
+    if rows.is_empty():
+        return np.zeros(catalogue.height)
+    log_value = np.log(np.maximum(model.probabilities(arrow(rows))["book"], 1e-12))
+    mean = float(log_value.mean())
+    key = ["market", "id_listing"]
+    of_listing = (
+        rows.select(key)
+        .with_columns(value=log_value)
+        .group_by(key)
+        .agg(total=pl.col("value").sum(), count=pl.len())
+        .with_columns(
+            value=(pl.col("total") + mean * _PRIOR_IMPRESSIONS)
+            / (pl.col("count") + _PRIOR_IMPRESSIONS)
+        )
+    )
+    joined = catalogue.select(key).join(of_listing, on=key, how="left", maintain_order="left")
+    return joined["value"].fill_null(mean).to_numpy()

@@ -1,0 +1,96 @@
+"""The rows of ``recommendations``: lists with their scores, reasons, prices and versions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from data.schema.tables import RECOMMENDATIONS
+from models.arrow_columns import Codes
+from models.ranker.explanations import reasons_in_words
+from pipelines.candidates.candidate_rows import estimated_prices
+from pipelines.recommendation.lists import PLACED_BY
+
+if TYPE_CHECKING:
+    from pipelines.recommendation.recommend import Recommended
+
+__all__ = ["recommendation_rows"]
+
+# Rows whose reasons are computed at one time.
+_ROWS_AT_ONCE = 50_000
+
+
+def recommendation_rows(made: Recommended) -> pl.DataFrame:
+    """One row per listing recommended to a guest, in the columns of ``recommendations``."""
+    scored, source, lists = made.scored, made.source, made.lists
+    at = np.flatnonzero(scored.contender_C)[lists.contender_R]
+    query, listing = scored.candidates.query_C[at], scored.candidates.listing_C[at]
+    queries, catalogue = source.queries, source.catalogue
+    guests = (
+        queries["id_user"].gather(query)
+        if "id_user" in queries.columns
+        else pl.Series([None] * len(at), dtype=pl.String)
+    )
+    rows = pl.DataFrame(
+        {
+            "id_user": guests,
+            "id_search": queries["id_search"].gather(query),
+            "market": queries["market"].gather(query),
+            "rank": pl.Series(lists.place_R, dtype=pl.Int32),
+            "id_listing": catalogue["id_listing"].gather(listing),
+            "score": scored.score_C[at],
+            "availability": _or_null(scored.candidates.availability_C[at]),
+            "hours_since_shown_free": _or_null(made.availability.hours_since_shown(query, listing)),
+            "placed_by": pl.Series(
+                np.array(PLACED_BY)[lists.placed_by_R].tolist(), dtype=pl.String
+            ),
+            "value_kept": lists.kept_R,
+            "retrieval_score": scored.candidates.cut_C[at],
+            "was_shown": _was_shown(made, query, listing),
+            "estimated_total_price": _or_null(estimated_prices(source, query, listing)),
+            "reasons": _reasons(made, lists.contender_R),
+        }
+    )
+    return rows.with_columns(
+        pl.lit(made.day, pl.Int32).cast(pl.Date).alias("ds"),
+        pl.lit(made.serving.ranker_version).alias("ranker_version"),
+        pl.lit(made.serving.retriever_version).alias("retriever_version"),
+    ).select(RECOMMENDATIONS.names)
+
+
+def _reasons(made: Recommended, rows: Codes) -> pl.Series:
+    """What speaks for each row among the others of its list; whole lists at a time."""
+    features = made.scored.features.take(pa.array(rows))
+    texts: list[str | None] = []
+    lists = pl.Series(features["id_search"])
+    edges = np.flatnonzero((lists != lists.shift(1)).fill_null(value=True).to_numpy())
+    start = 0
+    while start < len(lists):
+        later = edges[edges >= start + _ROWS_AT_ONCE]
+        end = int(later[0]) if len(later) else len(lists)
+        part = features.slice(start, end - start)
+        texts += reasons_in_words(made.serving.value_model, part).to_pylist()
+        start = end
+    return pl.Series(texts, dtype=pl.String)
+
+
+def _was_shown(made: Recommended, query: Codes, listing: Codes) -> pl.Series:
+    """Whether the guest's last search itself had shown the listing."""
+    keys = pl.DataFrame(
+        {
+            "id_search": made.source.queries["id_search"].gather(query),
+            "id_listing": made.source.catalogue["id_listing"].gather(listing),
+        }
+    )
+    shown = made.source.shown.with_columns(was_shown=pl.lit(value=True))
+    joined = keys.join(
+        shown, on=["id_search", "id_listing"], how="left", maintain_order="left", validate="m:1"
+    )
+    return joined["was_shown"].fill_null(value=False)
+
+
+def _or_null(values: np.ndarray) -> pl.Series:
+    return pl.Series(values, dtype=pl.Float64, nan_to_null=True)
