@@ -141,7 +141,7 @@ class CatalogueTruth:
             rows = np.flatnonzero((numbers >= chunk[0]) & (numbers < chunk[1]))
             if len(rows):
                 drawn = queries_of(self.config, self.guests, self.plan, chunk)
-                parts.append(_rows_of(drawn, numbers[rows] - chunk[0]))
+                parts.append(drawn.rows(numbers[rows] - chunk[0]))
                 order.append(rows)
         placed = np.argsort(np.concatenate(order)) if order else np.empty(0, dtype=np.int64)
         names = [field.name for field in fields(Queries)]
@@ -169,11 +169,19 @@ class CatalogueTruth:
             search, listing = self._allowed(queries, slice(start, end))
             yield self._valued(queries, search, listing, weights)
 
-    def worth(self, queries: Queries, search: Array, listing: Array) -> Pairs:
+    def worth(
+        self, queries: Queries, search: Array, listing: Array, *, weights: Array | None = None
+    ) -> Pairs:
         """These pairs alone; what the search does not allow is worth 0."""
-        pairs = self._valued(queries, search, listing, None)
+        pairs = self._valued(queries, search, listing, weights)
         allowed = self._allows(queries, search, listing)
-        return replace(pairs, taste=pairs.taste * allowed, is_free=pairs.is_free & allowed)
+        observables = None if pairs.observables is None else pairs.observables * allowed
+        return replace(
+            pairs,
+            taste=pairs.taste * allowed,
+            is_free=pairs.is_free & allowed,
+            observables=observables,
+        )
 
     def taste_weights(self, queries: Queries, shown: tuple[Array, Array]) -> Array:
         """Weights of the tastes given what the guests of these queries were shown before.
@@ -264,8 +272,3 @@ class CatalogueTruth:
 
 def _markets() -> range:
     return range(len(MARKETS))
-
-
-def _rows_of(queries: Queries, rows: Array) -> Queries:
-    names = [field.name for field in fields(Queries)]
-    return Queries(**{name: getattr(queries, name)[rows] for name in names})

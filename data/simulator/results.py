@@ -56,14 +56,9 @@ def show_results(
     few = order[2] < settings.fewest
     if few.any():
         queries = _zoomed_out(queries, few)
-        second = _ordered(config, world, _subset(queries, few), rng)
+        second = _ordered(config, world, queries.rows(few), rng)
         order[0][few], order[1][few], order[2][few] = second
     return queries, _flatten(config, world, queries, order, rng)
-
-
-def _subset(queries: Queries, chosen: Array) -> Queries:
-    names = Queries.__dataclass_fields__
-    return Queries(**{name: getattr(queries, name)[chosen] for name in names})
 
 
 def _zoomed_out(queries: Queries, few: Array) -> Queries:

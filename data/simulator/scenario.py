@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from datetime import date, timedelta
+from typing import Any, Self
 
 from data.schema.time import day_number
 from data.simulator.parameters import load_world
@@ -155,6 +157,15 @@ class SimulationConfig:
             raise ValueError(f"threads must lie in 1..64, not {self.threads}")
         if not date(2000, 1, 1) <= self.start <= date(2099, 12, 1):
             raise ValueError(f"start must lie in the years 2000 to 2099, not {self.start}")
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON; :meth:`of_dict` reads it."""
+        return {**asdict(self), "start": self.start.isoformat()}
+
+    @classmethod
+    def of_dict(cls, saved: Mapping[str, Any]) -> Self:
+        """What :meth:`to_dict` gave; raises ``ValueError`` or ``TypeError`` where it cannot be."""
+        return cls(**{**saved, "start": date.fromisoformat(saved["start"])})
 
     @property
     def first_day(self) -> int:

@@ -8,7 +8,7 @@ guest's journey, so that no state has to be carried from chunk to chunk.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -69,6 +69,10 @@ class Queries:
 
     def __len__(self) -> int:
         return len(self.guest)
+
+    def rows(self, rows: Array) -> Queries:
+        """The queries of these rows, or where this mask is true."""
+        return Queries(**{field.name: getattr(self, field.name)[rows] for field in fields(self)})
 
 
 def draw_plan(config: SimulationConfig, guests: Guests) -> Plan:

@@ -6,6 +6,7 @@ complete: a reader finds the whole log or none.
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,10 +26,12 @@ from data.simulator.scenario import SimulationConfig
 from data.simulator.tables import LABELS
 from data.simulator.week import Progress, SimulatedChunk, simulate
 
-__all__ = ["FileFormat", "SimulationSummary", "write_simulation"]
+__all__ = ["WORLD_FILE", "FileFormat", "SimulationSummary", "write_simulation"]
 
 FileFormat = Literal["csv", "parquet"]
 FORMATS = ("csv", "parquet")
+WORLD_FILE = "world.json"
+"""The configuration of the simulation, beside the truth: from it the world is drawn again."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,6 +104,7 @@ def write_simulation(
     out = Path(out)
     with _whole_or_nothing(out) as staging:
         summary = _write_chunks(simulate(config, progress), staging, file_format)
+        (staging / "truth" / WORLD_FILE).write_text(json.dumps(config.to_dict(), indent=1) + "\n")
     return SimulationSummary(log=out / "log", truth=out / "truth", **summary)
 
 

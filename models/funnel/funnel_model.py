@@ -207,9 +207,13 @@ class FunnelModel:
         regressions = [m.learner for m in later if isinstance(m.learner, RidgeLogistic)]
         names = list(self.matrix.features.names)
         added_NF = np.zeros((rows.num_rows, len(names)))
+        if not rows.num_rows:
+            return added_NF
         if clicks.learner is not None and not isinstance(clicks.learner, RidgeLogistic):
-            matrix = self.matrix.encode(rows, model=self.name)
-            shap_NF = np.asarray(clicks.learner.predict(matrix, pred_contrib=True))[:, :-1]
+            matrix, threads = self.matrix.encode(rows, model=self.name), self.config.threads
+            shap = clicks.learner.predict(matrix, pred_contrib=True, num_threads=threads)
+            # LightGBM's last column is the expected score.
+            shap_NF = np.asarray(shap, dtype=np.float64)[:, :-1]
             added_NF += shap_NF * (1 + sum(fitted.lead_weight for fitted in regressions))
         for fitted in regressions:
             columns = [names.index(name) for name in fitted.scaled.inputs]

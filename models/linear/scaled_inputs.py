@@ -59,10 +59,19 @@ class ScaledInputs:
     def weighted(self, rows: pa.Table, coefficients: Numbers) -> Numbers:
         """The matrix of ``rows`` times the coefficients; shape (rows,)."""
         # Column by column: a matrix product may add in another order for other row counts, and
-        # a row's score would depend on the others.
-        x_ND, sums = self.encode(rows), np.zeros(rows.num_rows)
-        for column, coefficient in enumerate(coefficients):
-            sums += x_ND[:, column] * coefficient
+        # a row's score would depend on the others. Nor is there a matrix of all columns.
+        low, high, mean, spread = self.scaling
+        of_value, of_missing = np.split(coefficients, 2)
+        sums, absent = np.zeros(rows.num_rows), []
+        for d, name in enumerate(self.inputs):
+            values = numbers(rows, name)
+            missing = ~np.isfinite(values)
+            if missing.any():
+                absent.append((d, missing))
+                values = np.where(missing, mean[d], values)
+            sums += (np.clip(values, low[d], high[d]) - mean[d]) / spread[d] * of_value[d]
+        for d, missing in absent:
+            sums += missing * of_missing[d]
         return sums
 
     def table(self, coefficients: Numbers) -> pa.Table:

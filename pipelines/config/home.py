@@ -26,6 +26,11 @@ class Home:
         return self.root / "simulated"
 
     @property
+    def simulated_world(self) -> Path:
+        """The configuration of the simulation that the log came from, where it was one."""
+        return self.root / "simulated_world.json"
+
+    @property
     def mlflow_database(self) -> Path:
         return self.root / "mlflow.db"
 

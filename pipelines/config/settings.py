@@ -89,13 +89,13 @@ class RecommendationSettings(Section):
         default=True, description="make all lists together: a night can be sold once"
     )
     night_capacity: float = Field(
-        default=0.7, gt=0, le=100, description="most expected bookings of a listing's night"
+        default=0.5, gt=0, le=100, description="most expected bookings of a listing's night"
     )
     exposure: bool = Field(
         default=True, description="help new listings by the policy chosen on validation"
     )
     most_loss: float = Field(
-        default=0.003, ge=0, lt=1, description="NDCG that this help may cost, as a share"
+        default=0.001, ge=0, lt=1, description="NDCG that this help may cost, as a share"
     )
     diversity: float = Field(
         default=0.0, ge=0, le=10, description="weight of unlikeness in the first places; 0: none"

@@ -14,6 +14,7 @@ from prefect.cache_policies import NO_CACHE
 from pipelines.config.console import Console
 from pipelines.config.home import Home
 from pipelines.config.settings import Settings
+from pipelines.evaluation.evaluate_recommendations import evaluate_recommendations
 from pipelines.feature_table import build_table
 from pipelines.ingestion import ingest_logs as ingestion
 from pipelines.ingestion import simulate_log as simulation
@@ -74,8 +75,11 @@ def monitor(home: str, settings: Settings, run: str) -> int:
 
 @task(name="recommend", cache_policy=NO_CACHE)
 def recommend(home: str, settings: Settings, run: str) -> int:
-    """The number of rows recommended."""
-    return recommendation.recommend(_context(home, settings), run)
+    """The number of rows recommended; what they are worth is measured with them at hand."""
+    context = _context(home, settings)
+    made = recommendation.write_recommendations(context, run)
+    evaluate_recommendations(context, run, made)
+    return len(made.lists.place_R)
 
 
 @task(name="report", cache_policy=NO_CACHE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import polars as pl
 
 from data.ingest import IngestOptions, IngestReport, ingest
 from data.schema.tables import IMPRESSIONS, INGESTS, TRUTH
+from data.simulator.write import WORLD_FILE
 from pipelines.config.home import write_json
 from pipelines.run_context import RunContext
 
@@ -50,6 +52,9 @@ def _ingest_truth(context: RunContext, paths: Sequence[Path]) -> None:
         if path.name == "log" and truth.is_dir() and _is_simulated(context):
             frame = pl.scan_parquet(truth / "*.parquet")
             context.lake.replace_partitions(TRUTH.name, frame)
+            world = truth / WORLD_FILE
+            if world.is_file():
+                write_json(context.home.simulated_world, json.loads(world.read_text()))
 
 
 def _is_simulated(context: RunContext) -> bool:

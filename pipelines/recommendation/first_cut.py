@@ -160,7 +160,7 @@ def _within_price_filter(block: PairBlock, source: CandidateSource) -> PairBlock
         return block
     queries = arrow(source.queries.select(*names, "nights"))
     filters = [numbers(queries, name) for name in names]
-    has_filter = np.isfinite(np.stack(filters)).any(axis=0)
+    has_filter = np.asarray(np.isfinite(np.stack(filters)).any(axis=0))
     at = np.flatnonzero(has_filter[block.query_P])
     query, listing = block.query_P[at], block.listing_P[at]
     per_night = estimated_prices(source, query, listing) / numbers(queries, "nights")[query]

@@ -34,7 +34,13 @@ from pipelines.recommendation.sources import candidate_pairs, large_markets
 from pipelines.recommendation.table import recommendation_rows
 from pipelines.run_context import RunContext
 
-__all__ = ["Recommended", "candidates_of_day", "recommend", "recommended_on"]
+__all__ = [
+    "Recommended",
+    "candidates_of_day",
+    "recommend",
+    "recommended_on",
+    "write_recommendations",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +81,13 @@ def recommend(
 
     Raises ``DataError`` when there is nothing to recommend for.
     """
+    return len(write_recommendations(context, run, day=day, top=top).lists.place_R)
+
+
+def write_recommendations(
+    context: RunContext, run: str, *, day: int | None = None, top: int | None = None
+) -> Recommended:
+    """As :func:`recommend`, but returns what was written with what it was made from."""
     if day is None:
         impressions = context.lake.scan(IMPRESSIONS.name)
         day = int(impressions.select(pl.col("search_day").max()).collect().item()) + 1
@@ -89,7 +102,7 @@ def recommend(
         [(market, table["ds"][0]) for market in table["market"].unique().sort()],
     )
     write_prices(context.home, made)
-    return table.height
+    return made
 
 
 def recommended_on(

@@ -8,6 +8,14 @@ from rich.table import Table
 from data.schema.tables import RECOMMENDATIONS
 from models.evaluation.scorecard import Scorecard
 from pipelines.config.console import program
+from pipelines.evaluation.recommendations_view import (
+    REPLAY,
+    TRUTH,
+    bookings_line,
+    read_recommendation_scores,
+    replay_rows,
+    truth_rows,
+)
 from pipelines.evaluation.scorecard_view import (
     ORACLES,
     counted,
@@ -22,6 +30,7 @@ from pipelines.evaluation.scorecard_view import (
 from pipelines.run_context import RunContext
 
 __all__ = [
+    "print_recommendations",
     "print_scorecard",
     "print_summary",
 ]
@@ -33,6 +42,7 @@ WIDE_ENOUGH = 106
 def print_summary(context: RunContext) -> None:
     """The scorecard, then where everything is."""
     print_scorecard(context)
+    print_recommendations(context)
     home, say = context.home, context.console.say
     say()
     say("Where to look next")
@@ -59,6 +69,27 @@ def print_scorecard(context: RunContext) -> None:
     console.say()
     for line in scorecard.honesty.lines():
         console.say(line)
+
+
+def print_recommendations(context: RunContext) -> None:
+    """What guests are given: by the truth, where it is known, and by what they did next."""
+    scores = read_recommendation_scores(context.home)
+    tables = (
+        ("recommended lists, by the simulator's truth · SIMULATED DATA", TRUTH, truth_rows(scores)),
+        ("recommended lists, replayed: what guests took next", REPLAY, replay_rows(scores)),
+    )
+    for title, headings, rows in tables:
+        if not rows:
+            continue
+        table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
+        table.add_column("lists", no_wrap=True)
+        for heading in headings.values():
+            table.add_column(heading, justify="right")
+        for name, *cells in rows:
+            table.add_row(name, *(cell.replace(" (", "\n(") for cell in cells))
+        context.console.out.print(table)
+    if bookings_line(scores):
+        context.console.say(bookings_line(scores))
 
 
 def _table(scorecard: Scorecard, segment: str, *, narrow: bool) -> Table:

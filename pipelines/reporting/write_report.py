@@ -9,6 +9,14 @@ from typing import Any
 from data.schema.tables import QUARANTINE, RECOMMENDATIONS
 from models.evaluation.scorecard import Scorecard
 from pipelines.config.home import write_atomically
+from pipelines.evaluation.recommendations_view import (
+    REPLAY,
+    TRUTH,
+    bookings_line,
+    read_recommendation_scores,
+    replay_rows,
+    truth_rows,
+)
 from pipelines.evaluation.scorecard_view import (
     figure,
     headline,
@@ -77,6 +85,7 @@ def _content(
         "cards": _cards(context, scorecard, decision),
         "headline": headline(scorecard),
         "scores": _scores(scorecard),
+        "given": _given(context),
         "charts": {name: _as_svg(chart) for name, chart in charts.items()},
         "decision": decision_of(decision),
         "changed": changes_of(context, record, scorecard),
@@ -93,6 +102,27 @@ def _as_svg(chart: Chart | None) -> dict[str, str] | None:
     if chart is None:
         return None
     return {"title": chart.title, "note": chart.note, "svg": chart.svg()}
+
+
+def _given(context: RunContext) -> dict[str, Any]:
+    """What guests are given: a sentence, and a table by the truth and by the replay."""
+    scores = read_recommendation_scores(context.home)
+    tables = (
+        ("by the simulator's truth", TRUTH, truth_rows(scores)),
+        ("by what guests took next (replay)", REPLAY, replay_rows(scores)),
+    )
+    shown = [
+        {
+            "title": title,
+            "header": ["lists", *headings.values()],
+            "words": ["lists"],
+            "rows": rows,
+            "classes": None,
+        }
+        for title, headings, rows in tables
+        if rows
+    ]
+    return {"line": bookings_line(scores), "tables": shown}
 
 
 def _scores(scorecard: Scorecard) -> dict[str, Any]:
@@ -113,9 +143,9 @@ def _cards(
     context: RunContext, scorecard: Scorecard, decision: GateDecision | None
 ) -> list[dict[str, str]]:
     """The figures on top of the page: how good, promoted or not, what is odd, how many rows."""
+    cards = _booking_cards(context)
     metric = primary_metric(scorecard)
     heading = metrics_shown(scorecard)[metric]
-    cards = []
     try:
         score = scorecard.find("ranker", metric)
         cards.append(_card(f"ranker, {heading}", f"{score.value:.3f}", figure(score), ""))
@@ -140,6 +170,21 @@ def _cards(
     rows = context.lake.rows(RECOMMENDATIONS.name)
     cards.append(_card("recommendations", f"{rows:,}", "rows in the lake", ""))
     return cards
+
+
+def _booking_cards(context: RunContext) -> list[dict[str, str]]:
+    """Expected bookings of the recommended lists, beside popularity; where the truth is known."""
+    metric = "catalogue_bookings_together_per_1000"
+    scores = read_recommendation_scores(context.home)
+    value = {s.model: s for s in scores if s.metric == metric and s.split == "simulated_truth"}
+    if not {"recommendations", "popularity", "shown_before"} <= set(value):
+        return []
+    ours, popular, shown = (
+        value[n].value for n in ("recommendations", "popularity", "shown_before")
+    )
+    note = f"popularity {popular:.1f}, shown before {shown:.1f} (simulated)"
+    mood = "good" if ours > max(popular, shown) else "bad"
+    return [_card("bookings per 1,000 guests", f"{ours:.1f}", note, mood)]
 
 
 def _card(name: str, value: str, note: str, mood: str) -> dict[str, str]:
