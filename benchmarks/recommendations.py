@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,15 +28,17 @@ from pipelines.config.console import Console
 from pipelines.config.home import Home
 from pipelines.config.settings import Settings
 from pipelines.evaluation.list_truth import ListTruth, metrics_by_model, open_truth
-from pipelines.evaluation.recommendations_view import read_recommendation_scores
+from pipelines.evaluation.recommendations_view import SCORES_FILE, read_recommendation_scores
 from pipelines.evaluation.rival_lists import lists_by, rival_lists
 from pipelines.recommendation.lists import make_lists
-from pipelines.recommendation.recommend import Recommended, recommended_on
+from pipelines.recommendation.recommend import recommended_on
+from pipelines.recommendation.recommended import Recommended
 from pipelines.run_context import RunContext
 
 CAPACITIES = (0.2, 0.3, 0.5, 0.7, 1.0)
 REFERENCE = "recommendations"
 TENTHS = 10
+GUESTS = 150
 
 
 def main() -> int:
@@ -74,7 +77,11 @@ def _measured(context: RunContext, before: Path | None) -> dict[str, dict[str, f
     prepare_prefect(context.home.prepare())
     from pipelines.flows.run import main_job
 
-    run = main_job(str(context.home.root), [], "airbnb", None, context.settings)
+    done = sorted(path.parent.name for path in context.home.runs.glob("*/run.json"))
+    if done and (context.home.report / SCORES_FILE).is_file():
+        run = done[-1]
+    else:
+        run = main_job(str(context.home.root), [], "airbnb", None, context.settings)
     replayed = read_recommendation_scores(context.home)
     impressions = context.lake.scan(IMPRESSIONS.name)
     day = int(impressions.select(pl.col("search_day").max()).collect().item()) + 1
@@ -95,6 +102,7 @@ def _measured(context: RunContext, before: Path | None) -> dict[str, dict[str, f
         if score.split == "replay":
             figures.setdefault(score.model, {})[score.metric] = score.value
     figures["availability"] = _availability(made, truth)
+    figures["cut"] = _cut(context, run, day, made)
     return figures
 
 
@@ -154,6 +162,34 @@ def _availability(made: Recommended, truth: ListTruth) -> dict[str, float]:
     return figures
 
 
+def _cut(context: RunContext, run: str, day: int, made: Recommended) -> dict[str, float]:
+    """Value of the first ten that the first cut keeps, and that proposals of the two-tower keep.
+
+    Score × availability, discounted by place, as a share of what all allowed listings give; of
+    some guests.
+    """
+    guests = made.source.queries["id_user"].drop_nulls().sample(GUESTS, seed=0)
+    ways = {
+        "exhaustive": {"candidates": 10_000},
+        "first cut": {},
+        "two-tower proposes": {"whole_catalogue": 0},
+    }
+    value = {}
+    for name, update in ways.items():
+        settings = context.settings.recommendation.model_copy(update=update)
+        changed = context.settings.model_copy(update={"recommendation": settings})
+        found = recommended_on(replace(context, settings=changed), run, day, guests=guests).scored
+        pairs = found.candidates
+        lists = lists_by(name, pairs.query_C, pairs.listing_C, found.values)
+        width = made.source.catalogue.height
+        keys = pairs.query_C * width + pairs.listing_C
+        at = np.searchsorted(keys, lists.query_R * width + lists.listing_R)
+        first = lists.place_R <= 10
+        discounts = 1 / np.log2(lists.place_R[first] + 1)
+        value[name] = float((found.values[at][first] * discounts).sum())
+    return {name: value[name] / value["exhaustive"] for name in ways if name != "exhaustive"}
+
+
 def _auc(known: Any, predicted: Any) -> float:
     """P(a free pair stands above a taken one): the Mann-Whitney statistic."""
     ranks, free = rankdata(predicted), int(known.sum())
@@ -169,7 +205,7 @@ def _print_means(worlds: list[Mapping[str, Mapping[str, float]]]) -> None:
             values = [world[model].get(metric, np.nan) for world in worlds]
             line = f"  {metric:42s} {_interval(values)}"
             reference = [world.get(REFERENCE, {}).get(metric, np.nan) for world in worlds]
-            if model not in (REFERENCE, "availability") and np.isfinite(reference).all():
+            if model not in (REFERENCE, "availability", "cut") and np.isfinite(reference).all():
                 minus = [a - b for a, b in zip(reference, values, strict=True)]
                 line += f"   recommendations − this {_interval(minus, signed=True)}"
                 if min(values) > 0:

@@ -1,11 +1,8 @@
 """What retrieval finds of the whole catalogue, over several simulated worlds.
 
-Every seed is a world of its own, trained and evaluated on its last day. Two questions:
-
-- of the listings that guests took, how many are among the 100 retrieved: by popularity, by
-  tuned ALS, by the two-tower alone, and with each of the things that retrieval adds to it;
-- of the ten listings that the ranker puts first when it ranks everything that a guest's
-  search allows, how many are among the 100 candidates that it is given.
+Every seed is a world of its own, trained and evaluated on its last day: of the listings that
+guests took, how many are among the 100 retrieved, by popularity, by tuned ALS, by the two-tower
+alone, and with each of the things that retrieval adds to it.
 
 A figure is the mean over the worlds with Student's interval over them; ratios are made
 within each world. SIMULATED data.
@@ -28,40 +25,25 @@ import polars as pl
 import pyarrow.compute as pc
 from over_worlds import mean_over_worlds
 
-from data.schema.tables import IMPRESSIONS
 from data.time_split import Windows
-from models.recommender import top_k
-from models.two_tower.inputs.eligibility import Eligibility
 from models.two_tower.retrieval.retriever import PLAIN
 from pipelines.config.console import Console
 from pipelines.config.home import Home
 from pipelines.config.settings import load_settings
 from pipelines.evaluation.retrieval_recall import CANDIDATES, RETRIEVED, retrieval_of
-from pipelines.feature_table.arrow_conversion import arrow, frame_of
+from pipelines.feature_table.arrow_conversion import frame_of
 from pipelines.feature_table.build_table import build_features_table, feature_set_of
 from pipelines.feature_table.training_rows import SplitRows, evaluation_rows
 from pipelines.ingestion.ingest_logs import ingest_logs
 from pipelines.ingestion.simulate_log import simulate_log
-from pipelines.recommendation.candidate_retrieval import (
-    listing_prior,
-    retriever_config,
-    write_prior,
-)
-from pipelines.recommendation.candidate_rows import (
-    CandidateSource,
-    candidate_rows,
-    candidate_source,
-)
-from pipelines.recommendation.recommend import rows_to_rank
-from pipelines.recommendation.serving_models import previously_seen_in_log, serving_models_of
+from pipelines.recommendation.candidate_retrieval import listing_prior, retriever_config
 from pipelines.run_context import RunContext
-from pipelines.training.run_record import RunRecord, load_models, read_record
+from pipelines.training.run_record import load_models, read_record
 from pipelines.training.train import train
 
 Figures = dict[str, dict[str, float]]  # model → measure → value
 
 MODELS = ("popularity", "als", "two_tower", "ranker")
-TOP = 10
 # What each row of the table adds to the one above it.
 STEPS: dict[str, tuple[str, ...]] = {
     "two_tower": (),
@@ -96,11 +78,10 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
     parser.add_argument("--searches", type=int, default=60_000)
-    parser.add_argument("--guests", type=int, default=150, help="whose markets are ranked whole")
     parser.add_argument("--small", action="store_true", help="two tiny worlds")
     options = parser.parse_args()
     if options.small:
-        options.seeds, options.searches, options.guests = [0, 1], 1_500, 10
+        options.seeds, options.searches = [0, 1], 1_500
     return options
 
 
@@ -117,11 +98,7 @@ def _evaluate_world(seed: int, options: argparse.Namespace) -> Figures:
         models = load_models(context, record)
         rows = evaluation_rows(context, Windows(**record.windows), feature_set_of(context))
         prior = listing_prior(rows.valid, models["ranker"].score(rows.valid))
-        figures = _recalls(context, models, rows, prior)
-        write_prior(context.home, record.name, prior)
-        for name, share in _agreement(context, record, options).items():
-            figures.setdefault(name, {})["top of all"] = share
-    return figures
+        return _recalls(context, models, rows, prior)
 
 
 def _recalls(
@@ -175,58 +152,9 @@ def _recall_by_group(
         yield f"n {name}", float(len(shares))
 
 
-def _agreement(
-    context: RunContext, record: RunRecord, options: argparse.Namespace
-) -> dict[str, float]:
-    """Share of the ranker's first ten of everything allowed that retrieval hands to it."""
-    impressions = context.lake.scan(IMPRESSIONS.name)
-    day = record.windows["test"][0]
-    before = impressions.filter(pl.col("search_day") < day)
-    source = candidate_source(impressions, day)
-    drawn = source.queries.sample(
-        min(options.guests, source.queries.height), seed=context.settings.seed, shuffle=True
-    )
-    wanted = pl.concat(
-        _best_of_all(context, before, CandidateSource(part, source.catalogue), record)
-        for part in drawn.sort("id_search").partition_by("market")
-    )
-    shares = {}
-    for name, added in STEPS.items():
-        retriever = serving_models_of(
-            _with_additions(context, added), record.name, before, source
-        ).retriever
-        familiar = previously_seen_in_log(before, drawn, retriever)
-        retrieved = frame_of(retriever.retrieve(arrow(drawn), RETRIEVED, familiar=familiar))
-        hit = retrieved.select("id_search", "id_listing", hit=pl.lit(1.0))
-        joined = wanted.join(hit, on=["id_search", "id_listing"], how="left")
-        per_search = joined.group_by("id_search").agg(pl.col("hit").fill_null(0.0).mean())
-        shares[name] = float(per_search["hit"].mean())
-    return shares
-
-
-def _best_of_all(
-    context: RunContext, impressions: pl.LazyFrame, part: CandidateSource, record: RunRecord
-) -> pl.DataFrame:
-    """The ranker's first ten of every listing that each search allows, in one market."""
-    market = part.queries["market"][0]
-    catalogue = part.catalogue.filter(pl.col("market") == market)
-    bounds = Eligibility.of(arrow(part.queries), arrow(catalogue))
-    query, listing = np.nonzero(bounds(slice(None), slice(None)).numpy())
-    pairs = pl.DataFrame(
-        {
-            "id_search": part.queries["id_search"].gather(query),
-            "id_listing": catalogue["id_listing"].gather(listing),
-        }
-    )
-    candidates = candidate_rows(CandidateSource(part.queries, catalogue), pairs)
-    rows = rows_to_rank(context, candidates, impressions)
-    ranker = load_models(context, replace(record, models=("ranker",)))["ranker"]
-    return frame_of(top_k(rows, ranker.score(rows), TOP)).select("id_search", "id_listing")
-
-
 def _print_table(worlds: list[Figures]) -> None:
     measures = [name for name in worlds[0]["als"] if not name.startswith("n ")]
-    for measure in [*measures, "top of all"]:
+    for measure in measures:
         counts = [world["als"].get(f"n {measure}", float("nan")) for world in worlds]
         number = "" if np.isnan(counts).all() else f" ({np.nansum(counts):,.0f} searches)"
         print(f"{measure}{number}")

@@ -19,7 +19,7 @@ from pipelines.evaluation.list_truth import ListTruth, metrics_by_model, open_tr
 from pipelines.evaluation.recommendations_view import SCORES_FILE
 from pipelines.evaluation.replay import replay
 from pipelines.evaluation.rival_lists import OURS, RIVALS, rival_lists
-from pipelines.recommendation.recommend import Recommended
+from pipelines.recommendation.recommended import Recommended
 from pipelines.run_context import RunContext
 from pipelines.training.run_record import read_record
 

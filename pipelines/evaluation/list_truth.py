@@ -34,7 +34,7 @@ from pipelines.candidates.candidate_rows import CandidateSource
 from pipelines.candidates.stay_log import market_codes
 from pipelines.evaluation.rival_lists import lists_by
 from pipelines.feature_table.arrow_conversion import arrow
-from pipelines.recommendation.recommend import Recommended
+from pipelines.recommendation.recommended import Recommended
 from pipelines.run_context import RunContext
 
 __all__ = ["ListTruth", "TruthSample", "metrics_by_model", "open_truth"]

@@ -17,7 +17,7 @@ from pipelines.recommendation.candidate_retrieval import (
     build_retriever,
     previously_seen_by,
 )
-from pipelines.recommendation.recommend import Recommended
+from pipelines.recommendation.recommended import Recommended
 from pipelines.recommendation.serving_models import latest_run_with
 from pipelines.run_context import RunContext
 from pipelines.training.run_record import load_one

@@ -30,7 +30,8 @@ from models.evaluation.recommended_lists import (
 from models.evaluation.scorecard import Score
 from pipelines.evaluation.previous_way import retrieved_lists
 from pipelines.evaluation.rival_lists import OURS, RIVALS, rival_lists
-from pipelines.recommendation.recommend import Recommended, recommended_on
+from pipelines.recommendation.recommend import recommended_on
+from pipelines.recommendation.recommended import Recommended
 from pipelines.run_context import RunContext
 from pipelines.training.run_record import read_record
 

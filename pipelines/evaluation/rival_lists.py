@@ -23,7 +23,7 @@ from data.schema.tables import CLICKED
 from models.arrow_columns import Codes, Numbers
 from models.evaluation.recommended_lists import Lists
 from pipelines.candidates.eligible_pairs import eligible_pairs
-from pipelines.recommendation.recommend import Recommended
+from pipelines.recommendation.recommended import Recommended
 
 __all__ = ["OURS", "RIVALS", "lists_by", "rival_lists"]
 

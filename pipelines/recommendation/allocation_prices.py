@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import polars as pl
 import pyarrow as pa
 
@@ -11,9 +9,7 @@ from models.allocation import NightPrices
 from pipelines.candidates.candidate_rows import CandidateSource
 from pipelines.config.home import Home
 from pipelines.feature_table.arrow_conversion import arrow, frame_of
-
-if TYPE_CHECKING:
-    from pipelines.recommendation.recommend import Recommended
+from pipelines.recommendation.recommended import Recommended
 
 __all__ = ["read_prices", "write_prices"]
 

@@ -13,7 +13,7 @@ One row's way, stage by stage::
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import polars as pl
 
@@ -27,7 +27,8 @@ from pipelines.recommendation.candidate_retrieval import retriever_of
 from pipelines.recommendation.day_availability import DayAvailability, day_availability
 from pipelines.recommendation.first_cut import Sizes, first_cut, seen_before
 from pipelines.recommendation.listing_value import listing_values
-from pipelines.recommendation.lists import MadeLists, make_lists
+from pipelines.recommendation.lists import make_lists
+from pipelines.recommendation.recommended import Recommended
 from pipelines.recommendation.scores import ScoredCandidates, scored_candidates
 from pipelines.recommendation.serving_models import ServingModels, serving_models_of
 from pipelines.recommendation.sources import candidate_pairs, large_markets
@@ -35,35 +36,11 @@ from pipelines.recommendation.table import recommendation_rows
 from pipelines.run_context import RunContext
 
 __all__ = [
-    "Recommended",
     "candidates_of_day",
     "recommend",
     "recommended_on",
     "write_recommendations",
 ]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Recommended:
-    """A day's recommendations, and what they were made from.
-
-    Attributes:
-        day: days since 1970.
-        source: queries, catalogue and prices.
-        serving: the models.
-        availability: of the day.
-        seen: of each query the listings that its guest was shown before.
-        scored: candidates and contenders.
-        lists: the lists.
-    """
-
-    day: int
-    source: CandidateSource
-    serving: ServingModels
-    availability: DayAvailability
-    seen: list[Codes]
-    scored: ScoredCandidates
-    lists: MadeLists
 
 
 def recommend(

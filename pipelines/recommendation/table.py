@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import polars as pl
 import pyarrow as pa
@@ -13,9 +11,7 @@ from models.arrow_columns import Codes
 from models.ranker.explanations import reasons_in_words
 from pipelines.candidates.candidate_rows import estimated_prices
 from pipelines.recommendation.lists import PLACED_BY
-
-if TYPE_CHECKING:
-    from pipelines.recommendation.recommend import Recommended
+from pipelines.recommendation.recommended import Recommended
 
 __all__ = ["recommendation_rows"]
 

@@ -1,0 +1,37 @@
+"""A day's recommendations in memory, with what they were made from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from models.arrow_columns import Codes
+from pipelines.candidates.candidate_rows import CandidateSource
+from pipelines.recommendation.day_availability import DayAvailability
+from pipelines.recommendation.lists import MadeLists
+from pipelines.recommendation.scores import ScoredCandidates
+from pipelines.recommendation.serving_models import ServingModels
+
+__all__ = ["Recommended"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recommended:
+    """A day's recommendations, and what they were made from.
+
+    Attributes:
+        day: days since 1970.
+        source: queries, catalogue and prices.
+        serving: the models.
+        availability: of the day.
+        seen: of each query the listings that its guest was shown before.
+        scored: candidates and contenders.
+        lists: the lists.
+    """
+
+    day: int
+    source: CandidateSource
+    serving: ServingModels
+    availability: DayAvailability
+    seen: list[Codes]
+    scored: ScoredCandidates
+    lists: MadeLists
