@@ -20,7 +20,7 @@ __all__ = ["best_prices"]
 
 # Steps whose curvature is remembered.
 _MEMORY = 10
-# Of the dual, relative: where it falls by less, rounding stops the search.
+# Of the dual, relative: where it falls by less, the rest is rounding, and the search ends.
 _NO_CHANGE = 1e-13
 
 
@@ -32,6 +32,8 @@ def best_prices(
     is_close: Callable[[DualPoint], bool],
 ) -> tuple[DualPoint, int]:
     """The point where the dual is least, and the iterations that it took.
+
+    A small ridge makes sharp bends: the search may end where no step gains, before it is close.
 
     Args:
         dual: to be minimised.

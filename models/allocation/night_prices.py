@@ -24,8 +24,8 @@ class NightPrices:
     At a price of 0.2 a booking that holds the night is worth a fifth less. A stay costs the sum
     over its nights, which may be above 1: it takes more from others than it brings.
 
-    Raises ``ValueError`` where a price is not above 0 and finite, or a night stands twice or out
-    of order.
+    Raises ``ValueError`` where a price is not above 0 and finite, a code or night is below 0, or
+    a night stands twice or out of order.
 
     >>> prices = NightPrices(
     ...     listing_M=np.array([7, 7]), night_M=np.array([3, 4]), price_M=np.array([0.2, 0.5])
@@ -49,6 +49,8 @@ class NightPrices:
             raise ValueError("NightPrices: one listing, night and price per row")
         if not ((self.price_M > 0) & np.isfinite(self.price_M)).all():
             raise ValueError("NightPrices: a price is finite and above 0")
+        if (self.listing_M < 0).any() or (self.night_M < 0).any():
+            raise ValueError("NightPrices: listing and night are at least 0")
         step, days = np.diff(self.listing_M), np.diff(self.night_M)
         if not ((step > 0) | ((step == 0) & (days > 0))).all():
             raise ValueError("NightPrices: each night once, sorted by listing, then by night")

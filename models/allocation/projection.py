@@ -5,8 +5,8 @@ gives its candidates an examination x of
 
     x ≥ 0,    the k largest of x sum to at most w_1 + … + w_k,    for every k.
 
-(With w = (1, …, 1, 0.3) that is 0 ≤ x ≤ 1 with a bounded sum, the "box cut" of DuaLip.) The point of
-this set nearest to y comes from sorting and an isotonic regression (Lim & Wright, ICML 2016;
+(With w = (1, …, 1, 0.3) that is 0 ≤ x ≤ 1 with a bounded sum, the "box cut" of DuaLip.) The point
+of this set nearest to y comes from sorting and an isotonic regression (Lim & Wright, ICML 2016;
 Blondel et al., ICML 2020): with y in falling order and its negative values raised to 0,
 
     x = y − max(v, 0),    v = the nearest to y − w that never rises.
@@ -59,6 +59,7 @@ def _block_onto_examinations(wish_BK: Numbers, examined_R: Numbers) -> Numbers:
     guests, width = np.arange(len(wish_BK)), 2 * len(examined_R)
     while len(guests):
         order_BW = order_BK[guests, :width]
+        # Below 0 a wish gets nothing, however far; at 0 it keeps the offsets of the rows small.
         wish_BW = np.maximum(wish_BK[guests[:, None], order_BW], 0.0)
         examination_BW = _sorted_onto_examinations(wish_BW, examined_R)
         examination_BK[guests[:, None], order_BW] = examination_BW

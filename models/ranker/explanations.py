@@ -28,6 +28,8 @@ from models.ranking_order import group_codes, tie_keys
 
 __all__ = ["ExplainedModel", "over_the_search", "reasons_in_words"]
 
+_NONE = -1  # in the place of a feature: nothing lifts the row
+
 
 class ExplainedModel(Protocol):
     """A model that can say what each feature adds to a row's score."""
@@ -48,18 +50,22 @@ def reasons_in_words(model: ExplainedModel, rows: pa.Table, *, top: int = 3) -> 
     One text per row, such as ``earlier clicks: 14; price: 320 price per night``; null
     where nothing lifts the row. Features made of the same columns of the log count as one
     reason: their lifts are added up, and the one with the largest lift gives the words.
-    ``rows`` hold whole searches or whole candidate lists. Raises ``ValueError`` where
+    ``rows`` hold whole searches or whole candidate lists, and may lack features that the model
+    does not read when scoring; those are no reasons. Raises ``ValueError`` where
     ``top`` is below 1.
     """
     if top < 1:
         raise ValueError(f"top is at least 1; found {top}")
     lift_NF = over_the_search(rows, model.contributions(rows))
+    # The model holds them at one value: they tell no row from another, but for rounding.
+    lift_NF[:, [name not in rows.column_names for name in model.features.names]] = 0.0
     families = _feature_families(model.features)
     lift_NG = np.stack([lift_NF[:, columns].sum(axis=1) for columns in families], axis=1)
     strongest_NG = np.stack([c[lift_NF[:, c].argmax(axis=1)] for c in families], axis=1)
     best_NK = np.argsort(-lift_NG, axis=1, kind="stable")[:, :top]
     lifts_NK = np.take_along_axis(lift_NG, best_NK, axis=1) > 0
-    words_NK = _words(model.features, rows, np.take_along_axis(strongest_NG, best_NK, axis=1))
+    reason_NK = np.where(lifts_NK, np.take_along_axis(strongest_NG, best_NK, axis=1), _NONE)
+    words_NK = _words(model.features, rows, reason_NK)
     texts = [
         "; ".join(words for words, lifts in zip(row, is_lifted, strict=True) if lifts) or None
         for row, is_lifted in zip(words_NK.tolist(), lifts_NK.tolist(), strict=True)
@@ -97,7 +103,7 @@ def _feature_families(features: FeatureSet) -> list[Codes]:
 
 
 def _words(features: FeatureSet, rows: pa.Table, feature_NK: Codes) -> np.ndarray[Any, Any]:
-    """Meaning and value of the features at these places; shape as ``feature_NK``."""
+    """Meaning and value of the features at these places, in their shape; empty for none."""
     words_NK = np.full(feature_NK.shape, "", dtype=object)
     for place, feature in enumerate(features):
         at_row, at_reason = np.nonzero(feature_NK == place)

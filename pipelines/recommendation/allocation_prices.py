@@ -14,38 +14,46 @@ from pipelines.recommendation.recommended import Recommended
 __all__ = ["read_prices", "write_prices"]
 
 _FILE = "night_prices.parquet"
+_SCHEMA = {"listing": pl.String, "night": pl.Int32, "price": pl.Float64, "day": pl.Int32}
 _SEPARATOR = "/"
 
 
 def read_prices(home: Home, source: CandidateSource, day: int) -> NightPrices | None:
-    """The prices that were last kept, on the nights from ``day`` on; ``None`` where there are none.
+    """The prices that were last kept, on the nights from ``day`` on.
 
-    Where they stand changes how long the search takes and not what it finds.
+    ``None`` where there are none, they are of a later day, which a past one must not know, or the
+    file is damaged: where the search starts changes how long it takes, and what it finds by less
+    than its tolerance.
     """
-    path = home.root / _FILE
+    kept = _kept(home)
+    if kept is None or kept["day"][0] > day:
+        return None
+    days_later, prices = day - kept["day"][0], arrow(kept.drop("day"))
     try:
-        kept = pl.read_parquet(path)
-    except (OSError, pl.exceptions.PolarsError):
+        return NightPrices.from_table(prices, _ids(source.catalogue), days_later=days_later)
+    except ValueError:
         return None
-    if kept.is_empty() or set(kept.columns) != {"listing", "night", "price", "day"}:
-        return None
-    days_later = day - int(kept["day"][0])
-    if days_later < 0:
-        return None  # of a later day, which a past one must not know
-    return NightPrices.from_table(
-        arrow(kept.drop("day")), _ids(source.catalogue), days_later=days_later
-    )
 
 
 def write_prices(home: Home, made: Recommended) -> None:
     """Keep the prices of a day, unless those of a later one are kept already."""
-    allocation, path = made.lists.allocation, home.root / _FILE
-    if allocation is None:
+    allocation, path, kept = made.lists.allocation, home.root / _FILE, _kept(home)
+    if allocation is None or (kept is not None and kept["day"][0] > made.day):
         return
     table = frame_of(allocation.prices.to_table(_ids(made.source.catalogue)))
     staged = path.with_suffix(".partial")
     table.with_columns(day=pl.lit(made.day, pl.Int32)).write_parquet(staged)
     staged.replace(path)
+
+
+def _kept(home: Home) -> pl.DataFrame | None:
+    """The file's rows; ``None`` where it holds none, or is no file of prices."""
+    try:
+        kept = pl.read_parquet(home.root / _FILE)
+    except (OSError, pl.exceptions.PolarsError):
+        return None
+    is_whole = dict(kept.schema) == _SCHEMA and not any(kept.null_count().row(0))
+    return kept if is_whole and kept.height else None
 
 
 def _ids(catalogue: pl.DataFrame) -> pa.Array:

@@ -65,7 +65,9 @@ def retriever_of(
 
     Its indexes are printed and logged. Raises ``DataError`` when one finds too little.
     """
-    prior = source.catalogue.select("id_listing", prior=pl.Series(value_L)).unique("id_listing")
+    prior = source.catalogue.select("id_listing", prior=pl.Series(value_L)).unique(
+        "id_listing", keep="first"
+    )
     retriever = build_retriever(context, serving.tower, source.catalogue, source.queries, prior)
     log_indexes(context, serving.tower_run, retriever)
     return retriever

@@ -38,13 +38,14 @@ def listing_values(
         rows = rows.sort("id_search", "id_listing").sample(_IMPRESSIONS, seed=0)
     if rows.is_empty():
         return np.zeros(catalogue.height)
-    log_value = np.log(np.maximum(model.probabilities(arrow(rows))["book"], 1e-12))
-    mean = float(log_value.mean())
     key = ["market", "id_listing"]
+    log_value = np.log(np.maximum(model.probabilities(arrow(rows))["book"], 1e-12))
+    values = rows.select(*key, "id_search").with_columns(value=log_value)
+    # Sorted: files that later days add must not show in the last bit of a sum.
+    values = values.sort(*key, "id_search").drop("id_search")
+    mean = float(values["value"].to_numpy().mean())
     of_listing = (
-        rows.select(key)
-        .with_columns(value=log_value)
-        .group_by(key)
+        values.group_by(key)
         .agg(total=pl.col("value").sum(), count=pl.len())
         .with_columns(
             value=(pl.col("total") + mean * _PRIOR_IMPRESSIONS)

@@ -151,7 +151,8 @@ def _after_policies(
     order = rerank(features, scores, exposure, settings)
     if order is scores:
         return rank_within(query, worth, tie)
-    return rank_within(query, order, worth)
+    # Worth below the least has one logarithm: what takes most from others still stands last.
+    return rank_within(query, order, -worth)
 
 
 def _kept_share(query: Codes, value: Numbers, own_rank: Codes, final: Codes) -> Numbers:

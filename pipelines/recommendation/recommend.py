@@ -66,8 +66,7 @@ def write_recommendations(
 ) -> Recommended:
     """As :func:`recommend`, but returns what was written with what it was made from."""
     if day is None:
-        impressions = context.lake.scan(IMPRESSIONS.name)
-        day = int(impressions.select(pl.col("search_day").max()).collect().item()) + 1
+        day = _day_after_the_log(context)
     if top is not None:
         context = _with_top(context, top)
     made = recommended_on(context, run, day)
@@ -76,7 +75,8 @@ def write_recommendations(
     context.lake.replace_partitions(
         RECOMMENDATIONS.name,
         table.lazy(),
-        [(market, table["ds"][0]) for market in table["market"].unique().sort()],
+        # Of all markets that were asked for: one without a row left has none of an earlier run.
+        [(market, table["ds"][0]) for market in made.source.queries["market"].unique().sort()],
     )
     write_prices(context.home, made)
     return made
@@ -146,6 +146,12 @@ def candidates_of_day(
         raise DataError("no search allows any listing of its market; nothing can be recommended")
     scored = scored_candidates(candidates, source, before, serving.value_model, sizes, progress)
     return availability, seen, scored
+
+
+def _day_after_the_log(context: RunContext) -> int:
+    last = context.lake.scan(IMPRESSIONS.name).select(pl.col("search_day").max()).collect().item()
+    # Of an empty log: a day before which nothing lies.
+    return 0 if last is None else int(last) + 1
 
 
 def _with_top(context: RunContext, top: int) -> RunContext:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from data.errors import DataError
 from data.schema.geo import EARTH_RADIUS_KM
 from data.schema.tables import IMPRESSIONS
 from data.schema.time import DAY_S
@@ -57,9 +58,17 @@ def train_availability(context: RunContext, run: str, *, end_day: int) -> Availa
 
 
 def load_availability(run: Path) -> AvailabilityModel | None:
-    """The model of a run; ``None`` where its log could not tell which nights are free."""
+    """The model of a run; ``None`` where its log could not tell which nights are free.
+
+    Raises ``DataError`` naming the file when it is damaged.
+    """
     folder = run / FOLDER
-    return AvailabilityModel.load(folder) if folder.is_dir() else None
+    if not folder.is_dir():
+        return None
+    try:
+        return AvailabilityModel.load(folder)
+    except (ValueError, KeyError, TypeError) as error:
+        raise DataError(f"the availability model in {folder} cannot be loaded: {error}") from error
 
 
 def _days(

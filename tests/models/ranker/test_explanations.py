@@ -92,6 +92,33 @@ def test_missing_value_is_called_unknown(fitted) -> None:
     assert all(words == (room or "unknown").replace("_", " ") for room, words in rooms)
 
 
+class HeldAtOneValue:
+    """Adds what ``x_signal`` says, and of ``lead_time_days`` the same to every row."""
+
+    features = FeatureSet(tuple(f for f in FEATURES if f.name in ("x_signal", "lead_time_days")))
+
+    def contributions(self, rows: pa.Table) -> np.ndarray:
+        # Three times 0.1 by three is not 0.1 to the last bit.
+        constant = np.full(rows.num_rows, 0.1)
+        return np.stack([np.asarray(rows["x_signal"]), constant], axis=1)
+
+
+def test_a_feature_that_the_rows_lack_is_no_reason() -> None:
+    rows = pa.table(
+        {
+            "id_search": ["s", "s", "s"],
+            "id_listing": ["a", "b", "c"],
+            "x_signal": [2.0, 0.5, -1.0],
+        }
+    )
+
+    assert reasons_in_words(HeldAtOneValue(), rows, top=3).to_pylist() == [
+        "x_signal: 2",
+        None,
+        None,
+    ]
+
+
 def test_features_of_the_same_columns_are_one_reason() -> None:
     train, valid, test = windows(world())
     twin = replace(next(f for f in FEATURES if f.name == "x_signal"), name="x_twin", needs=("x",))

@@ -118,11 +118,12 @@ def test_models_and_what_is_chosen_on_validation_do_not_know_the_test_day(
         for given, trained in ((rows, models), (other_rows, others))
     ]
     pl.testing.assert_frame_equal(*priors)
-    policies = [
-        (context.home.runs / run / "exposure.json").read_text()
-        for context, run in (finished, trained_on_another_test_day)
-    ]
-    assert policies[0] == policies[1]
+    for chosen in ("exposure.json", "availability/availability.json"):
+        texts = [
+            (context.home.runs / run / chosen).read_text()
+            for context, run in (finished, trained_on_another_test_day)
+        ]
+        assert texts[0] == texts[1], chosen
 
 
 @pytest.mark.slow

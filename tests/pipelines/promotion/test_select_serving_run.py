@@ -19,7 +19,7 @@ from pipelines.recommendation.published_pointer import Published, write_publishe
 from pipelines.run_context import RunContext
 from pipelines.tracking.model_checksums import write_manifest
 
-BOTH = ("two_tower", "ranker")
+ALL = ("two_tower", "funnel", "ranker")
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def gate_says(monkeypatch: pytest.MonkeyPatch) -> Callable[[str | None], None]:
     return say
 
 
-def train(context: RunContext, run: str, models: tuple[str, ...] = BOTH) -> None:
+def train(context: RunContext, run: str, models: tuple[str, ...] = ALL) -> None:
     """What a training leaves behind, with models of one line."""
     for model in models:
         folder = context.home.runs / run / "models" / model
@@ -130,13 +130,24 @@ def test_a_champion_trained_without_a_tower_recommends_with_the_one_before(
     context: RunContext, gate_says: GateSays
 ) -> None:
     train(context, "1")
-    train(context, "2", ("ranker",))
+    train(context, "2", ("funnel", "ranker"))
     gate_says("2")
     chosen = select_serving_run(context)
     assert chosen is not None
     assert (chosen.run, chosen.standing) == ("2", "champion")
     damage(context, "1", "two_tower")
     with pytest.raises(DataError, match=r"model\.txt"):
+        select_serving_run(context)
+
+
+@pytest.mark.parametrize("model", ALL)
+def test_a_champion_is_whole_when_each_model_that_recommends_is(
+    context: RunContext, gate_says: GateSays, model: str
+) -> None:
+    train(context, "1")
+    gate_says("1")
+    damage(context, "1", model)
+    with pytest.raises(DataError, match=rf"models/{model}/model\.txt"):
         select_serving_run(context)
 
 

@@ -29,9 +29,9 @@ def test_run_keeps_the_policy_and_the_curve_it_was_chosen_from(finished: Finishe
 def test_choice_never_costs_more_than_is_allowed(tmp_path: Path) -> None:
     train, valid, _ = windows(world())
     ranker = Ranker(FEATURES, RankerConfig(max_rounds=20, min_rows_per_leaf=5)).fit(train, valid)
-    bonuses = []
+    scores, bonuses = ranker.score(valid), []
     for most_loss in (0.001, 0.5):
-        choose_exposure(ranker, valid, tmp_path, most_loss=most_loss)
+        choose_exposure(scores, valid, tmp_path, most_loss=most_loss)
         content = json.loads((tmp_path / "exposure.json").read_text())
         allowed = [p for p in content["curve"] if p["ndcg_change"] >= -most_loss]
         policy = ExposurePolicy(**content["policy"])

@@ -49,7 +49,10 @@ def test_words_of_the_command_line_name_models() -> None:
         ({"funnel": {"debiasing": "x"}}, "setting funnel.debiasing = 'x'"),
         ({"retrieval": {"index": {"kind": "x"}}}, "setting retrieval.index.kind = 'x'"),
         ({"models": ("rankr",)}, "setting models: no model is called 'rankr'"),
-        ({"models": ("ranker",)}, "recommending needs two_tower and ranker; add two_tower"),
+        (
+            {"models": ("ranker",)},
+            "recommending needs two_tower, funnel and ranker; add two_tower, funnel",
+        ),
     ],
 )
 def test_settings_that_a_later_step_would_refuse_are_refused_at_once(
@@ -63,5 +66,5 @@ def test_settings_that_a_later_step_would_refuse_are_refused_at_once(
 def test_models_that_cannot_recommend_may_be_trained_but_not_recommended_with() -> None:
     settings = load_settings(models=("popularity",))
     check_settings(settings)
-    with pytest.raises(SettingsError, match="recommending needs two_tower and ranker"):
+    with pytest.raises(SettingsError, match="recommending needs two_tower, funnel and ranker"):
         check_settings(settings, for_recommending=True)

@@ -1,0 +1,100 @@
+"""What a listing is worth to any guest, from the impressions before the day."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+import pipelines.recommendation.listing_value
+from data.schema.tables import FEATURES
+from models.funnel.funnel_model import FunnelModel
+from pipelines.candidates.candidate_rows import candidate_source
+from pipelines.feature_table.arrow_conversion import arrow
+from pipelines.recommendation.listing_value import listing_values
+from pipelines.training.run_record import load_one, read_record
+from tests.pipelines.recommendation.worlds import Trained
+
+
+@pytest.fixture(scope="module")
+def model(trained: Trained) -> FunnelModel:
+    found = load_one(trained.context, read_record(trained.context.home, trained.run), "funnel")
+    assert isinstance(found, FunnelModel)
+    return found
+
+
+def log_values(
+    trained: Trained, model: FunnelModel, features: pl.DataFrame
+) -> dict[str, list[float]]:
+    """Log of P(booked | shown) of every impression, by listing."""
+    values = np.log(model.probabilities(arrow(features))["book"])
+    of_listing = defaultdict(list)
+    for listing, value in zip(features["id_listing"], values.tolist(), strict=True):
+        of_listing[listing].append(value)
+    return of_listing
+
+
+def test_a_value_is_the_mean_drawn_to_that_of_all(trained: Trained, model: FunnelModel) -> None:
+    day = trained.morning - 2
+    features = trained.context.lake.scan(FEATURES.name).collect()
+    before = log_values(trained, model, features.filter(pl.col("search_day") < day))
+    mean = np.mean([value for values in before.values() for value in values])
+    catalogue = candidate_source(trained.impressions.lazy(), day).catalogue
+    catalogue = pl.concat(
+        [catalogue, catalogue.head(1).with_columns(id_listing=pl.lit("never shown"))]
+    )
+
+    values = listing_values(trained.context, model, catalogue, day)
+
+    # As if each had five impressions more, of the mean; the one that was never shown has these.
+    expected = [
+        (sum(before[listing]) + 5 * mean) / (len(before[listing]) + 5)
+        for listing in catalogue["id_listing"]
+    ]
+    np.testing.assert_allclose(values, expected, rtol=1e-12)
+    assert values[-1] == pytest.approx(mean)
+
+
+def test_later_impressions_change_no_bit(
+    trained: Trained, model: FunnelModel, tmp_path: Path
+) -> None:
+    day = trained.morning - 2
+    context = trained.with_log(tmp_path / "home", trained.impressions)
+    features = context.lake.path(FEATURES.name)
+    features.unlink()
+    known = trained.context.lake.scan(FEATURES.name).filter(pl.col("search_day") < day)
+    # In another order of the rows too.
+    context.lake.replace_all(FEATURES.name, known.collect().sort("id_listing", descending=True))
+    catalogue = candidate_source(trained.impressions.lazy(), day).catalogue
+    np.testing.assert_array_equal(
+        listing_values(context, model, catalogue, day),
+        listing_values(trained.context, model, catalogue, day),
+    )
+
+
+def test_of_a_long_log_the_latest_days_count(
+    trained: Trained, model: FunnelModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    features = trained.context.lake.scan(FEATURES.name).collect()
+    last = features.filter(pl.col("search_day") == trained.morning - 1)
+    monkeypatch.setattr(pipelines.recommendation.listing_value, "_IMPRESSIONS", last.height)
+    of_last_day = log_values(trained, model, last)
+    mean = np.mean([value for values in of_last_day.values() for value in values])
+    catalogue = candidate_source(trained.impressions.lazy(), trained.morning).catalogue
+    values = listing_values(trained.context, model, catalogue, trained.morning)
+    expected = [
+        (sum(of_last_day[listing]) + 5 * mean) / (len(of_last_day[listing]) + 5)
+        for listing in catalogue["id_listing"]
+    ]
+    np.testing.assert_allclose(values, expected, rtol=1e-12)
+
+
+def test_before_the_first_impression_all_are_worth_the_same(
+    trained: Trained, model: FunnelModel
+) -> None:
+    first = int(trained.impressions["search_day"].min())
+    catalogue = candidate_source(trained.impressions.lazy(), trained.morning).catalogue
+    assert set(listing_values(trained.context, model, catalogue, first)) == {0.0}

@@ -1,0 +1,95 @@
+"""Recommendations of a day as they are written."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from data.schema.tables import IMPRESSIONS, RECOMMENDATIONS
+from pipelines.config.home import Home
+from pipelines.recommendation.allocation_prices import read_prices
+from pipelines.recommendation.recommend import recommend, write_recommendations
+from pipelines.run_context import RunContext
+from tests.pipelines.recommendation.worlds import RIO, Trained, search, table_of
+
+FILE = "night_prices.parquet"
+
+
+def date_of(day: int) -> date:
+    return date(1970, 1, 1) + timedelta(days=day)
+
+
+def written(context: RunContext) -> pl.DataFrame:
+    return context.lake.scan(RECOMMENDATIONS.name).collect().sort("ds", "id_search", "rank")
+
+
+@pytest.fixture
+def context(trained: Trained, tmp_path: Path) -> RunContext:
+    return trained.with_log(tmp_path / "home", trained.impressions)
+
+
+def test_what_was_made_is_written_for_the_day_after_the_log_with_as_many_as_asked_for(
+    context: RunContext, trained: Trained
+) -> None:
+    made = write_recommendations(context, trained.run, top=3)
+    table = written(context)
+    assert table.equals(table_of(made).sort("ds", "id_search", "rank"))
+    assert set(table["ds"]) == {date_of(trained.morning)}
+    assert table["rank"].max() == 3
+    # A past day leaves it as it is.
+    past = trained.morning - 2
+    rows = recommend(context, trained.run, day=past)
+    both = written(context)
+    assert both.filter(ds=date_of(past)).height == rows
+    assert both.filter(ds=date_of(trained.morning)).equals(table)
+
+
+def test_a_market_whose_guests_get_nothing_any_more_keeps_nothing(
+    context: RunContext, trained: Trained
+) -> None:
+    log, last = trained.impressions, trained.morning - 1
+
+    def visited(guests: int) -> None:
+        bahia = search(log, "ann", market=RIO, day=last, query_num_guests=guests)
+        bahia = bahia.with_columns(market=pl.lit("bahia"))
+        context.lake.replace_all(IMPRESSIONS.name, pl.concat([log, bahia]))
+
+    visited(1)
+    recommend(context, trained.run)
+    before = written(context)
+    assert before.filter(market="bahia").height == 3
+    visited(1_000)
+    recommend(context, trained.run)
+    after = written(context)
+    assert after.filter(market="bahia").is_empty()
+    assert set(after["id_search"]) == set(before["id_search"]) - {"ann"}
+
+
+def test_a_day_again_is_the_same_and_a_past_one_keeps_no_prices(
+    context: RunContext, trained: Trained
+) -> None:
+    # So scarce that every wish is a contest.
+    section = context.settings.recommendation.model_copy(update={"night_capacity": 1e-3})
+    settings = context.settings.model_copy(update={"recommendation": section})
+    context = RunContext(home=context.home, settings=settings, console=context.console)
+    made = write_recommendations(context, trained.run)
+    assert made.lists.allocation is not None
+    prices = made.lists.allocation.prices
+    assert len(prices) > 10
+    home = Home(context.home.root)
+    kept = read_prices(home, made.source, trained.morning + 1)
+    assert kept is not None
+    assert len(kept) == (prices.night_M >= 1).sum()
+    bytes_kept = (home.root / FILE).read_bytes()
+    write_recommendations(context, trained.run, day=trained.morning - 1)
+    assert (home.root / FILE).read_bytes() == bytes_kept
+    # Who loses a night to others gets another listing in its place.
+    table = written(context).filter(ds=date_of(trained.morning))
+    assert "spread" in set(table["placed_by"])
+    # The search for prices ends where it starts: at its own.
+    write_recommendations(context, trained.run)
+    assert written(context).filter(ds=date_of(trained.morning)).equals(table)
+    assert table.filter(placed_by="spread")["value_kept"].max() < 1
