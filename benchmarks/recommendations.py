@@ -198,10 +198,10 @@ def _auc(known: Any, predicted: Any) -> float:
 
 
 def _print_means(worlds: list[Mapping[str, Mapping[str, float]]]) -> None:
-    models = list(worlds[0])
+    models = [m for m in worlds[-1] if all(m in world for world in worlds)]
     for model in models:
         print(f"\n{model}")
-        for metric in worlds[0][model]:
+        for metric in worlds[-1][model]:
             values = [world[model].get(metric, np.nan) for world in worlds]
             line = f"  {metric:42s} {_interval(values)}"
             reference = [world.get(REFERENCE, {}).get(metric, np.nan) for world in worlds]

@@ -31,7 +31,7 @@ __all__ = ["WORLD_FILE", "FileFormat", "SimulationSummary", "write_simulation"]
 FileFormat = Literal["csv", "parquet"]
 FORMATS = ("csv", "parquet")
 WORLD_FILE = "world.json"
-"""The configuration of the simulation, beside the truth: from it the world is drawn again."""
+"""The configuration of the simulation, beside both folders: the world is drawn again from it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,7 +104,7 @@ def write_simulation(
     out = Path(out)
     with _whole_or_nothing(out) as staging:
         summary = _write_chunks(simulate(config, progress), staging, file_format)
-        (staging / "truth" / WORLD_FILE).write_text(json.dumps(config.to_dict(), indent=1) + "\n")
+        (staging / WORLD_FILE).write_text(json.dumps(config.to_dict(), indent=1) + "\n")
     return SimulationSummary(log=out / "log", truth=out / "truth", **summary)
 
 

@@ -8,7 +8,8 @@ file of its kind, and listed in ``model_metrics.measure_model``.
 
 Apart from that: ``label_maturity`` (outcomes that are still to come), ``off_policy`` (what
 another order would have earned), ``transfer`` (train on one market, test on another),
-``catalogue_recall`` (retrieval) and ``validation_metric`` (choice between variants).
+``catalogue_recall`` (retrieval), ``validation_metric`` (choice between variants) and
+``recommended_lists`` (lists drawn from the whole catalogue: their worth, and a replay).
 """
 
 from models.evaluation.config import EvaluationConfig

@@ -52,7 +52,7 @@ def _ingest_truth(context: RunContext, paths: Sequence[Path]) -> None:
         if path.name == "log" and truth.is_dir() and _is_simulated(context):
             frame = pl.scan_parquet(truth / "*.parquet")
             context.lake.replace_partitions(TRUTH.name, frame)
-            world = truth / WORLD_FILE
+            world = path.parent / WORLD_FILE
             if world.is_file():
                 write_json(context.home.simulated_world, json.loads(world.read_text()))
 
