@@ -134,16 +134,22 @@ class CatalogueTruth:
             asked: what the log says of them and the plan does not: ``radius``, ``price_min``
                 and ``price_max`` (a search that finds too little zooms out).
             day: the day on which they are asked again, if later than their own.
+
+        Raises ``ValueError`` where this world lacks a search.
         """
         numbers = numbers_of(searches["id_search"])
-        parts, order = [], []
+        if numbers.max(initial=-1) >= len(self.plan.minute):
+            raise ValueError("the log holds searches that the simulated world lacks")
+        parts: list[Queries] = []
+        order: list[Array] = []
         for _, chunk in chunks_of(self.config, self.plan):
             rows = np.flatnonzero((numbers >= chunk[0]) & (numbers < chunk[1]))
-            if len(rows):
+            # The first chunk also where it holds none: the fields of no query have types too.
+            if len(rows) or not parts:
                 drawn = queries_of(self.config, self.guests, self.plan, chunk)
                 parts.append(drawn.rows(numbers[rows] - chunk[0]))
                 order.append(rows)
-        placed = np.argsort(np.concatenate(order)) if order else np.empty(0, dtype=np.int64)
+        placed = np.argsort(np.concatenate(order))
         names = [field.name for field in fields(Queries)]
         whole = {n: np.concatenate([getattr(p, n) for p in parts])[placed] for n in names}
         again = whole["day"] < day

@@ -28,6 +28,7 @@ __all__ = [
 
 LABELS = ("impressed", "clicked", "contact host", "booked")
 MARKET_LABELS = ("Rio de Janeiro", "Sao Paulo")
+_ID = r"^sim[A-Z]\d{8,18}$"
 _PREFIX = len("simL")
 
 
@@ -45,10 +46,11 @@ def numbers_of(ids: pa.ChunkedArray | pa.Array) -> Array:
     """
     if len(ids) == 0:
         return np.empty(0, dtype=np.int64)
-    try:
-        numbers = pc.utf8_slice_codeunits(ids, _PREFIX).cast(pa.int64())
-    except pa.ArrowInvalid as error:
-        raise ValueError(f"not ids of a simulated log: {error}") from error
+    is_simulated = pc.fill_null(pc.match_substring_regex(ids, _ID), False)
+    if not pc.all(is_simulated).as_py():
+        first = ids[pc.index(is_simulated, False).as_py()].as_py()
+        raise ValueError(f"not ids of a simulated log: {first}")
+    numbers = pc.utf8_slice_codeunits(ids, _PREFIX).cast(pa.int64())
     return np.asarray(numbers.to_numpy(zero_copy_only=False), dtype=np.int64)
 
 

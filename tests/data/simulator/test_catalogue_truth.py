@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -9,105 +10,210 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from data.simulator import SimulationConfig, simulate
-from data.simulator.catalogue_truth import CatalogueTruth, examined_at
+from data.simulator import SimulationConfig
+from data.simulator.catalogue_truth import CatalogueTruth, Pairs, examined_at
+from data.simulator.choices import examination
+from data.simulator.parameters import load_world
 from data.simulator.searches import Queries
+from data.simulator.tables import LABELS
+from data.simulator.truth import weight_of_the_past
+from tests.data.simulator.conftest import Array, Week, simulated_week
 
-CONFIG = SimulationConfig(searches=400, listings=300, seed=5)
+SETTINGS: dict[str, Any] = {"searches": 400, "listings": 300, "seed": 5, "with_position": True}
+CONFIG = SimulationConfig(**SETTINGS)
+ASKED = ("radius", "price_min", "price_max")
 
 
 @cache
-def tables() -> tuple[pa.Table, pa.Table]:
-    """The log and the truth of the week."""
-    chunks = list(simulate(CONFIG))
-    return pa.concat_tables([c.log for c in chunks]), pa.concat_tables([c.truth for c in chunks])
+def week() -> Week:
+    return simulated_week(**SETTINGS)
+
+
+def bookings(log: pa.Table) -> pa.Table:
+    codes = [LABELS.index(label) for label in log["label"].to_pylist()]
+    return log.append_column("stage", pa.array(codes, pa.int8()))
 
 
 @cache
 def truth() -> CatalogueTruth:
-    log, _ = tables()
-    stage = np.array(["impressed", "clicked", "contact host", "booked"])
-    codes = [int(np.flatnonzero(stage == label)[0]) for label in log["label"].to_pylist()]
-    return CatalogueTruth(CONFIG, log.append_column("stage", pa.array(codes, pa.int8())))
+    return CatalogueTruth(CONFIG, bookings(week().log))
 
 
 @cache
-def shown() -> tuple[Queries, Any, Any, Any]:
-    """All searches as they were asked, and per shown row its search, listing and true P(book)."""
-    log, table = tables()
-    ids = log["id_search"].to_pylist()
-    first = {name: row for row, name in reversed(list(enumerate(ids)))}
-    names = sorted(first)
-    rows = pa.array([first[name] for name in names])
-    asked = {
-        name: np.array(log[f"query_{name}"].take(rows).to_pylist(), dtype=float)
-        for name in ("radius", "price_min", "price_max")
-    }
-    queries = truth().queries(pa.table({"id_search": names}), asked)
-    number = {name: place for place, name in enumerate(names)}
-    search = np.array([number[name] for name in table["id_search"].to_pylist()])
+def before_any_booking() -> CatalogueTruth:
+    return CatalogueTruth(CONFIG, bookings(week().log.slice(0, 0)))
+
+
+@dataclass(frozen=True)
+class Shown:
+    """All searches as they were asked; per shown row its search and listing, by search."""
+
+    queries: Queries
+    order: Array
+    search: Array
+    listing: Array
+
+    def of(self, name: str) -> Array:
+        return week().of(name)[self.order]
+
+
+@cache
+def shown() -> Shown:
+    ids, first, search = np.unique(week().of("id_search"), return_index=True, return_inverse=True)
+    asked = {name: week().of(f"query_{name}")[first].astype(float) for name in ASKED}
     order = np.argsort(search, kind="stable")
-    listing = truth().listings(table["id_listing"])
-    chance = table["p_book_taste"].to_numpy()
-    return queries, search[order], listing[order], chance[order]
+    return Shown(
+        queries=truth().queries(pa.table({"id_search": ids}), asked),
+        order=order,
+        search=search[order],
+        listing=truth().listings(week().truth["id_listing"])[order],
+    )
+
+
+def of_every_pair(queries: Queries, world: CatalogueTruth) -> tuple[Array, Array]:
+    """Row of the query and number of the listing, of all there are."""
+    pairs = np.divmod(np.arange(len(queries) * len(world.catalogue)), len(world.catalogue))
+    return pairs[0], pairs[1]
+
+
+def allowed(queries: Queries) -> Pairs:
+    """All pairs that these queries allow."""
+    found = list(truth().pairs(queries))
+    names = ("search", "listing", "is_free", "taste", "log_price")
+    columns = {n: np.concatenate([getattr(p, n) for p in found]) for n in names}
+    return Pairs(observables=None, **columns)
 
 
 def test_what_was_shown_is_worth_what_the_truth_table_says() -> None:
-    queries, search, listing, chance = shown()
-    pairs = truth().worth(queries, search, listing)
-    can = pairs.is_free & ~truth().has_booked[queries.guest[search]]
+    rows = shown()
+    pairs = truth().worth(rows.queries, rows.search, rows.listing)
+    can = pairs.is_free & ~truth().has_booked[rows.queries.guest[rows.search]]
     assert can.mean() > 0.5
-    assert np.array_equal(pairs.taste[can], chance[can])
+    assert np.array_equal(pairs.taste[can], rows.of("p_book_taste")[can])
+
+
+def test_every_pair_that_was_shown_in_a_dated_search_was_free_before_the_bookings() -> None:
+    rows = shown()
+    pairs = before_any_booking().worth(rows.queries, rows.search, rows.listing)
+    assert pairs.is_free[rows.queries.is_dated[rows.search]].all()
+    assert not before_any_booking().has_booked.any()
+
+
+def test_the_price_of_a_pair_is_what_the_search_showed() -> None:
+    rows = shown()
+    pairs = truth().worth(rows.queries, rows.search, rows.listing)
+    nights = np.where(rows.queries.is_dated, rows.queries.nights, 1)[rows.search]
+    told = np.log(rows.of("listing_total_price") / nights)
+    assert np.abs(pairs.log_price - told).max() < 0.01  # the log rounds
 
 
 def test_guests_who_have_booked_and_taken_nights_are_worth_nothing() -> None:
-    queries, search, listing, _ = shown()
-    pairs = truth().worth(queries, search, listing)
-    booked = truth().has_booked[queries.guest[search]]
+    rows = shown()
+    pairs = truth().worth(rows.queries, rows.search, rows.listing)
+    booked = truth().has_booked[rows.queries.guest[rows.search]]
     assert booked.any()
     assert not pairs.taste[booked].any()
     assert not pairs.taste[~pairs.is_free].any()
 
 
-def test_all_pairs_are_those_that_worth_allows() -> None:
-    queries = shown()[0].rows(np.arange(12))
-    found = list(truth().pairs(queries, at_once=1))
+def test_the_bookings_of_the_log_and_nothing_else_leave_the_results() -> None:
+    """Brute force: a stay is taken where its listing and nights meet those of a booking."""
+    queries = shown().queries.rows(np.flatnonzero(shown().queries.is_dated)[:150])
+    search, listing = of_every_pair(queries, truth())
+    before, after = (
+        world.worth(queries, search, listing).is_free for world in (before_any_booking(), truth())
+    )
+    booked = shown().of("label") == "booked"
+    of_booking = shown().search[booked]
+    asked = shown().queries
+    is_taken = np.zeros(len(search), dtype=bool)
+    for row, taken in zip(of_booking, shown().listing[booked], strict=True):
+        start = asked.checkin[row]
+        end = start + asked.nights[row]
+        checkin = queries.checkin[search]
+        meets = (checkin < end) & (start < checkin + queries.nights[search])
+        is_taken |= meets & (listing == taken)
+    assert (before & is_taken).any()
+    assert np.array_equal(after, before & ~is_taken)
+
+
+@pytest.mark.parametrize("at_once", [1, 1 << 20])
+def test_all_pairs_are_those_that_worth_allows(at_once: int) -> None:
+    queries = shown().queries.rows(np.arange(12))
+    found = list(truth().pairs(queries, at_once=at_once))
+    assert len(found) == (12 if at_once == 1 else 1)
     search, listing = (
         np.concatenate([getattr(p, name) for p in found]) for name in ("search", "listing")
     )
-    taste = np.concatenate([p.taste for p in found])
-    every_search, every_listing = np.divmod(np.arange(12 * 300), 300)
-    every = truth().worth(queries, every_search, every_listing)
-    worth = np.zeros((12, 300))
-    worth[search, listing] = taste
-    assert np.array_equal(worth.ravel(), every.taste)
-    fits = truth().catalogue.capacity[listing] >= queries.party[search]
-    assert fits.all()
-    assert (truth().catalogue.market[listing] == queries.market[search]).all()
+    assert (np.diff(search * 300 + listing) > 0).all()
+    every = truth().worth(queries, *of_every_pair(queries, truth()))
+    for name in ("taste", "is_free"):
+        worth = np.zeros((12, 300))
+        worth[search, listing] = np.concatenate([getattr(p, name) for p in found])
+        assert np.array_equal(worth.ravel(), getattr(every, name))
+    catalogue = truth().catalogue
+    assert (catalogue.capacity[listing] >= queries.party[search]).all()
+    assert (catalogue.market[listing] == queries.market[search]).all()
+
+
+@pytest.mark.parametrize(
+    ("asked", "value"),
+    [("party", 99), ("radius", 0.0), ("price_max", 1.0), ("price_min", 1e9)],
+)
+def test_what_a_search_does_not_allow_is_worth_nothing(asked: str, value: float) -> None:
+    queries = shown().queries.rows(np.flatnonzero(shown().queries.is_dated)[:20])
+    assert len(allowed(queries).search) > 100
+    narrow = replace(queries, **{asked: np.full_like(getattr(queries, asked), value)})
+    assert len(allowed(narrow).search) == 0
+    pairs = truth().worth(narrow, *of_every_pair(narrow, truth()))
+    assert not pairs.taste.any()
+    assert not pairs.is_free.any()
+
+
+def test_filters_are_limits_of_what_is_shown() -> None:
+    """Half of a price range and a radius keep exactly what lies within them."""
+    queries = shown().queries.rows(np.arange(30))
+    free = replace(queries, price_min=np.full(30, np.nan), price_max=np.full(30, np.nan))
+    every = allowed(free)
+    price = np.exp(every.log_price)
+    limit = np.median(price)
+    cheap = allowed(replace(free, price_max=np.full(30, limit)))
+    within = price <= limit
+    assert np.array_equal(cheap.search, every.search[within])
+    assert np.array_equal(cheap.listing, every.listing[within])
+    near = allowed(replace(queries, radius=queries.radius / 2))
+    assert 0 < len(near.search) < len(allowed(queries).search)
 
 
 def test_a_listing_of_the_other_market_is_worth_nothing() -> None:
-    queries = shown()[0].rows(np.arange(1))
+    queries = shown().queries.rows(np.arange(1))
     other = np.flatnonzero(truth().catalogue.market != queries.market[0])[:5]
     pairs = truth().worth(queries, np.zeros(5, dtype=np.int64), other)
     assert not pairs.taste.any()
     assert not pairs.is_free.any()
 
 
-def test_a_booked_stay_leaves_the_results() -> None:
-    log, _ = tables()
-    booked = [row for row in log.to_pylist() if row["label"] == "booked"]
-    assert booked
-    queries = truth().queries(pa.table({"id_search": [row["id_search"] for row in booked]}), {})
-    listing = truth().listings(pa.array([row["id_listing"] for row in booked]))
-    pairs = truth().worth(queries, np.arange(len(booked)), listing)
-    assert not pairs.is_free.any()
+def test_a_dateless_search_allows_what_does_not_suit_the_nights_in_mind_and_it_is_worth_0() -> None:
+    queries, catalogue = shown().queries, truth().catalogue
+    pairs = allowed(queries)
+    nights = queries.nights[pairs.search]
+    suits = (catalogue.minimum_nights[pairs.listing] <= nights) & (
+        nights <= catalogue.maximum_nights[pairs.listing]
+    )
+    dated = queries.is_dated[pairs.search]
+    assert suits[dated].all()
+    assert (~suits[~dated]).any()
+    assert not pairs.is_free[~suits].any()
+    assert not pairs.taste[~pairs.is_free].any()
+    can = ~truth().has_booked[queries.guest[pairs.search]] & ~dated & pairs.is_free
+    assert can.any()
+    assert pairs.taste[can].min() > 0
 
 
 def test_a_search_asked_again_moves_its_day_and_no_date_ahead_of_it() -> None:
-    names = pa.table({"id_search": sorted(set(tables()[0]["id_search"].to_pylist()))[:40]})
-    own = truth().queries(names, {})
-    later = truth().queries(names, {}, int(own.day.max()) + 1)
+    own = shown().queries
+    ids = pa.table({"id_search": np.unique(week().of("id_search"))})
+    later = truth().queries(ids, {}, int(own.day.max()) + 1)
     assert (later.day == own.day.max() + 1).all()
     assert (later.ordinal == own.ordinal + 1).all()
     dated = own.is_dated
@@ -115,12 +221,64 @@ def test_a_search_asked_again_moves_its_day_and_no_date_ahead_of_it() -> None:
     assert (later.checkin[~dated] >= later.day[~dated]).all()
 
 
+def test_searches_come_in_the_order_of_their_ids_and_as_often_as_asked() -> None:
+    ids = np.unique(week().of("id_search"))
+    chosen = np.array([7, 300, 7, 0])
+    found = truth().queries(pa.table({"id_search": ids[chosen]}), {})
+    for name in ("guest", "day", "checkin", "nights", "party"):
+        assert np.array_equal(getattr(found, name), getattr(shown().queries, name)[chosen])
+    assert len(truth().queries(pa.table({"id_search": pa.array([], pa.string())}), {})) == 0
+
+
+def test_searches_that_were_drawn_in_many_chunks_are_drawn_so_again() -> None:
+    settings = {**SETTINGS, "searches": 120, "searches_per_chunk": 7}
+    log = simulated_week(**settings)
+    world = CatalogueTruth(SimulationConfig(**settings), bookings(log.log))
+    queries = world.queries(log.truth.select(["id_search"]), {})
+    rows = np.arange(len(queries))
+    pairs = world.worth(queries, rows, world.listings(log.truth["id_listing"]))
+    can = (pairs.taste > 0) & ~world.has_booked[queries.guest]
+    assert can.mean() > 0.3
+    assert np.array_equal(pairs.taste[can], log.of("p_book_taste")[can])
+
+
+@pytest.mark.parametrize("with_a_past", [False, True])
+def test_the_truth_under_observables_is_the_mean_over_tastes(with_a_past: bool) -> None:
+    """Of the truth table: equal weights at first, later those of who has not booked so far."""
+    rows = shown()
+    pairs = truth().worth(rows.queries, rows.search, rows.listing)
+    size = np.bincount(rows.search)
+    whole = np.bincount(rows.search, weights=pairs.is_free) == size
+    whole &= ~truth().has_booked[rows.queries.guest]
+    whole &= (rows.queries.ordinal > 0) == with_a_past
+    of_whole = whole[rows.search]
+    assert of_whole.sum() > 300
+    queries = rows.queries.rows(whole)
+    search = np.repeat(np.arange(whole.sum()), size[whole])
+    listing, nodes = rows.listing[of_whole], load_world().choice.taste_nodes
+    weights = np.full((nodes, len(queries)), 1 / nodes)
+    if with_a_past:
+        offers = truth()._offers(queries, search, listing)
+        seen = (search, examination(rows.of("position")[of_whole]))
+        weights = weight_of_the_past(offers, truth().guests, queries, seen, nodes)
+    found = truth().worth(queries, search, listing, weights=weights).observables
+    assert found is not None
+    told = rows.of("p_book_observables")[of_whole]
+    assert np.allclose(found, told, rtol=1e-4, atol=1e-9)
+    equal = truth().worth(
+        queries, search, listing, weights=np.full((nodes, len(queries)), 1 / nodes)
+    )
+    assert equal.observables is not None
+    assert np.allclose(equal.observables, told, rtol=1e-4, atol=1e-9) != with_a_past
+
+
 def test_tastes_weigh_to_one_and_what_is_known_is_between_the_tastes() -> None:
-    queries, search, listing, _ = shown()
-    some = queries.rows(np.arange(5))
-    at = search < 5
-    weights = truth().taste_weights(some, (search[at], listing[at]))
+    rows = shown()
+    some = rows.queries.rows(np.arange(5))
+    at = rows.search < 4  # the guest of the fifth has no past
+    weights = truth().taste_weights(some, (rows.search[at], rows.listing[at]))
     assert np.allclose(weights.sum(axis=0), 1, atol=1e-5)
+    assert np.ptp(weights[:, 4]) == 0
     (pairs,) = truth().pairs(some, weights=weights)
     assert pairs.observables is not None
     assert ((pairs.observables > 0) <= pairs.is_free).all()
@@ -129,11 +287,27 @@ def test_tastes_weigh_to_one_and_what_is_known_is_between_the_tastes() -> None:
     assert 0.2 < pairs.observables[alive].mean() / pairs.taste[alive].mean() < 5
 
 
-def test_ids_of_another_log_are_refused() -> None:
-    rows = {"id_user": ["simU99999999"], "id_listing": ["simL00000001"], "id_search": ["simS1"]}
-    bookings = pa.table({**rows, "stage": pa.array([3], pa.int8())})
-    with pytest.raises(ValueError, match="lacks"):
-        CatalogueTruth(CONFIG, bookings)
+@pytest.mark.parametrize(
+    ("ids", "message"),
+    [
+        ({"id_user": "simU99999999"}, "guests or listings"),
+        ({"id_listing": "simL99999999"}, "guests or listings"),
+        ({"id_search": "simS99999999"}, "searches"),
+        ({"id_user": "anna00000042"}, "not ids of a simulated log: anna00000042"),
+        ({"id_listing": None}, "not ids of a simulated log: None"),
+    ],
+)
+def test_bookings_of_another_log_are_refused(ids: dict[str, str | None], message: str) -> None:
+    own = {"id_user": "simU00000001", "id_listing": "simL00000001", "id_search": "simS00000001"}
+    row = {name: pa.array([value], pa.string()) for name, value in (own | ids).items()}
+    CatalogueTruth(CONFIG, pa.table({n: [v] for n, v in own.items()} | {"stage": [3]}))
+    with pytest.raises(ValueError, match=message):
+        CatalogueTruth(CONFIG, pa.table(row | {"stage": [3]}))
+
+
+def test_searches_and_listings_of_another_log_are_refused() -> None:
+    with pytest.raises(ValueError, match="searches that the simulated world lacks"):
+        truth().queries(pa.table({"id_search": ["simS00000001", "simS99999999"]}), {})
     with pytest.raises(ValueError, match="not ids"):
         truth().listings(pa.array(["L-one"]))
 
@@ -141,4 +315,5 @@ def test_ids_of_another_log_are_refused() -> None:
 def test_no_place_of_a_list_is_sponsored() -> None:
     examined = examined_at(12)
     assert examined[0] == 1
-    assert (np.diff(examined) < 0).all()
+    assert np.allclose(examined[1:] / examined[:-1], (np.arange(1, 12) / np.arange(2, 13)) ** 0.7)
+    assert examination(np.arange(1, 13)).sum() < examined.sum()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -33,6 +35,17 @@ def test_log_and_truth_lie_in_folders_of_their_own(tmp_path: Path, file_format: 
     assert sum(read(path).num_rows for path in logs) == summary.impressions
     assert summary.searches <= CONFIG.searches
     assert summary.as_dict()["log"] == str(tmp_path / "out" / "log")
+
+
+def test_the_world_can_be_drawn_again_from_what_lies_beside_the_log(tmp_path: Path) -> None:
+    config = replace(CONFIG, searches=20, scenario="drift", with_position=True)
+    write_simulation(config, tmp_path / "out")
+    saved = json.loads((tmp_path / "out" / module.WORLD_FILE).read_text(encoding="utf-8"))
+    assert SimulationConfig.of_dict(saved) == config
+    with pytest.raises(TypeError):
+        SimulationConfig.of_dict(saved | {"colour": "blue"})
+    with pytest.raises(ValueError, match="searches"):
+        SimulationConfig.of_dict(saved | {"searches": 0})
 
 
 def test_same_settings_give_the_same_bytes(tmp_path: Path) -> None:

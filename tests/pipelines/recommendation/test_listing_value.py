@@ -39,8 +39,7 @@ def log_values(
 
 def test_a_value_is_the_mean_drawn_to_that_of_all(trained: Trained, model: FunnelModel) -> None:
     day = trained.morning - 2
-    features = trained.context.lake.scan(FEATURES.name).collect()
-    before = log_values(trained, model, features.filter(pl.col("search_day") < day))
+    before = log_values(trained, model, trained.features_before(day))
     mean = np.mean([value for values in before.values() for value in values])
     catalogue = candidate_source(trained.impressions.lazy(), day).catalogue
     catalogue = pl.concat(
@@ -62,12 +61,9 @@ def test_later_impressions_change_no_bit(
     trained: Trained, model: FunnelModel, tmp_path: Path
 ) -> None:
     day = trained.morning - 2
-    context = trained.with_log(tmp_path / "home", trained.impressions)
-    features = context.lake.path(FEATURES.name)
-    features.unlink()
-    known = trained.context.lake.scan(FEATURES.name).filter(pl.col("search_day") < day)
     # In another order of the rows too.
-    context.lake.replace_all(FEATURES.name, known.collect().sort("id_listing", descending=True))
+    known = trained.features_before(day).sort("id_listing", descending=True)
+    context = trained.with_log(tmp_path / "home", trained.impressions, known)
     catalogue = candidate_source(trained.impressions.lazy(), day).catalogue
     np.testing.assert_array_equal(
         listing_values(context, model, catalogue, day),

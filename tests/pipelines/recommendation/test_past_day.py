@@ -40,21 +40,29 @@ def with_another_future(log: pl.DataFrame, morning: int) -> pl.DataFrame:
 LARGE = {"whole_catalogue": 0, "proposals": 15}
 
 
+def lists_of(
+    trained: Trained,
+    root: Path,
+    log: pl.DataFrame,
+    features: pl.DataFrame | None = None,
+    *,
+    is_large: bool,
+) -> pl.DataFrame:
+    """The rows of two days before the morning; default: with the features of the whole log."""
+    context = trained.with_log(root / "home", log, features, **(LARGE if is_large else {}))
+    return table_of(recommended_on(context, trained.run, trained.morning - 2))
+
+
 @pytest.fixture(scope="module")
 def then(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> dict[bool, pl.DataFrame]:
     """What the morning recommended, of the whole catalogue and (``True``) of proposals."""
     day = trained.morning - 2
+    log, features = as_known_on(trained.impressions, day), trained.features_before(day)
+    roots = {is_large: Path(tmp_path_factory.mktemp("then")) for is_large in (False, True)}
     return {
-        is_large: lists_of(trained, as_known_on(trained.impressions, day), root, is_large=is_large)
-        for is_large, root in (
-            (is_large, Path(tmp_path_factory.mktemp("then"))) for is_large in (False, True)
-        )
+        is_large: lists_of(trained, root, log, features, is_large=is_large)
+        for is_large, root in roots.items()
     }
-
-
-def lists_of(trained: Trained, log: pl.DataFrame, root: Path, *, is_large: bool) -> pl.DataFrame:
-    context = trained.with_log(root / "home", log, **(LARGE if is_large else {}))
-    return table_of(recommended_on(context, trained.run, trained.morning - 2))
 
 
 def test_outcomes_of_the_past_came_in_later(trained: Trained) -> None:
@@ -69,7 +77,7 @@ def test_a_past_day_knows_nothing_of_what_came_later(
     trained: Trained, then: dict[bool, pl.DataFrame], tmp_path: Path, *, is_large: bool
 ) -> None:
     altered = with_another_future(trained.impressions, trained.morning - 2)
-    again = lists_of(trained, altered, tmp_path, is_large=is_large)
+    again = lists_of(trained, tmp_path, altered, is_large=is_large)
     assert again.height > 300
     assert again.equals(then[is_large])
 
@@ -82,4 +90,4 @@ def test_the_same_day_is_another_where_the_log_until_then_is_another(
     is_eve = pl.col("search_day") == day - 1
     price = pl.col("listing_total_price") * pl.when(is_eve).then(1.5).otherwise(1.0)
     dearer = as_known_on(trained.impressions, day).with_columns(listing_total_price=price)
-    assert not lists_of(trained, dearer, tmp_path, is_large=False).equals(then[False])
+    assert not lists_of(trained, tmp_path, dearer, is_large=False).equals(then[False])

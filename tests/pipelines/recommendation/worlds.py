@@ -40,18 +40,31 @@ class Trained:
     impressions: pl.DataFrame
     morning: int
 
-    def with_log(self, root: Path, impressions: pl.DataFrame, **changes: Any) -> RunContext:
-        """Another home: this log, and the features and models of the trained one.
+    def with_log(
+        self,
+        root: Path,
+        impressions: pl.DataFrame,
+        features: pl.DataFrame | None = None,
+        **changes: Any,
+    ) -> RunContext:
+        """Another home: this log, the models of the trained one, and its features or these.
 
         ``changes``: of the section ``recommendation`` of the settings.
         """
         (root / "lake").mkdir(parents=True)
-        for shared in ("runs", f"lake/{FEATURES.name}"):
+        for shared in ("runs", f"lake/{FEATURES.name}") if features is None else ("runs",):
             (root / shared).symlink_to(self.context.home.root / shared)
         settings = with_recommendation(self.context.settings, **changes)
         context = RunContext(home=Home(root), settings=settings, console=Console())
         context.lake.replace_all(IMPRESSIONS.name, impressions)
+        if features is not None:
+            context.lake.replace_all(FEATURES.name, features)
         return context
+
+    def features_before(self, day: int) -> pl.DataFrame:
+        """The rows of the features table of earlier days."""
+        table = self.context.lake.scan(FEATURES.name)
+        return table.filter(pl.col("search_day") < day).collect()
 
 
 @dataclass(frozen=True)
