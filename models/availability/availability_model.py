@@ -90,8 +90,11 @@ class AvailabilityModel:
     def fit(cls, days: Sequence[OccupancyRows], config: AvailabilityConfig) -> Self:
         """Learn from the pairs of some days.
 
-        Raises ``ValueError`` where there are too few shown pairs, or none is known to be free.
+        Raises ``ValueError`` where there are no days, too few shown pairs, or none of them is
+        known to be free.
         """
+        if not days:
+            raise ValueError("no day with dated searches follows another day of the log")
         detection = _together([day.detection for day in days])
         if int(detection.was_shown_P.sum()) < config.fewest_shown:
             raise ValueError(

@@ -22,6 +22,7 @@ import polars as pl
 from data.schema.tables import CLICKED
 from models.arrow_columns import Codes, Numbers
 from models.evaluation.recommended_lists import Lists
+from pipelines.candidates.catalogue import NIGHTLY_PRICE
 from pipelines.candidates.eligible_pairs import eligible_pairs
 from pipelines.recommendation.recommended import Recommended
 
@@ -84,7 +85,8 @@ def _without_model(made: Recommended, before: pl.LazyFrame, seed: int) -> dict[s
     popularity = counts.collect()["len"].fill_null(0).cast(pl.Float64).to_numpy()
     rng = np.random.default_rng(seed)
     parts: dict[str, list[_Pairs]] = {"popularity": [], "random": []}
-    for block in eligible_pairs(source.queries, source.catalogue):
+    bounds = source.catalogue.drop(NIGHTLY_PRICE, strict=False)
+    for block in eligible_pairs(source.queries, bounds):
         scores = {
             "popularity": popularity[block.listing_P],
             "random": rng.random(len(block)),

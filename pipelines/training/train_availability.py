@@ -84,11 +84,13 @@ def _day(impressions: pl.LazyFrame, day: int, config: AvailabilityConfig) -> Occ
     """Pairs of one day's dated searches and the listings known that morning."""
     catalogue = catalogue_of(impressions.filter(pl.col("search_day") < day))
     rng = np.random.default_rng((config.seed, day))
-    searches = _searches_of(impressions, day, rng)
+    known_markets = pl.col("market").is_in(catalogue["market"].unique().implode())
+    searches = _searches_of(impressions.filter(known_markets), day, rng)
     if catalogue.is_empty() or searches.is_empty():
         return None
     log, listings = read_stay_log(impressions, catalogue), listings_of(catalogue)
-    nights = min(MOST_NIGHTS, int(searches["checkout_day"].max()) - day + 1)  # type: ignore[arg-type]
+    farthest = int(searches["checkout_day"].max()) - day + 1  # type: ignore[arg-type]
+    nights = min(MOST_NIGHTS, max(1, farthest))
 
     def seen(part: StayLog) -> NightEvidence:
         return NightEvidence.of(part, listings, first_night=day, nights=nights)

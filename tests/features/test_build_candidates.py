@@ -18,6 +18,7 @@ from tests.features.test_leakage import KINDS, LENIENT, SOME_KINDS, with_another
 from tests.features.worlds import FIRST_DAY, differences, random_impressions
 
 KEY = ["id_search", "id_listing"]
+SEARCH = ["id_user", "search_s", "search_day"]
 OUTCOMES = ["stage", "contact_day", "book_day"]
 DAYS = 4
 MORNING = FIRST_DAY + DAYS
@@ -46,7 +47,7 @@ def candidates_of(log: pl.DataFrame) -> pl.DataFrame:
     again = log.filter(pl.col("id_search").is_in(searches[::2].implode())).drop(OUTCOMES)
     is_later = pl.col("id_search").str.slice(-1).str.to_integer() % 4 == 0
     after = at_time(again.filter(is_later), pl.col("search_s") % DAY_S + MORNING * DAY_S)
-    own = again.filter(pl.col("id_search").is_in(searches[:2].implode()))
+    own = again.filter(pl.col("id_search").is_in(searches[:4:2].implode()))
     strange = own.with_columns(
         id_user=pl.lit("nobody knows me"),
         id_listing="new " + pl.col("id_listing"),
@@ -84,8 +85,8 @@ def in_blocks(
     return build_candidates(
         blocks,
         log.lazy(),
-        pairs=rows.select("id_user", "id_listing"),
-        searches=rows.select("id_user", "search_s", "search_day").unique(),
+        pairs=rows.select(n for n in ("id_user", "id_listing") if n in rows.columns),
+        searches=rows.select(n for n in SEARCH if n in rows.columns).unique(),
         features=available_features(dict(log.schema)),
         block_rows=block_rows,
     )
@@ -149,9 +150,12 @@ def test_candidates_among_the_log_do_not_know_what_lies_between_them_and_the_nex
     assert differences(one.filter(~is_past), two.filter(~is_past)) != []
 
 
-def test_a_log_whose_guests_are_unknown_gives_the_bits_of_a_build_at_once() -> None:
-    log = world().with_columns(id_user=pl.lit(None, pl.String))
-    rows = candidates_of(log)
+@pytest.mark.parametrize("has_column", [True, False])
+def test_a_log_without_guests_gives_the_bits_of_a_build_at_once(has_column: bool) -> None:
+    log, rows = (
+        frame.with_columns(id_user=pl.lit(None, pl.String)) if has_column else frame.drop("id_user")
+        for frame in (world(), candidates_of(world()))
+    )
     assert differences(built(log, rows), at_once(log, rows)) == []
 
 

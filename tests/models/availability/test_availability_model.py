@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -11,107 +13,22 @@ import numpy as np
 import pytest
 from scipy.stats import rankdata
 
-from models.availability.availability_model import (
-    AvailabilityModel,
-    OccupancyRows,
-    typical_stays,
-)
+from models.availability import availability_model as module
+from models.availability.availability_model import AvailabilityModel, typical_stays
 from models.availability.config import AvailabilityConfig
-from models.availability.detection import (
-    DetectionRows,
-    detection_probabilities,
-    known_pairs_factor,
+from models.availability.night_evidence import INPUTS, NightEvidence
+from models.availability.stays import DatedSearches
+from tests.models.availability.made_up_world import (
+    CONFIG,
+    DAY,
+    DAY_S,
+    NO_STAYS,
+    World,
+    chosen,
+    ints,
+    rows,
+    world,
 )
-from models.availability.night_evidence import NightEvidence
-from models.availability.stays import Booked, DatedSearches, Listings, ShownStays, StayLog
-
-DAY, DAY_S, NIGHTS, LISTINGS = 100, 86_400, 20, 120
-CONFIG = AvailabilityConfig(rounds=15, min_rows_per_leaf=50, shapes=(4.0, 16.0, 1e9))
-
-
-class World:
-    """Listings with free and taken nights; each search shows a free one with its own chance."""
-
-    def __init__(self, seed: int) -> None:
-        rng = np.random.default_rng(seed)
-        self.listings = Listings(
-            market_L=np.zeros(LISTINGS, dtype=np.int64),
-            occupancy_L=rng.uniform(0.1, 0.9, LISTINGS),
-            attributes_LA=np.zeros((LISTINGS, 0)),
-            fewest_L=np.full(LISTINGS, np.nan),
-            most_L=np.full(LISTINGS, np.nan),
-        )
-        self.free = rng.random((LISTINGS, NIGHTS + 5)) > self.listings.occupancy_L[:, None]
-        self.often = rng.uniform(0.05, 0.4, LISTINGS)
-        searches = 2_400
-        self.checkin = rng.integers(0, NIGHTS, searches)
-        self.length = rng.integers(1, 4, searches)
-        # three days: two mornings of evidence, the third is learnt from
-        self.second = np.sort(rng.integers((DAY - 2) * DAY_S, (DAY + 1) * DAY_S, searches))
-        self.is_free = np.stack(
-            [
-                np.all([self.free[:, c + n] for n in range(length)], axis=0)
-                for c, length in zip(self.checkin, self.length, strict=True)
-            ]
-        )
-        self.shown = self.is_free & (rng.random(self.is_free.shape) < self.often)
-
-    def log(self) -> StayLog:
-        search, listing = np.nonzero(self.shown)
-        none = np.zeros(0, dtype=np.int64)
-        checkin, checkout = DAY + self.checkin, DAY + self.checkin + self.length
-        return StayLog(
-            shown=ShownStays(
-                listing_R=listing,
-                checkin_R=checkin[search],
-                checkout_R=checkout[search],
-                second_R=self.second[search],
-            ),
-            searches=DatedSearches(
-                market_S=np.zeros(len(checkin), dtype=np.int64),
-                checkin_S=checkin,
-                checkout_S=checkout,
-                second_S=self.second,
-            ),
-            booked=Booked(listing_B=none, checkin_B=none, checkout_B=none, known_B=none),
-        )
-
-    def evidence(self, log: StayLog) -> NightEvidence:
-        return NightEvidence.of(log, self.listings, first_night=DAY, nights=NIGHTS + 5)
-
-    def pairs(self) -> tuple[Any, Any, Any, Any]:
-        """Search and listing of all pairs of the third day, and their stay."""
-        today = np.flatnonzero(self.second >= DAY * DAY_S)
-        search, listing = np.repeat(today, LISTINGS), np.tile(np.arange(LISTINGS), len(today))
-        checkin = DAY + self.checkin[search]
-        return search, listing, checkin, checkin + self.length[search]
-
-
-@cache
-def world() -> World:
-    return World(3)
-
-
-@cache
-def rows() -> OccupancyRows:
-    made, log = world(), world().log()
-    search, listing, checkin, checkout = made.pairs()
-    stay = (listing, checkin, checkout)
-    morning, whole = made.evidence(log.before(DAY * DAY_S)), made.evidence(log)
-    expected, times = whole.expected_and_seen(*stay)
-    was_shown = made.shown[search, listing]
-    return OccupancyRows(
-        inputs_PD=morning.inputs(*stay),
-        detection=DetectionRows(
-            inputs_PD=np.log(morning.rate_L[listing])[:, None],
-            search_P=search - search.min(),
-            was_shown_P=was_shown,
-            weight_P=np.ones(len(search)),
-            is_anchor_P=morning.is_covered(*stay),
-            expected_P=expected - morning.rate_L[listing],
-            seen_P=times - was_shown,
-        ),
-    )
 
 
 @cache
@@ -119,105 +36,247 @@ def model() -> AvailabilityModel:
     return AvailabilityModel.fit([rows()], CONFIG)
 
 
-def predicted(fitted: AvailabilityModel) -> tuple[Any, Any]:
-    """P(free) on the morning of the third day, and whether it is."""
-    search, listing, checkin, checkout = world().pairs()
-    morning = world().evidence(world().log().before(DAY * DAY_S))
-    free = fitted.probabilities(morning, listing, checkin, checkout)
-    return free, world().is_free[search, listing]
+def predicted(fitted: AvailabilityModel, of: World) -> Any:
+    """P(free) of all stays, as known in the morning."""
+    return fitted.probabilities(of.morning(), *of.stays())
+
+
+def auc(free: Any, truth: Any) -> float:
+    positives = int(truth.sum())
+    above = rankdata(free)[truth].sum() - positives * (positives + 1) / 2
+    return float(above / (positives * (len(truth) - positives)))
 
 
 def test_it_tells_free_from_taken_without_having_seen_either() -> None:
-    free, truth = predicted(model())
-    ranks, positives = rankdata(free), int(truth.sum())
-    above = ranks[truth].sum() - positives * (positives + 1) / 2
-    assert above / (positives * (len(truth) - positives)) > 0.97
+    assert auc(predicted(model(), world()), world().is_free()) > 0.95
+    # neither occupancy nor being covered tells it alone
+    assert auc(-world().listings.occupancy_L[world().stays()[0]], world().is_free()) < 0.8
+    assert auc(rows().inputs_PD[:, INPUTS.index("covered")], world().is_free()) < 0.92
 
 
-def test_it_is_calibrated_in_the_large() -> None:
-    free, truth = predicted(model())
+def test_it_holds_for_a_world_that_it_was_not_learnt_on() -> None:
+    other = World(8)
+    free, truth = predicted(model(), other), other.is_free()
+    assert auc(free, truth) > 0.95
+    assert abs(free.mean() - truth.mean()) < 0.03
+
+
+def test_it_is_calibrated_in_each_fifth() -> None:
+    free, truth = predicted(model(), world()), world().is_free()
     order = np.argsort(free)
     for part in np.array_split(order, 5):
-        assert abs(free[part].mean() - truth[part].mean()) < 0.08
+        assert abs(free[part].mean() - truth[part].mean()) < 0.06
 
 
-def test_the_same_seed_gives_the_same_coefficients() -> None:
-    again = AvailabilityModel.fit([rows()], replace(CONFIG, threads=1))
+def test_it_is_the_share_that_is_free_and_not_the_share_that_is_shown() -> None:
+    free, truth, shown = predicted(model(), world()), world().is_free(), rows().detection
+    assert shown.was_shown_P.mean() < 0.2 * truth.mean()
+    assert abs(free.mean() - truth.mean()) < 0.02
+
+
+def test_the_same_rows_give_the_same_coefficients_whatever_the_threads() -> None:
+    again = AvailabilityModel.fit([rows()], replace(CONFIG, threads=2))
     assert again.coefficients.tolist() == model().coefficients.tolist()
+    assert again.shape == model().shape
+
+
+def test_days_are_learnt_from_together() -> None:
+    """The searches of each day are numbered from 0, and are not mistaken for one another."""
+    search = rows().detection.search_P
+    cut = int(search.max()) // 2
+    first, second = chosen(rows(), search <= cut), chosen(rows(), search > cut)
+    renumbered = replace(second.detection, search_P=second.detection.search_P - cut - 1)
+    days = AvailabilityModel.fit([first, replace(second, detection=renumbered)], CONFIG)
+    assert days.coefficients.tolist() == model().coefficients.tolist()
+    assert days.pairs == len(search)
+
+
+def test_the_intercept_alone_is_the_share_shown_over_the_chance() -> None:
+    """Shown 30 times of 200, of which 150 weigh twice: 30 / 330 of 0.2 times free."""
+    was_shown = np.arange(180) < 30
+    detection = replace(
+        chosen(rows(), slice(180)).detection,
+        was_shown_P=was_shown,
+        weight_P=np.where(was_shown, 1.0, 2.0),
+    )
+    found = module._likeliest(np.ones((180, 1)), detection, np.full(180, 0.2), 1.0)
+    assert np.isclose(1 / (1 + np.exp(-found[0])), 30 / 330 / 0.2, rtol=1e-4)
+
+
+def test_the_slope_is_that_of_the_loss() -> None:
+    """At the optimum no coefficient can be moved for the better."""
+    rng = np.random.default_rng(0)
+    part = chosen(rows(), slice(400))
+    design = np.column_stack([np.ones(400), rng.normal(size=(400, 2))])
+    chance = rng.uniform(0.1, 0.6, 400)
+    found = module._likeliest(design, part.detection, chance, 0.5)
+
+    def loss(b: Any) -> float:
+        seen = chance / (1 + np.exp(-design @ b))
+        shown = part.detection.was_shown_P
+        likelihood = np.where(shown, np.log(seen), np.log(1 - seen)).sum()
+        return float(-likelihood + 0.5 * (b[1:] @ b[1:]) / 2)
+
+    for at in range(3):
+        for step in (-0.02, 0.02):
+            assert loss(found) < loss(found + step * np.eye(3)[at])
+
+
+def test_inputs_that_never_vary_do_no_harm() -> None:
+    is_booked = INPUTS.index("is_booked")  # nobody books in this world
+    assert model().spread_D[is_booked] == 1
+    assert model().coefficients[1 + is_booked] == 0
 
 
 def test_what_is_saved_predicts_the_same(tmp_path: Path) -> None:
     model().save(tmp_path)
     loaded = AvailabilityModel.load(tmp_path)
-    assert np.array_equal(predicted(loaded)[0], predicted(model())[0])
-    (tmp_path / "availability.json").write_text("{}")
+    assert np.array_equal(predicted(loaded, world()), predicted(model(), world()))
+    assert loaded.config == CONFIG
+    assert (loaded.shape, loaded.pairs) == (model().shape, model().pairs)
+
+
+def test_what_cannot_be_read_is_refused(tmp_path: Path) -> None:
+    model().save(tmp_path)
+    path = tmp_path / "availability.json"
+    saved = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps(saved | {"inputs": ["covered"]}), encoding="utf-8")
+    with pytest.raises(ValueError, match="other inputs; train again"):
+        AvailabilityModel.load(tmp_path)
+    path.write_text("{}", encoding="utf-8")
     with pytest.raises(ValueError, match=r"availability\.json"):
         AvailabilityModel.load(tmp_path)
 
 
 def test_too_few_shown_rows_are_refused() -> None:
-    with pytest.raises(ValueError, match="too few"):
+    with pytest.raises(ValueError, match=r"too few to learn which .* \(1000000 are needed\)"):
         AvailabilityModel.fit([rows()], replace(CONFIG, fewest_shown=10**6))
+    with pytest.raises(ValueError, match="follows another day"):
+        AvailabilityModel.fit([], CONFIG)
 
 
-def test_without_a_pair_known_to_be_free_nothing_is_learnt() -> None:
-    detection = replace(rows().detection, is_anchor_P=np.zeros(len(rows().inputs_PD), dtype=bool))
-    with pytest.raises(ValueError, match="known to be free"):
-        detection_probabilities(detection, CONFIG)
+def test_probabilities_do_not_depend_on_how_many_are_computed_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stays = [column[:50] for column in world().stays()]
+    whole = model().probabilities(world().morning(), *stays)
+    monkeypatch.setattr(module, "_PAIRS_AT_ONCE", 7)
+    parts = model().probabilities(world().morning(), *stays)
+    assert np.allclose(parts, whole, rtol=1e-6)
+    none = model().probabilities(world().morning(), ints(), ints(), ints())
+    assert none.shape == (0,)
 
 
-def test_detection_finds_how_often_free_listings_are_shown() -> None:
-    search, listing, _, _ = world().pairs()
-    chance, _ = detection_probabilities(rows().detection, replace(CONFIG, rounds=60))
-    shown, anchor = world().shown[search, listing], rows().detection.is_anchor_P
-    assert abs(chance[anchor].mean() - shown[anchor].mean()) < 0.01
-    # no search showed a third of the free pairs before: they are inferred
-    free = world().is_free[search, listing]
-    assert abs(chance[free].mean() / shown[free].mean() - 1) < 0.2
+def test_a_stay_of_28_nights_is_rarely_free_and_never_ruled_out() -> None:
+    every = np.arange(len(world().listings))
+    checkin = np.full(len(every), DAY)
+    free = {
+        n: model().probabilities(world().morning(), every, checkin, checkin + n) for n in (1, 3, 28)
+    }
+    assert free[28].mean() < free[3].mean() < free[1].mean()
+    assert free[28].mean() < 0.1
+    assert free[28].min() > 0
 
 
-def test_the_factor_draws_the_never_seen_down() -> None:
-    factor = known_pairs_factor(4.0, np.array([0.0, 0.0, 8.0]), np.array([0.0, 4.0, 4.0]))
-    assert factor.tolist() == [1.0, 0.5, 1.5]
+def test_a_listing_never_shown_with_dates_is_less_likely_free_than_the_same_shown() -> None:
+    log = world().log().before(DAY * DAY_S)
+    often = int(np.bincount(log.shown.listing_R).argmax())
+    others = log.shown.listing_R != often
+    names = ("listing_R", "checkin_R", "checkout_R", "second_R")
+    shown = type(log.shown)(**{n: getattr(log.shown, n)[others] for n in names})
+    checkin = DAY + np.arange(15)
+    stay = (np.full(15, often), checkin, checkin + 2)
+    without, with_it = (
+        model().probabilities(world().evidence(part), *stay)
+        for part in (replace(log, shown=shown), log)
+    )
+    assert without.min() > 0
+    assert without.mean() < 0.7 * with_it.mean()
+
+
+def test_without_any_dated_search_occupancy_and_nights_are_all_that_is_known() -> None:
+    nothing = world().evidence(NO_STAYS)
+    by_occupancy = np.argsort(world().listings.occupancy_L)
+    checkin = np.full(len(by_occupancy), DAY)
+    free = model().probabilities(nothing, by_occupancy, checkin, checkin + 2)
+    assert (np.diff(free) <= 0).all()
+    assert 0 < free.min() < free.max() < 1
+
+
+def searches(*stays: tuple[int, int, int, int]) -> DatedSearches:
+    """Of market, check-in, check-out and day of asking each."""
+    market, checkin, checkout, day = (ints(*column) for column in zip(*stays, strict=True))
+    return DatedSearches(
+        market_S=market, checkin_S=checkin, checkout_S=checkout, second_S=day * DAY_S + 5
+    )
+
+
+def as_lists(stays: Sequence[tuple[Any, Any]]) -> list[tuple[list[int], list[int]]]:
+    return [(checkin.tolist(), checkout.tolist()) for checkin, checkout in stays]
 
 
 def test_typical_stays_keep_their_distance_from_the_day() -> None:
-    searches = DatedSearches(
-        market_S=np.array([0, 1]),
-        checkin_S=np.array([DAY + 3, DAY + 9]),
-        checkout_S=np.array([DAY + 5, DAY + 10]),
-        second_S=np.array([DAY * DAY_S + 5, (DAY + 2) * DAY_S]),
-    )
-    stays = typical_stays(searches, 3, DAY + 30, seed=0)
-    assert [(checkin.tolist(), checkout.tolist()) for checkin, checkout in stays] == [
+    log = searches((0, DAY + 3, DAY + 5, DAY), (1, DAY + 9, DAY + 10, DAY + 2))
+    assert as_lists(typical_stays(log, 3, DAY + 30, seed=0)) == [
         ([DAY + 33], [DAY + 35]),
         ([DAY + 37], [DAY + 38]),
         ([], []),
     ]
 
 
+def test_a_typical_stay_that_had_begun_begins_on_the_day() -> None:
+    log = searches((0, DAY - 2, DAY + 5, DAY))
+    assert as_lists(typical_stays(log, 1, DAY, seed=0)) == [([DAY], [DAY + 7])]
+
+
+def test_a_sample_of_typical_stays_depends_on_the_seed_alone() -> None:
+    log = searches(*((0, DAY + n, DAY + n + 1, DAY) for n in range(200)))
+    one, again, other = (as_lists(typical_stays(log, 1, DAY, seed=s)) for s in (1, 1, 2))
+    assert one == again
+    assert one != other
+    assert len(one[0][0]) == len(set(one[0][0])) < 200
+
+
 def test_a_market_without_dated_searches_has_no_prior() -> None:
-    none = np.zeros(0, dtype=np.int64)
-    seen = world().evidence(world().log())
-    assert np.isnan(model().of_typical_stays(seen, [(none, none)])).all()
+    two = replace(world().listings, market_L=np.arange(len(world().listings)) % 2)
+    seen = NightEvidence.of(world().log(), two, first_night=DAY, nights=25)
+    prior = model().of_typical_stays(seen, [(ints(DAY + 1), ints(DAY + 2)), (ints(), ints())])
+    assert np.isfinite(prior[::2]).all()
+    assert np.isnan(prior[1::2]).all()
 
 
 def test_the_prior_of_a_dateless_search_is_the_mean_of_typical_stays() -> None:
-    seen = world().evidence(world().log())
-    checkin, checkout = np.array([DAY + 1, DAY + 8]), np.array([DAY + 2, DAY + 10])
+    seen = world().morning()
+    checkin, checkout = ints(DAY + 1, DAY + 8), ints(DAY + 2, DAY + 10)
     prior = model().of_typical_stays(seen, [(checkin, checkout)])
-    both = model().probabilities(seen, np.array([5, 5]), checkin, checkout)
-    assert np.isclose(prior[5], both.mean())
+    for listing in (0, 5):
+        both = model().probabilities(seen, ints(listing, listing), checkin, checkout)
+        assert np.isclose(prior[listing], both.mean())
 
 
 def test_a_prior_counts_stays_that_the_listing_does_not_take_as_taken() -> None:
-    picky = replace(world().listings, fewest_L=np.full(LISTINGS, 3.0))
-    seen = NightEvidence.of(world().log(), picky, first_night=DAY, nights=NIGHTS + 5)
-    prior = model().of_typical_stays(seen, [(np.array([DAY + 1]), np.array([DAY + 3]))])
-    assert prior.tolist() == [0.0] * LISTINGS
+    size = len(world().listings)
+    picky = replace(
+        world().listings,
+        fewest_L=np.where(np.arange(size) == 0, 3.0, np.nan),
+        most_L=np.where(np.arange(size) == 1, 1.0, np.nan),
+    )
+    log = world().log().before(DAY * DAY_S)
+    seen = NightEvidence.of(log, picky, first_night=DAY, nights=30)
+    short, long = (ints(DAY + 1), ints(DAY + 2)), (ints(DAY + 1), ints(DAY + 4))
+    of_short, of_long = (model().of_typical_stays(seen, [stay]) for stay in (short, long))
+    of_both = model().of_typical_stays(
+        seen, [(np.append(*[s[0] for s in (short, long)]), np.append(short[1], long[1]))]
+    )
+    assert (of_short[0], of_long[1]) == (0, 0)
+    assert min(of_long[0], of_short[1], *of_short[2:], *of_long[2:]) > 0
+    assert np.allclose(of_both, (of_short + of_long) / 2)
 
 
-@pytest.mark.parametrize("wrong", [{"rounds": 0}, {"shapes": ()}, {"penalty": -1.0}])
+@pytest.mark.parametrize(
+    "wrong",
+    [{"rounds": 0}, {"shapes": ()}, {"shapes": (4.0, -1.0)}, {"penalty": -1.0}, {"threads": 0}],
+)
 def test_unsound_settings_are_refused(wrong: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="out of range"):
+    with pytest.raises(ValueError, match=f"out of range: {next(iter(wrong))}"):
         AvailabilityConfig(**wrong)
