@@ -54,8 +54,6 @@ OBSERVABLE_NODES = 512
 
 PAIRS_AT_ONCE = 1 << 20
 
-BOOKING_COLUMNS = ("id_user", "id_listing", "checkin_day", "checkout_day", "stage", "id_search")
-
 
 def examined_at(places: int) -> Array:
     """P(examined) of the places 1, 2, … of a list; no place of it is sponsored.

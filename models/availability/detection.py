@@ -107,7 +107,7 @@ def _likeliest_shape(rows: DetectionRows, anchors: Codes, config: AvailabilityCo
         for shape in config.shapes:
             chance = _predicted(_trained(rows, fitted, shape, config), rows, held_out, shape)
             loss[shape] -= float(weight @ np.where(shown, np.log(chance), np.log1p(-chance)))
-    return min(loss, key=lambda shape: loss[shape])
+    return min(loss, key=lambda shape: (loss[shape], -shape))
 
 
 def _trained(rows: DetectionRows, at: Codes, shape: float, config: AvailabilityConfig) -> Booster:

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from data.simulator import SimulationConfig
-from data.simulator.catalogue_truth import CatalogueTruth, Pairs, examined_at
+from data.simulator.catalogue_truth import OBSERVABLE_NODES, CatalogueTruth, Pairs, examined_at
 from data.simulator.choices import examination
 from data.simulator.parameters import load_world
 from data.simulator.searches import Queries
@@ -116,25 +116,27 @@ def test_guests_who_have_booked_and_taken_nights_are_worth_nothing() -> None:
     assert not pairs.taste[~pairs.is_free].any()
 
 
-def test_the_bookings_of_the_log_and_nothing_else_leave_the_results() -> None:
-    """Brute force: a stay is taken where its listing and nights meet those of a booking."""
-    queries = shown().queries.rows(np.flatnonzero(shown().queries.is_dated)[:150])
-    search, listing = of_every_pair(queries, truth())
-    before, after = (
-        world.worth(queries, search, listing).is_free for world in (before_any_booking(), truth())
-    )
-    booked = shown().of("label") == "booked"
-    of_booking = shown().search[booked]
-    asked = shown().queries
-    is_taken = np.zeros(len(search), dtype=bool)
-    for row, taken in zip(of_booking, shown().listing[booked], strict=True):
-        start = asked.checkin[row]
-        end = start + asked.nights[row]
-        checkin = queries.checkin[search]
-        meets = (checkin < end) & (start < checkin + queries.nights[search])
-        is_taken |= meets & (listing == taken)
-    assert (before & is_taken).any()
-    assert np.array_equal(after, before & ~is_taken)
+def test_the_booked_nights_and_no_others_leave_the_results() -> None:
+    """Brute force, with a booking in each tenth search: stays that meet one's nights are taken."""
+    rows = shown()
+    is_first = np.diff(rows.search, prepend=-1) > 0
+    booked = np.flatnonzero(is_first & rows.queries.is_dated[rows.search])[::10]
+    asked, taken = rows.queries.rows(rows.search[booked]), rows.listing[booked]
+    stage = pa.array([3] * len(booked), pa.int8())
+    made_up = week().log.take(rows.order[booked]).append_column("stage", stage)
+    worlds = (before_any_booking(), CatalogueTruth(CONFIG, made_up))
+    moved = [asked.nights * 0, asked.nights, -asked.nights, asked.nights - 1, 1 - asked.nights]
+    for shift in moved:
+        queries = replace(asked, checkin=np.maximum(asked.checkin + shift, asked.day))
+        stay, listing = of_every_pair(queries, truth())
+        checkin = queries.checkin[stay]
+        checkout = checkin + queries.nights[stay]
+        is_taken = np.zeros(len(stay), dtype=bool)
+        for start, nights, of in zip(asked.checkin, asked.nights, taken, strict=True):
+            is_taken |= (listing == of) & (checkin < start + nights) & (start < checkout)
+        before, after = (world.worth(queries, stay, listing).is_free for world in worlds)
+        assert (before & is_taken).any()
+        assert np.array_equal(after, before & ~is_taken)
 
 
 @pytest.mark.parametrize("at_once", [1, 1 << 20])
@@ -210,6 +212,15 @@ def test_a_dateless_search_allows_what_does_not_suit_the_nights_in_mind_and_it_i
     assert pairs.taste[can].min() > 0
 
 
+def test_a_dateless_guest_who_wants_more_nights_than_a_listing_takes_is_declined() -> None:
+    queries = shown().queries.rows(np.flatnonzero(~shown().queries.is_dated))
+    most = np.median(truth().catalogue.maximum_nights).astype(int)
+    pairs = allowed(replace(queries, nights=np.full_like(queries.nights, most + 1)))
+    is_too_long = truth().catalogue.maximum_nights[pairs.listing] <= most
+    assert is_too_long.any()
+    assert not pairs.is_free[is_too_long].any()
+
+
 def test_a_search_asked_again_moves_its_day_and_no_date_ahead_of_it() -> None:
     own = shown().queries
     ids = pa.table({"id_search": np.unique(week().of("id_search"))})
@@ -270,6 +281,19 @@ def test_the_truth_under_observables_is_the_mean_over_tastes(with_a_past: bool) 
     )
     assert equal.observables is not None
     assert np.allclose(equal.observables, told, rtol=1e-4, atol=1e-9) != with_a_past
+
+
+def test_what_was_seen_counts_with_the_mean_examination_of_a_list() -> None:
+    rows = shown()
+    size = np.bincount(rows.search)
+    mean = np.array([examined_at(n).mean() if n else 0 for n in range(size.max() + 1)])
+    offers = truth()._offers(rows.queries, rows.search, rows.listing)
+    seen = (rows.search, mean[size[rows.search]])
+    told = weight_of_the_past(offers, truth().guests, rows.queries, seen, OBSERVABLE_NODES)
+    weights = truth().taste_weights(rows.queries, (rows.search, rows.listing))
+    assert weights.shape == (OBSERVABLE_NODES, len(rows.queries))
+    assert np.allclose(weights, told, rtol=1e-4)
+    assert len(np.unique(size)) > 3
 
 
 def test_tastes_weigh_to_one_and_what_is_known_is_between_the_tastes() -> None:

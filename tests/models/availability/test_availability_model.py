@@ -83,9 +83,11 @@ def test_the_same_rows_give_the_same_coefficients_whatever_the_threads() -> None
 def test_days_are_learnt_from_together() -> None:
     """The searches of each day are numbered from 0, and are not mistaken for one another."""
     search = rows().detection.search_P
-    cut = int(search.max()) // 2
+    cut = int(search.max()) // 4 * 2  # even: the second day begins with an odd number
     first, second = chosen(rows(), search <= cut), chosen(rows(), search > cut)
     renumbered = replace(second.detection, search_P=second.detection.search_P - cut - 1)
+    together = module._together([first.detection, renumbered])
+    assert together.search_P.tolist() == np.sort(search).tolist()
     days = AvailabilityModel.fit([first, replace(second, detection=renumbered)], CONFIG)
     assert days.coefficients.tolist() == model().coefficients.tolist()
     assert days.pairs == len(search)

@@ -69,6 +69,27 @@ def test_the_shape_tells_whether_never_seen_listings_are_shown_less(
     assert shape == chosen
 
 
+def test_pairs_that_other_searches_see_all_the_time_do_not_choose_the_shape() -> None:
+    """These look alike whatever other searches saw; the rare never-seen ones are shown a third."""
+    size = 6_000
+    rng = np.random.default_rng(3)
+    kind = rng.choice(3, size, p=[0.4, 0.4, 0.2])
+    made = replace(
+        anchors(None, size=size),
+        inputs_PD=np.full((size, 1), np.nan),
+        expected_P=np.array([4.0, 8.0, 4.0])[kind],
+        seen_P=np.array([8.0, 4.0, 0.0])[kind],
+        was_shown_P=rng.random(size) < np.array([0.2, 0.2, 0.06])[kind],
+    )
+    assert detection_probabilities(made, SHAPES)[1] == 2.0
+
+
+def test_where_no_pair_tells_listings_are_taken_to_be_alike() -> None:
+    made = anchors(2.0)
+    seen_often = replace(made, seen_P=made.seen_P + 2)
+    assert detection_probabilities(seen_often, SHAPES)[1] == 1e9
+
+
 def test_with_few_anchors_listings_are_taken_to_be_alike() -> None:
     few = replace(SHAPES, fewest_shown=4_000)  # each half has 3,000
     assert detection_probabilities(anchors(2.0), few)[1] == 1e9

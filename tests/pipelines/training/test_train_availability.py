@@ -64,7 +64,7 @@ def last_day(impressions: pl.DataFrame) -> int:
 
 def coefficients(model: AvailabilityModel | None) -> list[float]:
     assert model is not None
-    return model.coefficients.tolist()
+    return [float(b) for b in model.coefficients]
 
 
 def test_the_model_is_kept_with_the_run(tmp_path: Path, log: pl.DataFrame) -> None:
@@ -208,6 +208,45 @@ def test_all_shown_pairs_are_learnt_from_and_sampled_unshown_ones_stand_for_the_
     shown = log.filter(pl.col("search_day") == day, pl.col("checkin_day").is_not_null())
     known = shown.join(catalogue, on=["market", "id_listing"], how="semi")
     assert 0.9 < every.detection.was_shown_P.sum() / known.height <= 1
+
+
+def nights_of(rows: pl.DataFrame) -> list[int]:
+    """The nights of all stays of these rows, as often as they come."""
+    nights = pl.int_ranges("checkin_day", "checkout_day")
+    return rows.select(night=nights).explode("night")["night"].to_list()
+
+
+def test_what_other_searches_tell_of_a_pair_leaves_out_its_own_and_those_of_its_day(
+    log: pl.DataFrame,
+) -> None:
+    """Night by night: anchors are proved by earlier or by later days, sightings are of all."""
+    day = last_day(log) - 2
+    found = module._day(log.lazy(), day, QUICK)
+    assert found is not None
+    catalogue = catalogue_of(log.lazy().filter(pl.col("search_day") < day))
+    rng = np.random.default_rng((QUICK.seed, day))
+    searches = module._searches_of(log.lazy(), day, rng)
+    blocks = list(eligible_pairs(searches, catalogue))
+    search = np.concatenate([block.query_P for block in blocks])
+    listing = np.concatenate([block.listing_P for block in blocks])
+    dated = log.filter(pl.col("checkin_day").is_not_null())
+    shown, anchors = found.detection.was_shown_P, found.detection.is_anchor_P
+    some = [np.flatnonzero(rows)[::9] for rows in (shown & anchors, shown & ~anchors, anchors)]
+    assert min(map(len, some)) > 2
+    for pair in np.concatenate([*some, np.flatnonzero(~shown & ~anchors)[::40]]):
+        asked = searches.row(int(search[pair]), named=True)
+        stay = range(asked["checkin_day"], asked["checkout_day"])
+        own = dated.filter(
+            id_listing=catalogue["id_listing"][int(listing[pair])], market=asked["market"]
+        )
+        earlier, later = (
+            set(nights_of(own.filter(rows)))
+            for rows in (pl.col("search_day") < day, pl.col("search_day") > day)
+        )
+        assert anchors[pair] == (earlier.issuperset(stay) or later.issuperset(stay))
+        of_others = nights_of(own.filter(pl.col("id_search") != asked["id_search"]))
+        seen = sum(of_others.count(night) for night in stay) / len(stay)
+        assert np.isclose(found.detection.seen_P[pair], seen)
 
 
 def test_more_searches_than_are_wanted_are_sampled(
