@@ -25,7 +25,7 @@ from pipelines.recommendation.first_cut import Candidates, Sizes
 
 __all__ = ["ScoredCandidates", "scored_candidates"]
 
-_ROWS_AT_ONCE = 250_000
+_ROWS_AT_ONCE = 100_000
 
 Progress = Callable[[int, int], None]
 
