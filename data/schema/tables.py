@@ -173,8 +173,8 @@ RECOMMENDATIONS = Table(
         Column(
             name="reasons",
             kind=Kind.TEXT,
-            meaning="what speaks for it among the recommended, strongest first",
-            null="nothing lifts it above the others",
+            meaning="what speaks for it among the first ten recommended, strongest first",
+            null="nothing lifts it above the others, or it stands below the tenth place",
         ),
         Column(name="ranker_version", kind=Kind.TEXT, meaning="registered version of the ranker"),
         Column(name="retriever_version", kind=Kind.TEXT, meaning="the same for the retriever"),

@@ -15,6 +15,9 @@ from pipelines.recommendation.recommended import Recommended
 
 __all__ = ["recommendation_rows"]
 
+# Places that get reasons, which cost as much as all scores together: those that people look at.
+_WITH_REASONS = 10
+
 # Rows whose reasons are computed at one time.
 _ROWS_AT_ONCE = 50_000
 
@@ -47,7 +50,7 @@ def recommendation_rows(made: Recommended) -> pl.DataFrame:
             "retrieval_score": scored.candidates.cut_C[at],
             "was_shown": _was_shown(made, query, listing),
             "estimated_total_price": _or_null(estimated_prices(source, query, listing)),
-            "reasons": _reasons(made, lists.contender_R),
+            "reasons": _reasons(made),
         }
     )
     return rows.with_columns(
@@ -57,8 +60,17 @@ def recommendation_rows(made: Recommended) -> pl.DataFrame:
     ).select(RECOMMENDATIONS.names)
 
 
-def _reasons(made: Recommended, rows: Codes) -> pl.Series:
-    """What speaks for each row among the others of its list; whole lists at a time."""
+def _reasons(made: Recommended) -> pl.Series:
+    """What speaks for each of the first ten of a list among these; null further down."""
+    lists = made.lists
+    first = np.flatnonzero(lists.place_R <= _WITH_REASONS)
+    texts = np.full(len(lists.place_R), None, dtype=object)
+    texts[first] = _in_words(made, lists.contender_R[first])
+    return pl.Series(texts.tolist(), dtype=pl.String)
+
+
+def _in_words(made: Recommended, rows: Codes) -> list[str | None]:
+    """Reasons of these contenders, by list; whole lists at a time."""
     features = made.scored.features.take(pa.array(rows))
     texts: list[str | None] = []
     lists = pl.Series(features["id_search"])
@@ -70,7 +82,7 @@ def _reasons(made: Recommended, rows: Codes) -> pl.Series:
         part = features.slice(start, end - start)
         texts += reasons_in_words(made.serving.value_model, part).to_pylist()
         start = end
-    return pl.Series(texts, dtype=pl.String)
+    return texts
 
 
 def _was_shown(made: Recommended, query: Codes, listing: Codes) -> pl.Series:
