@@ -67,11 +67,19 @@ class World:
     test: pa.Table
 
 
-def prepared_world(seed: int, searches: int, work: Path, sampling: Sampling | None = None) -> World:
+def prepared_world(
+    seed: int,
+    searches: int,
+    work: Path,
+    sampling: Sampling | None = None,
+    *,
+    scenario: str = "default",
+) -> World:
     """Simulate, ingest and build a world, unless ``work`` has it already; by default all of it."""
-    folder = work / f"world_{seed}_{searches}"
+    named = "world" if scenario == "default" else scenario
+    folder = work / f"{named}_{seed}_{searches}"
     if not (folder / "features.json").is_file():
-        _prepare(seed, searches, folder, sampling or Sampling())
+        _prepare((scenario, seed, searches), folder, sampling or Sampling())
     train, valid, test = (
         pa.concat_tables(pq.read_table(path) for path in sorted(folder.glob(f"{part}_*.parquet")))
         for part in ("train", "valid", "test")
@@ -79,12 +87,13 @@ def prepared_world(seed: int, searches: int, work: Path, sampling: Sampling | No
     return World(seed, FeatureSet.load(folder / "features.json"), train, valid, test)
 
 
-def _prepare(seed: int, searches: int, folder: Path, sampling: Sampling) -> None:
+def _prepare(world: tuple[str, int, int], folder: Path, sampling: Sampling) -> None:
+    scenario, seed, searches = world
     shutil.rmtree(folder, ignore_errors=True)
     context = RunContext(Home(folder / "home"), load_settings(seed=seed), Console())
     log = context.home.prepare().root / "simulated"
     simulate_to(
-        context.console, log, searches=searches, seed=seed, scenario="default", with_position=True
+        context.console, log, searches=searches, seed=seed, scenario=scenario, with_position=True
     )
     ingest_logs(context, [log / "log"])
     features = _build(context, folder, sampling)

@@ -191,6 +191,17 @@ TRUTH = Table(
         Column(name="id_listing", kind=Kind.ID, meaning="the listing"),
         Column(name="market", kind=Kind.CATEGORY, meaning="slug of the market"),
         Column(name="ds_search", kind=Kind.DATE, meaning="local date of the search"),
+        Column(
+            name="position",
+            kind=Kind.COUNT,
+            meaning="place in the shown results, 1 at the top, also where the log does not tell it",
+            low=1,
+        ),
+        Column(
+            name="can_book",
+            kind=Kind.BOOLEAN,
+            meaning="the guest has not booked before, and the listing is free for its dates",
+        ),
         *(
             Column(
                 name=f"p_{stage}_{given}",

@@ -12,13 +12,18 @@ A pair is worth P(book | the guest's taste, examined); 0 where the search would 
 listing (party, nights, price, place), where a night is taken, and where the guest has booked
 already. A guest with a dateless search has dates in mind that the log does not show; a listing
 that is taken then is worth 0 all the same, since its host declines.
+
+In the scenario ``contrast`` a price or a rating counts beside others. A pair that no row of the
+log has is held against the mean of all free listings that the search allows: what a guest who
+looked at all of them would take for usual. It is one figure per search, so that the worth of a
+listing does not depend on the list that it stands in. What a search showed can be held against
+what stood beside it (``shown``): then it is worth what the truth table says.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, replace
-from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -27,8 +32,10 @@ import pyarrow.compute as pc
 from data.schema.types import BOOKED
 from data.simulator.availability import Calendar
 from data.simulator.choices import (
+    Beside,
     Offers,
     after_booking,
+    beside_of,
     examination,
     offers_of,
     probabilities,
@@ -168,16 +175,33 @@ class CatalogueTruth:
         ``weights`` of the tastes (:meth:`taste_weights`): with them the truth under
         observables is computed too, which takes a hundred times as long.
         """
-        step = max(1, at_once // max(1, len(self.catalogue)))
-        for start, end in pairwise([*range(0, len(queries), step), len(queries)]):
-            search, listing = self._allowed(queries, slice(start, end))
-            yield self._valued(queries, search, listing, weights)
+        for rows in self._steps(np.arange(len(queries)), at_once):
+            search, listing = self._allowed(queries, rows)
+            # a contrast is one to the others here: they are all that the search allows
+            yield self._valued(queries, (search, listing), None, weights)
 
     def worth(
-        self, queries: Queries, search: Array, listing: Array, *, weights: Array | None = None
+        self,
+        queries: Queries,
+        search: Array,
+        listing: Array,
+        *,
+        weights: Array | None = None,
+        shown: tuple[Array, Array] | None = None,
     ) -> Pairs:
-        """These pairs alone; what the search does not allow is worth 0."""
-        pairs = self._valued(queries, search, listing, weights)
+        """These pairs alone; what the search does not allow is worth 0.
+
+        ``shown``: pairs (row of the queries, number of the listing) that the searches showed:
+        a contrast is then one to these, and not to all that the search allows.
+        """
+        beside = None
+        if self.config.changes.has_contrast:
+            beside = (
+                self._beside_allowed(queries, np.unique(search))
+                if shown is None
+                else beside_of(self._offers(queries, *shown), shown[0], len(queries))
+            )
+        pairs = self._valued(queries, (search, listing), beside, weights)
         allowed = self._allows(queries, search, listing)
         observables = None if pairs.observables is None else pairs.observables * allowed
         return replace(
@@ -201,19 +225,45 @@ class CatalogueTruth:
         seen = (search, mean[sizes - 1])
         return weight_of_the_past(offers, self.guests, queries, seen, OBSERVABLE_NODES)
 
-    def _valued(
-        self, queries: Queries, search: Array, listing: Array, weights: Array | None
-    ) -> Pairs:
+    def _steps(self, rows: Array, at_once: int = PAIRS_AT_ONCE) -> Iterator[Array]:
+        """Rows of the queries, so many at a time that their pairs fit the memory."""
+        step = max(1, at_once // max(1, len(self.catalogue)))
+        for start in range(0, len(rows), step):
+            yield rows[start : start + step]
+
+    def _beside_allowed(self, queries: Queries, rows: Array) -> Beside:
+        """The free listings that each of these queries allows, in the mean; NaN of the others."""
+        price, quality = np.full((2, len(queries)), np.nan)
+        for part in self._steps(rows):
+            search, listing = self._allowed(queries, part)
+            at = np.flatnonzero(self._is_free(queries, search, listing))
+            offers = self._offers(queries, search[at], listing[at])
+            beside = beside_of(offers, search[at], len(queries))
+            price[part], quality[part] = beside.log_price[part], beside.quality[part]
+        return Beside(log_price=price, quality=quality)
+
+    def _is_free(self, queries: Queries, search: Array, listing: Array) -> Array:
         nights = queries.nights[search]
-        is_free = self.calendar.is_shown_free(listing, queries.checkin[search], nights)
+        is_free: Array = self.calendar.is_shown_free(listing, queries.checkin[search], nights)
         is_free &= self.catalogue.minimum_nights[listing] <= nights
-        is_free &= nights <= self.catalogue.maximum_nights[listing]
+        return is_free & (nights <= self.catalogue.maximum_nights[listing])
+
+    def _valued(
+        self,
+        queries: Queries,
+        of: tuple[Array, Array],
+        beside: Beside | None,
+        weights: Array | None,
+    ) -> Pairs:
+        search, listing = of
+        is_free = self._is_free(queries, search, listing)
         taste = np.zeros(len(search))
         observables = None if weights is None else np.zeros(len(search))
         # The worth of what is taken is 0 and need not be computed: that is most pairs.
         at = np.flatnonzero(is_free)
-        offers = self._offers(queries, search[at], listing[at])
-        taste[at] = probabilities(offers, taste_of(self.guests, queries, search[at])).book
+        offers = self._offers(queries, search[at], listing[at], beside)
+        tastes = taste_of(offers.settings, self.guests, queries, search[at])
+        taste[at] = probabilities(offers, tastes).book
         if observables is not None and weights is not None:
             observables[at] = means_over_tastes(offers, self.guests, queries, search[at], weights)
         price = quote(self.config, self.catalogue, self.prices, queries, (search, listing))
@@ -226,7 +276,10 @@ class CatalogueTruth:
             log_price=np.log(price.shown_per_night),
         )
 
-    def _offers(self, queries: Queries, search: Array, listing: Array) -> Offers:
+    def _offers(
+        self, queries: Queries, search: Array, listing: Array, beside: Beside | None = None
+    ) -> Offers:
+        """``beside``: what a contrast is one to; ``None``: these pairs, by search."""
         price = quote(self.config, self.catalogue, self.prices, queries, (search, listing))
         shown = Shown(
             search=search,
@@ -237,16 +290,15 @@ class CatalogueTruth:
             price=price,
         )
         world = (self.catalogue, self.retrieval, self.calendar)
-        offers = offers_of(self.config, world, queries, shown)
+        offers = offers_of(self.config, world, queries, shown, beside)
         return after_booking(offers, self.has_booked[queries.guest[search]])
 
-    def _allowed(self, queries: Queries, rows: slice) -> tuple[Array, Array]:
+    def _allowed(self, queries: Queries, rows: Array) -> tuple[Array, Array]:
         """Every pair of these queries and the listings that they allow, by query and listing."""
-        here = np.arange(*rows.indices(len(queries)))
-        market = queries.market[here, None] == self.catalogue.market
-        fits = market & (self.catalogue.capacity >= queries.party[here, None])
+        market = queries.market[rows, None] == self.catalogue.market
+        fits = market & (self.catalogue.capacity >= queries.party[rows, None])
         search, listing = np.nonzero(fits)
-        search = here[search]
+        search = rows[search]
         allowed = self._allows(queries, search, listing)
         return search[allowed], listing[allowed]
 

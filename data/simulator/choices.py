@@ -19,14 +19,16 @@ from data.simulator.listings import Catalogue
 from data.simulator.parameters import ChoiceParameters, load_world
 from data.simulator.results import Shown, can_host
 from data.simulator.retrieval import Retrieval
-from data.simulator.scenario import SimulationConfig
+from data.simulator.scenario import Scenario, SimulationConfig
 from data.simulator.searches import Queries
 
 __all__ = [
+    "Beside",
     "Offers",
     "Probabilities",
     "Taste",
     "after_booking",
+    "beside_of",
     "examination",
     "from_normal",
     "offers_of",
@@ -39,11 +41,13 @@ __all__ = [
 class Offers:
     """What an impression offers to any guest, one entry per impression, float32.
 
+    ``settings`` are the scenario's parameters of choice, the same for all impressions.
     ``plain`` is the part of the utility on which all guests agree; the ``*_base`` are the
     logits before utility; ``accept`` is P(host accepts | contacted); ``has_booked`` is 1
     where the guest has booked already.
     """
 
+    settings: ChoiceParameters
     log_price: Array
     north_km: Array
     east_km: Array
@@ -52,14 +56,27 @@ class Offers:
     style_first: Array
     style_second: Array
     plain: Array
+    click_base: Array
     contact_base: Array
     direct_base: Array
     accept: Array
     has_booked: Array
 
-    def part(self, rows: slice) -> Offers:
+    def part(self, rows: slice | Array) -> Offers:
         """The offers of some impressions."""
-        return Offers(**{field.name: getattr(self, field.name)[rows] for field in fields(self)})
+        names = [field.name for field in fields(self) if field.name != "settings"]
+        return replace(self, **{name: getattr(self, name)[rows] for name in names})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Beside:
+    """What an impression is held against in the scenario ``contrast``: means per search.
+
+    Of ``Offers.log_price`` and ``Offers.quality``; NaN where a search shows nothing.
+    """
+
+    log_price: Array
+    quality: Array
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,10 +162,15 @@ def offers_of(
     world: tuple[Catalogue, Retrieval, Calendar],
     queries: Queries,
     shown: Shown,
+    beside: Beside | None = None,
 ) -> Offers:
-    """What the impressions of a chunk offer to guests who have not booked yet."""
+    """What the impressions of a chunk offer to guests who have not booked yet.
+
+    ``beside``: what each search's impressions are held against where the scenario has a
+    contrast; ``None``: against one another.
+    """
     catalogue, retrieval, calendar = world
-    settings = load_world().choice
+    settings = config.choice
     listing, search = shown.listing, shown.search
     rating = catalogue.rating[listing]
     rated = np.where(np.isnan(rating), settings.unrated_rating, rating)
@@ -169,13 +191,69 @@ def offers_of(
         "style_second": catalogue.style[listing, 1],
         "plain": _plain(settings, catalogue, listing, queries.party[search])
         + config.changes.click_shift,
+        "click_base": np.full(len(listing), settings.click_intercept),
         "contact_base": settings.contact_intercept + contact,
         "direct_base": _direct_base(settings, catalogue, queries, shown) + contact,
         "has_booked": np.zeros(len(listing)),
         "accept": _accept(settings, catalogue, listing, lead)
         * can_host(catalogue, calendar, queries, (search, listing)),
     }
-    return Offers(**{name: column.astype(np.float32) for name, column in columns.items()})
+    offers = Offers(
+        settings=settings,
+        **{name: column.astype(np.float32) for name, column in columns.items()},
+    )
+    if config.changes.has_bait:
+        offers = _with_bait(config.changes, offers, catalogue, listing)
+    if config.changes.has_contrast:
+        offers = _with_contrast(config.changes, offers, search, beside)
+    return offers
+
+
+def beside_of(offers: Offers, search: Array, searches: int) -> Beside:
+    """What the impressions of each search come to; ``search``: of each impression."""
+    count = np.bincount(search, minlength=searches)
+    count = np.where(count > 0, count, np.nan)
+    price, quality = (
+        np.bincount(search, weights=of, minlength=searches) / count
+        for of in (offers.log_price, offers.quality)
+    )
+    return Beside(log_price=price, quality=quality)
+
+
+def _with_bait(changes: Scenario, offers: Offers, catalogue: Catalogue, listing: Array) -> Offers:
+    """What earns clicks costs bookings: the guest who came for it does not find it."""
+    settings = offers.settings
+    looks = settings.photos_weight * catalogue.pro_pictures + (
+        settings.appeal_weight * catalogue.appeal
+    )
+    log_price = np.log(catalogue.price)
+    usual = np.bincount(catalogue.market, weights=log_price) / np.bincount(catalogue.market)
+    bait = (looks - (log_price - usual[catalogue.market]))[listing]
+    fee = np.nan_to_num(catalogue.cleaning_fee / catalogue.price)[listing]
+    substance = (
+        settings.rating_weight * offers.quality
+        + _trust(settings, catalogue, listing)
+        - settings.price_weight * np.log1p(fee)
+    )
+    later = (changes.substance * substance - changes.bait_regret * bait).astype(np.float32)
+    return replace(
+        offers,
+        click_base=offers.click_base + (changes.bait_click * bait).astype(np.float32),
+        contact_base=offers.contact_base + later,
+        direct_base=offers.direct_base + later,
+    )
+
+
+def _with_contrast(
+    changes: Scenario, offers: Offers, search: Array, beside: Beside | None
+) -> Offers:
+    """Dear and good are what is dearer and better than what stands beside it."""
+    if beside is None:
+        beside = beside_of(offers, search, int(search.max(initial=-1)) + 1)
+    contrast = changes.rating_contrast * (offers.quality - beside.quality[search])
+    contrast -= changes.price_contrast * (offers.log_price - beside.log_price[search])
+    # nothing beside it: nothing that it could be held against
+    return replace(offers, plain=offers.plain + np.nan_to_num(contrast).astype(np.float32))
 
 
 def after_booking(offers: Offers, has_booked: Array) -> Offers:
@@ -187,14 +265,19 @@ def _plain(settings: ChoiceParameters, catalogue: Catalogue, listing: Array, par
     rooms = np.maximum(catalogue.bedrooms[listing], 1)
     crowding = np.maximum(party / (2.0 * rooms) - 1, 0)
     spare = np.minimum(np.maximum(rooms - party / 2.0, 0), 2)
-    trust = -np.expm1(-catalogue.reviews[listing] / settings.reviews_scale)
     return (
-        settings.reviews_weight * trust
+        _trust(settings, catalogue, listing)
         - settings.crowding_weight * crowding
         + settings.spare_room_weight * spare
         + settings.photos_weight * catalogue.pro_pictures[listing]
         + settings.appeal_weight * catalogue.appeal[listing]
     )
+
+
+def _trust(settings: ChoiceParameters, catalogue: Catalogue, listing: Array) -> Array:
+    """What the number of reviews adds to the utility."""
+    known: Array = -np.expm1(-catalogue.reviews[listing] / settings.reviews_scale)
+    return settings.reviews_weight * known
 
 
 def _direct_base(
@@ -216,9 +299,8 @@ def _accept(settings: ChoiceParameters, catalogue: Catalogue, listing: Array, le
     return 1 / (1 + np.exp(-logit))
 
 
-def taste_of(guests: Guests, queries: Queries, search: Array) -> Taste:
+def taste_of(settings: ChoiceParameters, guests: Guests, queries: Queries, search: Array) -> Taste:
     """The hidden taste of each impression's guest."""
-    settings = load_world().choice
     guest = queries.guest
     normal = dict(zip(TASTES, guests.taste[guest].T, strict=True))
     north, east = to_km(queries.market, guests.wish_lat[guest], guests.wish_lng[guest])
@@ -250,7 +332,7 @@ def from_normal(settings: ChoiceParameters, normal: dict[str, Array]) -> dict[st
 
 def probabilities(offers: Offers, taste: Taste) -> Probabilities:
     """Each step's probability for offers and tastes of shapes that broadcast."""
-    settings = load_world().choice
+    settings = offers.settings
     gap = offers.log_price - taste.log_budget
     money = np.maximum(gap, np.float32(settings.price_kink) * gap) * taste.price_factor
     way = np.hypot(offers.north_km - taste.wish_north_km, offers.east_km - taste.wish_east_km)
@@ -270,7 +352,7 @@ def probabilities(offers: Offers, taste: Taste) -> Probabilities:
         np.float32(settings.complete_intercept) + np.float32(settings.complete_slope) * utility
     )
     return Probabilities(
-        click=_logistic(np.float32(settings.click_intercept) + utility),
+        click=_logistic(offers.click_base + utility),
         direct_unless_booked=_logistic(direct),
         contact_unless_booked=_logistic(contact),
         accept_given_contact=offers.accept,

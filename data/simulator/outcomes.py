@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -48,12 +48,20 @@ class Dice:
     contact: Array
     accept: Array
     complete: Array
+    stop: Array | None
 
 
-def throw_dice(rows: int, rng: np.random.Generator) -> Dice:
-    """Dice for ``rows`` impressions."""
+def throw_dice(rows: int, rng: np.random.Generator, *, with_stop: bool) -> Dice:
+    """Dice for ``rows`` impressions; ``with_stop``: also on whether a click ends the search."""
     click, direct, contact, accept, complete = rng.random((5, rows), dtype=np.float32)
-    return Dice(click=click, direct=direct, contact=contact, accept=accept, complete=complete)
+    return Dice(
+        click=click,
+        direct=direct,
+        contact=contact,
+        accept=accept,
+        complete=complete,
+        stop=rng.random(rows, dtype=np.float32) if with_stop else None,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,14 +74,35 @@ class Steps:
     completed: Array
 
 
-def steps_of(chances: Probabilities, shown: Shown, dice: Dice) -> Steps:
-    """The dice against the chances; the same dice may be held against other chances."""
+def steps_of(
+    chances: Probabilities, shown: Shown, dice: Dice, stop_after_click: float | None = None
+) -> Steps:
+    """The dice against the chances; the same dice may be held against other chances.
+
+    ``stop_after_click``: P(looks no further | clicked) of guests who look from the top and
+    stop at the first place where they contact a host or book; ``None``: nobody stops.
+    """
     clicked = dice.click < examination(shown.position) * chances.click
     direct = clicked & (dice.direct < chances.direct_given_click)
     contacted = clicked & ~direct & (dice.contact < chances.contact_given_click)
     agreed = contacted & (dice.accept < chances.accept_given_contact)
     completed = agreed & (dice.complete < chances.complete_given_accept)
-    return Steps(clicked=clicked, direct=direct, contacted=contacted, completed=completed)
+    steps = Steps(clicked=clicked, direct=direct, contacted=contacted, completed=completed)
+    if stop_after_click is None or dice.stop is None:
+        return steps
+    has_found = direct | contacted | (clicked & (dice.stop < stop_after_click))
+    return _until_found(steps, shown, has_found)
+
+
+def _until_found(steps: Steps, shown: Shown, has_found: Array) -> Steps:
+    """The steps down to each search's first place at which the guest ``has_found``.
+
+    Places 1 to 4, clicked, contacted, not clicked, clicked: the click on the fourth is undone.
+    """
+    last = np.full(int(shown.search.max(initial=-1)) + 1, np.iinfo(np.int32).max)
+    np.minimum.at(last, shown.search[has_found], shown.position[has_found])
+    looks = shown.position <= last[shown.search]
+    return Steps(**{field.name: getattr(steps, field.name) & looks for field in fields(Steps)})
 
 
 @dataclass(frozen=True, kw_only=True)

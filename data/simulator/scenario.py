@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date, timedelta
 from typing import Any, Self
 
 from data.schema.time import day_number
-from data.simulator.parameters import load_world
+from data.simulator.parameters import ChoiceParameters, load_world
 
 __all__ = [
     "DAYS",
@@ -22,6 +22,13 @@ DAYS = 7
 MOST_SEARCHES = 50_000_000
 LISTINGS_PER_SEARCH = 0.2
 FEWEST_LISTINGS = 600
+TASTE_SPREADS = (
+    "entire_taste_sd",
+    "style_weight",
+    "price_taste_sd",
+    "distance_taste_sd",
+    "quality_taste_sd",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +47,18 @@ class Scenario:
         price_shock_log: mean and spread of the shock on log price.
         carnival_share_factor: multiplies the share of trips for Carnival.
         carnival_price_factor: multiplies the Carnival surcharge.
+        full_catalogue: as many listings as the real catalogues, whatever the searches.
+        taste_factor: multiplies the spreads of the guests' own tastes.
+        earlier_search_weight: what an earlier search tells of the taste in the truth given
+            observables, as a share of the present one; ``None`` as in the ordinary week.
+        bait_click: weight of a listing's bait (photos, appeal, a low price before the fee)
+            added to the logit of a click, and not to the utility.
+        bait_regret: weight of the same bait taken from the logits of contact and direct booking.
+        substance: weight of rating, reviews and cleaning fee added to those two logits.
+        price_contrast: utility lost per unit of log price above the mean of the search.
+        rating_contrast: utility gained per star of rating above the mean of the search.
+        stop_after_click: P(looks no further | clicked); who has contacted a host or booked
+            never looks further. ``None``: guests look at all places, whatever they found.
     """
 
     meaning: str
@@ -53,6 +72,25 @@ class Scenario:
     price_shock_log: tuple[float, float] = (0.0, 0.0)
     carnival_share_factor: float = 1.0
     carnival_price_factor: float = 1.0
+    full_catalogue: bool = False
+    taste_factor: float = 1.0
+    earlier_search_weight: float | None = None
+    bait_click: float = 0.0
+    bait_regret: float = 0.0
+    substance: float = 0.0
+    price_contrast: float = 0.0
+    rating_contrast: float = 0.0
+    stop_after_click: float | None = None
+
+    @property
+    def has_bait(self) -> bool:
+        """Whether clicks are earned by other things than bookings."""
+        return bool(self.bait_click or self.bait_regret or self.substance)
+
+    @property
+    def has_contrast(self) -> bool:
+        """Whether an impression is held against the others beside it."""
+        return bool(self.price_contrast or self.rating_contrast)
 
 
 SCENARIOS: dict[str, Scenario] = {
@@ -77,6 +115,32 @@ SCENARIOS: dict[str, Scenario] = {
         meaning="most of Rio is searched for Carnival, at Carnival prices",
         carnival_share_factor=6.0,
         carnival_price_factor=1.3,
+    ),
+    "sparse": Scenario(
+        meaning="the full catalogue of both markets, so that a listing is shown a handful of times",
+        full_catalogue=True,
+    ),
+    "clickbait": Scenario(
+        meaning="photos and low headline prices earn clicks; fee, rating and reviews bookings",
+        click_shift=-0.7,
+        intent_shift=1.5,
+        bait_click=1.0,
+        bait_regret=1.5,
+        substance=1.5,
+    ),
+    "strong_tastes": Scenario(
+        meaning="the guest's own taste is most of the choice, so that its history is worth much",
+        click_shift=-0.5,
+        intent_shift=-0.2,
+        taste_factor=2.0,
+    ),
+    "contrast": Scenario(
+        meaning="price and rating count beside the others shown; who has found looks no further",
+        intent_shift=-0.25,
+        earlier_search_weight=0.65,
+        price_contrast=0.7,
+        rating_contrast=2.5,
+        stop_after_click=0.3,
     ),
 }
 
@@ -118,7 +182,7 @@ class SimulationConfig:
         scenario: a name in :data:`SCENARIOS`.
         listings: listings of both markets together; ``None`` scales them with the
             searches, so that a small log still holds a history of each listing, up to
-            the full catalogues.
+            the full catalogues (the scenario ``sparse`` always takes these).
         results_per_search: most listings shown in one search.
         start: first day of the log.
         with_position: add ``position``, ``is_random_order`` and ``propensity``.
@@ -177,11 +241,22 @@ class SimulationConfig:
         """What the scenario changes in the ordinary week."""
         return SCENARIOS[self.scenario]
 
+    @property
+    def choice(self) -> ChoiceParameters:
+        """The parameters of choice, with what the scenario changes in them."""
+        settings, changes = load_world().choice, self.changes
+        earlier = changes.earlier_search_weight
+        return replace(
+            settings,
+            **{name: getattr(settings, name) * changes.taste_factor for name in TASTE_SPREADS},
+            earlier_search_weight=settings.earlier_search_weight if earlier is None else earlier,
+        )
+
     def listings_per_market(self) -> tuple[int, ...]:
         """Listings of each market, in the proportions of the real catalogues."""
         full = [market.listings for market in load_world().markets]
         total = self.listings
         if total is None:
             scaled = max(FEWEST_LISTINGS, round(self.searches * LISTINGS_PER_SEARCH))
-            total = min(sum(full), scaled)
+            total = sum(full) if self.changes.full_catalogue else min(sum(full), scaled)
         return tuple(max(1, round(total * n / sum(full))) for n in full)

@@ -186,6 +186,8 @@ def truth_table(
         "id_listing": identity["id_listing"],
         "market": _words(MARKETS, queries.market[search]),
         "ds_search": _dates(queries.day[search]),
+        "position": pa.array(shown.position, pa.int32()),
+        "can_book": pa.array(truths[0].can_book),
     }
     for condition, truth in zip(("taste", "observables"), truths, strict=True):
         for stage in ("click", "contact", "book"):

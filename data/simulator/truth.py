@@ -29,13 +29,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
 from itertools import pairwise
 
 import numpy as np
-from scipy.special import ndtri
-from scipy.stats import qmc
 
+from data.simulator.choice_over_nodes import ChoiceOverNodes, known_of, rows_at_once
 from data.simulator.choices import (
     Offers,
     Probabilities,
@@ -46,59 +44,45 @@ from data.simulator.choices import (
 )
 from data.simulator.draws import Array
 from data.simulator.geography import to_km
-from data.simulator.guests import TASTES, Guests
-from data.simulator.parameters import load_world
+from data.simulator.guests import Guests
+from data.simulator.parameters import ChoiceParameters, load_world
 from data.simulator.results import Shown
 from data.simulator.searches import Queries
+from data.simulator.taste_nodes import budget_given_filter, taste_nodes, wish_nodes
 
-__all__ = ["Given", "given_observables", "given_taste", "means_over_tastes", "weight_of_the_past"]
+__all__ = [
+    "Given",
+    "blocks_of_whole_searches",
+    "given_observables",
+    "given_taste",
+    "means_over_tastes",
+    "sizes_of_searches",
+    "weight_of_tastes",
+    "weight_of_the_past",
+]
 
 IMPRESSIONS_AT_A_TIME = 4096
-NODE_SEED = 20_180_205
 
 
 @dataclass(frozen=True, kw_only=True)
 class Given:
-    """P(click), P(contact) and P(book) of each impression, examined; float64."""
+    """P(click), P(contact) and P(book) of each impression, examined; float64.
+
+    ``can_book``: the guest has not booked before, and the listing is free for its dates.
+    """
 
     click: Array
     contact: Array
     book: Array
+    can_book: Array
 
 
 def given_taste(chances: Probabilities) -> Given:
     """The truth when the guest's taste is known."""
     parts = (chances.click, chances.contact, chances.book)
     click, contact, book = (part.astype(np.float64) for part in parts)
-    return Given(click=click, contact=contact, book=book)
-
-
-@cache
-def _nodes(count: int) -> dict[str, Array]:
-    """Standard normal nodes, shape (nodes, 1); ``area`` is uniform on 0..1."""
-    names = (*TASTES, "north", "east", "area")
-    sampler = qmc.Sobol(d=len(names), scramble=True, rng=NODE_SEED)
-    uniform = sampler.random(count).clip(1e-6, 1 - 1e-6)
-    columns = {name: ndtri(uniform[:, [i]]) for i, name in enumerate(names)}
-    columns["area"] = uniform[:, [len(names) - 1]]
-    return {name: column.astype(np.float32) for name, column in columns.items()}
-
-
-@cache
-def _wish_nodes(market: int, count: int) -> tuple[Array, Array]:
-    """Wished places of a market before anything is known, km north and east: (nodes, 1)."""
-    world, nodes = load_world(), _nodes(count)
-    areas = world.markets[market].areas
-    shares = np.asarray(areas.shares) ** world.guests.wish_share_power
-    area = np.searchsorted(np.cumsum(shares / shares.sum())[:-1], nodes["area"])
-    lat = np.take(areas.lat, area) + world.guests.wish_spread * nodes["north"] * np.take(
-        areas.sd_lat, area
-    )
-    lng = np.take(areas.lng, area) + world.guests.wish_spread * nodes["east"] * np.take(
-        areas.sd_lng, area
-    )
-    north, east = to_km(np.full(len(lat), market), lat[:, 0], lng[:, 0])
-    return north.astype(np.float32)[:, None], east.astype(np.float32)[:, None]
+    can_book = (chances.accept_given_contact > 0) & (chances.has_booked == 0)
+    return Given(click=click, contact=contact, book=book, can_book=can_book)
 
 
 def given_observables(offers: Offers, guests: Guests, queries: Queries, shown: Shown) -> Given:
@@ -106,19 +90,21 @@ def given_observables(offers: Offers, guests: Guests, queries: Queries, shown: S
     has_booked = np.zeros(len(queries), dtype=bool)
     has_booked[shown.search] = offers.has_booked > 0
     means = np.empty((3, len(shown.search)))
-    nodes = load_world().choice.taste_nodes
-    for rows in _blocks_of_whole_searches(shown.search):
+    settings = offers.settings
+    nodes = settings.taste_nodes
+    for rows in blocks_of_whole_searches(shown.search, IMPRESSIONS_AT_A_TIME):
         search = shown.search[rows]
-        tastes = _tastes_given_query(guests, queries, search, nodes)
+        tastes = _tastes_given_query(settings, guests, queries, (search, nodes))
         chances = probabilities(offers.part(rows), tastes)
         seen = examination(shown.position[rows]).astype(np.float32)
-        weight = _weight_of_the_past(
-            chances.book_unless_booked * seen, search, (queries.ordinal, has_booked)
+        weight = weight_of_tastes(
+            settings, chances.book_unless_booked * seen, search, (queries.ordinal, has_booked)
         )
-        weight_of_row = np.repeat(weight, _sizes(search), axis=1)
+        weight_of_row = np.repeat(weight, sizes_of_searches(search), axis=1)
         for row, chance in enumerate((chances.click, chances.contact, chances.book)):
             means[row, rows] = np.einsum("nr,nr->r", weight_of_row, chance)
-    return Given(click=means[0], contact=means[1], book=means[2])
+    can_book = (offers.accept > 0) & (offers.has_booked == 0)
+    return Given(click=means[0], contact=means[1], book=means[2], can_book=can_book)
 
 
 def weight_of_the_past(
@@ -133,12 +119,14 @@ def weight_of_the_past(
     has_booked = np.zeros(len(queries), dtype=bool)
     has_booked[search] = offers.has_booked > 0
     weight = np.full((nodes, len(queries)), np.float32(1 / nodes))
-    for rows in _blocks_of_whole_searches(search):
-        tastes = _tastes_given_query(guests, queries, search[rows], nodes)
-        chances = probabilities(offers.part(rows), tastes)
-        expected = chances.book_unless_booked * seen[rows].astype(np.float32)
-        past = (queries.ordinal, has_booked)
-        weight[:, np.unique(search[rows])] = _weight_of_the_past(expected, search[rows], past)
+    choice, known = ChoiceOverNodes(offers.settings, nodes), known_of(guests, queries)
+    past = (queries.ordinal, has_booked)
+    for rows in blocks_of_whole_searches(search, rows_at_once(nodes)):
+        chances = choice.chances(offers.part(rows), known, search[rows])
+        expected = chances.book * seen[rows, None].astype(np.float32)
+        weight[:, np.unique(search[rows])] = weight_of_tastes(
+            offers.settings, expected.T, search[rows], past
+        )
     return weight
 
 
@@ -150,29 +138,35 @@ def means_over_tastes(
     ``weight``: of the tastes, one column per query (:func:`weight_of_the_past`).
     """
     means = np.empty(len(search))
-    for start in range(0, len(search), IMPRESSIONS_AT_A_TIME):
-        rows = slice(start, start + IMPRESSIONS_AT_A_TIME)
-        tastes = _tastes_given_query(guests, queries, search[rows], len(weight))
-        chances = probabilities(offers.part(rows), tastes)
-        means[rows] = np.einsum("nr,nr->r", weight[:, search[rows]], chances.book)
-    return means
+    choice, known = ChoiceOverNodes(offers.settings, len(weight)), known_of(guests, queries)
+    step = rows_at_once(len(weight))
+    for start in range(0, len(search), step):
+        rows = slice(start, start + step)
+        book = choice.chances(offers.part(rows), known, search[rows]).book
+        means[rows] = np.einsum("nr,rn->r", weight[:, search[rows]], book)
+    return np.asarray(means * (1 - offers.has_booked))
 
 
-def _sizes(search: Array) -> Array:
+def sizes_of_searches(search: Array) -> Array:
     """Rows of each search, in their order."""
     starts = np.flatnonzero(np.diff(search, prepend=-1))
     return np.diff(starts, append=len(search))
 
 
-def _blocks_of_whole_searches(search: Array) -> Iterator[slice]:
+def blocks_of_whole_searches(search: Array, at_once: int) -> Iterator[slice]:
+    """About ``at_once`` impressions at a time; ``search``: of each of them, in order."""
+    if len(search) == 0:
+        return
     starts = np.flatnonzero(np.diff(search, prepend=-1))
-    wanted = np.arange(0, len(search), IMPRESSIONS_AT_A_TIME)
+    wanted = np.arange(0, len(search), at_once)
     edges = np.unique(starts[np.searchsorted(starts, wanted, side="right") - 1])
     for start, end in pairwise([*edges.tolist(), len(search)]):
         yield slice(start, end)
 
 
-def _weight_of_the_past(expected: Array, search: Array, past: tuple[Array, Array]) -> Array:
+def weight_of_tastes(
+    settings: ChoiceParameters, expected: Array, search: Array, past: tuple[Array, Array]
+) -> Array:
     """Weights of the tastes, (nodes, searches): who wants much has booked by now.
 
     ``expected``: P(examined and booked) per node and impression, of a guest who has not
@@ -188,7 +182,7 @@ def _weight_of_the_past(expected: Array, search: Array, past: tuple[Array, Array
     starts = np.flatnonzero(np.diff(search, prepend=-1))
     which = search[starts]
     chance = np.add.reduceat(expected, starts, axis=1).clip(0, 0.95)
-    earlier = load_world().choice.earlier_search_weight * ordinal[which]
+    earlier = settings.earlier_search_weight * ordinal[which]
     none = (1 - chance) ** earlier.astype(np.float32)
     # 1e-9: where no taste would have booked, the weights are equal and not 0 / 0
     weight = np.where(has_booked[which], 1 - none + np.float32(1e-9), none)
@@ -196,10 +190,16 @@ def _weight_of_the_past(expected: Array, search: Array, past: tuple[Array, Array
     return np.asarray(weight)
 
 
-def _tastes_given_query(guests: Guests, queries: Queries, search: Array, count: int) -> Taste:
-    """Equally likely tastes of each impression's guest: shapes (nodes, impressions or 1)."""
-    nodes, settings = _nodes(count), load_world().choice
-    mean, spread = _budget_given_filter(guests, queries, search)
+def _tastes_given_query(
+    settings: ChoiceParameters, guests: Guests, queries: Queries, of: tuple[Array, int]
+) -> Taste:
+    """Equally likely tastes of each impression's guest: shapes (nodes, impressions or 1).
+
+    ``of``: index of each impression's query, and the number of nodes.
+    """
+    search, count = of
+    nodes = taste_nodes(count)
+    mean, spread = (of_query[search] for of_query in budget_given_filter(guests, queries))
     north, east = _wish_given_map(queries, search, count)
     own = {name: column.astype(np.float32) for name, column in from_normal(settings, nodes).items()}
     return Taste(
@@ -207,26 +207,13 @@ def _tastes_given_query(guests: Guests, queries: Queries, search: Array, count: 
     )
 
 
-def _budget_given_filter(guests: Guests, queries: Queries, search: Array) -> tuple[Array, Array]:
-    settings = load_world().guests
-    expected = guests.log_budget_expected[queries.guest].astype(np.float64)
-    # the filter was rounded up to a step: take the middle of it
-    top = queries.price_max - settings.filter_step / 2
-    signal = np.log(np.maximum(top, 1.0)) - settings.filter_offset
-    gain = settings.budget_sd**2 / (settings.budget_sd**2 + settings.filter_noise_sd**2)
-    has_filter = ~np.isnan(queries.price_max)
-    mean = np.where(has_filter, expected + gain * (signal - expected), expected)
-    spread = settings.budget_sd * np.where(has_filter, np.sqrt(1 - gain), 1.0)
-    return mean.astype(np.float32)[search], spread.astype(np.float32)[search]
-
-
 def _wish_given_map(queries: Queries, search: Array, count: int) -> tuple[Array, Array]:
-    nodes, settings = _nodes(count), load_world().guests
+    nodes, settings = taste_nodes(count), load_world().guests
     north, east = to_km(queries.market, queries.center_lat, queries.center_lng)
     noise = np.float32(settings.center_noise_km)
     near_north = north.astype(np.float32)[search] + noise * nodes["north"]
     near_east = east.astype(np.float32)[search] + noise * nodes["east"]
-    priors = [_wish_nodes(market, count) for market in range(len(load_world().markets))]
+    priors = [wish_nodes(market, count) for market in range(len(load_world().markets))]
     market, knows = queries.market[search], queries.knows_area[search]
     any_north = np.where(market == 0, priors[0][0], priors[1][0])
     any_east = np.where(market == 0, priors[0][1], priors[1][1])

@@ -157,7 +157,7 @@ def _act_chunk(simulation: _Simulation, chunk: tuple[int, int]) -> _Acted:
     offers = offers_of(
         config, (catalogue, simulation.retrieval, simulation.calendar), queries, shown
     )
-    taste = taste_of(guests, queries, shown.search)
+    taste = taste_of(config.choice, guests, queries, shown.search)
     outcomes, offers = _act(simulation, queries, shown, (offers, taste))
     return _Acted(
         queries=queries,
@@ -202,14 +202,15 @@ def _act(
     """
     offers, taste = choice
     rng = generator(simulation.config.seed, Draw.CHOICES, int(queries.number[0]))
-    dice = throw_dice(len(shown.search), rng)
+    stops = simulation.config.changes.stop_after_click
+    dice = throw_dice(len(shown.search), rng, with_stop=stops is not None)
     had_booked = simulation.has_booked[queries.guest]
     offers_now = after_booking(offers, had_booked[shown.search])
-    steps = steps_of(probabilities(offers_now, taste), shown, dice)
+    steps = steps_of(probabilities(offers_now, taste), shown, dice, stops)
     days = draw_days(queries, shown, steps.direct, rng)
     state = (simulation.calendar, simulation.has_booked)
     booked = book_in_order_of_time(steps, days, queries, shown, state)
     has_booked = searches_after_booking(queries, shown, booked, had_booked)
     offers_now = after_booking(offers, has_booked[shown.search])
-    steps = steps_of(probabilities(offers_now, taste), shown, dice)
+    steps = steps_of(probabilities(offers_now, taste), shown, dice, stops)
     return outcomes_of(steps, days, booked), offers_now

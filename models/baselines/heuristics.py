@@ -1,8 +1,8 @@
 """The four orders that any model has to beat: random, cheapest, best rated, popularity.
 
 Where a baseline has a choice (how far a rating is shrunk, how popularity is counted), the
-declared variants are compared on the validation window and the best one is kept, so that
-what a learnt model is compared with is as good as it can be.
+declared variants are compared on the validation window and the best one is kept and fitted
+again on both windows, so that what a learnt model is compared with is as good as it can be.
 
 A missing value ranks last: it gets a score below every possible one, never NaN.
 """
@@ -18,12 +18,12 @@ import numpy as np
 import pyarrow as pa
 
 from models.arrow_columns import missing_last, numbers, require_columns
+from models.baselines.fit_record import FitRecord, both_windows
 from models.baselines.popularity import Popularity, PopularityConfig
-from models.evaluation.validation_metric import validation_ndcg
+from models.evaluation.validation_metric import validation_value
 from models.ranking_order import tie_keys
 from models.recommender import Scores
 from models.serialization import config_of, read_json, write_json
-from models.stage_utilities import UTILITIES, Utilities, check_utilities
 
 __all__ = [
     "BestRated",
@@ -108,25 +108,22 @@ class BestRatedConfig:
         rating, count: the columns of the mean rating and the number of reviews.
         strengths: weights of the prior, in reviews, to choose from; 0 takes the mean
             rating as it stands. Without the count column only 0 is possible.
-        utilities, k: what NDCG the choice on validation goes by.
     """
 
     rating: str = "listing_review_rating"
     count: str = "listing_review_count"
     strengths: tuple[float, ...] = (0.0, 3.0, 10.0, 30.0, 100.0)
-    utilities: Utilities = UTILITIES
-    k: int = 10
 
     def __post_init__(self) -> None:
-        check_utilities(self.utilities)
-        if not self.strengths or min(self.strengths) < 0 or self.k < 1:
-            raise ValueError(f"strengths are at least 0 and k at least 1; found {self}")
+        if not self.strengths or min(self.strengths) < 0:
+            raise ValueError(f"strengths: at least one, none below 0; found {self}")
 
 
 class BestRated:
     """The mean rating, shrunk: (count · rating + strength · mean) / (count + strength).
 
-    The mean is that of the training rows. An unrated listing comes last. With strength 10 and
+    The mean is that of the rows of both windows, the strength the one with the best
+    ``validation_value``. An unrated listing comes last. With strength 10 and
     a mean of 4.3, one review of 5 stars gives (5 + 43) / 11 = 4.36, two hundred of 4.8 stars
     give (960 + 43) / 210 = 4.78: the second stands higher.
     """
@@ -138,17 +135,20 @@ class BestRated:
         self.strength = 0.0
         self.prior = 0.0
         self.validation: dict[float, float] = {}
+        self.record: FitRecord | None = None
 
     def fit(self, train: pa.Table, valid: pa.Table) -> Self:
-        """Take the mean rating from ``train`` and choose the strength on ``valid``."""
-        require_columns(train, (self.config.rating,), model=self.name)
-        require_columns(valid, ("id_search", "stage", self.config.rating), model=self.name)
-        rated = numbers(train, self.config.rating)
-        rated = np.sort(rated[np.isfinite(rated)])
-        self.prior = float(rated.mean()) if len(rated) else 0.0
+        """Choose the strength on ``valid`` with the mean of ``train``; then the mean of both."""
+        rating = self.config.rating
+        for rows in (train, valid):
+            require_columns(rows, ("id_search", "stage", rating), model=self.name)
+        self.prior = _mean(train, rating)
         strengths = self._strengths(train, valid)
-        self.validation = {s: self._validation_ndcg(valid, s) for s in strengths}
+        self.validation = {s: validation_value(valid, self._shrunk(valid, s)) for s in strengths}
         self.strength = max(self.validation, key=lambda s: self.validation[s])
+        self.prior = _mean(both_windows(train, valid, (rating,)), rating)
+        values = {f"strength_{s:g}": value for s, value in self.validation.items()}
+        self.record = FitRecord.of(train, valid, values)
         return self
 
     def score(self, rows: pa.Table) -> Scores:
@@ -158,27 +158,27 @@ class BestRated:
         return self._shrunk(rows, self.strength)
 
     def save(self, folder: Path) -> None:
-        """Write the config, the chosen strength and the prior mean as JSON."""
+        """Write config, chosen strength, mean rating and the rows used as JSON."""
         learnt = {"strength": self.strength, "prior": self.prior}
-        write_json(
-            folder / _FILE, {"model": self.name, "config": asdict(self.config), "learnt": learnt}
-        )
+        saved = {"model": self.name, "config": asdict(self.config), "learnt": learnt}
+        record = None if self.record is None else asdict(self.record)
+        write_json(folder / _FILE, saved | {"record": record})
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read what :meth:`save` wrote."""
         saved = read_json(folder / _FILE, model=cls.name)
-        model = cls(BestRatedConfig(**config_of(saved)))
+        # An earlier version saved settings that are none any more.
+        names = BestRatedConfig.__dataclass_fields__
+        model = cls(BestRatedConfig(**{n: v for n, v in config_of(saved).items() if n in names}))
         model.strength, model.prior = saved["learnt"]["strength"], saved["learnt"]["prior"]
+        if saved.get("record"):
+            model.record = FitRecord.of_dict(saved["record"])
         return model
 
     def _strengths(self, train: pa.Table, valid: pa.Table) -> Sequence[float]:
         has_count = all(self.config.count in rows.column_names for rows in (train, valid))
         return self.config.strengths if has_count else (0.0,)
-
-    def _validation_ndcg(self, valid: pa.Table, strength: float) -> float:
-        scores = self._shrunk(valid, strength)
-        return validation_ndcg(valid, scores, utilities=self.config.utilities, k=self.config.k)
 
     def _shrunk(self, rows: pa.Table, strength: float) -> Scores:
         rating = numbers(rows, self.config.rating)
@@ -187,3 +187,11 @@ class BestRated:
         # A rating whose number of reviews is not given counts as one review.
         count = np.nan_to_num(numbers(rows, self.config.count), nan=1.0)
         return missing_last((count * rating + strength * self.prior) / (count + strength))
+
+
+def _mean(rows: pa.Table, column: str) -> float:
+    """The mean of the values that are there; 0.0 where there is none."""
+    values = numbers(rows, column)
+    # Summed in the order of the values: the row order must not show in the last bit.
+    known = np.sort(values[np.isfinite(values)])
+    return float(known.mean()) if len(known) else 0.0

@@ -33,7 +33,9 @@ from scipy.sparse import csr_matrix
 
 from data.schema.types import Stage
 from models.arrow_columns import Codes, codes_in, require_columns, sorted_ids, stages
-from models.baselines.exact_retrieval import Catalogue, recall_at_k
+from models.baselines.exact_retrieval import Catalogue
+from models.baselines.fit_record import FitRecord, both_windows
+from models.evaluation.validation_metric import validation_value
 from models.recommender import Scores
 from models.serialization import config_of, read_json, read_table, write_json, write_table
 
@@ -80,7 +82,7 @@ class ImplicitALSConfig:
 
 
 # The declared search: how much a shown listing counts beside a clicked one, how many
-# factors, how much caution. The best by recall on validation is kept.
+# factors, how much caution. The best by ``validation_value`` is kept.
 ALS_VARIANTS: tuple[ImplicitALSConfig, ...] = tuple(
     ImplicitALSConfig(
         confidences=(shown, 1.0, 5.0, 10.0), factors=factors, regularization=reg, alpha=alpha
@@ -110,10 +112,11 @@ class ImplicitALS:
 
     Args:
         variants: the configs to choose from, all of one algorithm; ``fit`` keeps the one
-            with the best recall@``k`` on validation. One config is taken as it is.
-        k: of that recall.
+            with the best ``validation_value``. One config is taken as it is.
+        k: listings that :meth:`retrieve` gives unless it is told otherwise.
 
-    After ``fit``: ``config`` (the kept one) and ``trials`` (recall of each variant).
+    After ``fit``: ``config`` (the kept one), ``trials`` (``validation_value`` of each variant,
+    nothing where there was one) and ``record`` (which rows were used for what).
     """
 
     def __init__(
@@ -125,6 +128,7 @@ class ImplicitALS:
         self.k = k
         self.config = self.variants[0]
         self.trials: tuple[tuple[ImplicitALSConfig, float], ...] = ()
+        self.record: FitRecord | None = None
         self.guests = pa.array([], pa.string())
         self.catalogue = Catalogue.empty()
         # The last row of each is the vector of the unseen: code -1 reads it.
@@ -136,23 +140,22 @@ class ImplicitALS:
         return self.config.algorithm
 
     def fit(self, train: pa.Table, valid: pa.Table) -> Self:
-        """Factorise ``train``; with several variants keep the best on ``valid``.
+        """Choose a variant that learnt from ``train`` on ``valid``; factorise both with it.
 
-        Variants are compared by recall@k, over the whole catalogue of the market, of the
-        listings taken (clicked or further) by guests with a history in ``train``.
+        One variant is factorised once, on both. Where nothing was taken on ``valid`` the first
+        is kept. The order of the rows that a search showed decides, not what is retrieved from
+        the whole catalogue: recall of logged takes favours who imitates what was shown.
         """
         for rows in (train, valid):
             require_columns(rows, _NEEDS, model=self.name)
-        guests = _guest_keys(train)
-        self.guests = sorted_ids(guests)
-        self.catalogue = Catalogue.of(train)
-        counts = _count_stages(train, codes_in(guests, self.guests), self.catalogue)
-        trials = [(config, self._fit_one(config, counts, valid)) for config in self.variants]
-        self.trials = tuple(trials)
-        best = max(range(len(trials)), key=lambda i: trials[i][1])
-        # The vectors in hand are the last variant's: the best is factorised again.
-        if best != len(trials) - 1:
-            self._factorise(self.variants[best], counts)
+        self.config, self.trials = self.variants[0], ()
+        if len(self.variants) > 1:
+            counts = self._count(train)
+            self.trials = tuple((c, self._value(c, counts, valid)) for c in self.variants)
+            self.config = max(self.trials, key=lambda trial: trial[1])[0]
+        self._factorise(self.config, self._count(both_windows(train, valid, _NEEDS)))
+        values = {_in_words(config): value for config, value in self.trials}
+        self.record = FitRecord.of(train, valid, values)
         return self
 
     def score(self, rows: pa.Table) -> Scores:
@@ -171,7 +174,7 @@ class ImplicitALS:
         """The listing vector of each row, by ``id_listing``; shape ``(rows, factors)``."""
         return self.listing_vectors_ND[codes_in(rows["id_listing"], self.catalogue.listings)]
 
-    def retrieve(self, queries: pa.Table, k: int) -> pa.Table:
+    def retrieve(self, queries: pa.Table, k: int | None = None) -> pa.Table:
         """The ``k`` best listings of the query's market for each query, exactly.
 
         A query is a row of ``id_search``, ``id_user`` and ``market``. Returns a table of
@@ -180,13 +183,16 @@ class ImplicitALS:
         """
         require_columns(queries, ("id_search", "id_user", "market"), model=self.name)
         vectors_QD = self.encode_queries(queries)
-        return self.catalogue.nearest(queries, vectors_QD, self.listing_vectors_ND[:-1], k)
+        return self.catalogue.nearest(
+            queries, vectors_QD, self.listing_vectors_ND[:-1], k or self.k
+        )
 
     def save(self, folder: Path) -> None:
-        """Write vectors as safetensors, ids as Parquet, the config as JSON."""
-        trials = [{"config": asdict(config), "recall": recall} for config, recall in self.trials]
+        """Write vectors as safetensors, ids as Parquet, config and rows used as JSON."""
+        trials = [{"config": asdict(config), "value": value} for config, value in self.trials]
         saved = {"model": "collaborative", "config": asdict(self.config), "trials": trials}
-        write_json(folder / "collaborative.json", saved | {"k": self.k})
+        record = None if self.record is None else asdict(self.record)
+        write_json(folder / "collaborative.json", saved | {"k": self.k, "record": record})
         vectors = {"guests": self.guest_vectors_GD, "listings": self.listing_vectors_ND}
         save_file(vectors, folder / "vectors.safetensors")
         self.catalogue.save(folder)
@@ -197,9 +203,11 @@ class ImplicitALS:
         """Read what :meth:`save` wrote."""
         saved = read_json(folder / "collaborative.json", model="collaborative")
         model = cls((ImplicitALSConfig(**config_of(saved)),), k=saved["k"])
-        model.trials = tuple(
-            (ImplicitALSConfig(**config_of(trial)), trial["recall"]) for trial in saved["trials"]
-        )
+        if saved.get("record"):
+            model.record = FitRecord.of_dict(saved["record"])
+            model.trials = tuple(
+                (ImplicitALSConfig(**config_of(trial)), trial["value"]) for trial in saved["trials"]
+            )
         path = folder / "vectors.safetensors"
         try:
             vectors = load_file(path)
@@ -210,16 +218,18 @@ class ImplicitALS:
         model.guests = read_table(folder / "guests.parquet")["id_user"].combine_chunks()
         return model
 
-    def _fit_one(self, config: ImplicitALSConfig, counts: _StageCounts, valid: pa.Table) -> float:
-        """Factorise, and the recall@k on ``valid``; 0.0 where there is nothing to choose from."""
+    def _count(self, rows: pa.Table) -> _StageCounts:
+        """The counts of these rows, whose guests and listings get the vectors."""
+        guests = _guest_keys(rows)
+        self.guests = sorted_ids(guests)
+        self.catalogue = Catalogue.of(rows)
+        return _count_stages(rows, codes_in(guests, self.guests), self.catalogue)
+
+    def _value(self, config: ImplicitALSConfig, counts: _StageCounts, valid: pa.Table) -> float:
         self._factorise(config, counts)
-        if len(self.variants) == 1:
-            return 0.0
-        known = valid.filter(pc.is_in(valid["id_user"], value_set=self.guests, skip_nulls=True))
-        return recall_at_k(self.retrieve, known, self.k)
+        return validation_value(valid, self.score(valid))
 
     def _factorise(self, config: ImplicitALSConfig, counts: _StageCounts) -> None:
-        self.config = config
         guests_GD, listings_ND = factorise(counts.confidence(config.confidences), config)
         never_taken = listings_ND[counts.taken_per_listing() == 0]
         unseen = never_taken.mean(axis=0) if len(never_taken) else np.zeros(listings_ND.shape[1])
@@ -283,6 +293,15 @@ def factorise(confidence_GN: csr_matrix, config: ImplicitALSConfig) -> tuple[Vec
             )
         model.fit(confidence_GN, show_progress=False)
     return _finite(model.user_factors), _finite(model.item_factors)
+
+
+def _in_words(config: ImplicitALSConfig) -> str:
+    """What the variants differ in, as the name of one."""
+    shown, *_ = config.confidences
+    return (
+        f"shown {shown:g}, factors {config.factors}, regularization {config.regularization:g}, "
+        f"alpha {config.alpha:g}, rate {config.learning_rate:g}"
+    )
 
 
 def _finite(vectors: Any) -> Vectors:

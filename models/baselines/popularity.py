@@ -1,6 +1,6 @@
-"""The popularity baseline: how often the guests of the training window took a listing.
+"""The popularity baseline: how often the guests of the past took a listing.
 
-Of a listing shown four times in the training window, clicked once and booked once, with the
+Of a listing shown four times in the rows that are counted, clicked once and booked once, with the
 default utilities (0.01 and 1) and a mean of 0.05 per impression over all listings:
 
     utility_count    0.01 + 1                        = 1.01
@@ -24,7 +24,8 @@ from models.arrow_columns import (
     sorted_ids,
     stages,
 )
-from models.evaluation.validation_metric import validation_ndcg
+from models.baselines.fit_record import FitRecord, both_windows
+from models.evaluation.validation_metric import validation_value
 from models.recommender import Scores
 from models.serialization import config_of, read_json, read_table, write_json, write_table
 from models.stage_utilities import UTILITIES, Utilities, check_utilities
@@ -42,27 +43,26 @@ class PopularityConfig:
         utilities: what each stage of the funnel counts.
         priors: weights of the prior, in impressions, of the smoothed utility per impression.
         books_90day: the log's own count of recent bookings; skipped where it is absent.
-        k: of the NDCG that the choice goes by.
     """
 
     utilities: Utilities = UTILITIES
     priors: tuple[float, ...] = (10.0, 50.0, 250.0)
     books_90day: str = "listing_num_books_90day"
-    k: int = 10
 
     def __post_init__(self) -> None:
         check_utilities(self.utilities)
-        if any(prior <= 0 for prior in self.priors) or self.k < 1:
-            raise ValueError(f"priors are above 0 and k at least 1; found {self}")
+        if any(prior <= 0 for prior in self.priors):
+            raise ValueError(f"priors are above 0; found {self}")
 
 
 class Popularity:
-    """How often the guests of the training window took a listing; the same for every guest.
+    """How often the guests of the past took a listing; the same for every guest.
 
-    Three ways to count, of which ``fit`` chooses the one with the best NDCG on validation
-    (``variant``; the NDCG of each is in ``validation``): ``utility_count`` (the sum of the
+    Three ways to count, of which ``fit`` chooses the one with the best ``validation_value``
+    (``variant``; that of each is in ``validation``): ``utility_count`` (the sum of the
     stages' utilities), ``utility_rate_P`` (the same per impression, smoothed by P impressions
-    of the mean), ``books_90day`` (the log's column). An unseen listing counts 0, or the mean
+    of the mean), ``books_90day`` (the log's column). The chosen one then counts both windows;
+    ``record`` says which rows were used for what. An unseen listing counts 0, or the mean
     rate; a missing 90-day count comes last.
     """
 
@@ -72,18 +72,20 @@ class Popularity:
         self.config = config or PopularityConfig()
         self.variant = "utility_count"
         self.validation: dict[str, float] = {}
+        self.record: FitRecord | None = None
         self.listings = pa.array([], pa.string())
         self.counts = np.zeros((0, 4), dtype=np.int64)
 
     def fit(self, train: pa.Table, valid: pa.Table) -> Self:
-        """Count ``train`` and choose the variant on ``valid``."""
+        """Count ``train``, choose the variant on ``valid``, and count both."""
         for rows in (train, valid):
             require_columns(rows, ("id_search", "id_listing", "stage"), model=self.name)
-        self.listings = sorted_ids(train["id_listing"])
-        self.counts = stage_counts(train, self.listings)
+        self._count(train)
         variants = self._variants(train, valid)
-        self.validation = {v: self._validation_ndcg(valid, v) for v in variants}
+        self.validation = {v: validation_value(valid, self._scores_by(v, valid)) for v in variants}
         self.variant = max(self.validation, key=lambda v: self.validation[v])
+        self._count(both_windows(train, valid, ("id_listing", "stage")))
+        self.record = FitRecord.of(train, valid, self.validation)
         return self
 
     def score(self, rows: pa.Table) -> Scores:
@@ -93,9 +95,10 @@ class Popularity:
         return self._scores_by(self.variant, rows)
 
     def save(self, folder: Path) -> None:
-        """Write the config and choice as JSON and the counts as Parquet."""
+        """Write config, choice and the rows used as JSON and the counts as Parquet."""
         saved = {"model": self.name, "config": asdict(self.config), "variant": self.variant}
-        write_json(folder / _FILE, saved)
+        record = None if self.record is None else asdict(self.record)
+        write_json(folder / _FILE, saved | {"record": record})
         columns = {f"stage_{s}": self.counts[:, s] for s in range(4)}
         write_table(folder / "listings.parquet", pa.table({"id_listing": self.listings} | columns))
 
@@ -103,21 +106,26 @@ class Popularity:
     def load(cls, folder: Path) -> Self:
         """Read what :meth:`save` wrote."""
         saved = read_json(folder / _FILE, model=cls.name)
-        model = cls(PopularityConfig(**config_of(saved)))
+        # An earlier version saved settings that are none any more.
+        names = PopularityConfig.__dataclass_fields__
+        model = cls(PopularityConfig(**{n: v for n, v in config_of(saved).items() if n in names}))
         model.variant = saved["variant"]
+        if saved.get("record"):
+            model.record = FitRecord.of_dict(saved["record"])
+            model.validation = model.record.values
         table = read_table(folder / "listings.parquet")
         model.listings = table["id_listing"].combine_chunks()
         model.counts = np.stack([table[f"stage_{s}"].to_numpy() for s in range(4)], axis=1)
         return model
 
+    def _count(self, rows: pa.Table) -> None:
+        self.listings = sorted_ids(rows["id_listing"])
+        self.counts = stage_counts(rows, self.listings)
+
     def _variants(self, train: pa.Table, valid: pa.Table) -> tuple[str, ...]:
         rates = tuple(f"utility_rate_{prior:g}" for prior in self.config.priors)
         has_books = all(self.config.books_90day in rows.column_names for rows in (train, valid))
         return ("utility_count", *rates, *(("books_90day",) if has_books else ()))
-
-    def _validation_ndcg(self, valid: pa.Table, variant: str) -> float:
-        scores = self._scores_by(variant, valid)
-        return validation_ndcg(valid, scores, utilities=self.config.utilities, k=self.config.k)
 
     def _scores_by(self, variant: str, rows: pa.Table) -> Scores:
         if variant == "books_90day":

@@ -8,11 +8,18 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pyarrow as pa
 
+from data.counted import counted
 from data.schema.tables import BOOKED, CLICKED, CONTACTED
 from models.evaluation.arranged_rows import ArrangedRows, arrange_rows
 from models.evaluation.config import EvaluationConfig
 from models.evaluation.evaluation_inputs import EvaluationInputs
-from models.evaluation.model_metrics import ModelMetrics, measure_model, metric_inputs
+from models.evaluation.model_metrics import (
+    MetricInputs,
+    ModelMetrics,
+    measure_model,
+    metric_inputs,
+)
+from models.evaluation.orderable_searches import OrderableSearches
 from models.evaluation.provenance import Honesty
 from models.evaluation.scorecard import Scorecard
 from models.evaluation.segment_intervals import adjusted, scores_of_segments, whole_list_scores
@@ -65,7 +72,7 @@ def evaluate(
         )
     figures = whole_list_scores(inputs, per_model, split=split)
     figures += scores_of_segments(inputs, per_model, segments, split=split, reference=reference)
-    honesty = _honesty(arranged, split=split, config=config, context=context, left_out=left_out)
+    honesty = _honesty(inputs, split=split, context=context, left_out=left_out)
     return Scorecard(scores=tuple(adjusted(figures)), honesty=honesty)
 
 
@@ -77,15 +84,14 @@ def _in_row_order(arranged: ArrangedRows, values: Scores) -> Scores:
 
 
 def _honesty(
-    arranged: ArrangedRows,
-    *,
-    split: str,
-    config: EvaluationConfig,
-    context: EvaluationInputs,
-    left_out: tuple[str, ...],
+    inputs: MetricInputs, *, split: str, context: EvaluationInputs, left_out: tuple[str, ...]
 ) -> Honesty:
-    furthest = np.maximum.reduceat(arranged.stage, arranged.starts)
-    booked = int((furthest >= BOOKED).sum())
+    arranged, config = inputs.arranged, inputs.config
+    orderable = OrderableSearches.of(
+        arranged, config, booked=inputs.acted.booked, graded=inputs.acted.graded
+    )
+    nothing_ranked = orderable.nothing_ranked()
+    doubts = () if nothing_ranked else _warnings(orderable.by_bookings, config)
     return Honesty(
         provenance=context.provenance,
         split=split,
@@ -95,11 +101,8 @@ def _honesty(
         clicked=len(arranged.reached(CLICKED)),
         contacted=len(arranged.reached(CONTACTED)),
         booked=len(arranged.reached(BOOKED)),
-        searches_scored=booked,
-        left_out={
-            "without a booking carry no booking metric": arranged.searches - booked,
-            "without any action carry no graded NDCG": int((furthest < CLICKED).sum()),
-        },
+        searches_scored=orderable.by_bookings,
+        left_out=orderable.left_out(),
         segments_left_out=left_out,
         candidates=_candidates(config),
         intervals=_intervals(arranged, config),
@@ -107,7 +110,8 @@ def _honesty(
             "paired on the same draws of guests; Holm over all models and metrics compared, "
             "the segments being a family of their own"
         ),
-        warnings=(*context.provenance.warnings, *_warnings(booked, config)),
+        warnings=(*context.provenance.warnings, *doubts),
+        nothing_ranked=nothing_ranked,
     )
 
 
@@ -117,9 +121,9 @@ def _candidates(config: EvaluationConfig) -> str:
 
 
 def _intervals(arranged: ArrangedRows, config: EvaluationConfig) -> str:
-    unit = "guest" if arranged.guests_known else "search (the log names no guests)"
+    unit = "guests" if arranged.guests_known else "searches (the log names no guests)"
     return (
-        f"{config.confidence:.0%}, bootstrap over {arranged.clusters:,} {unit} clusters, "
+        f"{config.confidence:.0%}, bootstrap over {arranged.clusters:,} clusters of {unit}, "
         f"{config.replicates:,} replicates; coverage, Gini and calibration error by jackknife"
     )
 
@@ -127,4 +131,5 @@ def _intervals(arranged: ArrangedRows, config: EvaluationConfig) -> str:
 def _warnings(booked: int, config: EvaluationConfig) -> tuple[str, ...]:
     if booked >= config.small:
         return ()
-    return (f"only {booked} searches with a booking: too few to rank models by",)
+    searches = counted(booked, "search")
+    return (f"only {searches} with a booking to order by: too few to rank models by",)

@@ -27,12 +27,15 @@ class EvaluationInputs:
         provenance: of data and models, for the panel beside the scorecard.
         probabilities: model → stage (``click``, ``contact``, ``book``) → P(the row reaches
             at least that stage), one per row, in the order of the rows.
+        worth: what a click on each row is worth (``models.click_worth``), 0 where none came, in
+            the order of the rows; ``None`` leaves the value DCG out.
         columns: which columns describe the segments.
         host_columns: columns that may name the host; the first one present is used.
     """
 
     provenance: Provenance = field(default_factory=Provenance)
     probabilities: Mapping[str, Mapping[str, Scores]] = field(default_factory=dict)
+    worth: Scores | None = None
     columns: SegmentColumns = field(default_factory=SegmentColumns)
     host_columns: tuple[str, ...] = ("id_host", "x_id_host", "x_host_id")
 

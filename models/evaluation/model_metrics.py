@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
 import pyarrow as pa
 
 from models.evaluation.arranged_rows import ArrangedRows, arranged_columns
@@ -22,6 +23,7 @@ from models.evaluation.oracle import Ceiling, ceilings_of, oracle_metrics
 from models.evaluation.ranking_metrics import STAGE_NAMES, ActedRows, acted_rows, ranking_metrics
 from models.evaluation.ratio_metric import ListMetric, RatioMetric
 from models.evaluation.segments import numbers
+from models.evaluation.value_dcg import value_dcg_metrics
 from models.recommender import Scores
 
 __all__ = ["MetricInputs", "ModelMetrics", "measure_model", "metric_inputs"]
@@ -40,6 +42,7 @@ class MetricInputs:
             (``host_``).
         ceilings: the best possible orders, where the true probabilities are known.
         probabilities: model → stage → probabilities, arranged.
+        worth: what a click on each row is worth, arranged; ``None`` where it is not known.
         config: the settings.
     """
 
@@ -50,6 +53,7 @@ class MetricInputs:
     owners: dict[str, Integers]
     ceilings: list[Ceiling]
     probabilities: dict[str, dict[str, Floats]]
+    worth: Floats | None
     config: EvaluationConfig
 
 
@@ -97,8 +101,18 @@ def metric_inputs(
         owners=owners,
         ceilings=ceilings_of(arranged, arranged_columns(arranged, truth)),
         probabilities=_probabilities(arranged, context),
+        worth=_worth(arranged, context),
         config=config,
     )
+
+
+def _worth(arranged: ArrangedRows, context: EvaluationInputs) -> Floats | None:
+    if context.worth is None:
+        return None
+    worth = arranged_columns(arranged, {"worth": context.worth})["worth"]
+    if not (np.isfinite(worth) & (worth >= 0)).all():
+        raise ValueError("the worth of a click is a number of at least 0")
+    return worth
 
 
 def _probabilities(
@@ -121,6 +135,8 @@ def measure_model(inputs: MetricInputs, model: str, scores: Scores) -> ModelMetr
     arranged, config = inputs.arranged, inputs.config
     ranks = arranged.ranks(scores, model=model)
     ratios = ranking_metrics(arranged, inputs.acted, ranks, config)
+    if inputs.worth is not None:
+        ratios += value_dcg_metrics(arranged, ranks, inputs.worth, config.ks)
     ratios += auc_metrics(arranged, arranged.arrange(scores))
     ratios += diversity_metrics(arranged, ranks, inputs.attributes, config.list_k)
     if inputs.is_new is not None:

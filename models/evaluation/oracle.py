@@ -7,9 +7,11 @@ needs no outcomes: Σ p / log2(rank + 1) over the top k, for every search, booke
 
 The random order's expected DCG is exact (each row is equally likely in each place), the
 oracle orders by p itself, so G is 1 for the oracle, 0 on average for a random order, and
-never above 1. There are two ceilings, each with probabilities of its own, by which both the
-oracle and the model are scored: ``taste`` knows the guest's hidden taste, ``observables``
-only what the log shows.
+never above 1. There are three ceilings, each with probabilities of its own, by which both the
+oracle and the model are scored: ``taste`` knows the guest's hidden taste, ``personal`` all that
+the log shows of the guest's past, ``observables`` only what it shows of the search. Every
+evaluation of a simulated log has the first and the last; ``personal`` takes longer and is a
+benchmark's.
 
 One search of two rows with p of 0.2 and 0.4, k = 2. The model puts the worse row on top:
 
@@ -44,9 +46,22 @@ from models.evaluation.arranged_rows import ArrangedRows, ranks_arranged
 from models.evaluation.arrays import Floats, Integers
 from models.evaluation.ratio_metric import RatioMetric, mean_over_searches, named_at
 
-__all__ = ["CEILINGS", "Ceiling", "ceilings_of", "expected_dcg", "oracle_metrics", "random_dcg"]
+__all__ = [
+    "CEILINGS",
+    "PERSONAL",
+    "Ceiling",
+    "ceilings_of",
+    "expected_dcg",
+    "oracle_metrics",
+    "random_dcg",
+]
 
 CEILINGS: dict[str, str] = {"taste": "p_book_taste", "observables": "p_book_observables"}
+"""Ceiling → its probabilities, as the truth table names them. Those of ``observables`` are not
+the table's, which is too coarse, but computed anew for the rows that are judged."""
+
+PERSONAL = "p_book_personal"
+"""The probabilities of the ceiling ``personal``, which no table holds."""
 
 
 def expected_dcg(arranged: ArrangedRows, ranks: Integers, truth: Floats, k: int) -> Floats:
@@ -121,20 +136,19 @@ class Ceiling:
 
 
 def ceilings_of(arranged: ArrangedRows, truth: Mapping[str, Floats]) -> list[Ceiling]:
-    """The ceilings whose probabilities are given (arranged), taste first.
+    """The ceilings whose probabilities are given (arranged), the highest first.
 
     Other columns of the truth table (clicks, contacts) may come along and are not used.
-    Raises ``ValueError`` on a name that is no column of it.
+    Raises ``ValueError`` on a name that is neither a column of it nor :data:`PERSONAL`.
     """
-    unknown = set(truth) - set(TRUTH.names)
+    unknown = set(truth) - set(TRUTH.names) - {PERSONAL}
     if unknown:
         raise ValueError(
             f"unknown truth: {', '.join(sorted(unknown))}; known: {', '.join(TRUTH.names)}"
         )
+    names = {"taste": CEILINGS["taste"], "personal": PERSONAL, **CEILINGS}
     return [
-        Ceiling(arranged, name, truth[column])
-        for name, column in CEILINGS.items()
-        if column in truth
+        Ceiling(arranged, name, truth[column]) for name, column in names.items() if column in truth
     ]
 
 

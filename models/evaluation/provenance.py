@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from data.counted import counted
+
 __all__ = ["Honesty", "Provenance"]
 
 
@@ -19,6 +21,8 @@ class Provenance:
         seeds: number of training seeds behind each figure.
         label_maturity: share of the test window's final bookings that the log already
             holds, estimated; ``None`` when not estimated.
+        worth_outcome: what the value DCG counts expected numbers of: ``book``, or where
+            bookings are too few to learn from ``contact`` or ``click``.
         notes: further plain sentences.
         warnings: reasons to doubt the figures, such as
             :func:`models.evaluation.label_maturity.maturity_warning`.
@@ -29,6 +33,7 @@ class Provenance:
     tuned: tuple[str, ...] = ()
     seeds: int = 1
     label_maturity: float | None = None
+    worth_outcome: str = "book"
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
@@ -46,13 +51,17 @@ class Honesty:
         split: ``valid`` or ``test``.
         searches, impressions, guests: in the split.
         clicked, contacted, booked: rows that reached the stage.
-        searches_scored: searches with a booking, which booking NDCG scores.
-        left_out: reason → number of searches that a figure leaves out.
+        searches_scored: searches with a booking whose results can be ordered better or worse,
+            which booking NDCG scores.
+        left_out: which searches, and from what → how many; ``1 search`` or ``7 searches`` is
+            put before it.
         segments_left_out: segments whose column is absent.
         candidates: what was ranked.
         intervals: how the intervals were made.
         comparisons: how differences were tested.
         warnings: what makes the figures doubtful.
+        nothing_ranked: the sentence that says why no search can be ordered better or worse;
+            empty where one can.
     """
 
     provenance: Provenance
@@ -70,6 +79,7 @@ class Honesty:
     intervals: str
     comparisons: str
     warnings: tuple[str, ...] = ()
+    nothing_ranked: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON and for MLflow."""
@@ -79,24 +89,20 @@ class Honesty:
         """Heading and text of each line, in reading order."""
         provenance = self.provenance
         simulated = " (SIMULATED: not real guests)" if provenance.is_simulated else ""
+        size = f"{counted(self.searches, 'search')}, {counted(self.impressions, 'impression')}"
         tuned = ", ".join(provenance.tuned) or "no model or baseline was tuned"
         facts = [
             ("Data", f"{provenance.source}{simulated}"),
-            (
-                "Split",
-                f"{self.split}: {self.searches:,} searches, {self.impressions:,} impressions",
-            ),
+            ("Split", f"{self.split}: {size}"),
             (
                 "Outcomes",
                 f"{self.clicked:,} clicked, {self.contacted:,} contacted, {self.booked:,} booked",
             ),
-            (
-                "Scored",
-                f"{self.searches_scored:,} searches with a booking carry the booking metrics",
-            ),
+            ("Scored", f"{counted(self.searches_scored, 'search')} by the booking metrics"),
             *(
-                ("Left out", f"{count:,} searches {reason}")
+                ("Left out", f"{counted(count, 'search')} {reason}")
                 for reason, count in self.left_out.items()
+                if count
             ),
             ("Ranking", self.candidates),
             ("Tuned", tuned),
@@ -108,7 +114,8 @@ class Honesty:
         if self.segments_left_out:
             facts.append(("No segments by", ", ".join(self.segments_left_out) + " (column absent)"))
         facts += [("Note", note) for note in provenance.notes]
-        return facts + [("Warning", warning) for warning in self.warnings]
+        warnings = [self.nothing_ranked] if self.nothing_ranked else []
+        return facts + [("Warning", warning) for warning in (*warnings, *self.warnings)]
 
     def lines(self) -> list[str]:
         """The panel as plain lines for a terminal or a log."""
@@ -124,7 +131,8 @@ class Honesty:
 def _seeds(seeds: int) -> str:
     if seeds >= 5:
         return f"{seeds} training seeds"
-    return f"{seeds} training seed(s): too few for a claim about the method (5 are wanted)"
+    few = counted(seeds, "training seed")
+    return f"{few}: too few for a claim about the method (5 are wanted)"
 
 
 def _maturity(share: float | None) -> str:

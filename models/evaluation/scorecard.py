@@ -11,6 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from models.evaluation.config import EvaluationConfig
 from models.evaluation.provenance import Honesty
 from models.evaluation.segments import ALL
 
@@ -29,6 +30,7 @@ SCHEMA = pa.schema(
         ("searches", pa.int64()),
         ("positives", pa.int64()),
         ("is_small", pa.bool_()),
+        ("clusters", pa.int64()),
         ("versus", pa.string()),
         ("difference", pa.float64()),
         ("difference_low", pa.float64()),
@@ -38,6 +40,8 @@ SCHEMA = pa.schema(
     ]
 )
 
+_OPTIONAL = ("low", "high", "difference_low", "difference_high", "p", "p_holm")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Score:
@@ -45,11 +49,14 @@ class Score:
 
     Attributes:
         model, split, segment, metric, k: what the figure is of; ``k`` null without cut-off.
-        value, low, high: the figure and its interval; the ends null where none is known.
+        value, low, high: the figure and its interval; the ends null (never NaN) where none is
+            known, such as from one guest.
         searches: searches that the figure scores.
         positives: rows of the segment that were booked (clicked or contacted where the
             metric names that stage).
         is_small: too few scored searches to read much into it.
+        clusters: guests behind the figure: those with a scored search (a search without a
+            guest is a cluster of its own). Null where it was not counted.
         versus: the reference that the model is compared with, null where it is not.
         difference, difference_low, difference_high: model minus reference, paired.
         p, p_holm: of no difference; Holm over all models and metrics of the comparison,
@@ -67,6 +74,7 @@ class Score:
     searches: int
     positives: int
     is_small: bool = False
+    clusters: int | None = None
     versus: str | None = None
     difference: float | None = None
     difference_low: float | None = None
@@ -74,7 +82,17 @@ class Score:
     p: float | None = None
     p_holm: float | None = None
 
+    @property
+    def is_too_few(self) -> bool:
+        """Whether the figure rests on so few searches that it is not printed."""
+        return self.searches < EvaluationConfig.fewest
+
     def __post_init__(self) -> None:
+        for name in _OPTIONAL:
+            number = getattr(self, name)
+            if number is not None and math.isnan(number):
+                # an end that cannot be known is null: JSON and MLflow have no NaN
+                object.__setattr__(self, name, None)
         ends = [("value", self.low, self.value, self.high)]
         if self.difference is not None:
             ends.append(("difference", self.difference_low, self.difference, self.difference_high))

@@ -37,6 +37,11 @@ reference. Holm's correction runs over two families: the comparisons on the whol
 are the claim, and those in the segments, where one looks for surprises. Three models, four
 metrics and ten segments make a family of 8 and one of 80.
 
+**What is no evidence.** A figure without a scored search is absent. From one guest there is a
+value and no interval, and a paired difference has neither interval nor p: drawing the same
+guest again says nothing of others. Replicates that do not vary give no interval either
+(:func:`models.evaluation.significance.percentile_interval`).
+
 **No ratio of sums.** Coverage, Gini and calibration error are biased under drawing with
 replacement: anna drawn twice shows no listing that she has not shown already, so coverage
 could only fall. They come with a jackknife interval of their own (each of 20 groups of guests
@@ -59,13 +64,16 @@ from models.evaluation.ratio_metric import RatioMetric
 from models.evaluation.scorecard import Score
 from models.evaluation.segments import ALL, Segment
 from models.evaluation.significance import (
+    FEWEST_CLUSTERS,
     Draws,
+    Interval,
     difference_test,
     holm,
     percentile_interval,
     ratio,
     sums_by_cluster,
 )
+from models.evaluation.value_dcg import VALUE_DCG, value_dcg_metrics
 
 __all__ = ["adjusted", "scores_of_segments", "segment_table", "whole_list_scores"]
 
@@ -97,6 +105,7 @@ class _Replicated:
         values: shape (M,).
         replicates: shape (R, M), the same draws for every figure.
         searches: scored by each figure.
+        clusters: guests with a search that the figure scores.
     """
 
     models: list[str]
@@ -104,6 +113,7 @@ class _Replicated:
     values: Floats
     replicates: Floats
     searches: list[int]
+    clusters: list[int]
 
 
 def segment_table(labelled: Sequence[tuple[str, RatioMetric]]) -> SegmentTable:
@@ -177,14 +187,16 @@ def _table_of_part(
     inputs: MetricInputs, per_model: Sequence[ModelMetrics], segment: Segment
 ) -> SegmentTable:
     """The ranking metrics again, with only the segment's own rows as hits."""
-    acted = acted_rows(inputs.arranged, inputs.config, segment.part)
-    return segment_table(
-        [
-            (of_model.model, metric)
-            for of_model in per_model
-            for metric in ranking_metrics(inputs.arranged, acted, of_model.ranks, inputs.config)
-        ]
-    )
+    arranged, config = inputs.arranged, inputs.config
+    acted = acted_rows(arranged, config, segment.part)
+    labelled = []
+    for of_model in per_model:
+        metrics = ranking_metrics(arranged, acted, of_model.ranks, config)
+        if inputs.worth is not None:
+            ranks, part = of_model.ranks, segment.part
+            metrics += value_dcg_metrics(arranged, ranks, inputs.worth, config.ks, part)
+        labelled += [(of_model.model, metric) for metric in metrics]
+    return segment_table(labelled)
 
 
 def _replicated(
@@ -202,6 +214,7 @@ def _replicated(
         values=ratio(total_U[table.numerator], total_U[table.denominator]),
         replicates=ratio(drawn_RU[:, table.numerator], drawn_RU[:, table.denominator]),
         searches=total_U[table.scored].astype(np.int64).tolist(),
+        clusters=(sums_GU[:, table.scored] > 0).sum(axis=0).tolist(),
     )
 
 
@@ -214,7 +227,7 @@ def _scores_of_segment(
         for i, (model, metric) in enumerate(zip(replicated.models, replicated.metrics, strict=True))
     }
     scores = []
-    for i in np.flatnonzero(np.isfinite(replicated.values)):
+    for i in np.flatnonzero(np.isfinite(replicated.values) & (np.array(replicated.searches) > 0)):
         metric = replicated.metrics[i].metric
         if segment.name != ALL and not replicated.metrics[i].is_for_segments:
             continue
@@ -232,7 +245,10 @@ def _scores_of_segment(
 def _score(replicated: _Replicated, i: int, positives: int, config: EvaluationConfig) -> Score:
     metric = replicated.metrics[i]
     value = float(replicated.values[i])
-    interval = percentile_interval(value, replicated.replicates[:, i], confidence=config.confidence)
+    interval = Interval(value=value, low=np.nan, high=np.nan)
+    if replicated.clusters[i] >= FEWEST_CLUSTERS:
+        drawn = replicated.replicates[:, i]
+        interval = percentile_interval(value, drawn, confidence=config.confidence)
     return Score(
         model=replicated.models[i],
         split="",
@@ -240,11 +256,12 @@ def _score(replicated: _Replicated, i: int, positives: int, config: EvaluationCo
         metric=_named(metric.metric, config),
         k=metric.k,
         value=value,
-        low=_or_none(interval.low),
-        high=_or_none(interval.high),
+        low=interval.low,
+        high=interval.high,
         searches=replicated.searches[i],
         positives=positives,
         is_small=replicated.searches[i] < config.small,
+        clusters=replicated.clusters[i],
     )
 
 
@@ -254,23 +271,29 @@ def _compared(
     """The score with its difference from the reference; ``pair``: its index, the reference's."""
     model, base = pair
     difference = float(replicated.values[model] - replicated.values[base])
+    if min(replicated.clusters[model], replicated.clusters[base]) < FEWEST_CLUSTERS:
+        return replace(score, difference=difference)
     # replicate by replicate, so that both models see the same guests
     differences = replicated.replicates[:, model] - replicated.replicates[:, base]
     interval, p = difference_test(difference, differences, confidence=config.confidence)
     return replace(
         score,
         difference=difference,
-        difference_low=_or_none(interval.low),
-        difference_high=_or_none(interval.high),
-        p=_or_none(p),
+        difference_low=interval.low,
+        difference_high=interval.high,
+        p=p,
     )
 
 
 def whole_list_scores(
     inputs: MetricInputs, per_model: Sequence[ModelMetrics], *, split: str
 ) -> list[Score]:
-    """The scores of the metrics that describe the whole split's lists."""
-    searches = inputs.arranged.searches
+    """The scores of the metrics that describe the whole split's lists.
+
+    From one guest they have no interval.
+    """
+    searches, clusters = inputs.arranged.searches, inputs.arranged.clusters
+    has_interval = clusters >= FEWEST_CLUSTERS
     return [
         Score(
             model=of_model.model,
@@ -279,11 +302,12 @@ def whole_list_scores(
             metric=_named(metric.metric, inputs.config),
             k=metric.k,
             value=metric.interval.value,
-            low=_or_none(metric.interval.low),
-            high=_or_none(metric.interval.high),
+            low=metric.interval.low if has_interval else None,
+            high=metric.interval.high if has_interval else None,
             searches=searches,
             positives=len(inputs.arranged.reached(_outcome_of(metric.metric))),
             is_small=searches < inputs.config.small,
+            clusters=clusters,
         )
         for of_model in per_model
         for metric in of_model.list_metrics
@@ -316,14 +340,10 @@ def _positives(inputs: MetricInputs, segment: Segment) -> dict[int, int]:
 
 def _outcome_of(metric: str) -> int:
     """The stage whose rows are the positives of a metric."""
-    if "click" in metric or metric.startswith("graded"):
+    if "click" in metric or metric.startswith(("graded", VALUE_DCG)):
         return CLICKED
     return CONTACTED if "contact" in metric else BOOKED
 
 
 def _named(metric: str, config: EvaluationConfig) -> str:
     return f"catalogue_{metric}" if config.is_catalogue else metric
-
-
-def _or_none(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None

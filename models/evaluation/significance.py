@@ -22,6 +22,7 @@ from scipy.special import ndtr, ndtri
 from models.evaluation.arrays import Floats, Integers
 
 __all__ = [
+    "FEWEST_CLUSTERS",
     "UNIT_INTERVAL",
     "Draws",
     "Interval",
@@ -38,6 +39,12 @@ __all__ = [
 UNIT_INTERVAL = (0.0, 1.0)
 """Bounds of a share."""
 
+FEWEST_CLUSTERS = 2
+"""Guests that an interval needs: one guest drawn again and again is always the same guest."""
+
+# Replicates that differ by less, beside a figure of 1, differ by the rounding of their sums.
+_ROUNDING = 1e-10
+
 # Most weights in one chunk of replicates (as 64-bit numbers in the product: 64 MiB), and most
 # in all chunks together (one byte each: 256 MiB) for them to be cached for the next segment.
 _CHUNK_WEIGHTS = 2**23
@@ -46,7 +53,7 @@ _CACHED_WEIGHTS = 2**28
 
 @dataclass(frozen=True, kw_only=True)
 class Interval:
-    """A value with the ends of its interval; always ``low <= value <= high``, or all NaN."""
+    """A value with the ends of its interval: ``low <= value <= high``, or both ends NaN."""
 
     value: float
     low: float
@@ -153,14 +160,27 @@ def ratio(numerators: Floats, denominators: Floats) -> Floats:
 def percentile_interval(value: float, replicates: Floats, *, confidence: float) -> Interval:
     """The central percentiles of the replicates, stretched to hold the value.
 
-    NaN replicates (no scored search was drawn) are left out; NaN when none is left.
+    NaN replicates (no scored search was drawn) are left out. The ends are NaN when none is
+    left, and when the replicates do not vary: one guest, or guests who are all alike, say
+    nothing about how far the figure of other guests would lie. An interval of zero width
+    would say that it is exactly this.
+
+    >>> percentile_interval(0.05, np.array([0.05, 0.05, np.nan]), confidence=0.95)
+    Interval(value=0.05, low=nan, high=nan)
     """
     known = replicates[np.isfinite(replicates)]
-    if not np.isfinite(value) or not len(known):
+    if not np.isfinite(value) or not _do_vary(known):
         return Interval(value=value, low=np.nan, high=np.nan)
     tail = (1 - confidence) / 2
     low, high = np.quantile(known, [tail, 1 - tail])
     return Interval(value=value, low=float(min(low, value)), high=float(max(high, value)))
+
+
+def _do_vary(known: Floats) -> bool:
+    """Whether finite values differ by more than the rounding of their sums."""
+    if not len(known):
+        return False
+    return bool(np.ptp(known) > _ROUNDING * max(1.0, float(np.abs(known).max())))
 
 
 def difference_test(
@@ -170,22 +190,28 @@ def difference_test(
 
     ``replicates`` are differences of two models under the same draws. The p-value is
     2 · Φ(−|difference| / standard deviation of the replicates): unlike a count of
-    replicates it has no floor of 1/R, which Holm over many comparisons would run into. Two
-    models that rank everything alike have p = 1; NaN where the replicates do not vary.
+    replicates it has no floor of 1/R, which Holm over many comparisons would run into.
+
+    Where the replicates do not vary there is neither interval nor p (NaN), with one
+    exception: two models that are alike on every scored search differ by exactly 0, from 0
+    to 0, with p = 1. That is no estimate but what the log shows.
 
     A difference of 0.02 in replicates that vary by 0.01 is two standard errors: p = 0.0455.
 
     >>> _, p = difference_test(0.02, np.array([0.01, 0.02, 0.03]), confidence=0.95)
     >>> round(p, 4)
     0.0455
+    >>> difference_test(0.05, np.array([0.05, 0.05, 0.05]), confidence=0.95)
+    (Interval(value=0.05, low=nan, high=nan), nan)
     """
-    interval = percentile_interval(difference, replicates, confidence=confidence)
-    spread = float(np.nanstd(replicates, ddof=1)) if len(replicates) > 1 else np.nan
-    if difference == 0 and spread == 0:
-        return interval, 1.0
-    if not spread > 0:
-        return interval, np.nan
-    return interval, float(2 * ndtr(-abs(difference) / spread))
+    known = replicates[np.isfinite(replicates)]
+    if _do_vary(known):
+        spread = float(np.std(known, ddof=1))
+        interval = percentile_interval(difference, known, confidence=confidence)
+        return interval, float(2 * ndtr(-abs(difference) / spread))
+    if len(known) and abs(difference) <= _ROUNDING:
+        return Interval(value=difference, low=difference, high=difference), 1.0
+    return Interval(value=difference, low=np.nan, high=np.nan), np.nan
 
 
 def holm(p_values: Floats) -> Floats:
@@ -216,7 +242,8 @@ def jackknife_interval(
 
     For figures of the whole list (coverage, Gini, calibration error), which resampling
     with replacement biases: a guest drawn twice shows no new listing. The ends are cut at
-    ``bounds``, between which the figure must lie.
+    ``bounds``, between which the figure must lie; they are NaN with fewer than two groups, or
+    where leaving out a group changes nothing.
 
     Leaving out each of 4 groups gives 1, 3, 1, 3: the standard error is √(3/4 · 4) = 1.732;
     times 1.96 it is 3.395.
@@ -227,7 +254,7 @@ def jackknife_interval(
     """
     known = left_out[np.isfinite(left_out)]
     groups = len(known)
-    if groups < 2 or not np.isfinite(value):
+    if groups < 2 or not np.isfinite(value) or not _do_vary(known):
         return Interval(value=value, low=np.nan, high=np.nan)
     error = np.sqrt((groups - 1) / groups * np.sum((known - known.mean()) ** 2))
     reach = float(ndtri((1 + confidence) / 2) * error)

@@ -5,16 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-__all__ = ["MECHANICS", "FunnelConfig"]
-
-MECHANICS = (
-    "listing_instant_bookable",
-    "listing_is_new",
-    "listing_num_books_90day",
-    "listing_occupancy_rate",
-    "query_lead_time_days",
-)
-"""Features by which a host can be booked at all; a missing lead time is a dateless search."""
+__all__ = ["FunnelConfig"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,11 +18,11 @@ class FunnelConfig:
         fewest_outcomes: of each kind, below which a stage is its mean rate alone.
         later_stages: what learns the contact and book stages, whose outcomes are few: ``linear``
             a ridge logistic regression that starts from the log-odds of a click
-            (``models.funnel.ridge_logistic``), ``trees`` a booster.
+            (``models.linear.ridge_logistic``), ``trees`` a booster.
         penalty: the ridge penalty of ``linear``: a feature's coefficient, per standard
             deviation of the feature, is expected to be about 1/√penalty.
-        mechanics_penalty: the same of :data:`MECHANICS`, which decide what becomes of a click
-            and are few.
+        mechanics_penalty: the same of :mod:`models.linear.booking_mechanics`, which decide what
+            becomes of a click and are few.
         in_search: ``apart`` learns what a click owes to the other results of its search in
             trees of their own and leaves it out of the score: it carries the order in which the
             results were shown, and a listing that was never shown has no such results.

@@ -36,8 +36,7 @@ import pyarrow.compute as pc
 from data.schema.feature_set import FeatureSet
 from data.schema.types import BOOKED, CLICKED, CONTACTED
 from models.arrow_columns import Numbers, numbers, require_columns, stages
-from models.funnel.config import MECHANICS, FunnelConfig
-from models.funnel.ridge_logistic import RidgeLogistic
+from models.funnel.config import FunnelConfig
 from models.lightgbm_core.boosting import (
     Booster,
     LabelledRows,
@@ -55,6 +54,8 @@ from models.lightgbm_core.label_completeness import (
 )
 from models.lightgbm_core.position_bias import estimate_examination, examination_of
 from models.lightgbm_core.search_groups import downsample_unclicked
+from models.linear.booking_mechanics import MECHANICS
+from models.linear.ridge_logistic import RidgeLogistic
 from models.ranking_order import hashed_ids, tie_keys
 from models.recommender import Scores
 from models.serialization import config_of, read_json, write_json

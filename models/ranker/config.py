@@ -35,6 +35,8 @@ class RankerConfig:
         max_rounds, patience: trees at most, and without improvement before stopping
             (DART cannot stop early and trains ``max_rounds``).
         rounds_without_validation: trees where no validation search has an action.
+        refits: fit again on training and validation rows, with as many trees as early
+            stopping chose. The scores of validation rows are then those of rows learnt from.
         extra_trees: thresholds drawn at random (Geurts et al. 2006): calmer on few bookings.
         utilities: gain of each stage, impressed to booked; by default those of
             ``models.stage_utilities``.
@@ -67,6 +69,7 @@ class RankerConfig:
     max_rounds: int = 600
     patience: int = 50
     rounds_without_validation: int = 100
+    refits: bool = True
     utilities: Utilities = UTILITIES
     labels: Literal["stage", "journey"] = "stage"
     debiasing: Literal["none", "position", "ips"] = "none"

@@ -9,6 +9,11 @@ a listing stood in the results is never an input. From rows to trees:
     FeatureMatrix           the features as numbers, categories as codes
     _weights                what a search counts: the utility of its furthest stage
     trainer                 one booster per bag, each with its own seed
+
+The training window teaches, the validation window says after how many trees to stop. Then
+the ranker is fitted again on both windows with so many trees (``refits``): the last day
+before the searches to come is the one most like them. Nothing is judged by validation
+after that. ``curves`` and ``valid_ndcg`` are those of the first fit, which did not see it.
 """
 
 from __future__ import annotations
@@ -44,15 +49,17 @@ __all__ = ["Contributions", "Ranker", "RankerConfig"]
 Contributions = np.ndarray[Any, np.dtype[np.float64]]
 
 _FILE = "ranker.json"
+_Progress = Callable[[int, int], None]
 
 
 class Ranker:
     """LightGBM lambdarank behind the recommender protocol.
 
     ``trainer`` makes the boosters: here, or on a cluster (``models.lightgbm_core.dask_trainer``).
-    After ``fit``: ``counts`` (searches used and left out, of train and valid), ``rounds``
-    (trees of each bag), ``curves`` (each metric on validation, round by round, of each bag)
-    and ``valid_ndcg`` (of each bag; ``None`` without validation).
+    After ``fit``: ``counts`` (searches used and left out, of ``train``, ``valid`` and, where
+    the ranker was fitted again, both as ``refit``), ``rounds`` (trees of each bag), ``curves``
+    (each metric on validation, round by round, of each bag) and ``valid_ndcg`` (of each bag;
+    ``None`` without validation), these two of the first fit.
     """
 
     name: str = "ranker"
@@ -82,32 +89,66 @@ class Ranker:
         train: pa.Table,
         valid: pa.Table,
         *,
-        progress: Callable[[int, int], None] | None = None,
+        progress: _Progress | None = None,
     ) -> Self:
         """Train on the searches of ``train`` with an action, stop early on those of ``valid``.
 
+        With the setting ``refits`` train again on both, as many trees as the first time.
         Raises ``ValueError`` when no search of ``train`` has an action, or when a column
         of the feature set, or an identity or outcome column, is absent.
         """
         for rows in (train, valid):
             require_columns(rows, (*self.config.needs, *self.features.names), model=self.name)
-        label = self.config.label
-        learnt, held_out = (searches_to_learn_from(r, label=label) for r in (train, valid))
-        if not learnt.count.searches:
-            raise ValueError("no search of the training window has a click, contact or booking")
-        self.counts = {"train": learnt.count, "valid": held_out.count}
-        self.matrix.fit(learnt.rows)
-        examination = estimate_examination(train) if self.config.debiasing == "ips" else None
-        by_position = self.config.debiasing == "position"
-        training = self._labelled(learnt, examination, with_positions=by_position)
+        self._fit_and_stop(train, valid, progress)
+        if self.config.refits and self.counts["valid"].searches:
+            self._fit_again(train, valid, progress)
+        return self
+
+    def _fit_and_stop(self, train: pa.Table, valid: pa.Table, progress: _Progress | None) -> None:
+        """Learn from ``train``; ``valid`` says after how many trees each bag stops."""
+        held_out = searches_to_learn_from(valid, label=self.config.label)
+        learnt, training, examination = self._training_rows(train)
+        self.counts = {"train": learnt, "valid": held_out.count}
         validation = self._labelled(held_out, examination) if held_out.count.searches else None
-        bags = range(self.config.bags)
-        trained = [self._train(training, validation, bag, progress) for bag in bags]
+        config = self.config
+        most = config.max_rounds if validation else config.rounds_without_validation
+        bags = range(config.bags)
+        trained = [self._train(training, validation, bag, most, progress) for bag in bags]
         self.boosters = tuple(bag.booster for bag in trained)
         self.curves = tuple(bag.curves for bag in trained)
         self.rounds = tuple(b.best_iteration or b.num_trees() for b in self.boosters)
-        self.valid_ndcg = tuple(_best_ndcg(b, self.config.k) for b in self.boosters)
-        return self
+        self.valid_ndcg = tuple(_best_ndcg(b, config.k) for b in self.boosters)
+
+    def _fit_again(self, train: pa.Table, valid: pa.Table, progress: _Progress | None) -> None:
+        """Learn from both windows, each bag as many trees as it had when it stopped."""
+        columns = [*dict.fromkeys((*self.config.needs, *self.features.names))]
+        parts = [rows.select(columns) for rows in (train, valid)]
+        both = pa.concat_tables(parts, promote_options="permissive")
+        learnt, training, _ = self._training_rows(both)
+        self.counts["refit"] = learnt
+        trained = [
+            self._train(training, None, bag, trees, progress)
+            for bag, trees in enumerate(self.rounds)
+        ]
+        self.boosters = tuple(bag.booster for bag in trained)
+
+    def _training_rows(self, rows: pa.Table) -> tuple[SearchCount, LabelledRows, Numbers | None]:
+        """The searches with an action, as LightGBM takes them; fits the vocabulary.
+
+        With them their count, and the chance that each place is looked at where that weighs
+        (``debiasing = "ips"``).
+        """
+        learnt = searches_to_learn_from(rows, label=self.config.label)
+        if not learnt.count.searches:
+            raise ValueError("no search of the training window has a click, contact or booking")
+        self.matrix.fit(learnt.rows)
+        examination = estimate_examination(rows) if self.config.debiasing == "ips" else None
+        by_position = self.config.debiasing == "position"
+        return (
+            learnt.count,
+            self._labelled(learnt, examination, with_positions=by_position),
+            examination,
+        )
 
     def score(self, rows: pa.Table) -> Scores:
         """The mean raw score of the bags; only differences within a search have a meaning."""
@@ -213,15 +254,14 @@ class Ranker:
         training: LabelledRows,
         validation: LabelledRows | None,
         bag: int,
-        progress: Callable[[int, int], None] | None,
+        most: int,
+        progress: _Progress | None,
     ) -> TrainedBooster:
-        config = self.config
-        most = config.max_rounds if validation else config.rounds_without_validation
         return self.trainer(
-            config.parameters(bag=bag),
+            self.config.parameters(bag=bag),
             training,
             validation,
-            limits=RoundLimits(most=most, patience=config.patience),
+            limits=RoundLimits(most=most, patience=self.config.patience),
             after_round=progress,
         )
 

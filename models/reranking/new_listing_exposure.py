@@ -32,10 +32,9 @@ import pyarrow as pa
 
 from data.schema.types import BOOKED
 from models.arrow_columns import Codes, Numbers, numbers, require_columns, stages
-from models.evaluation.validation_metric import validation_ndcg
+from models.evaluation.validation_metric import validation_value
 from models.ranking_order import group_codes, rank_within, spread_within, tie_keys
 from models.recommender import Scores
-from models.stage_utilities import UTILITIES, Utilities
 
 __all__ = [
     "ExposurePolicy",
@@ -98,32 +97,30 @@ def exposure_curve(
     rows: pa.Table,
     scores: Scores,
     policies: Sequence[ExposurePolicy],
-    *,
-    utilities: Utilities = UTILITIES,
 ) -> pa.Table:
     """What each policy costs and brings, one row per policy.
 
-    Columns: ``bonus``, ``floor``, ``k``, ``ndcg`` (of the utilities, at k), ``exposure``
-    (new listings' share of the first k places, a place weighing 1/log2(rank + 1)),
-    ``bookings`` (booked new listings among the first k), and ``ndcg_change``,
-    ``exposure_change``: relative to the order as it was.
+    Columns: ``bonus``, ``floor``, ``k``, ``value`` (value DCG at k, the primary metric),
+    ``exposure`` (new listings' share of the first k places, a place weighing
+    1/log2(rank + 1)), ``bookings`` (booked new listings among the first k), and
+    ``value_change``, ``exposure_change``: relative to the order as it was.
     """
     # Of no policy at all, by k.
     without: dict[int, _Effects] = {}
     points: list[dict[str, float]] = []
     for policy in policies:
         if policy.k not in without:
-            without[policy.k] = _effects(rows, scores, ExposurePolicy(k=policy.k), utilities)
-        base, effects = without[policy.k], _effects(rows, scores, policy, utilities)
+            without[policy.k] = _effects(rows, scores, ExposurePolicy(k=policy.k))
+        base, effects = without[policy.k], _effects(rows, scores, policy)
         points.append(
             {
                 "bonus": policy.bonus,
                 "floor": policy.floor,
                 "k": policy.k,
-                "ndcg": effects.ndcg,
+                "value": effects.value,
                 "exposure": effects.exposure,
                 "bookings": effects.bookings,
-                "ndcg_change": _relative_change(effects.ndcg, base.ndcg),
+                "value_change": _relative_change(effects.value, base.value),
                 "exposure_change": _relative_change(effects.exposure, base.exposure),
             }
         )
@@ -131,11 +128,11 @@ def exposure_curve(
 
 
 def chosen_policy(curve: pa.Table, *, most_loss: float = 0.003) -> ExposurePolicy:
-    """The policy with the most exposure among those that lose at most ``most_loss`` NDCG.
+    """The policy with the most exposure among those that lose at most ``most_loss`` of the value.
 
     The policy without bonus and floor where each one loses more, or none brings exposure.
     """
-    allowed = [point for point in curve.to_pylist() if point["ndcg_change"] >= -most_loss]
+    allowed = [point for point in curve.to_pylist() if point["value_change"] >= -most_loss]
     gaining = [point for point in allowed if point["exposure_change"] > 0]
     if not gaining:
         return ExposurePolicy()
@@ -149,16 +146,14 @@ def _is_new(rows: pa.Table) -> Mask:
 
 @dataclass(frozen=True, kw_only=True)
 class _Effects:
-    """NDCG, exposure of new listings, and booked new listings among the first k."""
+    """Value DCG, exposure of new listings, and booked new listings among the first k."""
 
-    ndcg: float
+    value: float
     exposure: float
     bookings: float
 
 
-def _effects(
-    rows: pa.Table, scores: Scores, policy: ExposurePolicy, utilities: Utilities
-) -> _Effects:
+def _effects(rows: pa.Table, scores: Scores, policy: ExposurePolicy) -> _Effects:
     new_scores, is_new = with_exposure(rows, scores, policy), _is_new(rows)
     ranks = rank_within(group_codes(rows["id_search"]), new_scores, tie_keys(rows))
     is_top = ranks <= policy.k
@@ -166,7 +161,7 @@ def _effects(
     # Sorted before adding up: the row order must not show in the last bit.
     exposure = np.sort(weights[is_new]).sum() / max(np.sort(weights).sum(), 1e-12)
     return _Effects(
-        ndcg=validation_ndcg(rows, new_scores, utilities=utilities, k=policy.k),
+        value=validation_value(rows, new_scores, k=policy.k),
         exposure=float(exposure),
         bookings=float((is_top & is_new & (stages(rows) == BOOKED)).sum()),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
+from data.counted import counted
 from data.schema.feature_set import FeatureSet
 from data.schema.tables import CLICKED
 from models.ranking_order import group_codes, rank_within, tie_keys
@@ -72,7 +73,7 @@ def neighbours_of(
     """
     ids = listings["id_listing"].to_list()
     if id_listing not in ids:
-        raise ValueError(f"{id_listing} is not among the {len(ids)} listings given")
+        raise ValueError(f"{id_listing} is not among the {counted(len(ids), 'listing')} given")
     vector_LD = tower.encode_listings(arrow(listings))[:, : tower.config.dimension]
     unit_LD = vector_LD / np.linalg.norm(vector_LD, axis=1, keepdims=True)
     cosine_L = unit_LD @ unit_LD[ids.index(id_listing)]

@@ -11,6 +11,7 @@ from typing import Any
 import polars as pl
 import pyarrow as pa
 
+from data.counted import counted
 from data.errors import DataError
 from data.schema.tables import QUALITY, RECOMMENDATIONS, SCORES
 from data.schema.time import day_number
@@ -107,7 +108,7 @@ def publish(batch: Batch) -> Mapping[str, Any]:
         batch=batch.id,
     )
     write_published(context.home, published)
-    context.console.say(f"published {rows.height:,} recommendations for {published.ds}")
+    context.console.say(f"published {counted(rows.height, 'recommendation')} for {published.ds}")
     return {"published": True, **asdict(published)}
 
 
@@ -173,7 +174,7 @@ def _whole_rows(context: RunContext, day: date, version: int) -> pl.DataFrame:
     gaps = rows.group_by("id_search").agg(is_gapless=pl.col("rank").max() == pl.len())
     if rows.is_empty() or not gaps["is_gapless"].all() or not rows["score"].is_finite().all():
         raise DataError(
-            f"the recommendations of {day} are not whole ({rows.height:,} rows); the last ones "
-            "stay published. Run the day again"
+            f"the recommendations of {day} are not whole ({counted(rows.height, 'row')}); "
+            "the last ones stay published. Run the day again"
         )
     return rows

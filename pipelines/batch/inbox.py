@@ -31,6 +31,7 @@ from typing import Any, Literal
 
 import polars as pl
 
+from data.counted import counted
 from data.errors import DataError, LogError
 from data.schema.tables import IMPRESSIONS
 from data.schema.time import day_number
@@ -75,7 +76,7 @@ class Arrival:
     def in_words(self, day: str) -> str:
         """A sentence on the day, for the log, the page and the alert."""
         usual = "" if self.usual is None else f" (usually {self.usual:,.0f})"
-        parts = [f"the log of {day} has {self.rows:,} impressions{usual}"]
+        parts = [f"the log of {day} has {counted(self.rows, 'impression')}{usual}"]
         parts += [f"{name} has no row" for name in self.empty]
         parts += [f"refused {reason}" for reason in self.refused.values()]
         return "; ".join(parts)

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from data.counted import counted
 from pipelines.cli.app import (
     RESULTS_PANEL,
     SCHEDULE_PANEL,
@@ -118,7 +119,8 @@ def published(home: HomeOption = None) -> None:
     if pointer is None:
         say("nothing is published yet; stayrank daily publishes the first")
         return
-    say(f"day {pointer.ds}: {pointer.rows:,} recommendations, published {pointer.published_at}")
+    rows = counted(pointer.rows, "recommendation")
+    say(f"day {pointer.ds}: {rows}, published {pointer.published_at}")
     say(f"  version {pointer.version} of recommendations, ranker {pointer.ranker_version}")
     say(f"  models of run {pointer.run}, batch {pointer.batch}")
 

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from data.counted import counted
 from pipelines.cli.app import PRIVACY_PANEL, HomeOption, SettingsOption, app, context_of
 
 __all__ = ["forget_user"]
@@ -36,5 +37,5 @@ def forget_user(
         context.console.say(line)
     if erasure.not_rewritten:
         raise DataError(
-            f"{len(erasure.not_rewritten)} files still hold the id; they are named above"
+            f"the id is still in {counted(len(erasure.not_rewritten), 'file')}, named above"
         )

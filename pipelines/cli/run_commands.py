@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from pipelines.cli.app import (
     MAIN_JOB_PANEL,
@@ -67,13 +68,24 @@ def run(  # a command's options are its arguments
     print_summary(context)
 
 
-@app.command(rich_help_panel=STEPS_PANEL)
+class ScenariosInHelp(TyperCommand):
+    """A command whose help ends with the simulated worlds, a sentence each."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Write the help; the simulator is imported for it alone."""
+        from data.simulator import SCENARIOS
+
+        self.epilog = "\n\n".join(f"{name}: {one.meaning}" for name, one in SCENARIOS.items())
+        super().format_help(ctx, formatter)
+
+
+@app.command(cls=ScenariosInHelp, rich_help_panel=STEPS_PANEL)
 def simulate(
     out: Annotated[Path, typer.Option("--out", help="Folder to write log/ and truth/ into.")],
     searches: Annotated[int, typer.Option("--searches", help="Searches in the week.")] = 60_000,
     scenario: Annotated[
         str,
-        typer.Option(help="default, bookers_oversampled, cold_market, drift or carnival."),
+        typer.Option(help="Which world: one of those below."),
     ] = "default",
     file_format: Annotated[
         FileFormat, typer.Option("--format", help="Format of the log's files.")

@@ -95,7 +95,7 @@ class RecommendationSettings(Section):
         default=True, description="help new listings by the policy chosen on validation"
     )
     most_loss: float = Field(
-        default=0.001, ge=0, lt=1, description="NDCG that this help may cost, as a share"
+        default=0.001, ge=0, lt=1, description="value DCG that this help may cost, as a share"
     )
     diversity: float = Field(
         default=0.0, ge=0, le=10, description="weight of unlikeness in the first places; 0: none"

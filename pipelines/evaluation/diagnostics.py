@@ -10,9 +10,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
+import pyarrow as pa
 
 from data.errors import DataError
 from data.schema.tables import CLICKED
+from models.evaluation.validation_metric import CLICK_WORTH
 from models.funnel.funnel_model import FunnelModel
 from models.ranking_order import group_codes, rank_within, tie_keys
 from models.reranking.new_listing_exposure import ExposurePolicy, exposure_curve
@@ -37,7 +39,7 @@ def write_diagnostics(context: RunContext, evaluated: EvaluatedRun) -> None:
     diagnostics: dict[str, Callable[[], pl.DataFrame | None]] = {
         "ablation": lambda: ablation(evaluated, replicates=context.settings.evaluation.replicates),
         "shap": lambda: contributions(evaluated),
-        "trade_off": lambda: _trade_off(evaluated),
+        "trade_off": lambda: _trade_off(context, evaluated),
         "calibration": lambda: _calibration(evaluated),
         "retrieval": lambda: _retrieval(context, evaluated),
         "exposure": lambda: _exposure(evaluated),
@@ -67,13 +69,16 @@ def _folder(home: Home, run: str) -> Path:
     return home.runs / run / "evidence"
 
 
-def _trade_off(evaluated: EvaluatedRun) -> pl.DataFrame | None:
-    """What each exposure policy for new listings costs and brings."""
+def _trade_off(context: RunContext, evaluated: EvaluatedRun) -> pl.DataFrame | None:
+    """What each exposure policy for new listings costs and brings; and the most it may cost."""
     rows = evaluated.rows.test
     if evaluated.ranker is None or "listing_is_new" not in rows.column_names:
         return None
+    if evaluated.worth is not None:
+        rows = rows.append_column(CLICK_WORTH, pa.array(evaluated.worth))
     policies = [ExposurePolicy(bonus=bonus, k=TOP) for bonus in BONUSES]
-    return frame_of(exposure_curve(rows, evaluated.scores["ranker"], policies))
+    curve = frame_of(exposure_curve(rows, evaluated.scores["ranker"], policies))
+    return curve.with_columns(most_loss=pl.lit(context.settings.recommendation.most_loss))
 
 
 def _calibration(evaluated: EvaluatedRun) -> pl.DataFrame | None:

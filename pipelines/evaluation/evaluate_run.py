@@ -10,6 +10,7 @@ from __future__ import annotations
 import polars as pl
 
 from data.time_split import Windows
+from models.click_worth import ClickWorth
 from models.evaluation.scorecard import Scorecard
 from models.recommender import Scores
 from pipelines.evaluation.diagnostics import write_diagnostics
@@ -19,12 +20,13 @@ from pipelines.evaluation.publish_scorecard import log_scorecard, write_scorecar
 from pipelines.evaluation.retrieval_recall import retrieval_scores
 from pipelines.evaluation.score_windows import score_windows
 from pipelines.feature_table.build_table import feature_set_of
+from pipelines.feature_table.judged_rows import judge
 from pipelines.feature_table.training_rows import SplitRows, evaluation_rows
 from pipelines.recommendation.candidate_retrieval import listing_prior
 from pipelines.run_context import RunContext
 from pipelines.training.run_record import load_models, read_record
 
-__all__ = ["evaluate"]
+__all__ = ["evaluate", "judge_test"]
 
 
 def evaluate(context: RunContext, run: str) -> EvaluatedRun:
@@ -50,8 +52,10 @@ def measure(context: RunContext, run: str) -> EvaluatedRun:
         rows = evaluation_rows(context, Windows(**record.windows), feature_set_of(context))
     with step("scoring"):
         scores = score_windows(context, models, rows)
+    with step("valuing clicks"):
+        worth = judge_test(context, rows)
     with step("measuring, with intervals"):
-        ranking = evaluate_test_window(context, record, rows.test, scores["test"])
+        ranking = evaluate_test_window(context, record, rows.test, scores["test"], worth)
     with step("measuring retrieval over the catalogue"):
         retrieval = retrieval_scores(context, models, rows, prior=_listing_priors(rows, scores))
     return EvaluatedRun(
@@ -59,7 +63,21 @@ def measure(context: RunContext, run: str) -> EvaluatedRun:
         models=models,
         rows=rows,
         scores=scores["test"],
+        worth=None if worth is None else worth.worth,
         scorecard=Scorecard(scores=(*ranking.scores, *retrieval), honesty=ranking.honesty),
+    )
+
+
+def judge_test(context: RunContext, rows: SplitRows) -> ClickWorth | None:
+    """What the clicks of the test window are worth, whoever ordered them; ``None`` without any."""
+    windows = rows.windows
+    return judge(
+        context,
+        rows.test,
+        before=rows.valid,
+        earlier=windows.train,
+        known_on=windows.label_cutoff_day,
+        features=feature_set_of(context),
     )
 
 

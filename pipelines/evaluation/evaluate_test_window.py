@@ -6,17 +6,18 @@ from collections.abc import Mapping
 
 import pyarrow as pa
 
-from data.schema.tables import IMPRESSIONS, INGESTS, TRUTH
+from data.schema.tables import IMPRESSIONS, INGESTS
+from models.click_worth import ClickWorth
 from models.evaluation.config import EvaluationConfig
 from models.evaluation.evaluate import evaluate
 from models.evaluation.evaluation_inputs import EvaluationInputs
 from models.evaluation.label_maturity import maturity_warning, window_maturity
-from models.evaluation.oracle import CEILINGS
 from models.evaluation.provenance import Provenance
 from models.evaluation.scorecard import Scorecard
 from models.evaluation.segments import SegmentColumns
 from models.recommender import Scores
 from pipelines.evaluation.log_maturity import maturity_of_log
+from pipelines.evaluation.row_truth import row_truth
 from pipelines.feature_table.arrow_conversion import arrow, frame_of
 from pipelines.run_context import RunContext
 from pipelines.training.run_record import RunRecord
@@ -27,12 +28,20 @@ REFERENCE = "popularity"
 
 
 def evaluate_test_window(
-    context: RunContext, record: RunRecord, rows: pa.Table, scores: Mapping[str, Scores]
+    context: RunContext,
+    record: RunRecord,
+    rows: pa.Table,
+    scores: Mapping[str, Scores],
+    worth: ClickWorth | None = None,
 ) -> Scorecard:
-    """Every metric of every model over all listings that each search of the test showed."""
+    """Every metric of every model over all listings that each search of the test showed.
+
+    ``worth`` of the clicks gives the primary metric; without it there is none.
+    """
     config = EvaluationConfig(replicates=context.settings.evaluation.replicates, seed=record.seed)
     inputs = EvaluationInputs(
-        provenance=_provenance(context, record),
+        provenance=_provenance(context, record, worth),
+        worth=None if worth is None else worth.worth,
         columns=SegmentColumns(returning="guest_past_searches"),
     )
     return evaluate(
@@ -41,7 +50,7 @@ def evaluate_test_window(
         split="test",
         reference=REFERENCE,
         config=config,
-        truth=_truth(context, rows),
+        truth=row_truth(context, rows),
         context=inputs,
     )
 
@@ -57,23 +66,7 @@ def _with_position(context: RunContext, rows: pa.Table) -> pa.Table:
     return rows.append_column("position", placed["position"])
 
 
-def _truth(context: RunContext, rows: pa.Table) -> dict[str, Scores] | None:
-    """The simulator's probabilities of these rows, where the log is a simulated one."""
-    if not context.lake.exists(TRUTH.name):
-        return None
-    keys = frame_of(rows.select(["id_search", "id_listing"]))
-    names = list(CEILINGS.values())
-    truth = context.lake.scan(TRUTH.name).select("id_search", "id_listing", *names)
-    joined = keys.lazy().join(
-        truth, on=["id_search", "id_listing"], how="left", maintain_order="left"
-    )
-    known = joined.collect(engine="streaming")
-    if known.height != rows.num_rows or any(known[name].null_count() for name in names):
-        return None
-    return {name: known[name].to_numpy() for name in names}
-
-
-def _provenance(context: RunContext, record: RunRecord) -> Provenance:
+def _provenance(context: RunContext, record: RunRecord, worth: ClickWorth | None) -> Provenance:
     ingests = context.lake.scan(INGESTS.name).select("source", "is_simulated").collect()
     maturity = maturity_of_log(context.lake)
     warning = maturity_warning(maturity, record.windows["test"])
@@ -82,5 +75,7 @@ def _provenance(context: RunContext, record: RunRecord) -> Provenance:
         is_simulated=bool(ingests["is_simulated"].any()),
         tuned=record.tuned,
         label_maturity=window_maturity(maturity, record.windows["test"], outcome="book"),
+        notes=() if worth is None else (worth.sentence(),),
+        worth_outcome="book" if worth is None else worth.outcome,
         warnings=(warning,) if warning else (),
     )

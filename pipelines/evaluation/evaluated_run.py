@@ -23,6 +23,8 @@ class EvaluatedRun:
         models: its models by name.
         rows: its training, validation and test windows.
         scores: model → one score per row of the test window.
+        worth: what a click on each row of the test window is worth, 0 where none came; ``None``
+            where nothing was clicked.
         scorecard: its figures on the test window.
     """
 
@@ -30,6 +32,7 @@ class EvaluatedRun:
     models: Mapping[str, Recommender]
     rows: SplitRows
     scores: Mapping[str, Scores]
+    worth: Scores | None
     scorecard: Scorecard
 
     @property

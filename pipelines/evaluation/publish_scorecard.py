@@ -13,7 +13,7 @@ from pipelines.evaluation.evaluated_run import EvaluatedRun
 from pipelines.evaluation.scorecard_view import primary_metric
 from pipelines.run_context import RunContext
 
-__all__ = ["log_scorecard", "write_scorecard"]
+__all__ = ["headline_metrics", "log_scorecard", "metrics_of", "write_scorecard"]
 
 HEADLINED = ("ranker", "popularity")
 
@@ -30,23 +30,30 @@ def write_scorecard(context: RunContext, evaluated: EvaluatedRun) -> None:
 
 
 def log_scorecard(context: RunContext, evaluated: EvaluatedRun) -> None:
-    """Log each model's figures to its own MLflow run, the headline and the files to the parent."""
+    """Log each model's figures to its own MLflow run, the headline and the files to the parent.
+
+    A figure of too few searches is not logged: MLflow's tables and charts cannot say so.
+    """
     tracking, record, scorecard = context.tracking, evaluated.record, evaluated.scorecard
     for model, child in record.children.items():
-        tracking.log_metrics(child, _metrics_of(scorecard, model))
-    tracking.log_metrics(record.parent, _headline_metrics(scorecard))
+        tracking.log_metrics(child, metrics_of(scorecard, model))
+    tracking.log_metrics(record.parent, headline_metrics(scorecard))
     tracking.describe(record.parent, scorecard.honesty.markdown())
     for name in ("scorecard.json", "scorecard.parquet", "honesty.json"):
         tracking.log_artifacts(record.parent, context.home.report / name)
 
 
-def _headline_metrics(scorecard: Scorecard) -> list[tuple[str, float, int]]:
-    """What the list of runs is sorted by: the primary metric of ranker and rival by market."""
+def headline_metrics(scorecard: Scorecard) -> list[tuple[str, float, int]]:
+    """What the list of runs is sorted by: the primary metric of ranker and rival by market.
+
+    Name, value and step; without the figures of too few searches.
+    """
     metric = primary_metric(scorecard)
     figures: list[tuple[str, float, int]] = []
     for score in scorecard.scores:
         is_market = score.segment == "all" or score.segment.startswith("market=")
-        if score.metric == metric and score.model in HEADLINED and is_market:
+        is_shown = score.metric == metric and not score.is_too_few
+        if is_shown and score.model in HEADLINED and is_market:
             name = f"{score.model}.{metric}{_suffix(score.segment)}"
             ends = {"": score.value, "_low": score.low, "_high": score.high}
             if score.difference is not None:
@@ -59,10 +66,11 @@ def _headline_metrics(scorecard: Scorecard) -> list[tuple[str, float, int]]:
     return figures
 
 
-def _metrics_of(scorecard: Scorecard, model: str) -> list[tuple[str, float, int]]:
+def metrics_of(scorecard: Scorecard, model: str) -> list[tuple[str, float, int]]:
+    """Name, value and step of a model's figures and ends, but of too few searches."""
     figures: list[tuple[str, float, int]] = []
     for score in scorecard.scores:
-        if score.model != model:
+        if score.model != model or score.is_too_few:
             continue
         name = f"{score.split}.{score.metric}" + _suffix(score.segment)
         ends: dict[str, Any] = {"": score.value, "_low": score.low, "_high": score.high}

@@ -8,8 +8,10 @@ import pyarrow as pa
 
 from data.lake.store import Lake
 from data.schema.tables import BOOKED, CLICKED, IMPRESSIONS
+from models.evaluation.arrays import Mask
 from models.evaluation.config import EvaluationConfig
 from models.evaluation.evaluate import evaluate
+from models.evaluation.evaluation_inputs import EvaluationInputs
 from models.ranker.explanations import over_the_search, reasons_in_words
 from models.ranking_order import group_codes, rank_within, tie_keys
 from pipelines.evaluation.evaluated_run import EvaluatedRun
@@ -22,18 +24,22 @@ SHAP_ROWS = 1_500
 SHAP_FEATURES = 14
 TOP = 10
 EXAMPLES = 4
-METRICS = ("ndcg_at_10", "graded_ndcg_at_10")
+METRICS = ("value_dcg_at_10", "ndcg_at_10", "graded_ndcg_at_10")
 
 
 def ablation(evaluated: EvaluatedRun, *, replicates: int) -> pl.DataFrame | None:
-    """NDCG lost when a feature group's values are shuffled among the rows (permutation importance).
+    """What is lost when a feature group's values are shuffled among the rows.
 
-    The trained model is asked without the group; it is not trained again without it.
+    Permutation importance: the trained model is asked without the group; it is not trained
+    again without it. ``low`` and ``high`` are null where no interval is known. ``None`` where
+    too few searches can be ordered better or worse.
     """
     ranker = evaluated.ranker
-    rows = _searches_with_an_action(evaluated.rows.test, ABLATED_SEARCHES)
+    is_ablated = _searches_with_an_action(evaluated.rows.test, ABLATED_SEARCHES)
+    rows = evaluated.rows.test.filter(pa.array(is_ablated))
     if ranker is None or not rows.num_rows:
         return None
+    worth = None if evaluated.worth is None else evaluated.worth[is_ablated]
     rng = np.random.default_rng(evaluated.record.seed)
     scores = {"ranker": ranker.score(rows)}
     for group in ranker.features.groups:
@@ -45,13 +51,25 @@ def ablation(evaluated: EvaluatedRun, *, replicates: int) -> pl.DataFrame | None
             changed = changed.set_column(at, name, shuffled[name])
         scores[group] = ranker.score(changed)
     config = EvaluationConfig(ks=(TOP,), compared=METRICS, replicates=replicates)
-    scorecard = evaluate(rows, scores, split="test", reference="ranker", config=config)
+    scorecard = evaluate(
+        rows,
+        scores,
+        split="test",
+        reference="ranker",
+        config=config,
+        context=EvaluationInputs(worth=worth),
+    )
     scores_of_groups = [
-        s for s in scorecard.scores if s.segment == "all" and s.difference is not None
+        s
+        for s in scorecard.scores
+        if s.segment == "all" and s.difference is not None and not s.is_too_few
     ]
+    if not scores_of_groups:
+        return None
     wanted = ("model", "metric", "difference", "difference_low", "difference_high", "searches")
     return pl.DataFrame(
-        [{name: getattr(s, name) for name in wanted} for s in scores_of_groups]
+        [{name: getattr(s, name) for name in wanted} for s in scores_of_groups],
+        schema_overrides={"difference_low": pl.Float64, "difference_high": pl.Float64},
     ).rename({"model": "group", "difference_low": "low", "difference_high": "high"})
 
 
@@ -61,7 +79,8 @@ def contributions(evaluated: EvaluatedRun) -> pl.DataFrame | None:
     ``place`` is the value's rank among the sample's, 0 to 1; null for categories and nulls.
     """
     ranker = evaluated.ranker
-    rows = _searches_with_an_action(evaluated.rows.test, SHAP_ROWS // 10).slice(0, SHAP_ROWS)
+    is_sampled = _searches_with_an_action(evaluated.rows.test, SHAP_ROWS // 10)
+    rows = evaluated.rows.test.filter(pa.array(is_sampled)).slice(0, SHAP_ROWS)
     if ranker is None or not rows.num_rows:
         return None
     lift_NF = over_the_search(rows, ranker.contributions(rows))
@@ -140,10 +159,10 @@ def _shown_order(lake: Lake, keys: pl.DataFrame) -> pl.DataFrame:
     return rows.select("id_search", "id_listing", shown=place, shown_by=pl.lit(by))
 
 
-def _searches_with_an_action(rows: pa.Table, most: int) -> pa.Table:
-    """At most so many searches with an action, those with a booking first."""
+def _searches_with_an_action(rows: pa.Table, most: int) -> Mask:
+    """The rows of at most so many searches with an action, those with a booking first."""
     frame = frame_of(rows.select(["id_search", "stage"]))
     furthest = frame.group_by("id_search").agg(pl.col("stage").max())
     acted = furthest.filter(pl.col("stage") >= int(CLICKED))
     chosen = acted.sort("stage", "id_search", descending=[True, False])["id_search"].head(most)
-    return rows.filter(pa.array(frame["id_search"].is_in(chosen.implode()).to_numpy()))
+    return frame["id_search"].is_in(chosen.implode()).to_numpy()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from data.counted import counted
 from models.evaluation.scorecard import Score
 from pipelines.config.home import Home
 from pipelines.evaluation.scorecard_view import figure
@@ -84,7 +85,7 @@ def bookings_line(scores: tuple[Score, ...]) -> str:
     ]
     return (
         f"expected bookings per 1,000 guests, a night sold once: {ours.value:.1f}, beside "
-        f"{' and '.join(others)} (SIMULATED truth, {ours.searches:,} guests)"
+        f"{' and '.join(others)} (SIMULATED truth, {counted(ours.searches, 'guest')})"
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import polars as pl
 
+from data.counted import counted
 from data.errors import DataError
 from data.lake.store import streamed
 from data.schema.feature_set import FeatureSet
@@ -40,7 +41,9 @@ def build_features_table(context: RunContext, spark: SparkOptions | None = None)
         return context.version(FEATURES.name)
     context.console.say(plan.describe())
     _say_left_out(context, plan.features)
-    with context.console.step(f"building {len(plan.features)} features") as report_progress:
+    with context.console.step(
+        f"building {counted(len(plan.features), 'feature')}"
+    ) as report_progress:
         if spark is None:
             _build(context, plan, report_progress)
         else:

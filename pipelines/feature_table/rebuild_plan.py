@@ -26,6 +26,7 @@ from typing import Any
 import narwhals as nw
 
 import features as feature_code
+from data.counted import counted
 from data.lake.store import Partition
 from data.schema.feature_set import FeatureSet
 from data.schema.tables import FEATURES, IMPRESSIONS
@@ -67,7 +68,7 @@ class RebuildPlan:
         """One line: which days are built, and why."""
         if self.is_whole:
             return f"features: building every day, {_first_to_last(self.log)}"
-        span = f"{_first_to_last(self.days)} ({len(self.days)} of {len(self.log)} days)"
+        span = f"{_first_to_last(self.days)} ({len(self.days)} of {counted(len(self.log), 'day')})"
         return (
             f"features: the impressions of {_dates(self.changed)} changed; building {span}, "
             "since no earlier day can know of them"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from data.counted import counted
 from data.simulator import SimulationConfig, write_simulation
 from data.simulator.write import FileFormat
 from pipelines.config.console import Console
@@ -49,8 +50,10 @@ def simulate_to(  # the options of `stayrank simulate`
         )
     except ValueError as error:
         raise SettingsError(str(error)) from error
-    with console.step(f"simulating {searches:,} searches ({scenario}, seed {seed})") as moved:
+    with console.step(
+        f"simulating {counted(searches, 'search')} ({scenario}, seed {seed})"
+    ) as moved:
         summary = write_simulation(config, out, file_format=file_format, progress=moved)
     labels = ", ".join(f"{count:,} {label}" for label, count in summary.labels.items())
-    console.say(f"simulated, not real guests: {summary.searches:,} searches, {labels}")
+    console.say(f"simulated, not real guests: {counted(summary.searches, 'search')}, {labels}")
     console.say(f"  log {summary.log}, truth {summary.truth}")

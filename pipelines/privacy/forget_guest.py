@@ -12,6 +12,7 @@ import polars as pl
 import pyarrow as pa
 from cronsim import CronSim
 
+from data.counted import counted
 from data.erasure.erase_guest import erase_from_lake
 from data.erasure.find_guest import Traces, find_traces, token_of
 from data.errors import DataError
@@ -67,7 +68,9 @@ class Erasure:
         if not self.was_found:
             lines = [f"no trace of {guest_id} was found; nothing was removed"]
         else:
-            lines = [f"{table}: {rows:,} rows removed" for table, rows in self.rows.items()]
+            lines = [
+                f"{table}: {counted(rows, 'row')} removed" for table, rows in self.rows.items()
+            ]
             lines += [f"{name}: {count:,} removed" for name, count in self.files.items()]
             lines += [f"STILL HOLDS THE ID, remove it by hand: {n}" for n in self.not_rewritten]
             lines += self._consequences()

@@ -1,10 +1,20 @@
-"""The decision, made of figures alone: promote or not, and the reason in a sentence."""
+"""The decision, made of figures alone: promote or not, and the reason in a sentence.
+
+The sentence begins with one of three words and ends with what recommends from now on:
+
+- ``promoted: …``, and how many guardrails were measured;
+- ``not promoted: …; champion version 3 stays``, where the challenger is not shown to be better,
+  or a guardrail shows harm;
+- ``too little to decide: …; champion version 3 stays``, where no figure has enough behind it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
+
+from data.counted import counted
 
 __all__ = ["Check", "GateDecision", "decide"]
 
@@ -39,6 +49,7 @@ class GateDecision:
         primary: the primary metric.
         guardrails: everything else that was looked at.
         notes: what else a reader should know, such as a champion whose files are damaged.
+        has_evidence: false where there was too little to decide by.
     """
 
     is_promoted: bool
@@ -47,6 +58,7 @@ class GateDecision:
     primary: Check
     guardrails: tuple[Check, ...] = ()
     notes: tuple[str, ...] = ()
+    has_evidence: bool = True
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON; a check's finding has the key ``told`` there."""
@@ -81,26 +93,47 @@ def _check_of(content: dict[str, Any]) -> Check:
 
 
 def decide(
-    primary: Check, guardrails: Sequence[Check], *, against: str, notes: Sequence[str] = ()
+    primary: Check,
+    guardrails: Sequence[Check],
+    *,
+    against: str,
+    otherwise: str,
+    notes: Sequence[str] = (),
 ) -> GateDecision:
-    """Promote when the primary check passes and no guardrail fails."""
+    """Promote when the primary check passes and no guardrail fails.
+
+    ``otherwise`` says what recommends where the challenger is not promoted.
+    """
     failed = [check for check in guardrails if check.is_passed is False]
-    measured = sum(check.is_passed is not None for check in guardrails)
-    if not primary.is_passed:
-        reason = f"not promoted: {primary.finding}"
-    elif failed:
-        harms = "; ".join(f"{check.name}: {check.finding}" for check in failed)
-        reason = (
-            f"not promoted: {primary.finding}, but it fails {len(failed)} guardrail(s): {harms}"
-        )
+    has_evidence = primary.is_passed is not None
+    is_promoted = bool(primary.is_passed) and not failed
+    if is_promoted:
+        reason = f"promoted: {primary.finding}; {_held(guardrails)}"
+    elif not has_evidence:
+        reason = f"too little to decide: {primary.finding}; {otherwise}"
+    elif not primary.is_passed:
+        reason = f"not promoted: {primary.finding}; {otherwise}"
     else:
-        held = f", and {measured} guardrails hold" if measured else ""
-        reason = f"promoted: {primary.finding}{held}"
+        reason = f"not promoted: {primary.finding}, but {_harmed(failed)}; {otherwise}"
     return GateDecision(
-        is_promoted=bool(primary.is_passed) and not failed,
+        is_promoted=is_promoted,
         against=against,
         reason=reason,
         primary=primary,
         guardrails=tuple(guardrails),
         notes=tuple(notes),
+        has_evidence=has_evidence,
     )
+
+
+def _held(guardrails: Sequence[Check]) -> str:
+    measured = sum(check.is_passed is not None for check in guardrails)
+    if not measured:
+        return "no guardrail could be measured"
+    return f"{counted(measured, 'guardrail')} measured, no harm shown"
+
+
+def _harmed(failed: Sequence[Check]) -> str:
+    harms = "; ".join(f"{check.name}: {check.finding}" for check in failed)
+    verb = "shows" if len(failed) == 1 else "show"
+    return f"{counted(len(failed), 'guardrail')} {verb} harm ({harms})"

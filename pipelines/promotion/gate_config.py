@@ -12,43 +12,71 @@ __all__ = ["GateConfig", "gate_config"]
 
 @dataclass(frozen=True, kw_only=True)
 class GateConfig:
-    """The primary metric, and how much worse a guarded figure may look.
+    """The primary metric, how much evidence a verdict takes, and what loss is tolerated.
 
-    A guardrail fails where harm is shown (the paired interval lies below zero), or where
-    the loss looks larger than is tolerated, shown or not. Figures without a pairing
-    (exposure, calibration, latency) have the second part only.
+    A guardrail fails where a loss beyond the tolerated one is *shown*: where the whole
+    interval of the difference lies below it. The intervals are widened for the number of
+    guardrails measured, so that ``guardrail_error`` holds for all of them together.
+    How the defaults were chosen: ``docs/decisions/0035-the-gate.md``.
 
     Attributes:
         primary: metric whose paired interval must lie above zero.
-        fallback: the same where no search of the test window has a booking.
-        ndcg_loss: tolerated loss of the primary metric in a market or on new listings.
+        fallback: the same where the primary metric is not known or has too little behind it.
+        gain_of_interest: relative gain that is worth waiting for. Where no difference is
+            shown, the reason says whether one of this size is excluded.
+        fewest_searches: searches that a figure must count to be judged by; those of a
+            booking metric (all of which end in a booking) need ``fewest_bookings`` instead.
+        fewest_guests: guests behind a figure.
+        fewest_clicks: clicked rows behind a figure made of clicks.
+        fewest_bookings: booked rows behind a figure made of bookings.
+        guardrail_error: chance that a challenger at the edge of every tolerance fails any
+            of the guardrails.
+        value_loss: tolerated loss of the primary metric in a market or on new listings,
+            relative.
+        ndcg_loss: tolerated loss of NDCG@10 of bookings.
         recall_loss: tolerated loss of recall@100 over the catalogue.
         new_exposure_loss: tolerated loss of new listings' share of the top 10, relative.
+        first_new_exposure_loss: the same against popularity, whose lists no guest was shown.
         gini_rise: tolerated rise of the Gini coefficient of the places in the top 10.
         coverage_loss: tolerated loss of the share of listings that are seen in a top 10.
-        calibration_from, calibration_to: Σ predicted / Σ actual outcomes of a stage must
-            lie between these, or be no further from 1 than the champion's.
+        calibration_from, calibration_to: Σ predicted / Σ actual outcomes of a stage is
+            sound between these.
+        calibration_loss: an unsound ratio may be further from 1 than the champion's by this
+            factor, less 1.
         fewest_outcomes: below these many outcomes a stage's calibration is not checked.
-        slower: scoring may take at most these many times the champion's time.
+        slower: scoring may take these many times the champion's time.
+        slower_ms: or these many milliseconds more per thousand rows.
     """
 
-    primary: str = "ndcg_at_10"
-    fallback: str = "graded_ndcg_at_10"
+    primary: str = "value_dcg_at_10"
+    fallback: str = "ndcg_at_10"
+    gain_of_interest: float = 0.05
+    fewest_searches: int = 500
+    fewest_guests: int = 100
+    fewest_clicks: int = 300
+    fewest_bookings: int = 30
+    guardrail_error: float = 0.05
+    value_loss: float = 0.02
     ndcg_loss: float = 0.02
     recall_loss: float = 0.02
     new_exposure_loss: float = 0.1
+    first_new_exposure_loss: float = 0.5
     gini_rise: float = 0.03
     coverage_loss: float = 0.03
     calibration_from: float = 0.8
     calibration_to: float = 1.25
+    calibration_loss: float = 0.05
     fewest_outcomes: int = 50
     slower: float = 2.0
+    slower_ms: float = 5.0
 
     def __post_init__(self) -> None:
         numbers = {f.name: getattr(self, f.name) for f in fields(self) if f.type != "str"}
         wrong = [name for name, value in numbers.items() if value < 0]
         if not self.calibration_from < 1 < self.calibration_to:
             wrong.append("calibration_from, calibration_to")
+        if not 0 < self.guardrail_error < 1:
+            wrong.append("guardrail_error")
         if wrong:
             raise ValueError(f"GateConfig out of range: {', '.join(wrong)}")
 

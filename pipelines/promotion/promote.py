@@ -7,25 +7,15 @@ the registry's alias and writes the reason down.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
-from time import perf_counter
-
-import pyarrow as pa
 
 from data.errors import DataError
 from data.time_split import Windows
-from models.evaluation.config import EvaluationConfig
-from models.evaluation.evaluate import evaluate
-from models.evaluation.evaluation_inputs import EvaluationInputs
-from models.evaluation.scorecard import Score, Scorecard
-from models.funnel.funnel_model import FunnelModel
-from models.ranker import Ranker
-from models.recommender import Recommender, Scores
+from models.evaluation.scorecard import Scorecard
 from pipelines.config.home import Home, write_json
 from pipelines.evaluation.evaluate_run import evaluate as evaluate_run
+from pipelines.evaluation.evaluate_run import judge_test
 from pipelines.evaluation.evaluated_run import EvaluatedRun
-from pipelines.evaluation.retrieval_recall import retrieval_scores
 from pipelines.evaluation.score_windows import score_of_window
 from pipelines.evaluation.scorecard_view import read_scorecard
 from pipelines.feature_table.build_table import feature_set_of
@@ -36,18 +26,19 @@ from pipelines.promotion.champion_registry import (
     promotion_lock,
     record_decision,
 )
-from pipelines.promotion.checks import (
-    CHALLENGER,
-    CHAMPION,
-    guardrails,
-    latency_check,
-    primary_check,
-)
+from pipelines.promotion.checks import primary_check
 from pipelines.promotion.decision import Check, GateDecision, decide
 from pipelines.promotion.gate_config import GateConfig, gate_config
+from pipelines.promotion.guardrails import guardrails
+from pipelines.promotion.side_by_side import (
+    models_of_champion,
+    recall_against_champion,
+    recall_against_popularity,
+    scored_side_by_side,
+    timed_side_by_side,
+)
 from pipelines.run_context import RunContext
 from pipelines.tracking.model_registry import RANKER_MODEL
-from pipelines.training.model_factory import load_recommender
 from pipelines.training.run_record import RunRecord, load_models, read_record
 
 __all__ = [
@@ -58,8 +49,16 @@ __all__ = [
 ]
 
 FIRST_RIVAL = "popularity"
-TIMED_ROWS = 5_000
-TIMED_REPEATS = 5
+NONE_USABLE = "no champion is left whose files are whole"
+# As select_serving_run has it: a run that was not refused goes before one in force.
+NO_CHAMPION_UNDECIDED = (
+    "there is no champion yet, so the daily batch recommends with this ranker until a newer one "
+    "is promoted or undecided too"
+)
+NO_CHAMPION_REFUSED = (
+    "there is no champion yet: the daily batch goes on with the ranker it has, or takes this one "
+    "where it has none"
+)
 
 
 def evaluate_and_promote(context: RunContext, run: str) -> Scorecard:
@@ -69,11 +68,13 @@ def evaluate_and_promote(context: RunContext, run: str) -> Scorecard:
         with context.console.step("judging the challenger"):
             decision = decide_promotion(context, evaluated)
         context.console.say(f"ranker against {decision.against}: {decision.reason}")
+        for note in decision.notes:
+            context.console.say(f"note: {note}")
     return evaluated.scorecard
 
 
 def load_evaluated_run(context: RunContext, run: str) -> EvaluatedRun:
-    """A run that was evaluated before, loaded again with its ranker's scores alone.
+    """A run that was evaluated before, loaded again with the scores that the gate compares.
 
     Raises ``DataError`` where the run has no ranker.
     """
@@ -82,11 +83,17 @@ def load_evaluated_run(context: RunContext, run: str) -> EvaluatedRun:
         raise DataError(f"run {run} has no ranker to promote; train one: stayrank train ranker")
     models = load_models(context, record)
     rows = evaluation_rows(context, Windows(**record.windows), feature_set_of(context))
+    worth = judge_test(context, rows)
     return EvaluatedRun(
         record=record,
         models=models,
         rows=rows,
-        scores={"ranker": score_of_window(models["ranker"], rows, "test")},
+        scores={
+            name: score_of_window(models[name], rows, "test")
+            for name in ("ranker", FIRST_RIVAL)
+            if name in models
+        },
+        worth=None if worth is None else worth.worth,
         scorecard=read_scorecard(context.home),
     )
 
@@ -96,8 +103,8 @@ def decide_promotion(
 ) -> GateDecision:
     """Decide whether the challenger becomes champion, set the alias, write the reason.
 
-    Without a champion the ranker has to beat popularity. The registry is held from the
-    comparison to the alias, so that nobody wins against a champion who is gone.
+    Without a champion that can be scored the rival is popularity. The registry is held from
+    the comparison to the alias, so that nobody wins against a champion who is gone.
     """
     config = config or gate_config(context.settings)
     run_id = challenger.record.children["ranker"]
@@ -109,13 +116,13 @@ def decide_promotion(
             RANKER_MODEL, run_id
         ):
             return _as_before(context.home, challenger.record, champion)
-        if champion is None:
-            primary = primary_check(
-                challenger.scorecard, config, model="ranker", against=FIRST_RIVAL
-            )
-            decision = decide(primary, (), against=FIRST_RIVAL, notes=search.notes)
-        else:
+        if champion is not None:
             decision = _against_champion(context, challenger, champion, config, search.notes)
+        else:
+            stays = NONE_USABLE if search.notes else None
+            decision = _against_popularity(
+                context, challenger, config, stays=stays, notes=search.notes
+            )
         write_json(_decision_file(context.home, challenger.record.name), decision.to_dict())
         record_decision(tracking, run_id, decision)
     return decision
@@ -152,80 +159,51 @@ def _against_champion(
 ) -> GateDecision:
     """The paired comparison with a champion whose files are whole."""
     against = f"champion version {champion.version}"
-    rivals = _rivals(context, champion)
+    rivals = models_of_champion(context, champion)
     try:
         theirs = score_of_window(rivals["ranker"], challenger.rows, "test")
     except ValueError as error:
         # Its features are no longer built: it could not serve today's searches either.
-        primary = primary_check(challenger.scorecard, config, model="ranker", against=FIRST_RIVAL)
-        note = f"{against} cannot score today's features ({error})"
-        return decide(primary, (), against=FIRST_RIVAL, notes=(*notes, note))
-    scorecard = _side_by_side(context, challenger, theirs, rivals)
-    checks = guardrails(scorecard, _retrieval(context, challenger, rivals), config, against=against)
-    mine_ms, theirs_ms = _milliseconds(
-        challenger.models["ranker"], rivals["ranker"], challenger.rows.test
-    )
-    primary = primary_check(scorecard, config, model=CHALLENGER, against=against)
-    checks.append(latency_check(mine_ms, theirs_ms, config))
-    return decide(primary, checks, against=against, notes=notes)
-
-
-def _rivals(context: RunContext, champion: Champion) -> dict[str, Recommender]:
-    """The champion's ranker as registered, and what else its run left on this machine."""
-    rivals: dict[str, Recommender] = {"ranker": Ranker.load(champion.folder)}
-    for name in ("two_tower", "funnel"):
-        folder = context.home.runs / champion.run / "models" / name
-        if folder.is_dir():
-            rivals[name] = load_recommender(name, folder)
-    return rivals
-
-
-def _side_by_side(
-    context: RunContext, challenger: EvaluatedRun, theirs: Scores, rivals: Mapping[str, Recommender]
-) -> Scorecard:
-    compared = (*EvaluationConfig().compared, "graded_ndcg_at_10")
-    config = EvaluationConfig(
-        replicates=context.settings.evaluation.replicates,
-        seed=challenger.record.seed,
-        compared=tuple(dict.fromkeys(compared)),
-    )
-    test = challenger.rows.test
-    probabilities = {
-        name: model.probabilities(test)
-        for name, model in (
-            (CHALLENGER, challenger.models.get("funnel")),
-            (CHAMPION, rivals.get("funnel")),
+        return _against_popularity(
+            context,
+            challenger,
+            config,
+            stays=f"{against} stays, which cannot score today's features",
+            notes=(*notes, f"{against} cannot score today's features ({error})"),
         )
-        if isinstance(model, FunnelModel)
-    }
-    return evaluate(
-        test,
-        {CHAMPION: theirs, CHALLENGER: challenger.scores["ranker"]},
-        split="test",
-        reference=CHAMPION,
-        config=config,
-        context=EvaluationInputs(probabilities=probabilities),
+    scores = scored_side_by_side(context, challenger, theirs, rivals, config).scores
+    recall = recall_against_champion(context, challenger, rivals)
+    primary = primary_check(scores, config, against=against)
+    checks = guardrails(scores, recall, config, against=against)
+    checks.append(
+        timed_side_by_side(
+            challenger.models["ranker"], rivals["ranker"], challenger.rows.test, config
+        )
     )
+    return decide(primary, checks, against=against, otherwise=f"{against} stays", notes=notes)
 
 
-def _retrieval(
-    context: RunContext, challenger: EvaluatedRun, rivals: Mapping[str, Recommender]
-) -> list[Score]:
-    """Recall over the catalogue of both towers; empty where either run has none."""
-    if "two_tower" not in rivals or "two_tower" not in challenger.models:
-        return []
-    towers = {CHAMPION: rivals["two_tower"], CHALLENGER: challenger.models["two_tower"]}
-    return retrieval_scores(context, towers, challenger.rows, reference=CHAMPION)
+def _against_popularity(
+    context: RunContext,
+    challenger: EvaluatedRun,
+    config: GateConfig,
+    *,
+    stays: str | None,
+    notes: tuple[str, ...],
+) -> GateDecision:
+    """The paired comparison with the first rival, by the same checks.
 
-
-def _milliseconds(mine: Recommender, theirs: Recommender, rows: pa.Table) -> tuple[float, float]:
-    """Per thousand rows, the best of several turns: what else the machine does only adds."""
-    rows = rows.slice(0, TIMED_ROWS)
-    best = [float("inf"), float("inf")]
-    for _ in range(TIMED_REPEATS):
-        for place, model in enumerate((mine, theirs)):
-            since = perf_counter()
-            model.score(rows)
-            best[place] = min(best[place], perf_counter() - since)
-    each = 1e6 / max(1, rows.num_rows)
-    return best[0] * each, best[1] * each
+    ``stays`` says which champion is left if the challenger is not promoted; ``None`` where
+    there never was one.
+    """
+    against = FIRST_RIVAL
+    theirs = challenger.scores[FIRST_RIVAL]
+    scores = scored_side_by_side(context, challenger, theirs, {}, config).scores
+    recall = recall_against_popularity(challenger)
+    primary = primary_check(scores, config, against=against)
+    checks = guardrails(scores, recall, config, against=against, is_first=True)
+    looked_up = "popularity is looked up, not computed: nothing to compare with"
+    checks.append(Check(name="latency", is_passed=None, finding=looked_up))
+    if stays is None:
+        stays = NO_CHAMPION_UNDECIDED if primary.is_passed is None else NO_CHAMPION_REFUSED
+    return decide(primary, checks, against=against, otherwise=stays, notes=notes)

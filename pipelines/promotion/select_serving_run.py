@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from data.errors import DataError
 from pipelines.config.home import Home, write_json
 from pipelines.promotion.champion_registry import find_champion
+from pipelines.promotion.promote import read_decision
 from pipelines.recommendation.published_pointer import read_published
 from pipelines.recommendation.serving_models import latest_run_with
 from pipelines.run_context import RunContext
@@ -32,8 +33,9 @@ class ServingRun:
 
     Attributes:
         run: name of the training run.
-        standing: ``champion``, ``previous champion``; where no champion is ``in force``
-            (what the published recommendations were made with) or ``latest``.
+        standing: ``champion``, ``previous champion``; where no champion is ``undecided`` (the
+            newest on which the gate had too little to decide), ``in force`` (what the
+            published recommendations were made with) or ``latest``.
         warnings: what people should know, a sentence each.
     """
 
@@ -45,8 +47,10 @@ class ServingRun:
 def select_serving_run(context: RunContext) -> ServingRun | None:
     """The champion, else the one before it; ``None`` without any trained run.
 
-    Only where there never was a champion the run in force goes on, else the latest. Raises
-    ``DataError`` when there are runs and none of these is whole: what is published stays.
+    Only where there never was a champion others recommend: on a log too small for the gate
+    to decide the newest run, so that such a log is not served by its first run for ever;
+    else the run in force goes on, else the latest. Raises ``DataError`` when there are runs
+    and none of these is whole: what is published stays.
     """
     home, search = context.home, find_champion(context.tracking)
     warnings = list(search.notes)
@@ -73,14 +77,22 @@ def _candidates(home: Home) -> dict[str, str]:
     if champions:
         # All other runs were refused by the gate, rolled back, or never decided on.
         return champions
-    candidates = {}
-    published = read_published(home)
-    if published is not None:
+    runs, published = _runs(home), read_published(home)
+    in_force = published.run if published is not None else ""
+    undecided = [run for run in runs if run > in_force and _is_undecided(home, run)]
+    candidates = dict.fromkeys(undecided, "undecided")
+    if in_force:
         # A later run may have been refused.
-        candidates[published.run] = "in force"
-    for run in _runs(home):
+        candidates[in_force] = "in force"
+    for run in runs:
         candidates.setdefault(run, "latest")
     return candidates
+
+
+def _is_undecided(home: Home, run: str) -> bool:
+    """Whether the gate looked at the run and found too little to decide by."""
+    decision = read_decision(home, run)
+    return decision is not None and not decision.has_evidence
 
 
 def check_whole(home: Home, run: str) -> None:

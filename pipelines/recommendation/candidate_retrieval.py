@@ -11,6 +11,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from data.counted import counted
 from data.errors import DataError
 from models.arrow_columns import Numbers
 from models.recommender import Scores
@@ -128,7 +129,7 @@ def log_indexes(context: RunContext, record: RunRecord, retriever: Retriever) ->
             continue
         name = market.market or "all"
         context.console.say(
-            f"index of {name}: {market.kind}, {len(market.rows):,} listings, "
+            f"index of {name}: {market.kind}, {counted(len(market.rows), 'listing')}, "
             f"recall@{retriever.config.index.k} {market.recall:.4f} against exact search"
         )
         metrics = [

@@ -17,6 +17,7 @@ from dataclasses import replace
 
 import polars as pl
 
+from data.counted import counted
 from data.errors import DataError
 from data.schema.tables import IMPRESSIONS, RECOMMENDATIONS
 from models.arrow_columns import Codes
@@ -98,7 +99,8 @@ def recommended_on(
     if source.queries.is_empty():
         raise DataError("no search lies before the day asked for; nothing can be recommended")
     serving = serving_models_of(context, run, impressions.filter(pl.col("search_day") < day))
-    title = f"scoring {source.catalogue.height:,} listings for {source.queries.height:,} guests"
+    listings = counted(source.catalogue.height, "listing")
+    title = f"scoring {listings} for {counted(source.queries.height, 'guest')}"
     with context.console.step(title) as moved:
         made = candidates_of_day(context, source, serving, day, moved)
     availability, seen, scored = made

@@ -8,11 +8,12 @@ from typing import Any
 
 import polars as pl
 
+from data.counted import counted
 from data.schema.tables import IMPRESSIONS, INGESTS, QUALITY
 from data.schema.time import date_of
 from models.evaluation.scorecard import Score, Scorecard
 from pipelines.evaluation.log_maturity import maturity_of_log
-from pipelines.evaluation.scorecard_view import figure
+from pipelines.evaluation.scorecard_view import VALUE, figure
 from pipelines.monitoring.monitor import flagged_lines
 from pipelines.run_context import RunContext
 
@@ -59,7 +60,7 @@ def data_section(context: RunContext) -> dict[str, Any]:
     reasons: dict[str, int] = {}
     for row in ingests.sort("ingested_at", "source_file").iter_rows(named=True):
         lines.append(
-            f"{Path(row['source_file']).name}: {row['rows_in']:,} rows = "
+            f"{Path(row['source_file']).name}: {counted(row['rows_in'], 'row')} = "
             f"{row['rows_accepted']:,} accepted + {row['rows_quarantined']:,} quarantined"
         )
         for reason, count in json.loads(row["report"]).get("quarantined", {}).items():
@@ -83,7 +84,7 @@ def concerns_of(context: RunContext, scorecard: Scorecard, quarantine: int) -> l
     parts = {
         "Drift and data quality": _flags(context),
         "Outcomes that are still to come": _immature(context),
-        "Quarantine": [f"{quarantine:,} rows ({share:.2%}) were quarantined"],
+        "Quarantine": [f"quarantined: {counted(quarantine, 'row')} ({share:.2%})"],
         "New listings": _new_listings(scorecard),
         "Warnings": list(scorecard.honesty.warnings) or ["none"],
     }
@@ -121,6 +122,7 @@ def _new_listings(scorecard: Scorecard) -> list[str]:
     named = {(s.model, s.metric, s.segment): s for s in scorecard.scores}
     lines = []
     for metric, segment, words in (
+        (VALUE, "listing=new", "value DCG@10 of new listings"),
         ("ndcg_at_10", "listing=new", "booking NDCG@10 of new listings"),
         ("graded_ndcg_at_10", "listing=new", "graded NDCG@10 of new listings"),
         ("new_listing_exposure_at_10", "all", "new listings' share of the top 10"),

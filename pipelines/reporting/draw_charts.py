@@ -11,7 +11,13 @@ import polars as pl
 from data.schema.tables import IMPRESSIONS, QUALITY, RECOMMENDATIONS
 from models.evaluation.scorecard import Scorecard
 from pipelines.evaluation.diagnostics import read_diagnostic
-from pipelines.evaluation.scorecard_view import metrics_shown, primary_metric, segments_shown
+from pipelines.evaluation.scorecard_view import (
+    metrics_shown,
+    name_of,
+    ndcg_shown,
+    primary_metric,
+    segments_shown,
+)
 from pipelines.reporting.charts.canvas import Chart
 from pipelines.reporting.charts.diagnostic_charts import (
     ablation_bars,
@@ -53,17 +59,19 @@ def draw_charts(
     context: RunContext, record: RunRecord, scorecard: Scorecard, funnel: list[dict[str, Any]]
 ) -> dict[str, Chart | None]:
     """Name → chart; ``None`` where the log or the run has nothing to show."""
-    metrics = metrics_shown(scorecard)
-    metric = primary_metric(scorecard)
-    heading = metrics[metric]
-    prefix = metric.rpartition("_at_")[0]
+    metric, ndcg = primary_metric(scorecard), ndcg_shown(scorecard)
     charts: dict[str, Chart | None] = {
         "funnel": funnel_by_market(funnel[:MARKETS_DRAWN]),
         "models": metric_by_model(
-            scorecard.scores, metric=metric, title=heading, segments=segments_shown(scorecard)
+            scorecard.scores,
+            metric=metric,
+            title=metrics_shown(scorecard)[metric],
+            segments=segments_shown(scorecard),
         ),
         "by_cutoff": metric_by_cutoff(
-            scorecard.scores, prefix=prefix, title=heading.rpartition("@")[0]
+            scorecard.scores,
+            prefix=ndcg.rpartition("_at_")[0],
+            title=name_of(ndcg).rpartition("@")[0],
         ),
         "g_bars": g_bars(scorecard.scores),
         "prices": price_distribution(_prices(context)),

@@ -13,7 +13,7 @@ from data.schema.tables import RECOMMENDATIONS, Stage
 from models.evaluation.scorecard import Scorecard
 from pipelines.config.home import Home
 from pipelines.evaluation.diagnostics import read_diagnostic
-from pipelines.evaluation.scorecard_view import figure, metrics_shown, primary_metric
+from pipelines.evaluation.scorecard_view import figure, name_of, primary_metric
 from pipelines.promotion.decision import GateDecision
 from pipelines.run_context import RunContext
 from pipelines.training.run_record import RunRecord, read_record
@@ -186,11 +186,12 @@ def _ranker_settings(home: Home, record: RunRecord) -> Mapping[str, Any]:
 
 def _headline_changed(home: Home, before: RunRecord, scorecard: Scorecard) -> list[str]:
     metric = primary_metric(scorecard)
-    heading = metrics_shown(scorecard)[metric]
     try:
         earlier = Scorecard.read_json(home.runs / before.name / "scorecard.json")
         now = scorecard.find("ranker", metric)
     except (OSError, ValueError, KeyError):
         return []
     old = [s for s in earlier if (s.model, s.metric, s.segment) == ("ranker", metric, "all")]
-    return [f"ranker's {heading}: {figure(old[0])} → {figure(now)}, unpaired"] if old else []
+    return (
+        [f"ranker's {name_of(metric)}: {figure(old[0])} → {figure(now)}, unpaired"] if old else []
+    )

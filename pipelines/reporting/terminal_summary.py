@@ -5,6 +5,7 @@ from __future__ import annotations
 from rich import box
 from rich.table import Table
 
+from data.counted import counted
 from data.schema.tables import RECOMMENDATIONS
 from models.evaluation.scorecard import Scorecard
 from pipelines.config.console import program
@@ -18,14 +19,15 @@ from pipelines.evaluation.recommendations_view import (
 )
 from pipelines.evaluation.scorecard_view import (
     ORACLES,
-    counted,
     figure,
     g_shown,
     headline,
     metrics_shown,
     read_scorecard,
+    searches_line,
     segments_shown,
     table_rows,
+    value_in_words,
 )
 from pipelines.run_context import RunContext
 
@@ -49,7 +51,7 @@ def print_summary(context: RunContext) -> None:
     say(f"  report           {(home.report / 'index.html').resolve()}")
     rows = context.lake.rows(RECOMMENDATIONS.name)
     table = home.root / "lake" / RECOMMENDATIONS.name
-    say(f"  recommendations  {table} ({rows:,} rows, a Delta table)")
+    say(f"  recommendations  {table} ({counted(rows, 'row')}, a Delta table)")
     say(f"  scorecard        {home.report / 'scorecard.json'}")
     say(f"  MLflow, Prefect  {program()} dashboards --home {home.root}")
     say(f"  notebooks        {program()} notebooks --home {home.root}")
@@ -57,12 +59,18 @@ def print_summary(context: RunContext) -> None:
 
 
 def print_scorecard(context: RunContext) -> None:
-    """Per market and model: booking NDCG, MRR and recall with their intervals."""
+    """Per market and model: value, booking NDCG, MRR and recall with their intervals.
+
+    Where nothing can be ranked, a sentence instead of tables.
+    """
     scorecard = read_scorecard(context.home)
     console = context.console
     console.say()
-    for segment in segments_shown(scorecard):
-        console.out.print(_table(scorecard, segment, narrow=console.out.width < WIDE_ENOUGH))
+    if not scorecard.honesty.nothing_ranked:
+        for segment in segments_shown(scorecard):
+            console.out.print(_table(scorecard, segment, narrow=console.out.width < WIDE_ENOUGH))
+        if value_in_words(scorecard):
+            console.say(value_in_words(scorecard))
     console.say(headline(scorecard))
     if g_shown(scorecard):
         console.out.print(_g_table(scorecard))
@@ -93,20 +101,16 @@ def print_recommendations(context: RunContext) -> None:
 
 
 def _table(scorecard: Scorecard, segment: str, *, narrow: bool) -> Table:
-    metrics = metrics_shown(scorecard)
-    first = next(iter(metrics))
-    searches = [s.searches for s in scorecard.scores if (s.segment, s.metric) == (segment, first)]
     name = "all markets" if segment == "all" else segment.removeprefix("market=")
     note = " · SIMULATED DATA" if scorecard.honesty.provenance.is_simulated else ""
-    count = f"{searches[0]:,}" if searches else "no"
     table = Table(
-        title=f"{name}: {count} test searches with {counted(first)}{note}",
+        title=f"{name}: {searches_line(scorecard, segment)}{note}",
         title_justify="left",
         box=box.SIMPLE_HEAD,
     )
     table.add_column("model", no_wrap=True)
-    for heading in metrics.values():
-        table.add_column(heading, justify="right", no_wrap=True)
+    for heading in metrics_shown(scorecard).values():
+        table.add_column(heading.replace(", ", ",\n"), justify="right", no_wrap=True)
     for model, scores in table_rows(scorecard, segment):
         style = "dim" if model.startswith(ORACLES) else None
         cells = [figure(score).replace(" (", "\n(" if narrow else " (") for score in scores]
@@ -126,6 +130,6 @@ def _g_table(scorecard: Scorecard) -> Table:
         table.add_column(heading, justify="right", no_wrap=True)
     rows = scorecard.table(tuple(metrics), segments=["all"])
     first = next(iter(metrics))
-    for row in sorted(rows, key=lambda row: row[first].value):
+    for row in sorted(rows, key=lambda row: row[first].value if row[first] else -1.0):
         table.add_row(row["model"], *(figure(row[metric]) for metric in metrics))
     return table

@@ -18,13 +18,17 @@ from pipelines.evaluation.recommendations_view import (
     truth_rows,
 )
 from pipelines.evaluation.scorecard_view import (
+    difference_of,
     figure,
     headline,
     metrics_shown,
+    name_of,
     primary_metric,
     read_scorecard,
     segments_shown,
     table_rows,
+    value_in_words,
+    value_of,
 )
 from pipelines.promotion.decision import GateDecision
 from pipelines.promotion.promote import read_decision
@@ -85,6 +89,7 @@ def _content(
         "cards": _cards(context, scorecard, decision),
         "headline": headline(scorecard),
         "scores": _scores(scorecard),
+        "scores_note": value_in_words(scorecard),
         "given": _given(context),
         "charts": {name: _as_svg(chart) for name, chart in charts.items()},
         "decision": decision_of(decision),
@@ -143,18 +148,7 @@ def _cards(
     context: RunContext, scorecard: Scorecard, decision: GateDecision | None
 ) -> list[dict[str, str]]:
     """The figures on top of the page: how good, promoted or not, what is odd, how many rows."""
-    cards = _booking_cards(context)
-    metric = primary_metric(scorecard)
-    heading = metrics_shown(scorecard)[metric]
-    try:
-        score = scorecard.find("ranker", metric)
-        cards.append(_card(f"ranker, {heading}", f"{score.value:.3f}", figure(score), ""))
-        if score.difference is not None and score.difference_low is not None:
-            mood = "good" if score.difference_low > 0 else "bad"
-            note = f"95% interval {score.difference_low:+.3f} to {score.difference_high:+.3f}"
-            cards.append(_card(f"against {score.versus}", f"{score.difference:+.3f}", note, mood))
-    except KeyError:
-        cards.append(_card(f"ranker, {heading}", "–", "nothing that can be scored", "bad"))
+    cards = [*_booking_cards(context), *_ranker_cards(scorecard)]
     if decision is not None:
         verdict = "champion" if decision.is_promoted else "challenger"
         mood = "good" if decision.is_promoted else ""
@@ -169,6 +163,26 @@ def _cards(
         cards.append(_card("outcomes in the log", f"{maturity:.0%}", "of the test window's", mood))
     rows = context.lake.rows(RECOMMENDATIONS.name)
     cards.append(_card("recommendations", f"{rows:,}", "rows in the lake", ""))
+    return cards
+
+
+def _ranker_cards(scorecard: Scorecard) -> list[dict[str, str]]:
+    """The ranker by the primary metric, and how much better than the reference it is."""
+    metric = primary_metric(scorecard)
+    name = f"ranker, {name_of(metric)}"
+    try:
+        score = scorecard.find("ranker", metric)
+    except KeyError:
+        note = "nothing can be ranked" if scorecard.honesty.nothing_ranked else "cannot be scored"
+        return [_card(name, "–", note, "bad")]
+    if score.is_too_few:
+        return [_card(name, "–", figure(score), "bad")]
+    cards = [_card(name, value_of(score), figure(score), "")]
+    if score.difference is not None:
+        value, interval = difference_of(score)
+        low = score.difference_low
+        mood = "" if low is None else "good" if low > 0 else "bad"
+        cards.append(_card(f"against {score.versus}", value, interval, mood))
     return cards
 
 

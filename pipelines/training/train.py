@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from models.two_tower.recommender import TwoTower
 from pipelines.config.console import ProgressCall
 from pipelines.config.home import write_json
 from pipelines.feature_table.build_table import feature_set_of
+from pipelines.feature_table.judged_rows import judge, with_click_worth
 from pipelines.feature_table.ranker_rows import with_impression_columns, with_training_columns
 from pipelines.feature_table.training_rows import attribute_columns, training_rows, windows_of
 from pipelines.run_context import RunContext
@@ -49,7 +50,10 @@ NEEDED_COLUMN = {"cheapest": "listing_total_price", "best_rated": "listing_revie
 
 @dataclass(frozen=True)
 class TrainingRows:
-    """What the models learn from: the features' description, training and validation rows."""
+    """What the models learn from: the features' description, training and validation rows.
+
+    The validation rows carry what a click on each is worth, by which variants are chosen.
+    """
 
     features: FeatureSet
     train: pa.Table
@@ -78,6 +82,8 @@ def train(
     windows = _windows(context)
     with context.console.step("loading the training rows"):
         rows = TrainingRows(feature_set_of(context), *training_rows(context, windows))
+    with context.console.step("valuing clicks"):
+        rows = replace(rows, valid=_with_worth(context, rows, windows))
     chosen, left_out = _trainable(names or names_of(["all"], context.settings), rows.train)
     tables = {t.name: context.version(t.name) for t in (IMPRESSIONS, FEATURES)}
     name = f"{datetime.now(UTC):%Y-%m-%dT%H-%M-%S}-{os.getpid()}"
@@ -106,6 +112,20 @@ def train(
         write_json(context.home.record_of(name), asdict(record))
         context.home.set_latest_run(name)
     return name
+
+
+def _with_worth(context: RunContext, rows: TrainingRows, windows: Windows) -> pa.Table:
+    """The validation rows with the worth of their clicks; who looks at what: the day before."""
+    days, last = rows.train["search_day"], windows.train[1]
+    worth = judge(
+        context,
+        rows.valid,
+        before=rows.train.filter(pc.equal(days, last)),
+        earlier=(windows.train[0], last - 1),
+        known_on=windows.label_cutoff_day,
+        features=rows.features,
+    )
+    return with_click_worth(rows.valid, worth)
 
 
 def _windows(context: RunContext) -> Windows:

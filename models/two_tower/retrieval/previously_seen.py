@@ -16,7 +16,10 @@ whose inner product is 0.7; each gets a bonus of 0.15, which brings b to the fro
 >>> merge_seen(retrieved, seen)[1].tolist()  # b 0.95, a 0.9; c with 0.85 is third
 [[1, 0]]
 
-Shapes: Q searches, K results, M listings seen, padded; E pairs of guest and listing.
+Any model whose score is an inner product can remember so: the two-tower and ALS do.
+
+Shapes: Q searches, L listings, D dimensions, K results, M listings seen, padded; E pairs of
+guest and listing.
 """
 
 from __future__ import annotations
@@ -30,9 +33,10 @@ import torch
 from torch import Tensor
 
 from models.two_tower.inputs.arrays import FloatArray, IntArray
+from models.two_tower.inputs.eligibility import Eligibility
 from models.two_tower.inputs.vocabulary import Vocabulary
 
-__all__ = ["PreviouslySeen", "SeenListings", "merge_seen"]
+__all__ = ["PreviouslySeen", "SeenListings", "merge_seen", "score_seen"]
 
 _NEVER = np.iinfo(np.int64).max
 
@@ -124,6 +128,20 @@ class PreviouslySeen:
             place_QM=torch.from_numpy(np.where(filled, self.place_E[pair], -1)),
             bonus_QM=torch.from_numpy(np.where(filled, bonus, np.float32(0))),
         )
+
+
+def score_seen(
+    query_QD: Tensor, listing_LD: Tensor, seen: SeenListings, allowed: Eligibility
+) -> tuple[Tensor, Tensor]:
+    """Scores ``(Q, M)``, bonus included, and places of the allowed listings seen before.
+
+    ``-inf`` and -1 where a search has seen fewer, or does not allow what its guest has seen.
+    """
+    place_QM = seen.place_QM.clamp(min=0)
+    usable_QM = (seen.place_QM >= 0) & allowed(torch.arange(len(query_QD)), place_QM)
+    score_QM = torch.einsum("qd,qmd->qm", query_QD, listing_LD[place_QM])
+    score_QM = (score_QM + seen.bonus_QM).masked_fill(~usable_QM, float("-inf"))
+    return score_QM, torch.where(usable_QM, seen.place_QM, -1)
 
 
 def merge_seen(

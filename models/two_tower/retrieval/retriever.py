@@ -34,7 +34,7 @@ from models.two_tower.inputs.vocabulary import Vocabulary
 from models.two_tower.recommender import TwoTower
 from models.two_tower.result_tables import ranked_rows
 from models.two_tower.retrieval.ann_search import ApproximateIndex, IndexConfig, IndexRecallError
-from models.two_tower.retrieval.previously_seen import PreviouslySeen, merge_seen
+from models.two_tower.retrieval.previously_seen import PreviouslySeen, merge_seen, score_seen
 
 __all__ = ["PLAIN", "MarketIndex", "Retriever", "RetrieverConfig"]
 
@@ -168,11 +168,7 @@ class Retriever:
             shown=self.config.shown_bonus,
             clicked=self.config.clicked_bonus,
         )
-        place_QM = seen.place_QM.clamp(min=0)
-        usable_QM = (seen.place_QM >= 0) & bounds(torch.arange(len(query_QD)), place_QM)
-        score_QM = torch.einsum("qd,qmd->qm", query_QD, self.listing_LD[place_QM])
-        score_QM = (score_QM + seen.bonus_QM).masked_fill(~usable_QM, float("-inf"))
-        return score_QM, torch.where(usable_QM, seen.place_QM, -1)
+        return score_seen(query_QD, self.listing_LD, seen, bounds)
 
     def _search(
         self, query_QD: Tensor, k: int, bounds: Eligibility, searched: MarketIndex

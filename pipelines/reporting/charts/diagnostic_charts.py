@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import polars as pl
 
+from data.counted import counted
+from models.evaluation.config import EvaluationConfig
 from pipelines.reporting.charts.canvas import Chart, blank, colour_of, points
 
 __all__ = [
@@ -20,25 +23,29 @@ __all__ = [
 
 IMPORTANT = 20
 SWARM_POINTS = 400
-WORDS = {"ndcg_at_10": "booking NDCG@10", "graded_ndcg_at_10": "graded NDCG@10"}
+# The first that the diagnostic has is drawn.
+WORDS = {
+    "value_dcg_at_10": "value DCG@10",
+    "graded_ndcg_at_10": "graded NDCG@10",
+    "ndcg_at_10": "booking NDCG@10",
+}
 
 
 def ablation_bars(ablation: pl.DataFrame) -> Chart:
-    """NDCG lost without each feature group, with its interval."""
-    metric = "graded_ndcg_at_10"
+    """What is lost without each feature group, with its interval where one is known."""
+    known = set(ablation["metric"])
+    metric = next(name for name in WORDS if name in known)
     rows = ablation.filter(pl.col("metric") == metric).sort("difference", descending=True)
     figure, (axes,) = blank(height=0.8 + 0.34 * rows.height)
     places = np.arange(rows.height)
     points(axes, rows["difference"], places, "groups", colour=0, size=5)
     for y, row in zip(places, rows.iter_rows(named=True), strict=True):
-        axes.plot([row["low"], row["high"]], [y, y], color=colour_of(0), linewidth=1.4)
+        if row["low"] is not None and row["high"] is not None:
+            axes.plot([row["low"], row["high"]], [y, y], color=colour_of(0), linewidth=1.4)
     axes.axvline(0, color="#888888", linewidth=0.8)
     axes.set_yticks(places, rows["group"].to_list())
     axes.set_xlabel(f"change of {WORDS[metric]} without the group's values", fontsize=8)
-    tips = [
-        f"without {r['group']}: {r['difference']:+.4f} ({r['low']:+.4f} to {r['high']:+.4f})"
-        for r in rows.iter_rows(named=True)
-    ]
+    tips = [f"without {r['group']}: {_with_interval(r)}" for r in rows.iter_rows(named=True)]
     return Chart(
         name="ablation",
         title="What each feature group is worth to the trained ranker",
@@ -47,6 +54,12 @@ def ablation_bars(ablation: pl.DataFrame) -> Chart:
         note="The group's values are dealt out among the rows at random; the ranker is not "
         "trained again. Lines are 95% intervals, paired by guest.",
     )
+
+
+def _with_interval(row: dict[str, Any]) -> str:
+    if row["low"] is None or row["high"] is None:
+        return f"{row['difference']:+.4f}, no interval can be given"
+    return f"{row['difference']:+.4f} ({row['low']:+.4f} to {row['high']:+.4f})"
 
 
 def importance_bars(shap: pl.DataFrame) -> Chart:
@@ -107,27 +120,28 @@ def beeswarm(shap: pl.DataFrame) -> Chart:
 
 
 def trade_off_curve(curve: pl.DataFrame) -> Chart:
-    """NDCG against new listings' exposure, policy by policy."""
+    """Value DCG against new listings' exposure, policy by policy."""
     rows = curve.sort("bonus")
     figure, (axes,) = blank()
-    axes.plot(rows["exposure_change"], rows["ndcg_change"], color=colour_of(0), linewidth=1)
-    points(axes, rows["exposure_change"], rows["ndcg_change"], "policies", colour=0, size=5)
+    axes.plot(rows["exposure_change"], rows["value_change"], color=colour_of(0), linewidth=1)
+    points(axes, rows["exposure_change"], rows["value_change"], "policies", colour=0, size=5)
     for row in rows.iter_rows(named=True):
         axes.annotate(
             f"{row['bonus']:g}",
-            (row["exposure_change"], row["ndcg_change"]),
+            (row["exposure_change"], row["value_change"]),
             xytext=(4, 4),
             textcoords="offset points",
             fontsize=7,
         )
-    axes.axhline(-0.003, color="#888888", linewidth=0.8, linestyle="--")
+    most_loss = float(rows["most_loss"][0])
+    axes.axhline(-most_loss, color="#888888", linewidth=0.8, linestyle="--")
     axes.xaxis.set_major_formatter(lambda v, _: f"{v:+.0%}")
     axes.yaxis.set_major_formatter(lambda v, _: f"{v:+.1%}")
     axes.set_xlabel("change of new listings' exposure in the top 10", fontsize=8)
-    axes.set_ylabel("change of NDCG", fontsize=8)
+    axes.set_ylabel("change of value DCG", fontsize=8)
     tips = [
         f"bonus {r['bonus']:g}: exposure {r['exposure_change']:+.1%}, "
-        f"NDCG {r['ndcg_change']:+.2%}, {r['bookings']:.0f} booked new listings in a top 10"
+        f"value {r['value_change']:+.2%}, {r['bookings']:.0f} booked new listings in a top 10"
         for r in rows.iter_rows(named=True)
     ]
     return Chart(
@@ -136,12 +150,22 @@ def trade_off_curve(curve: pl.DataFrame) -> Chart:
         figure=figure,
         tips={"policies": tips},
         note="Numbers are the bonus in standard deviations of a search's scores. Dashed: "
-        "0.3% of NDCG. Measured on logged outcomes, which understate what new listings gain.",
+        f"{most_loss:.1%} of value, the most it may cost. Measured on logged outcomes, which "
+        "understate what new listings gain.",
     )
 
 
-def calibration_curves(calibration: pl.DataFrame) -> Chart:
-    """Predicted against actual share of each stage, by decile and market."""
+def calibration_curves(calibration: pl.DataFrame) -> Chart | None:
+    """Predicted against actual share of each stage, by decile and market.
+
+    A market whose deciles hold too few rows is left out and named; ``None`` where all do.
+    """
+    by_market = calibration.group_by("market").agg(pl.col("rows").min()).sort("market")
+    tiny = by_market.filter(pl.col("rows") < EvaluationConfig.fewest)
+    calibration = calibration.join(tiny, on="market", how="anti")
+    if calibration.is_empty():
+        return None
+    named = "" if tiny.is_empty() else f" Too few rows to draw: {', '.join(tiny['market'])}."
     stages = ("click", "contact", "book")
     figure, every = blank(height=3.0, columns=len(stages))
     tips: dict[str, Sequence[str]] = {}
@@ -161,7 +185,7 @@ def calibration_curves(calibration: pl.DataFrame) -> Chart:
             dots.set_gid(f"bins{at}x{offset}")
             tips[f"bins{at}x{offset}"] = [
                 f"{market}, decile {r['decile'] + 1}: predicted {r['predicted']:.3%}, "
-                f"actual {r['actual']:.3%} of {r['rows']:,} rows"
+                f"actual {r['actual']:.3%} of {counted(r['rows'], 'row')}"
                 for r in line.iter_rows(named=True)
             ]
         largest = of_stage.select(pl.max_horizontal(pl.col("predicted", "actual").max())).item()
@@ -176,13 +200,18 @@ def calibration_curves(calibration: pl.DataFrame) -> Chart:
         title="Calibration per stage",
         figure=figure,
         tips=tips,
-        note="Deciles of the predicted probability; on the dashed line a promise is kept.",
+        note=f"Deciles of the predicted probability; on the dashed line a promise is kept.{named}",
     )
 
 
-def recall_curves(retrieval: pl.DataFrame) -> Chart:
-    """Recall over the catalogue by cut-off, and of the popular and the unpopular."""
+def recall_curves(retrieval: pl.DataFrame) -> Chart | None:
+    """Recall over the catalogue by cut-off, and of the popular and the unpopular.
+
+    A decile of too few listings has no point; ``None`` where all of them together are too few.
+    """
     models = retrieval["model"].unique().sort().to_list()
+    if retrieval.height < EvaluationConfig.fewest * len(models):
+        return None
     figure, (by_k, by_decile) = blank(columns=2)
     tips: dict[str, Sequence[str]] = {}
     ks = np.array([1, 2, 5, 10, 20, 50, 100])
@@ -197,6 +226,7 @@ def recall_curves(retrieval: pl.DataFrame) -> Chart:
         share = (
             rows.group_by("decile")
             .agg(recall=(pl.col("rank") <= 100).fill_null(value=False).mean(), n=pl.len())
+            .filter(pl.col("n") >= EvaluationConfig.fewest)
             .sort("decile")
         )
         by_decile.plot(share["decile"], share["recall"], color=colour_of(offset), linewidth=1)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from data.counted import counted
 from pipelines.reporting.charts.canvas import DIVERGING, Chart, blank, colour_of, points
 
 __all__ = ["drift_by_day", "exposure_map", "funnel_by_market", "price_distribution", "rates_by_day"]
@@ -110,7 +111,8 @@ def exposure_map(exposure: pl.DataFrame) -> Chart | None:
         )
         dots.set_gid(f"cells{place}")
         tips[f"cells{place}"] = [
-            f"{r['listings']} listings: {r['ranked']:.0f} places, by chance {r['expected']:.0f}"
+            f"{counted(r['listings'], 'listing')}: {counted(round(r['ranked']), 'place')}, "
+            f"by chance {r['expected']:.0f}"
             for r in cells.iter_rows(named=True)
         ]
         axes.set_title(market, fontsize=9)

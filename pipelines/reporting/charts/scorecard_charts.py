@@ -1,26 +1,38 @@
-"""Charts of the scorecard: metrics with their intervals, and how close to the best order."""
+"""Charts of the scorecard: metrics with their intervals, and how close to the best order.
+
+A figure of too few searches is not drawn but named in the chart's note.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from data.counted import counted
 from models.evaluation.scorecard import Score
+from pipelines.evaluation.scorecard_view import figure as figure_in_words
+from pipelines.evaluation.scorecard_view import scale_of, too_few
 from pipelines.reporting.charts.canvas import Chart, blank, colour_of
 
 __all__ = ["g_bars", "metric_by_cutoff", "metric_by_model"]
 
 KS = (5, 10, 38)
 ORACLE = "oracle_"
-G = {"g_taste_at_10": "knowing the taste", "g_observables_at_10": "knowing the observables"}
+G_PREFIX, G_SUFFIX = "g_", "_at_10"
 
 
 def metric_by_model(
     scores: Sequence[Score], *, metric: str, title: str, segments: Sequence[str]
-) -> Chart:
-    """One dot with its interval per model and segment, models from worst to best."""
-    rows = [s for s in scores if s.metric == metric and s.segment in segments]
+) -> Chart | None:
+    """One dot with its interval per model and segment, models from worst to best.
+
+    ``None`` where no figure of the first segment, the whole, has enough searches.
+    """
+    of_metric = [s for s in scores if s.metric == metric and s.segment in segments]
+    rows = [s for s in of_metric if not s.is_too_few]
     overall = {s.model: s.value for s in rows if s.segment == segments[0]}
     models = sorted(overall, key=lambda model: overall[model])
+    if not models:
+        return None
     figure, (axes,) = blank(height=0.8 + 0.42 * max(1, len(models)))
     tips: dict[str, Sequence[str]] = {}
     for offset, segment in enumerate(segments):
@@ -32,7 +44,7 @@ def metric_by_model(
         for place, (_, score) in zip(places, scored, strict=True):
             axes.plot(_ends(score), [place] * 2, color=colour_of(offset), linewidth=1.4)
         (dots,) = axes.plot(
-            [score.value for _, score in scored],
+            [_scaled(score, score.value) for _, score in scored],
             places,
             "o",
             markersize=5,
@@ -49,19 +61,26 @@ def metric_by_model(
         title=f"{title}, by model",
         figure=figure,
         tips=tips,
-        note="Dots are values, lines their 95% intervals (bootstrap over guests).",
+        note="Dots are values, lines their 95% intervals (bootstrap over guests)."
+        + _left_out(of_metric),
     )
 
 
-def metric_by_cutoff(scores: Sequence[Score], *, prefix: str, title: str) -> Chart:
-    """A line per model over the cut-offs, with its intervals; all markets."""
-    figure, (axes,) = blank()
-    tips: dict[str, Sequence[str]] = {}
-    score_of = {(s.model, s.metric): s for s in scores if s.segment == "all"}
+def metric_by_cutoff(scores: Sequence[Score], *, prefix: str, title: str) -> Chart | None:
+    """A line per model over the cut-offs, with its intervals; all markets.
+
+    ``None`` where no figure has enough searches.
+    """
+    whole = [s for s in scores if s.segment == "all" and not s.is_too_few]
+    score_of = {(s.model, s.metric): s for s in whole}
     last = f"{prefix}_at_{KS[-1]}"
     models = sorted(
         (m for m, metric in score_of if metric == last), key=lambda m: -score_of[m, last].value
     )
+    if not models:
+        return None
+    figure, (axes,) = blank()
+    tips: dict[str, Sequence[str]] = {}
     for place, model in enumerate(models):
         line = [
             score_of[model, f"{prefix}_at_{k}"]
@@ -97,26 +116,43 @@ def metric_by_cutoff(scores: Sequence[Score], *, prefix: str, title: str) -> Cha
 
 
 def g_bars(scores: Sequence[Score]) -> Chart | None:
-    """G@10 under both ceilings; ``None`` where the truth is not known."""
-    score_of = {
-        (s.model, s.metric): s
+    """G@10 under every ceiling; ``None`` where the truth is not known or nothing can be ranked."""
+    of_g = [
+        s
         for s in scores
-        if s.metric in G and s.segment == "all" and not s.model.startswith(ORACLE)
-    }
-    models = sorted(
-        {m for m, _ in score_of}, key=lambda m: score_of[m, "g_observables_at_10"].value
-    )
-    if not models:
+        if s.metric.startswith(G_PREFIX)
+        and s.metric.endswith(G_SUFFIX)
+        and s.segment == "all"
+        and not s.model.startswith(ORACLE)
+    ]
+    score_of = {(s.model, s.metric): s for s in of_g if not s.is_too_few}
+    ceilings = list(dict.fromkeys(metric for _, metric in score_of))
+    if not ceilings:
         return None
+    last = ceilings[-1]
+    models = sorted(
+        {model for model, metric in score_of if metric == last},
+        key=lambda model: score_of[model, last].value,
+    )
     figure, (axes,) = blank(height=0.8 + 0.42 * len(models))
     tips: dict[str, Sequence[str]] = {}
-    for offset, (metric, words) in enumerate(G.items()):
-        line = [score_of[m, metric] for m in models]
-        places = [y + 0.38 * (offset - 0.5) for y in range(len(models))]
+    thickness = 0.76 / len(ceilings)
+    for offset, metric in enumerate(ceilings):
+        words = f"knowing the {metric.removeprefix(G_PREFIX).removesuffix(G_SUFFIX)}"
+        shift = thickness * (offset - (len(ceilings) - 1) / 2)
+        placed = [
+            (y + shift, score_of[m, metric])
+            for y, m in enumerate(models)
+            if (m, metric) in score_of
+        ]
         bars = axes.barh(
-            places, [s.value for s in line], 0.36, color=colour_of(offset), label=words
+            [y for y, _ in placed],
+            [score.value for _, score in placed],
+            0.95 * thickness,
+            color=colour_of(offset),
+            label=words,
         )
-        for number, (bar, score, y) in enumerate(zip(bars, line, places, strict=True)):
+        for number, (bar, (y, score)) in enumerate(zip(bars, placed, strict=True)):
             bar.set_gid(f"bar{offset}x{number}")
             tips[f"bar{offset}x{number}"] = [f"{score.model}, {words}: {_text_of(score)}"]
             axes.plot(_ends(score), [y, y], color="#000000", linewidth=1)
@@ -133,12 +169,24 @@ def g_bars(scores: Sequence[Score]) -> Chart | None:
     )
 
 
+def _left_out(scores: Sequence[Score]) -> str:
+    """The segments of too few searches, named: `` Too few searches to draw: …``."""
+    named = {s.segment.removeprefix("market="): s for s in scores if s.is_too_few}
+    if not named:
+        return ""
+    parts = [f"{name} {too_few(score).removeprefix('too few ')}" for name, score in named.items()]
+    return f" Too few searches to draw: {', '.join(parts)}."
+
+
+def _scaled(score: Score, value: float) -> float:
+    return value * scale_of(score.metric)
+
+
 def _ends(score: Score) -> list[float]:
-    low = score.value if score.low is None else score.low
-    high = score.value if score.high is None else score.high
-    return [low, high]
+    """The ends of the interval as drawn; the value twice where none is known."""
+    ends = (score.low, score.high)
+    return [_scaled(score, score.value if end is None else end) for end in ends]
 
 
 def _text_of(score: Score) -> str:
-    low, high = _ends(score)
-    return f"{score.value:.3f} ({low:.3f} to {high:.3f}), {score.searches:,} searches"
+    return f"{figure_in_words(score)}, {counted(score.searches, 'search')}"

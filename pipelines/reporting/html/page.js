@@ -31,6 +31,8 @@ for (const head of document.querySelectorAll("table[data-sortable] thead th")) {
     head.setAttribute("aria-sort", down ? "ascending" : "descending");
     const rows = [...body.rows].sort((a, b) => {
       const x = valueOf(a.cells[place]), y = valueOf(b.cells[place]);
+      // a dash or "too few" is no number: below the numbers, whichever way they are sorted
+      if (typeof x !== typeof y) return typeof x === "string" ? 1 : -1;
       return (x > y ? 1 : x < y ? -1 : 0) * (down ? 1 : -1);
     });
     body.append(...rows);

@@ -82,6 +82,24 @@ def test_each_scenario_changes_its_own_settings_and_no_other() -> None:
         "cold_market": {"meaning", "new_market", "new_market_shares"},
         "drift": {"meaning", "price_shock_day", "price_shock_log"},
         "carnival": {"meaning", "carnival_share_factor", "carnival_price_factor"},
+        "sparse": {"meaning", "full_catalogue"},
+        "clickbait": {
+            "meaning",
+            "click_shift",
+            "intent_shift",
+            "bait_click",
+            "bait_regret",
+            "substance",
+        },
+        "strong_tastes": {"meaning", "click_shift", "intent_shift", "taste_factor"},
+        "contrast": {
+            "meaning",
+            "intent_shift",
+            "earlier_search_weight",
+            "price_contrast",
+            "rating_contrast",
+            "stop_after_click",
+        },
     }
 
 

@@ -82,7 +82,7 @@ def test_graded_ndcg_agrees_with_scikit_learn(ranked, k):
     in_order = arranged.arrange(scores)
     for search in range(arranged.searches):
         inside = arranged.search == search
-        if inside.sum() < 2 or not gains[inside].any():
+        if not gains[inside].any() or len(set(gains[inside])) == 1:
             continue
         expected = ndcg_score([gains[inside]], [in_order[inside]], k=k)
         assert ours[search] == pytest.approx(expected)

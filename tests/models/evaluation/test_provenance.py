@@ -23,7 +23,11 @@ def panel():
         contacted=80,
         booked=40,
         searches_scored=38,
-        left_out={"without a booking carry no booking metric": 1_162},
+        left_out={
+            "without a booking, from the booking metrics": 1_162,
+            "with one result, from every ranking metric": 1,
+            "without any action, from graded NDCG": 0,
+        },
         segments_left_out=("position",),
         candidates="full ranking",
         intervals="95%",
@@ -37,8 +41,9 @@ def test_every_fact_has_its_line_in_reading_order(panel):
         ("Data", "airbnb (SIMULATED: not real guests)"),
         ("Split", "test: 1,200 searches, 30,000 impressions"),
         ("Outcomes", "900 clicked, 80 contacted, 40 booked"),
-        ("Scored", "38 searches with a booking carry the booking metrics"),
-        ("Left out", "1,162 searches without a booking carry no booking metric"),
+        ("Scored", "38 searches by the booking metrics"),
+        ("Left out", "1,162 searches without a booking, from the booking metrics"),
+        ("Left out", "1 search with one result, from every ranking metric"),
         ("Ranking", "full ranking"),
         ("Tuned", "ranker"),
         ("Seeds", "5 training seeds"),
@@ -54,7 +59,7 @@ def test_what_is_not_known_is_said(panel):
     facts = dict(replace(panel, provenance=Provenance(notes=("a note",))).facts())
     assert facts["Data"] == "not stated"
     assert facts["Tuned"] == "no model or baseline was tuned"
-    assert facts["Seeds"].startswith("1 training seed(s): too few")
+    assert facts["Seeds"].startswith("1 training seed: too few")
     assert facts["Labels"] == "maturity of the outcomes not estimated"
     assert facts["Note"] == "a note"
 
@@ -73,6 +78,7 @@ def test_dictionary_holds_the_provenance_as_plain_values(panel):
         "tuned": ("ranker",),
         "seeds": 5,
         "label_maturity": 0.834,
+        "worth_outcome": "book",
         "notes": (),
         "warnings": (),
     }

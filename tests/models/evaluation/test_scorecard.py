@@ -21,7 +21,7 @@ def test_record_has_the_agreed_keys(card):
     record = replace(card.scores[0], k=None).__dict__
     assert list(record) == [
         *("model", "split", "segment", "metric", "k", "value", "low", "high"),
-        *("searches", "positives", "is_small"),
+        *("searches", "positives", "is_small", "clusters"),
         *("versus", "difference", "difference_low", "difference_high", "p", "p_holm"),
     ]
     assert list(card.to_records()[0]) == list(record)

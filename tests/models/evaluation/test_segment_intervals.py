@@ -38,11 +38,14 @@ def by_segment(world, scores):
     values = {}
     for model, of_model in scores.items():
         ranks = arranged.ranks(of_model, model=model)
+        can_be_ordered = arranged.sizes > np.bincount(arranged.search, weights=booked)
         whole = ndcg(hits_of(arranged, np.flatnonzero(booked), ranks), 10)
+        whole[~can_be_ordered] = np.nan
         values["all", model] = whole
         values["market=sao_paulo", model] = np.where(market == "sao_paulo", whole, np.nan)
         new = np.flatnonzero(booked & is_new)
-        values["listing=new", model] = ndcg(hits_of(arranged, new, ranks), 10)
+        of_new = ndcg(hits_of(arranged, new, ranks), 10)
+        values["listing=new", model] = np.where(can_be_ordered, of_new, np.nan)
     return arranged, values
 
 

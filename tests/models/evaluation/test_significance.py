@@ -81,6 +81,22 @@ def test_identical_models_are_not_different(rng):
     assert (interval.low, interval.value, interval.high, p) == (0, 0, 0, 1)
 
 
+def test_replicates_that_differ_by_rounding_alone_give_no_interval():
+    # the same booking of the same guest, drawn once to four times
+    drawn = np.array([0.0535 * times / times for times in (1, 2, 3, 4)]) + np.arange(4) * 1e-17
+    interval, p = difference_test(0.0535, drawn, confidence=0.95)
+    assert (interval.value, p) == (0.0535, pytest.approx(np.nan, nan_ok=True))
+    assert np.isnan([interval.low, interval.high]).all()
+    interval, p = difference_test(1e-17, np.array([1e-17, -1e-17, 0.0]), confidence=0.95)
+    assert (interval.low, interval.high, p) == (interval.value, interval.value, 1.0)
+
+
+def test_groups_that_change_nothing_give_no_jackknife_interval():
+    interval = jackknife_interval(1.0, np.ones(20), confidence=0.95, bounds=(0.0, 1.0))
+    assert interval.value == 1
+    assert np.isnan([interval.low, interval.high]).all()
+
+
 def test_holm_by_hand_with_an_unknown_one():
     adjusted = holm(np.array([0.2, np.nan, 0.001, 0.02]))
     assert adjusted[[0, 2, 3]] == pytest.approx([0.2, 0.003, 0.04])

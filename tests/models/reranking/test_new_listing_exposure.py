@@ -93,11 +93,11 @@ def test_curve_says_what_a_policy_costs_and_brings() -> None:
         rows, scores, [ExposurePolicy(k=2), ExposurePolicy(bonus=9.0, k=2)]
     ).to_pylist()
 
-    assert curve[0]["ndcg"] == 1.0
+    assert curve[0]["value"] == 1.0
     assert curve[0]["exposure"] == 0.0
-    assert curve[1]["ndcg"] == pytest.approx(1 / np.log2(3))
+    assert curve[1]["value"] == pytest.approx(1 / np.log2(3))
     assert curve[1]["exposure"] == pytest.approx(1 / (1 + 1 / np.log2(3)))
-    assert curve[1]["ndcg_change"] == pytest.approx(1 / np.log2(3) - 1)
+    assert curve[1]["value_change"] == pytest.approx(1 / np.log2(3) - 1)
 
 
 def test_chosen_policy_has_the_most_exposure_for_the_allowed_loss() -> None:
@@ -107,7 +107,7 @@ def test_chosen_policy_has_the_most_exposure_for_the_allowed_loss() -> None:
         rows, scores, [ExposurePolicy(bonus=b, k=5) for b in (0.0, 0.05, 0.2, 1.0, 5.0)]
     )
     best = chosen_policy(curve, most_loss=0.05)
-    losses = {p["bonus"]: p["ndcg_change"] for p in curve.to_pylist()}
+    losses = {p["bonus"]: p["value_change"] for p in curve.to_pylist()}
 
     assert losses[best.bonus] >= -0.05
     assert all(loss < -0.05 for bonus, loss in losses.items() if bonus > best.bonus)

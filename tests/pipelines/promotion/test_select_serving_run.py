@@ -11,9 +11,10 @@ import pytest
 import pipelines.promotion.select_serving_run
 from data.errors import DataError
 from pipelines.config.console import Console
-from pipelines.config.home import Home
+from pipelines.config.home import Home, write_json
 from pipelines.config.settings import load_settings
 from pipelines.promotion.champion_registry import Champion, ChampionSearch
+from pipelines.promotion.decision import Check, GateDecision
 from pipelines.promotion.select_serving_run import select_serving_run
 from pipelines.recommendation.published_pointer import Published, write_published
 from pipelines.run_context import RunContext
@@ -176,3 +177,57 @@ def test_without_a_champion_the_run_in_force_goes_before_a_later_one(
     assert in_force is not None
     assert (latest.run, latest.standing) == ("2", "latest")
     assert (in_force.run, in_force.standing) == ("1", "in force")
+
+
+def decide(context: RunContext, run: str, *, has_evidence: bool) -> None:
+    """What the gate writes beside a run that it did not promote."""
+    primary = Check(name="primary", is_passed=None if not has_evidence else False, finding="f")
+    decision = GateDecision(
+        is_promoted=False,
+        against="popularity",
+        reason="r",
+        primary=primary,
+        has_evidence=has_evidence,
+    )
+    write_json(context.home.runs / run / "promotion.json", decision.to_dict())
+
+
+def chosen_of(context: RunContext) -> tuple[str, str]:
+    chosen = select_serving_run(context)
+    assert chosen is not None
+    return chosen.run, chosen.standing
+
+
+def test_log_too_small_to_decide_is_served_by_its_newest_run(
+    context: RunContext, gate_says: GateSays
+) -> None:
+    gate_says(None)
+    for run in ("1", "2", "3"):
+        train(context, run)
+        decide(context, run, has_evidence=False)
+    publish(context, "1")
+    assert chosen_of(context) == ("3", "undecided")
+    damage(context, "3")
+    assert chosen_of(context) == ("2", "undecided")
+
+
+def test_refused_run_does_not_take_the_place_of_one_in_force(
+    context: RunContext, gate_says: GateSays
+) -> None:
+    gate_says(None)
+    for run, has_evidence in (("1", False), ("2", True)):
+        train(context, run)
+        decide(context, run, has_evidence=has_evidence)
+    assert chosen_of(context) == ("1", "undecided")
+    publish(context, "1")
+    assert chosen_of(context) == ("1", "in force")
+
+
+def test_undecided_run_does_not_take_the_place_of_a_champion(
+    context: RunContext, gate_says: GateSays
+) -> None:
+    train(context, "1")
+    train(context, "2")
+    decide(context, "2", has_evidence=False)
+    gate_says("1")
+    assert chosen_of(context) == ("1", "champion")

@@ -33,7 +33,7 @@ def test_choice_never_costs_more_than_is_allowed(tmp_path: Path) -> None:
     for most_loss in (0.001, 0.5):
         choose_exposure(scores, valid, tmp_path, most_loss=most_loss)
         content = json.loads((tmp_path / "exposure.json").read_text())
-        allowed = [p for p in content["curve"] if p["ndcg_change"] >= -most_loss]
+        allowed = [p for p in content["curve"] if p["value_change"] >= -most_loss]
         policy = ExposurePolicy(**content["policy"])
         bonuses.append(policy.bonus)
         assert policy.bonus <= max((p["bonus"] for p in allowed), default=0.0)

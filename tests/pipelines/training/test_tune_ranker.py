@@ -38,10 +38,26 @@ def test_folds_are_judged_on_days_after_those_they_train_on(finished: Finished) 
 
     assert len(folds) == 2
     for fold in folds:
-        trained, judged = (part["search_day"].to_numpy() for part in (fold.train, fold.valid))
-        assert trained.max() < judged.min() == judged.max() < test_day
-        booked = fold.train.filter(fold.train["stage"].to_numpy() == 3)
-        assert booked["book_day"].to_numpy().max() < judged.min()
+        judged = fold.judged["search_day"].to_numpy()
+        assert judged.min() == judged.max() < test_day
+        for part in (fold.train, fold.stopping):
+            assert part["search_day"].to_numpy().max() < judged.min()
+            booked = part.filter(part["stage"].to_numpy() == 3)
+            assert booked.num_rows
+            assert booked["book_day"].to_numpy().max() < judged.min()
+
+
+def test_what_stops_the_training_neither_teaches_nor_judges(finished: Finished) -> None:
+    for fold in _folds(finished[0]):
+        train, stopping, judged = (
+            set(part["id_search"].to_pylist()) for part in (fold.train, fold.stopping, fold.judged)
+        )
+        assert train
+        assert stopping
+        assert not stopping & train
+        assert not stopping & judged
+        guests = [set(part["id_user"].to_pylist()) for part in (fold.train, fold.stopping)]
+        assert guests[0] & guests[1] <= {None}
 
 
 def test_study_goes_on_where_it_stopped_and_its_best_settings_are_settings(

@@ -10,7 +10,7 @@ import pytest
 from scipy.special import expit
 
 from data.schema.feature_set import Feature, FeatureSet
-from models.funnel.ridge_logistic import RidgeLogistic, fit_ridge
+from models.linear.ridge_logistic import RidgeLogistic, fit_ridge
 
 
 def alike(penalty: float) -> Callable[[str], float]:

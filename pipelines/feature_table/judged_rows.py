@@ -1,0 +1,95 @@
+"""The worth of the clicks of a window, as the judge learns it from this log.
+
+A window is judged by what was known outside it: who looks at what, from the day before it
+began; what a click leads to, from the clicks of all windows, guests apart
+(:mod:`models.click_worth`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from data.schema.feature_set import FeatureSet
+from data.schema.tables import CLICKED, FEATURES, IMPRESSIONS
+from features.labels import lower_labels
+from models.click_worth import ClickWorth, ClickWorthConfig, click_worth
+from models.evaluation.validation_metric import CLICK_WORTH
+from pipelines.feature_table.arrow_conversion import arrow, frame_of
+from pipelines.run_context import RunContext
+
+__all__ = ["judge", "with_click_worth"]
+
+_KEY = ["id_search", "id_listing"]
+_SHOWN = ("position", "is_random_order")
+_NEEDS = ("id_search", "id_listing", "id_user", "stage")
+
+
+def judge(
+    context: RunContext,
+    judged: pa.Table,
+    *,
+    before: pa.Table,
+    earlier: tuple[int, int],
+    known_on: int,
+    features: FeatureSet,
+) -> ClickWorth | None:
+    """The worth of each ``judged`` row; ``None`` where nothing was clicked.
+
+    Args:
+        judged: whole searches of the window, with every feature.
+        before: rows of the window before it.
+        earlier: first and last day before ``before``, whose clicks are read from the lake.
+        known_on: the day whose knowledge of earlier outcomes counts, days since 1970.
+        features: the features of the table.
+    """
+    if not pc.any(pc.greater_equal(judged["stage"], int(CLICKED))).as_py():
+        return None
+    present = FeatureSet(tuple(f for f in features if f.name in before.column_names))
+    columns = [*_NEEDS, *present.names]
+    clicks = [
+        _clicked(lower_labels(_clicks_of(context, earlier), known_on)).select(columns),
+        _clicked(before).select(columns),
+    ]
+    shown = [name for name in _SHOWN if name in context.lake.columns(IMPRESSIONS.name)]
+    return click_worth(
+        _with_shown(context, judged.select(columns), shown),
+        learnt=_with_shown(context, before.select(columns), shown),
+        clicks=pa.concat_tables(clicks, promote_options="permissive"),
+        features=present,
+        config=ClickWorthConfig(seed=context.settings.seed),
+    )
+
+
+def with_click_worth(rows: pa.Table, worth: ClickWorth | None) -> pa.Table:
+    """The rows with the column that variants are chosen by; as they are without any worth."""
+    return rows if worth is None else rows.append_column(CLICK_WORTH, pa.array(worth.worth))
+
+
+def _clicked(rows: pa.Table) -> pa.Table:
+    return rows.filter(pc.greater_equal(rows["stage"], int(CLICKED)))
+
+
+def _clicks_of(context: RunContext, days: tuple[int, int]) -> pa.Table:
+    rows = context.lake.scan(FEATURES.name).filter(
+        pl.col("search_day").is_between(*days) & (pl.col("stage") >= int(CLICKED))
+    )
+    if "id_user" not in rows.collect_schema().names():
+        rows = rows.with_columns(pl.lit(None, pl.String).alias("id_user"))
+    return arrow(rows.collect(engine="streaming"))
+
+
+def _with_shown(context: RunContext, rows: pa.Table, names: Sequence[str]) -> pa.Table:
+    """The rows with what the log says of the place of each; never to score with."""
+    if not names:
+        return rows
+    shown = context.lake.scan(IMPRESSIONS.name).select(*_KEY, *names)
+    keys = frame_of(rows.select(_KEY)).lazy()
+    joined = keys.join(shown, on=_KEY, how="left", maintain_order="left")
+    placed = arrow(joined.collect(engine="streaming"))
+    for name in names:
+        rows = rows.append_column(name, placed[name])
+    return rows
