@@ -25,6 +25,7 @@ from functools import cache, partial
 import numpy as np
 import pyarrow as pa
 from scipy.optimize import brentq
+from scipy.special import ndtri
 from scipy.stats import binomtest
 
 from data.schema.tables import BOOKED, CLICKED, CONTACTED, IMPRESSED
@@ -40,7 +41,7 @@ from models.evaluation.evaluate import evaluate
 from models.evaluation.evaluation_inputs import EvaluationInputs
 from models.evaluation.scorecard import Scorecard
 from pipelines.promotion.checks import CHALLENGER, CHAMPION, primary_check
-from pipelines.promotion.decision import GateDecision, decide
+from pipelines.promotion.decision import Check, GateDecision, decide
 from pipelines.promotion.gate_config import GateConfig
 from pipelines.promotion.guardrails import COMPARED, guardrails
 
@@ -352,11 +353,27 @@ def _print_case(case: Case, decisions: Sequence[GateDecision]) -> None:
         _rate(worse, len(decisions)),
     )
     print(f"{case!s:30}  " + "  ".join(f"{rate:22}" for rate in rates))
+    errors = [
+        (d.primary.difference or 0.0) / _standard_error(d.primary)
+        for d in decisions
+        if d.has_evidence
+    ]
+    if len(errors) > 1:
+        print(
+            f"{'':30}  difference in standard errors: mean {np.mean(errors):.2f}, "
+            f"spread {np.std(errors, ddof=1):.2f}"
+        )
     undecided = sum(not d.has_evidence for d in decisions)
     if undecided:
         print(f"{'':30}  too little to decide: {undecided}")
     for name, count in Counter(name for names in failed for name in names).most_common():
         print(f"{'':30}  failed {count} times: {name}")
+
+
+def _standard_error(check: Check) -> float:
+    """Of the primary difference, from the width of its interval."""
+    width = (check.high or 0.0) - (check.low or 0.0)
+    return width / 2 / float(ndtri(1 - GateConfig().promotion_error))
 
 
 def _rate(count: int, of: int) -> str:

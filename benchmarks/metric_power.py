@@ -11,9 +11,10 @@ metric judges them by the outcomes alone, as on a real log. Printed per metric:
 - ``equal``: of pairs of *different* models of equal worth (the better one disturbed until it is
   worth no more than the other) the share in which the metric sees a difference: a metric that
   favours a kind of model, rather than a worth, sees many;
-- ``alike``: the same for two disturbances of one model, where 0.05 is right by construction;
-- ``5%``: share of the challengers, made of a disturbed best order to be worth 5% more expected
-  bookings than the ranker, that it shows.
+- ``alike``: the same for two disturbances of one order, where 0.05 is right by construction;
+- ``5%``: share of the challengers that it shows to be better than a champion worth as much as the
+  ranker, both being disturbances of the best order by what the log shows, the challenger worth
+  5% more expected bookings; ``unlike``: the same against the ranker itself.
 
 SIMULATED data.
 
@@ -38,10 +39,10 @@ import pyarrow.parquet as pq
 from ranker_worlds import World, prepared_world
 from scipy.stats import spearmanr
 
-from models.arrow_columns import Numbers, missing_last, numbers, stages
+from models.arrow_columns import missing_last, numbers, stages
 from models.baselines.heuristics import BestRated, Cheapest, Popularity, Random
 from models.baselines.implicit_als import ALS_VARIANTS, ImplicitALS
-from models.click_worth import click_worth
+from models.click_worth import ClickWorth, click_worth
 from models.evaluation.arranged_rows import ArrangedRows, arrange_rows, ranks_arranged
 from models.evaluation.arrays import Floats, Integers
 from models.evaluation.oracle import expected_dcg, random_dcg
@@ -52,7 +53,7 @@ from models.recommender import Scores
 from models.stage_utilities import UTILITIES
 
 K = 10
-TRUTH = "p_book_taste"
+TRUTH, TOLD = "p_book_taste", "p_book_observables"
 PLACES = ("position", "is_random_order")
 CLEARLY = (0.015, 0.12)
 SHOWN = 1.96
@@ -72,6 +73,7 @@ class Judged:
     Attributes:
         arranged: the rows.
         taste: P(booked | taste, looked at) of each row.
+        told: the best order by what the log shows, the taste integrated out.
         ranks: model → rank of each row.
         worth: model → expected DCG@10, summed over searches.
         g: model → share of the possible gain.
@@ -80,6 +82,7 @@ class Judged:
 
     arranged: ArrangedRows
     taste: Floats
+    told: Integers
     ranks: dict[str, Integers]
     worth: dict[str, float]
     g: dict[str, float]
@@ -140,6 +143,7 @@ def judge(world: World, work: Path, scenario: str, searches: int) -> Judged:
     return Judged(
         arranged=arranged,
         taste=taste,
+        told=arranged.ranks(numbers(rows, TOLD), model="what the log shows"),
         ranks=ranks,
         worth=worth,
         g={name: (value - chance) / possible for name, value in worth.items()},
@@ -182,9 +186,9 @@ def metrics_of(world: World, arranged: ArrangedRows) -> dict[str, Metric]:
     graded = np.asarray(UTILITIES)[stage]
     by_others = _worth(world, without=PLACES)
     by_places = _worth(world, without=())
-    value = np.where(by_others.worth > 0, by_others.worth * by_others.looked_at, 0.0)
-    valued, others, places = (
-        arranged.arrange(column) for column in (value, by_others.worth, by_places.worth)
+    looked_at, others, places = (
+        arranged.arrange(column)
+        for column in (by_others.looked_at, by_others.worth, by_places.worth)
     )
     return {
         "bookings, NDCG (the gate before)": _normalised(arranged, booked),
@@ -192,36 +196,26 @@ def metrics_of(world: World, arranged: ArrangedRows) -> dict[str, Metric]:
         "graded, NDCG": _normalised(arranged, graded),
         "graded, DCG": _summed(arranged, graded),
         "clicks": _summed(arranged, clicked),
-        "clicks / looked at": _summed(arranged, np.where(valued > 0, others / valued, 0.0)),
-        "clicks x value": _summed(arranged, valued),
+        "clicks / looked at": _summed(arranged, clicked / looked_at),
+        "clicks x value": _summed(arranged, others * looked_at),
         "clicks x value / looked at, NDCG": _normalised(arranged, others),
         "clicks x value / looked at, first ten alike": _summed(arranged, others, discounted=False),
         "clicks x value / looked at, by places": _summed(arranged, places),
-        "clicks x value / looked at + bookings": _summed(
-            arranged, others + booked * np.where(valued > 0, others / valued, 0.0)
+        "clicks x value / looked at + bookings / looked at": _summed(
+            arranged, others + booked / looked_at
         ),
         "VALUE DCG: clicks x value / looked at": _summed(arranged, others),
     }
 
 
-@dataclass(frozen=True)
-class _Worth:
-    worth: Numbers
-    looked_at: Numbers
-
-
-def _worth(world: World, *, without: Sequence[str]) -> _Worth:
+def _worth(world: World, *, without: Sequence[str]) -> ClickWorth:
     """The judge's worth of each row of the last day, with the places or without them."""
-    test, valid = (rows.drop_columns(list(without)) for rows in (world.test, world.valid))
-    clicks = pa.concat_tables(
-        [
-            rows.filter(pa.array(stages(rows) > 0)).select(test.column_names)
-            for rows in (world.train.drop_columns(list(without)), valid)
-        ]
+    train, valid, test = (
+        rows.drop_columns(list(without)) for rows in (world.train, world.valid, world.test)
     )
-    known = {"learnt": valid, "clicks": clicks, "features": world.features}
-    judged = click_worth(test, **known)
-    return _Worth(judged.worth, judged.looked_at)
+    clicked = (rows.filter(pa.array(stages(rows) > 0)) for rows in (train, valid))
+    clicks = pa.concat_tables([rows.select(test.column_names) for rows in clicked])
+    return click_worth(test, learnt=valid, clicks=clicks, features=world.features)
 
 
 def _summed(arranged: ArrangedRows, gains: Floats, *, discounted: bool = True) -> Metric:
@@ -261,15 +255,15 @@ def figures_of(judged: Judged, rng: np.random.Generator) -> dict[str, dict[str, 
         (disturbed(judged, judged.ranks[a], judged.worth[b], rng), judged.ranks[b])
         for a, b in clear
     ]
-    best = ranks_arranged(judged.arranged.starts, judged.arranged.sizes, judged.taste)
-    ranker = judged.worth["ranker"]
+    told, ranker = judged.told, judged.worth["ranker"]
     alike = [
-        tuple(disturbed(judged, best, ranker, rng) for _ in range(2)) for _ in range(DISTURBANCES)
+        tuple(disturbed(judged, told, ranker, rng) for _ in range(2)) for _ in range(DISTURBANCES)
     ]
     gaining = [
-        (disturbed(judged, best, GAIN * ranker, rng), judged.ranks["ranker"])
+        (disturbed(judged, told, GAIN * ranker, rng), disturbed(judged, told, ranker, rng))
         for _ in range(DISTURBANCES)
     ]
+    unlike = [(better, judged.ranks["ranker"]) for better, _ in gaining]
     figures = {}
     for name, metric in judged.metrics.items():
         z = np.array([_z(judged.arranged, metric, *pair) for pair in different])
@@ -281,7 +275,8 @@ def figures_of(judged: Judged, rng: np.random.Generator) -> dict[str, dict[str, 
             "rank": float(spearmanr(values, [judged.g[model] for model in names]).statistic),
             "equal": _share_shown(judged.arranged, metric, equal),
             "alike": _share_shown(judged.arranged, metric, alike),
-            "5%": float(np.mean([_z(judged.arranged, metric, *pair) > SHOWN for pair in gaining])),
+            "5%": _share_better(judged.arranged, metric, gaining),
+            "5%, unlike": _share_better(judged.arranged, metric, unlike),
         }
     return figures
 
@@ -302,6 +297,12 @@ def _share_shown(
     arranged: ArrangedRows, metric: Metric, pairs: Sequence[tuple[Integers, ...]]
 ) -> float:
     return float(np.mean([abs(_z(arranged, metric, *pair)) > SHOWN for pair in pairs]))
+
+
+def _share_better(
+    arranged: ArrangedRows, metric: Metric, pairs: Sequence[tuple[Integers, ...]]
+) -> float:
+    return float(np.mean([_z(arranged, metric, *pair) > SHOWN for pair in pairs]))
 
 
 def _z(arranged: ArrangedRows, metric: Metric, better: Integers, worse: Integers) -> float:

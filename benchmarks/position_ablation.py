@@ -4,7 +4,8 @@ Each order is trained four times on the same rows: on the labels as they are (na
 LightGBM's debiasing by position, with inverse propensity weights from the searches in random
 order, and on labels drawn from the true chances as if every place were looked at alike
 (unbiased; as many clicks). The funnel's click stage is trained naively, with offsets by place,
-and unbiased. Measured by the truth: G@10 on observables, for the click stage in expected clicks.
+and unbiased. Measured by the truth: G@10 on observables, for the click stage in expected clicks
+given taste.
 
     python benchmarks/position_ablation.py --seeds 1 2 3 --searches 60000 --work DIR
 """
@@ -67,9 +68,9 @@ def _g_of_orders(world: World, arguments: argparse.Namespace) -> dict[str, float
     for debiasing in ("none", "position"):
         model = FunnelModel(features, replace(FUNNEL, debiasing=debiasing))  # type: ignore[arg-type]
         clicks = model.fit(world.train, world.valid).conditional(world.test)["click"]
-        g[f"clicks, debiasing {debiasing}"] = _g(world.test, clicks, "p_click_observables")
+        g[f"clicks, debiasing {debiasing}"] = _g(world.test, clicks, "p_click_taste")
     clicks = FunnelModel(features, FUNNEL).fit(fair[0], fair[1]).conditional(world.test)["click"]
-    g["clicks, unbiased labels"] = _g(world.test, clicks, "p_click_observables")
+    g["clicks, unbiased labels"] = _g(world.test, clicks, "p_click_taste")
     return g
 
 

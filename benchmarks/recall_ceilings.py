@@ -111,7 +111,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--small", action="store_true", help="a tiny world")
     options = parser.parse_args()
     if options.small:
-        options.searches, options.draws, options.sample, options.k = 1_500, 40, 100, 20
+        options.searches, options.draws, options.sample, options.k = 1_500, 200, 200, 10
     return options
 
 

@@ -168,8 +168,10 @@ def _print_ratios(worlds: list[Figures]) -> None:
     print("\nratios, made within each world")
     for model in ("two_tower", LAST):
         for measure in ("taken", "booked"):
-            ratios = [world[model][measure] / world["als"][measure] for world in worlds]
-            print(f"  {model}, {measure}: from ALS × {mean_over_worlds(ratios, digits=3)}")
+            for rival in ("als", "als_with_memory"):
+                ratios = [world[model][measure] / world[rival][measure] for world in worlds]
+                told = mean_over_worlds(ratios, digits=3)
+                print(f"  {model}, {measure}: from {rival} × {told}")
         cold = [world[model]["new"] / world[model]["not new"] for world in worlds]
         print(f"  {model}: new listings' recall / the others' {mean_over_worlds(cold, digits=3)}")
     names = [n for n in worlds[0][LAST] if n.startswith("booked, ")]

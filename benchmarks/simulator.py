@@ -22,6 +22,7 @@ import numpy as np
 import pyarrow as pa
 
 from data.simulator import SCENARIOS, SimulationConfig, simulate, write_simulation
+from data.simulator.converged_truth import ConvergedTruth, ShownRows
 from data.simulator.listings import draw_catalogue
 from data.simulator.marginals import marginals
 
@@ -55,8 +56,9 @@ def dcg(search: Array, score: Array, gain: Array) -> Array:
     return np.add.reduceat(discount * gain[order], starts)
 
 
-def orders(log: pa.Table, truth: pa.Table) -> dict[str, Array]:
+def orders(config: SimulationConfig, log: pa.Table, truth: pa.Table) -> dict[str, Array]:
     """Scores of simple orders and of both oracles; a coin breaks ties."""
+    rows = ShownRows.of_table(truth.append_column("query_price_max", log["query_price_max"]))
     coin = np.random.default_rng(0).random(log.num_rows)
     rating = np.nan_to_num(log["listing_review_rating"].to_numpy())
     return {
@@ -65,15 +67,15 @@ def orders(log: pa.Table, truth: pa.Table) -> dict[str, Array]:
         "cheapest": -log["listing_total_price"].to_numpy(),
         "best rated": rating + 1e-6 * coin,
         "most booked in 90 days": log["listing_num_books_90day"].to_numpy() + 1e-3 * coin,
-        "oracle by observables": truth["p_book_observables"].to_numpy(),
+        "oracle by observables": ConvergedTruth(config).observables(rows),
         "oracle by taste": truth["p_book_taste"].to_numpy(),
     }
 
 
-def print_orders(log: pa.Table, truth: pa.Table, booked: Array) -> None:
+def print_orders(config: SimulationConfig, log: pa.Table, truth: pa.Table, booked: Array) -> None:
     """G and NDCG@10 of each order."""
     search = np.unique(log["id_search"].to_numpy(), return_inverse=True)[1]
-    scores = orders(log, truth)
+    scores = orders(config, log, truth)
     chance = truth["p_book_taste"].to_numpy()
     expected = {name: dcg(search, score, chance).mean() for name, score in scores.items()}
     best = dcg(search, booked, booked)
@@ -103,7 +105,7 @@ def summarise(config: SimulationConfig) -> None:
     print(f"click {clicked.mean():.4f}, contact|click {contacted.sum() / clicked.sum():.4f}")
     rate = (booked & contacted).sum() / contacted.sum()
     print(f"book|contact {rate:.3f}, directly {(booked & ~contacted).sum():,} of {booked.sum():,}")
-    print_orders(log, truth, booked.astype(float))
+    print_orders(config, log, truth, booked.astype(float))
 
 
 def print_marginals(config: SimulationConfig) -> None:

@@ -9,80 +9,42 @@ jointly. Day 7 of each market is then ordered by each of them; ``separate`` orde
 market by the model of its own, and is what the others are compared with, on the same
 searches. Labels are what was known on the first test day, as in the main job. Each seed
 is another world, another catalogue included; several are summed up by the spread between them.
+Differences of the value DCG, whose unit means nothing by itself, are in per cent of ``separate``.
 """
 
 from __future__ import annotations
 
 import argparse
-import tempfile
-from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Iterator
 
-import narwhals as nw
-import numpy as np
-import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
-from scipy.stats import t as student
+from main_job_worlds import MainJobWorld, main_job_world
+from over_worlds import mean_over_worlds
 
-from data.ingest import ingest
-from data.lake.store import Lake
-from data.schema.feature_set import FeatureSet
-from data.simulator import SCENARIOS, SimulationConfig, write_simulation
-from data.time_split import Windows, windows_by_days
-from features.build import available_features, build_features
-from features.labels import lower_labels
+from data.simulator import SCENARIOS
 from models.baselines.popularity import Popularity
 from models.evaluation.config import EvaluationConfig
-from models.evaluation.scorecard import Score
+from models.evaluation.evaluation_inputs import EvaluationInputs
 from models.evaluation.transfer import SEPARATE, Trained, TransferCell, transfer_matrix
 from models.ranker import Ranker, RankerConfig
 
-SMALL = {"searches": 1_500, "seeds": [1], "rounds": 20, "replicates": 100}
-METRICS = ("ndcg_at_10", "graded_ndcg_at_10")
+SMALL = {"searches": 1_500, "seeds": [1, 2], "rounds": 20, "replicates": 100}
+VALUE = "value_dcg_at_10"
+METRICS = (VALUE, "g_taste_at_10", "g_observables_at_10", "ndcg_at_10")
 
 Fit = Callable[[pa.Table], Trained]
 Matrices = dict[tuple[str, str], list[TransferCell]]
 """Model and metric → the cells of one world."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class World:
-    """Feature rows of a simulated week, both markets: to learn from, and to test on."""
-
-    windows: Windows
-    learn: pa.Table
-    test: pa.Table
-    features: FeatureSet
-
-
-def simulated(config: SimulationConfig) -> World:
-    """The week through ingest and features, in a folder that is gone afterwards."""
-    with tempfile.TemporaryDirectory() as folder:
-        summary = write_simulation(config, Path(folder) / "raw", "parquet")
-        ingest([summary.log], home=Path(folder) / "home")
-        impressions = Lake(Path(folder) / "home").scan("impressions").collect()
-    features = available_features(dict(nw.from_native(impressions).schema))
-    built = build_features(impressions, impressions, features=features).to_native()
-    rows = built.sort("id_search", "id_listing").collect()
-    windows = windows_by_days(rows["search_day"].unique().to_list())
-    is_test = pl.col("search_day") >= windows.test[0]
-    learn, test = (
-        rows.filter(part).to_arrow(compat_level=pl.CompatLevel.oldest())
-        for part in (~is_test, is_test)
-    )
-    learn = lower_labels(learn, windows.label_cutoff_day)
-    return World(windows=windows, learn=learn, test=test, features=features)
-
-
-def halves(world: World, rows: pa.Table) -> tuple[pa.Table, pa.Table]:
+def halves(world: MainJobWorld, rows: pa.Table) -> tuple[pa.Table, pa.Table]:
     """Days 1 to 5, and day 6, of rows to learn from."""
-    is_valid = pc.greater_equal(rows["search_day"], world.windows.valid[0])
+    is_valid = pc.greater_equal(rows["search_day"], world.rows.windows.valid[0])
     return rows.filter(pc.invert(is_valid)), rows.filter(is_valid)
 
 
-def fits(world: World, config: RankerConfig) -> dict[str, Fit]:
+def fits(world: MainJobWorld, config: RankerConfig) -> dict[str, Fit]:
     """Each model's way from rows of some markets to a scorer."""
     return {
         "ranker": lambda rows: Ranker(world.features, config).fit(*halves(world, rows)).score,
@@ -90,23 +52,10 @@ def fits(world: World, config: RankerConfig) -> dict[str, Fit]:
     }
 
 
-def once(fit: Fit) -> Fit:
-    """``fit``, but only once for the same markets: one fit serves every metric."""
-    fitted: dict[frozenset[str], Trained] = {}
-
-    def fit_once(rows: pa.Table) -> Trained:
-        markets = frozenset(pc.unique(rows["market"]).to_pylist())
-        if markets not in fitted:
-            fitted[markets] = fit(rows)
-        return fitted[markets]
-
-    return fit_once
-
-
-def print_world(world: World) -> None:
+def print_world(learn: pa.Table, test: pa.Table) -> None:
     """How much there is to learn from, and to test on, in each market."""
     print(f"{'market':<18}{'':<14}{'searches':>10}{'clicked':>10}{'booked':>10}")
-    for name, rows in (("to learn from", world.learn), ("test", world.test)):
+    for name, rows in (("to learn from", learn), ("test", test)):
         for market in sorted(pc.unique(rows["market"]).to_pylist()):
             part = rows.filter(pc.equal(rows["market"], market))
             stage = part["stage"].to_numpy()
@@ -115,27 +64,43 @@ def print_world(world: World) -> None:
             print(f"{market:<18}{name:<14}" + "".join(f"{count:>10,}" for count in counts))
 
 
-def difference_of(cell: TransferCell) -> str:
+def with_ends(value: float, low: float | None, high: float | None, *, sign: str = "") -> str:
+    """The figure and its interval; the figure alone where no interval is known."""
+    shape = f"{sign}.4f"
+    if low is None or high is None:
+        return f"{value:{shape}}"
+    return f"{value:{shape}} ({low:{shape}} to {high:{shape}})"
+
+
+def value_of(cell: TransferCell | None) -> str:
+    """The figure of a cell with its interval, unless it rests on too few searches."""
+    if cell is None or cell.score.is_too_few:
+        return "too few"
+    return with_ends(cell.score.value, cell.score.low, cell.score.high)
+
+
+def difference_of(cell: TransferCell | None) -> str:
     """Difference from ``separate``, with its interval; empty for ``separate`` itself."""
-    score: Score = cell.score
-    if score.difference is None or cell.train in {SEPARATE, cell.test}:
+    if cell is None or cell.train in {SEPARATE, cell.test}:
         return ""
-    return f"{score.difference:+.3f} ({score.difference_low:+.3f} to {score.difference_high:+.3f})"
+    score = cell.score
+    if score.difference is None or score.is_too_few:
+        return ""
+    return with_ends(score.difference, score.difference_low, score.difference_high, sign="+")
 
 
 def print_matrix(name: str, metric: str, cells: list[TransferCell]) -> None:
     """One line per training, two columns per test market."""
     markets = list(dict.fromkeys(cell.test for cell in cells))
     print(f"\n{name}, {metric}: value (95% interval), then the difference from {SEPARATE}")
-    heads = "".join(f"{'tested on ' + market:<52}" for market in markets)
+    heads = "".join(f"{'tested on ' + market:<58}" for market in markets)
     print(f"{'trained on':<18}{heads}".rstrip())
     at = {(cell.train, cell.test): cell for cell in cells}
     for trained in dict.fromkeys(cell.train for cell in cells):
         line = f"{trained:<18}"
         for market in markets:
-            score = at[trained, market].score
-            value = f"{score.value:.3f} ({score.low:.3f} to {score.high:.3f})"
-            line += f"{value:<25}{difference_of(at[trained, market]):<27}"
+            cell = at.get((trained, market))
+            line += f"{value_of(cell):<28}{difference_of(cell):<30}"
         print(line.rstrip())
     scored = ", ".join(f"{at[SEPARATE, m].score.searches:,} in {m}" for m in markets)
     print(f"searches scored: {scored}")
@@ -144,42 +109,60 @@ def print_matrix(name: str, metric: str, cells: list[TransferCell]) -> None:
 def print_over_worlds(worlds: list[Matrices]) -> None:
     """Mean difference from ``separate``, with Student's interval over the worlds."""
     print(f"\nmean difference from {SEPARATE} over {len(worlds)} worlds (95% interval)")
-    reach = float(student.ppf(0.975, len(worlds) - 1)) / len(worlds) ** 0.5
-    for key in worlds[0]:
-        for cells in zip(*(world[key] for world in worlds), strict=True):
-            if cells[0].train in {SEPARATE, cells[0].test}:
-                continue
-            differences = np.array([cell.score.difference for cell in cells], dtype=np.float64)
-            mean, wide = differences.mean(), reach * differences.std(ddof=1)
-            label = f"{' '.join(key)}: {cells[0].train} → {cells[0].test}"
-            print(f"{label:<66}{mean:+.3f} ({mean - wide:+.3f} to {mean + wide:+.3f})")
+    for model, metric in worlds[0]:
+        unit, digits = (" in %", 1) if metric == VALUE else ("", 4)
+        by_world = [dict(differences(world[model, metric])) for world in worlds]
+        for trained, tested in dict.fromkeys(pair for of in by_world for pair in of):
+            known = [of[trained, tested] for of in by_world if (trained, tested) in of]
+            label = f"{model}, {metric}{unit}: {trained} → {tested}"
+            mean = mean_over_worlds(known, sign="+", digits=digits)
+            left_out = "" if len(known) == len(worlds) else f", of {len(known)} worlds"
+            print(f"{label:<68}{mean}{left_out}")
+
+
+def differences(cells: list[TransferCell]) -> Iterator[tuple[tuple[str, str], float]]:
+    """Training and test market with the difference from ``separate``; of the value in per cent.
+
+    Without the cells that are ``separate`` themselves, and those of too few searches.
+    """
+    base = {cell.test: cell.score.value for cell in cells if cell.train == SEPARATE}
+    for cell in cells:
+        score = cell.score
+        if cell.train in {SEPARATE, cell.test} or score.difference is None or score.is_too_few:
+            continue
+        of_base = 100 / base[cell.test] if score.metric == VALUE else 1.0
+        yield (cell.train, cell.test), of_base * score.difference
 
 
 def matrices_of(arguments: argparse.Namespace, seed: int) -> Matrices:
     """Simulate one world, fit every model, print and return its matrices."""
-    simulation = SimulationConfig(
-        searches=arguments.searches,
-        scenario=arguments.scenario,
-        seed=seed,
-        threads=arguments.threads,
-    )
-    world = simulated(simulation)
+    world = main_job_world(seed, arguments.searches, arguments.scenario)
+    # the validation rows carry the worth of their clicks, the others none
+    learn = pa.concat_tables([world.rows.train, world.rows.valid], promote_options="default")
+    test = world.rows.test
     print(
         f"\nSIMULATED guests, not real ones: {arguments.searches:,} searches, "
         f"scenario {arguments.scenario}, seed {seed}"
     )
-    print_world(world)
+    print_world(learn, test)
     settings = EvaluationConfig(
         ks=(10,), compared=METRICS, replicates=arguments.replicates, threads=arguments.threads
     )
     config = RankerConfig(max_rounds=arguments.rounds, threads=arguments.threads, seed=seed)
     matrices: Matrices = {}
     for name, fit in fits(world, config).items():
-        fitted = once(fit)
+        cells = transfer_matrix(
+            learn,
+            test,
+            fit,
+            metrics=METRICS,
+            config=settings,
+            truth=world.truth,
+            context=EvaluationInputs(worth=world.worth),
+        )
         for metric in METRICS:
-            cells = transfer_matrix(world.learn, world.test, fitted, metric=metric, config=settings)
-            print_matrix(name, metric, cells)
-            matrices[name, metric] = cells
+            matrices[name, metric] = [cell for cell in cells if cell.score.metric == metric]
+            print_matrix(name, metric, matrices[name, metric])
     return matrices
 
 

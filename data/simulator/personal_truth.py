@@ -37,7 +37,7 @@ from data.simulator.parameters import load_world
 from data.simulator.searches import Queries
 from data.simulator.taste_nodes import NODE_SEED, taste_nodes
 
-__all__ = ["GuestRows", "PersonalTruth", "personal_truth"]
+__all__ = ["NODES", "GuestRows", "PersonalTruth", "personal_truth"]
 
 NODES = 2048
 DRAWS = 16

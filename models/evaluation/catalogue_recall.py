@@ -1,7 +1,11 @@
-"""Recall over the whole catalogue: are the listings that a guest acted on among the k retrieved?
+"""Recall of what guests took among what they were shown, retrieved from the whole catalogue.
 
 Unlike the ranking metrics, which order the listings that a search showed, the candidates
 here are all listings of the market; the metric's name says so (``catalogue_recall_at_k``).
+What counts as right is still only what was shown: a listing that the guest would have loved
+and never saw counts as wrong. So the metric rewards imitating the results of the log as well
+as knowing the guest, and a higher value is not a better list. Models are compared by it on
+one log; its ceilings in a simulated world are computed by ``benchmarks/recall_ceilings.py``.
 
 Legend: S searches of a segment, M models, R replicates.
 

@@ -16,7 +16,7 @@ all markets together beats a model per market.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,16 +54,19 @@ def transfer_matrix(
     test: pa.Table,
     fit: Callable[[pa.Table], Trained],
     *,
-    metric: str = "ndcg_at_10",
+    metrics: Sequence[str] = ("ndcg_at_10",),
     config: EvaluationConfig | None = None,
+    truth: Mapping[str, Scores] | None = None,
     context: EvaluationInputs | None = None,
 ) -> list[TransferCell]:
     """Fit once per training market and once on all, and score every test market.
 
     ``train`` and ``test`` are feature tables of several markets; ``fit`` takes training
-    rows and returns a scorer. Cells come row by row, the markets first; the row
-    ``separate`` is what each model is tested against. Raises ``ValueError`` with fewer
-    than two markets to train on, or a test market that was never trained on.
+    rows and returns a scorer; ``truth`` and ``context`` are those of
+    :func:`models.evaluation.evaluate.evaluate`. Cells come metric by metric and row by row, the
+    markets first; the row ``separate`` is what each model is tested against. Raises
+    ``ValueError`` with fewer than two markets to train on, or a test market that was never
+    trained on.
     """
     markets = sorted(pc.unique(train["market"]).to_pylist())
     tested = sorted(pc.unique(test["market"]).to_pylist())
@@ -78,9 +81,12 @@ def transfer_matrix(
     scores[SEPARATE] = np.select(
         [market_of_row == market for market in markets], [scores[market] for market in markets]
     )
-    card = evaluate(test, scores, split="test", reference=SEPARATE, config=config, context=context)
+    card = evaluate(
+        test, scores, split="test", reference=SEPARATE, config=config, truth=truth, context=context
+    )
     return [
         TransferCell(train=trained, test=market, score=score)
+        for metric in metrics
         for trained in scores
         for market in tested
         for score in card.scores

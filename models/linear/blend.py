@@ -7,7 +7,7 @@ two scores on the validation window, so that no setting has to say how large the
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Self
 
@@ -50,7 +50,8 @@ class Blend:
     def __init__(self, features: FeatureSet, config: BlendConfig | None = None) -> None:
         self.config = config or BlendConfig()
         self.linear = LinearRanker(features, self.config.linear)
-        self.trees = Ranker(features, self.config.trees)
+        # Not fitted again with the validation rows: the weights are learnt from its scores there.
+        self.trees = Ranker(features, replace(self.config.trees, refits=False))
         self.weights = (1.0, 0.0)
 
     def fit(self, train: pa.Table, valid: pa.Table) -> Self:

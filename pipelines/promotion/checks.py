@@ -17,6 +17,7 @@ from models.evaluation.segments import ALL
 from pipelines.promotion.decision import Check
 from pipelines.promotion.evidence import is_alike, missing_evidence
 from pipelines.promotion.gate_config import GateConfig
+from pipelines.promotion.widened_interval import confidence_in_words, widened
 
 __all__ = ["CHALLENGER", "CHAMPION", "find_score", "primary_check"]
 
@@ -45,14 +46,10 @@ def _verdict(score: Score, config: GateConfig, against: str) -> Check:
     difference, low, high = score.difference, score.difference_low, score.difference_high
     if difference is None or low is None or high is None:
         raise ValueError(f"{score.metric} of {score.model} has no paired interval: {score}")
-    value = score.value - difference
-    relative = f" ({difference / value:+.1%})" if value > 0 else ""
-    guests = f" of {counted(score.clusters, 'guest')}" if score.clusters is not None else ""
-    finding = (
-        f"{score.metric} {difference:+.4f}{relative} against {against}, 95% interval "
-        f"{low:+.4f} to {high:+.4f}, on {counted(score.searches, 'search')}{guests}: "
-        f"{_in_words(score, low, high, config)}"
-    )
+    low, high = widened(difference, low, high, config.promotion_error)
+    figures = _paired_words(score, (low, high), config, against)
+    answer = _answer(score, low, high, config)
+    finding = f"{score.metric} {figures}, on {_counted(score)}: {answer}"
     return Check(
         name="primary",
         is_passed=low > 0,
@@ -63,7 +60,25 @@ def _verdict(score: Score, config: GateConfig, against: str) -> Check:
     )
 
 
-def _in_words(score: Score, low: float, high: float, config: GateConfig) -> str:
+def _paired_words(score: Score, ends: tuple[float, float], config: GateConfig, against: str) -> str:
+    """The difference and its interval, in shares of the other's figure where it has one."""
+    value, difference = score.value - (score.difference or 0.0), score.difference or 0.0
+    interval = f"{confidence_in_words(config.promotion_error)} interval"
+    low, high = ends
+    if value <= 0:
+        return f"{difference:+.4f} against {against}, {interval} {low:+.4f} to {high:+.4f}"
+    return (
+        f"{difference / value:+.1%} against {against} ({value:.4f}), {interval} "
+        f"{low / value:+.1%} to {high / value:+.1%}"
+    )
+
+
+def _counted(score: Score) -> str:
+    guests = "" if score.clusters is None else f" of {counted(score.clusters, 'guest')}"
+    return f"{counted(score.searches, 'search')}{guests}"
+
+
+def _answer(score: Score, low: float, high: float, config: GateConfig) -> str:
     if is_alike(score):
         return "both order every search that counts equally well"
     if low > 0:

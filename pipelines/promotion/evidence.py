@@ -14,25 +14,26 @@ OF_BOOKINGS = ("ndcg_", "mrr", "map", "recall_", "hit_rate_", "precision_")
 def missing_evidence(score: Score, config: GateConfig) -> str:
     """What a figure made of outcomes lacks, in words; empty where it can be judged by.
 
-    A metric of bookings needs ``fewest_bookings`` booked rows, every other one
-    ``fewest_clicks`` clicked rows in ``fewest_searches`` searches; all need ``fewest_guests``
-    guests and an interval. Guests that were not counted (null) are not asked for.
+    A metric of bookings needs ``fewest_bookings`` booked rows of as many guests, every other
+    one ``fewest_clicks`` clicked rows, ``fewest_searches`` searches and ``fewest_guests``
+    guests; all need an interval. Guests that were not counted (null) are not asked for.
     """
     if score.metric.startswith(OF_BOOKINGS):
-        lacking = [_fewer(score.positives, config.fewest_bookings, "booking")]
+        lacking = [
+            _fewer(score.positives, config.fewest_bookings, "booking"),
+            _fewer(score.clusters, config.fewest_bookings, "guest"),
+        ]
     else:
         lacking = [
             _fewer(score.searches, config.fewest_searches, "search"),
             _fewer(score.positives, config.fewest_clicks, "clicked row"),
+            missing_guests(score, config),
         ]
-    lacking.append(missing_guests(score, config))
     return ", ".join(each for each in lacking if each) or missing_interval(score)
 
 
 def missing_guests(score: Score, config: GateConfig) -> str:
     """Whether guests are too few, in words; empty where they are enough or not counted."""
-    if score.clusters is None:
-        return ""
     return _fewer(score.clusters, config.fewest_guests, "guest")
 
 
@@ -53,5 +54,7 @@ def is_alike(score: Score) -> bool:
     return score.difference == score.difference_low == score.difference_high == 0
 
 
-def _fewer(number: int, fewest: int, noun: str) -> str:
-    return "" if number >= fewest else f"{counted(number, noun)} where {fewest:,} are needed"
+def _fewer(number: int | None, fewest: int, noun: str) -> str:
+    if number is None or number >= fewest:
+        return ""
+    return f"{counted(number, noun)} where {fewest:,} are needed"

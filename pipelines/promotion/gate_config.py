@@ -22,13 +22,14 @@ class GateConfig:
     Attributes:
         primary: metric whose paired interval must lie above zero.
         fallback: the same where the primary metric is not known or has too little behind it.
+        promotion_error: chance that the interval gives to promoting an equal challenger. 0.0125
+            (an interval of 97.5%) for a real 2.5%: guests are drawn again, not listings, so
+            that the interval is about an eighth too narrow.
         gain_of_interest: relative gain that is worth waiting for. Where no difference is
             shown, the reason says whether one of this size is excluded.
-        fewest_searches: searches that a figure must count to be judged by; those of a
-            booking metric (all of which end in a booking) need ``fewest_bookings`` instead.
-        fewest_guests: guests behind a figure.
-        fewest_clicks: clicked rows behind a figure made of clicks.
-        fewest_bookings: booked rows behind a figure made of bookings.
+        fewest_searches, fewest_guests, fewest_clicks: searches, guests and clicked rows that a
+            figure made of clicks needs behind it to be judged by.
+        fewest_bookings: bookings, and guests who booked, behind a figure made of bookings.
         guardrail_error: chance that a challenger at the edge of every tolerance fails any
             of the guardrails.
         value_loss: tolerated loss of the primary metric in a market or on new listings,
@@ -50,11 +51,12 @@ class GateConfig:
 
     primary: str = "value_dcg_at_10"
     fallback: str = "ndcg_at_10"
+    promotion_error: float = 0.0125
     gain_of_interest: float = 0.05
-    fewest_searches: int = 500
-    fewest_guests: int = 100
-    fewest_clicks: int = 300
-    fewest_bookings: int = 30
+    fewest_searches: int = 1_000
+    fewest_guests: int = 300
+    fewest_clicks: int = 500
+    fewest_bookings: int = 50
     guardrail_error: float = 0.05
     value_loss: float = 0.02
     ndcg_loss: float = 0.02
@@ -75,8 +77,9 @@ class GateConfig:
         wrong = [name for name, value in numbers.items() if value < 0]
         if not self.calibration_from < 1 < self.calibration_to:
             wrong.append("calibration_from, calibration_to")
-        if not 0 < self.guardrail_error < 1:
-            wrong.append("guardrail_error")
+        # of half or more an interval would have no width
+        errors = ("promotion_error", "guardrail_error")
+        wrong += [name for name in errors if not 0 < getattr(self, name) < 0.5]
         if wrong:
             raise ValueError(f"GateConfig out of range: {', '.join(wrong)}")
 

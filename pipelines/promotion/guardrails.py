@@ -20,18 +20,17 @@ What cannot be measured blocks nothing and is named.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from math import hypot
 
-from scipy.special import ndtr, ndtri
-
 from data.counted import counted
-from models.evaluation.config import EvaluationConfig
 from models.evaluation.scorecard import Score
 from pipelines.promotion.checks import CHALLENGER, CHAMPION, find_score
 from pipelines.promotion.decision import Check
 from pipelines.promotion.evidence import missing_evidence, missing_guests, missing_interval
 from pipelines.promotion.gate_config import GateConfig
+from pipelines.promotion.widened_interval import confidence_in_words, widened
 
 __all__ = ["COMPARED", "guardrails", "latency_check"]
 
@@ -52,6 +51,8 @@ class _Change:
         change, low, high: challenger minus the other, and the interval as measured.
         tolerated: the loss that is tolerated, at least 0.
         sign: 1 where more is better, -1 where less is.
+        of: the other's figure where the tolerated loss is a share of it; the finding then
+            tells shares.
     """
 
     name: str
@@ -61,13 +62,16 @@ class _Change:
     high: float
     tolerated: float
     sign: int = 1
+    of: float | None = None
 
-    def judged(self, reach: float, against: str) -> Check:
-        """The check; ``reach`` in standard errors to each side."""
-        low, high = _widened(self.change, self.low, self.high, reach)
+    def judged(self, error: float, against: str) -> Check:
+        """The check, with this chance of failing a loss at the edge of what is tolerated."""
+        low, high = widened(self.change, self.low, self.high, error)
+        told = partial(_told, of=self.of)
         finding = (
-            f"{self.metric} {self.change:+.4f} against {against}, {_confidence(reach)} interval "
-            f"{low:+.4f} to {high:+.4f}; tolerated {-self.sign * self.tolerated:+.4f}"
+            f"{self.metric} {told(self.change)} against {against}, "
+            f"{confidence_in_words(error)} interval {told(low)} to {told(high)}; "
+            f"tolerated {told(-self.sign * self.tolerated)}"
         )
         best = high if self.sign > 0 else -low
         return Check(
@@ -99,13 +103,13 @@ class _Ratio:
     least: float
     most: float
 
-    def judged(self, reach: float, against: str) -> Check:
-        """The check; ``reach`` in standard errors to each side."""
-        low, high = _widened(self.value, self.low, self.high, reach)
+    def judged(self, error: float, against: str) -> Check:
+        """The check, with this chance of failing a ratio at the edge of what is tolerated."""
+        low, high = widened(self.value, self.low, self.high, error)
         beside = f", of {against} {self.other:.2f}" if self.other is not None else ""
         finding = (
-            f"predicted / actual {self.value:.2f}, {_confidence(reach)} interval {low:.2f} to "
-            f"{high:.2f}{beside}; tolerated {self.least:.2f} to {self.most:.2f}"
+            f"predicted / actual {self.value:.2f}, {confidence_in_words(error)} interval "
+            f"{low:.2f} to {high:.2f}{beside}; tolerated {self.least:.2f} to {self.most:.2f}"
         )
         is_passed = high >= self.least and low <= self.most
         return Check(name=self.name, is_passed=is_passed, finding=finding)
@@ -137,8 +141,8 @@ def guardrails(
         *(_calibration(scores, stage, config, is_first=is_first) for stage in STAGES),
     ]
     count = sum(not isinstance(each, Check) for each in measured)
-    reach = float(ndtri(1 - config.guardrail_error / max(1, count)))
-    return [e if isinstance(e, Check) else e.judged(reach, against) for e in measured]
+    error = config.guardrail_error / max(1, count)
+    return [e if isinstance(e, Check) else e.judged(error, against) for e in measured]
 
 
 def latency_check(challenger_ms: float, champion_ms: float, config: GateConfig) -> Check:
@@ -162,7 +166,7 @@ def _value_change(scores: Sequence[Score], segment: str, config: GateConfig) -> 
     value = find_score(scores, CHALLENGER, config.primary, segment=segment)
     missing = _missing(value, config)
     if value is not None and not missing:
-        return _paired(segment, value, config.value_loss * _value_of_other(value))
+        return _paired_share(segment, value, config.value_loss)
     bookings = find_score(scores, CHALLENGER, config.fallback, segment=segment)
     if bookings is not None and not missing_evidence(bookings, config):
         return _paired(segment, bookings, config.ndcg_loss)
@@ -196,7 +200,7 @@ def _new_exposure_change(
     if missing:
         return _not_measured(name, missing)
     relative = config.first_new_exposure_loss if is_first else config.new_exposure_loss
-    return _paired(name, score, relative * _value_of_other(score))
+    return _paired_share(name, score, relative)
 
 
 def _list_change(
@@ -282,6 +286,16 @@ def _paired(name: str, score: Score, tolerated: float) -> _Change:
     )
 
 
+def _paired_share(name: str, score: Score, share: float) -> _Change:
+    """The same where the tolerated loss is a share of the other's figure."""
+    of = _value_of_other(score)
+    return replace(_paired(name, score, share * of), of=of if of > 0 else None)
+
+
+def _told(number: float, of: float | None) -> str:
+    return f"{number:+.4f}" if of is None else f"{number / of:+.1%}"
+
+
 def _value_of_other(score: Score) -> float:
     return score.value - (score.difference or 0.0)
 
@@ -290,14 +304,3 @@ def _arm(score: Score) -> float:
     """The longer side of a figure's interval."""
     low, high = score.low, score.high
     return max(score.value - (low or 0.0), (high or 0.0) - score.value)
-
-
-def _widened(value: float, low: float, high: float, reach: float) -> tuple[float, float]:
-    """The ends of an interval stretched to so many standard errors to each side."""
-    factor = reach / float(ndtri((1 + EvaluationConfig().confidence) / 2))
-    return value - (value - low) * factor, value + (high - value) * factor
-
-
-def _confidence(reach: float) -> str:
-    """``99.0%``: the confidence of an interval of so many standard errors to each side."""
-    return f"{2 * float(ndtr(reach)) - 1:.1%}"

@@ -93,8 +93,8 @@ def _metrics(model: Recommender) -> Iterator[tuple[str, float, int]]:
             if ndcg is not None:
                 yield f"valid_ndcg_at_{model.config.k}", ndcg, bag
     if isinstance(model, ImplicitALS):
-        for step, (_, recall) in enumerate(model.trials):
-            yield f"valid_recall_at_{model.k}", recall, step
+        for step, (_, value) in enumerate(model.trials):
+            yield "valid_value", value, step
 
 
 def _curves(model: Recommender) -> Iterator[Curve]:

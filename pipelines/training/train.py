@@ -76,7 +76,9 @@ def train(
 
     ``dask`` is the address of a scheduler on whose workers the ranker is trained.
     Models learn from the training window, tune on the validation window, and never see
-    the test window. The run becomes the home's latest only when all of it is on disk.
+    the test window. What was tuned is fitted again on both windows by the baselines, ALS and
+    the ranker: their scores of the validation window judge nothing. The run becomes the home's
+    latest only when all of it is on disk.
     """
     check_settings(context.settings)
     windows = _windows(context)

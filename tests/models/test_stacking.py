@@ -44,7 +44,7 @@ def test_in_fold_scores_would_have_leaked(rows, stacked) -> None:
     honest, leaking = stacked.components["als"], in_fold.components["als"]
 
     # On rows whose labels it saw, the score is far better than it will ever be again.
-    assert _ndcg(train, leaking.score(train)) > _ndcg(test, leaking.score(test)) + 0.15
+    assert _ndcg(train, leaking.score(train)) > _ndcg(test, leaking.score(test)) + 0.1
     assert abs(_ndcg(later, honest.score(later)) - _ndcg(test, honest.score(test))) < 0.08
     # The ranker falls for it: more trust in the score, a worse order of new searches.
     assert _share(in_fold) > 1.5 * _share(stacked)

@@ -50,6 +50,20 @@ def test_best_rated_shrinks_a_rating_of_few_reviews() -> None:
     assert _order(rows, model.score(rows))[-1] == "new"
 
 
+def test_mean_rating_is_that_of_both_windows_and_the_record_says_so(tmp_path) -> None:
+    stage = pa.array([3, 0], pa.int8())
+    train = _rows(id_listing=["a", "b"], listing_review_rating=[4.0, None], stage=stage)
+    valid = _rows(id_listing=["a", "b"], listing_review_rating=[5.0, 3.0], stage=stage)
+    model = BestRated().fit(train, valid)
+    model.save(tmp_path)
+    loaded = BestRated.load(tmp_path)
+
+    assert loaded.prior == model.prior == pytest.approx(4.0)
+    assert loaded.record == model.record
+    assert (model.record.chosen_on.rows, model.record.fitted_on.rows) == (2, 4)
+    assert model.record.values.keys() == {"strength_0"}
+
+
 def test_best_rated_without_review_counts_takes_the_rating_as_it_stands() -> None:
     rows = _rows(id_listing=["a", "b"], listing_review_rating=[4.0, 4.5])
     model = BestRated().fit(rows, rows)

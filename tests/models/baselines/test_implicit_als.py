@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ import pytest
 from scipy.sparse import csr_matrix
 
 from models.baselines.implicit_als import ImplicitALS, ImplicitALSConfig, factorise
+from models.evaluation.validation_metric import validation_value
 from tests.models.worlds import replaced, windows, world
 
 CONFIG = ImplicitALSConfig(factors=8, threads=1)
@@ -91,7 +93,8 @@ def test_unseen_guest_scores_as_the_mean_guest(als, rows) -> None:
 def test_unseen_guest_gets_the_popular_listings_first(als, rows) -> None:
     strangers = replaced(rows[2], id_user=pa.nulls(rows[2].num_rows, pa.string()))
 
-    assert np.corrcoef(als.score(strangers), _times_taken(rows[0], rows[2]))[0, 1] > 0.4
+    known = pa.concat_tables(rows[:2])
+    assert np.corrcoef(als.score(strangers), _times_taken(known, rows[2]))[0, 1] > 0.4
 
 
 def test_unseen_listing_scores_as_one_that_nobody_took(als, rows) -> None:
@@ -104,15 +107,16 @@ def test_log_without_guests_learns_from_searches_as_guests(rows) -> None:
     train, valid, test = (replaced(p, id_user=pa.nulls(p.num_rows, pa.string())) for p in rows)
     model = ImplicitALS([CONFIG]).fit(train, valid)
 
-    assert len(model.guests) == len(set(train["id_search"].to_pylist()))
+    both = pa.concat_tables([train, valid])
+    assert len(model.guests) == len(set(both["id_search"].to_pylist()))
     # Each later search is an unseen guest: the popular listings first.
-    assert np.corrcoef(model.score(test), _times_taken(train, test))[0, 1] > 0.4
+    assert np.corrcoef(model.score(test), _times_taken(both, test))[0, 1] > 0.4
 
 
 def test_log_without_actions_scores_everything_alike(rows) -> None:
-    silent = replaced(rows[0], stage=pa.array(np.zeros(rows[0].num_rows, np.int8)))
+    silent = [replaced(part, stage=pa.array(np.zeros(part.num_rows, np.int8))) for part in rows[:2]]
 
-    assert not ImplicitALS([CONFIG]).fit(silent, rows[1]).score(rows[2]).any()
+    assert not ImplicitALS([CONFIG]).fit(*silent).score(rows[2]).any()
 
 
 def test_retrieval_is_exact_and_stays_in_the_market(als, rows) -> None:
@@ -136,12 +140,38 @@ def test_retrieval_in_an_unseen_market_finds_nothing(als) -> None:
     assert als.retrieve(queries, 5).num_rows == 0
 
 
-def test_variant_with_the_best_validation_recall_is_kept(rows) -> None:
+def test_variant_with_the_best_validation_value_is_kept(rows) -> None:
     useless = ImplicitALSConfig(factors=1, iterations=1, alpha=1e-6, threads=1)
     model = ImplicitALS([useless, CONFIG], k=10).fit(rows[0], rows[1])
 
     assert model.config == CONFIG
     assert [config for config, _ in model.trials] == [useless, CONFIG]
+    assert model.trials[1][1] > model.trials[0][1]
+
+
+def test_variants_are_compared_on_what_the_first_fit_does_not_know(rows, als) -> None:
+    """What is saved was fitted on validation too, and is never what was compared on it."""
+    train, valid, test = rows
+    first = ImplicitALS([CONFIG]).fit(train, valid.slice(0, 0))
+    model = ImplicitALS([CONFIG, replace(CONFIG, factors=2)]).fit(train, valid)
+
+    assert model.trials[0][1] == validation_value(valid, first.score(valid))
+    assert validation_value(valid, als.score(valid)) > model.trials[0][1] + 0.05
+    assert model.config == CONFIG
+    np.testing.assert_array_equal(model.score(test), als.score(test))
+    assert len(als.guests) > len(first.guests)
+
+
+def test_saved_als_says_what_it_was_chosen_and_fitted_on(rows, tmp_path) -> None:
+    model = ImplicitALS([CONFIG, replace(CONFIG, factors=2)]).fit(rows[0], rows[1])
+    model.save(tmp_path)
+    loaded = ImplicitALS.load(tmp_path)
+
+    assert loaded.record == model.record
+    assert loaded.trials == model.trials
+    assert list(model.record.values.values()) == [value for _, value in model.trials]
+    assert model.record.chosen_on.rows == rows[1].num_rows
+    assert model.record.fitted_on.rows == rows[0].num_rows + rows[1].num_rows
 
 
 def test_variants_of_two_algorithms_are_refused() -> None:

@@ -6,7 +6,11 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from models.evaluation.validation_metric import validation_ndcg, worth_weighted_ndcg
+from models.evaluation.validation_metric import (
+    validation_ndcg,
+    validation_value,
+    worth_weighted_ndcg,
+)
 
 # booked at rank 3, clicked at rank 1, nothing done
 ROWS = pa.table(
@@ -35,6 +39,8 @@ def test_log_without_any_gain_is_worth_nothing():
     nothing = ROWS.set_column(2, "stage", pa.array([0] * 6))
     assert validation_ndcg(nothing, SCORES) == 0.0
     assert worth_weighted_ndcg(nothing, SCORES) == 0.0
+    assert validation_value(nothing, SCORES) == 0.0
+    assert validation_value(nothing.slice(0, 0), SCORES[:0]) == 0.0
 
 
 def test_order_of_the_rows_does_not_change_the_last_bit(rng):
@@ -47,5 +53,5 @@ def test_order_of_the_rows_does_not_change_the_last_bit(rng):
         }
     )
     scores, turned = rng.random(size), rng.permutation(size)
-    for metric in (validation_ndcg, worth_weighted_ndcg):
+    for metric in (validation_ndcg, validation_value, worth_weighted_ndcg):
         assert metric(rows, scores) == metric(rows.take(pa.array(turned)), scores[turned])

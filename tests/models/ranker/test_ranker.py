@@ -52,6 +52,55 @@ def test_validation_without_any_action_trains_the_configured_rounds(rows) -> Non
     assert ranker.valid_ndcg == (None,)
 
 
+def test_ranker_is_fitted_again_on_both_windows_with_the_size_of_the_first_fit(rows) -> None:
+    once = Ranker(FEATURES, replace(CONFIG, refits=False)).fit(rows[0], rows[1])
+    again = Ranker(FEATURES, CONFIG).fit(rows[0], rows[1])
+    # As many trees on both windows, with nothing to stop them.
+    config = replace(CONFIG, rounds_without_validation=once.rounds[0])
+    both = pa.concat_tables(rows[:2])
+    expected = Ranker(FEATURES, config).fit(both, rows[1].slice(0, 0))
+
+    assert again.rounds == once.rounds
+    np.testing.assert_array_equal(again.score(rows[2]), expected.score(rows[2]))
+    assert (again.score(rows[2]) != once.score(rows[2])).any()
+    used = [again.counts[name].searches for name in ("train", "valid", "refit")]
+    assert used[0] + used[1] == used[2]
+    assert "refit" not in once.counts
+
+
+def test_curves_and_validation_metric_are_those_of_the_fit_that_did_not_see_validation(
+    rows,
+) -> None:
+    once = Ranker(FEATURES, replace(CONFIG, refits=False)).fit(rows[0], rows[1])
+    again = Ranker(FEATURES, CONFIG).fit(rows[0], rows[1])
+
+    assert again.curves == once.curves
+    assert again.curves[0]
+    assert again.valid_ndcg == once.valid_ndcg
+
+
+def test_each_bag_is_fitted_again_with_its_own_number_of_trees(rows, tmp_path) -> None:
+    ranker = Ranker(FEATURES, replace(CONFIG, bags=2, patience=2)).fit(rows[0], rows[1])
+
+    assert [booster.num_trees() for booster in ranker.boosters] == list(ranker.rounds)
+    ranker.save(tmp_path)
+    assert Ranker.load(tmp_path).counts == ranker.counts
+
+
+def test_category_of_the_validation_window_alone_is_known_after_the_second_fit(rows) -> None:
+    houseboat = pa.array(["houseboat"] * rows[1].num_rows)
+    valid = replaced(rows[1], listing_room_type=houseboat)
+    ranker = Ranker(FEATURES, CONFIG).fit(rows[0], valid)
+
+    assert "houseboat" in ranker.matrix.vocabulary["listing_room_type"]
+
+
+def test_validation_without_any_action_is_not_fitted_again(rows) -> None:
+    ranker = Ranker(FEATURES, CONFIG).fit(rows[0], _nothing_happened(rows[1]))
+
+    assert "refit" not in ranker.counts
+
+
 def test_threads_do_not_change_the_scores(ranker, rows) -> None:
     one = RankerConfig(max_rounds=15, patience=5, min_rows_per_leaf=5, num_leaves=7, threads=1)
 
@@ -62,8 +111,8 @@ def test_threads_do_not_change_the_scores(ranker, rows) -> None:
 
 def test_searches_of_one_row_teach_no_order(rows) -> None:
     alone = [
-        replaced(part, id_search=pa.array([f"{i:05d}" for i in range(part.num_rows)]))
-        for part in rows
+        replaced(part, id_search=pa.array([f"{w}-{i:05d}" for i in range(part.num_rows)]))
+        for w, part in enumerate(rows)
     ]
     ranker = Ranker(FEATURES, CONFIG).fit(alone[0], alone[1])
 

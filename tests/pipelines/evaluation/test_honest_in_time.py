@@ -15,7 +15,7 @@ from data.time_split import Windows
 from features.labels import lower_labels
 from models.recommender import Recommender
 from pipelines.config.home import Home
-from pipelines.evaluation.retrieval_recall import CANDIDATES, retrieval_of
+from pipelines.evaluation.retrieval_recall import ALS_WITH_MEMORY, CANDIDATES, retrieval_of
 from pipelines.evaluation.score_windows import score_of_window
 from pipelines.feature_table.arrow_conversion import arrow, frame_of
 from pipelines.feature_table.build_table import build_features_table, feature_set_of
@@ -62,7 +62,7 @@ def test_what_is_retrieved_for_a_search_knows_no_outcome_of_it_or_after_it(
     assert other is not None
     asked = found.queries.filter(pl.col("search_s") <= noon).select("id_search")
     assert asked.height > 20
-    assert CANDIDATES in found.retrieved
+    assert {CANDIDATES, ALS_WITH_MEMORY} <= set(found.retrieved)
     for model in found.retrieved:
         before, after = (
             frame_of(kept.retrieved[model])

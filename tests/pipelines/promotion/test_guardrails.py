@@ -73,14 +73,15 @@ def test_loss_in_a_market_is_tolerated_relative_to_the_champions_value() -> None
     slight = score(VALUE, -0.0003, (-0.0004, -0.0002), segment=RIO)
     verdicts = [one(each).is_passed for each in (harmed, noisy, slight)]
     assert verdicts == [False, True, True]
-    assert "tolerated -0.0004" in one(harmed).finding
+    assert "value_dcg_at_10 -10.0% against X" in one(harmed).finding
+    assert "tolerated -2.0%" in one(harmed).finding
 
 
 def test_market_of_few_guests_is_not_judged() -> None:
     few = score(VALUE, -0.01, (-0.012, -0.008), segment=RIO, clusters=40)
     check = checked(few)[RIO]
     assert check.is_passed is None
-    assert check.finding == "40 guests where 100 are needed"
+    assert check.finding == "40 guests where 300 are needed"
 
 
 def test_market_without_the_primary_metric_is_judged_by_its_bookings() -> None:
