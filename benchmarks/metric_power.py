@@ -42,7 +42,7 @@ from scipy.stats import spearmanr
 from models.arrow_columns import missing_last, numbers, stages
 from models.baselines.heuristics import BestRated, Cheapest, Popularity, Random
 from models.baselines.implicit_als import ALS_VARIANTS, ImplicitALS
-from models.click_worth import ClickWorth, click_worth
+from models.click_worth import ClickWorth, ClickWorthConfig, click_worth
 from models.evaluation.arranged_rows import ArrangedRows, arrange_rows, ranks_arranged
 from models.evaluation.arrays import Floats, Integers
 from models.evaluation.oracle import expected_dcg, random_dcg
@@ -53,7 +53,7 @@ from models.recommender import Scores
 from models.stage_utilities import UTILITIES
 
 K = 10
-TRUTH, TOLD = "p_book_taste", "p_book_observables"
+TRUTH, TOLD, CLICK = "p_book_taste", "p_book_observables", "p_click_taste"
 PLACES = ("position", "is_random_order")
 CLEARLY = (0.015, 0.12)
 SHOWN = 1.96
@@ -143,7 +143,10 @@ def judge(world: World, work: Path, scenario: str, searches: int) -> Judged:
     return Judged(
         arranged=arranged,
         taste=taste,
-        told=arranged.ranks(numbers(rows, TOLD), model="what the log shows"),
+        # What is alike, such as all rows of a guest who has booked, by the chance of a click.
+        told=arranged.ranks(
+            numbers(rows, TOLD) + 1e-9 * numbers(rows, CLICK), model="what the log shows"
+        ),
         ranks=ranks,
         worth=worth,
         g={name: (value - chance) / possible for name, value in worth.items()},
@@ -184,38 +187,43 @@ def metrics_of(world: World, arranged: ArrangedRows) -> dict[str, Metric]:
     stage = arranged.stage
     booked, clicked = (stage >= 3).astype(float), (stage >= 1).astype(float)
     graded = np.asarray(UTILITIES)[stage]
-    by_others = _worth(world, without=PLACES)
-    by_places = _worth(world, without=())
-    looked_at, others, places = (
-        arranged.arrange(column)
-        for column in (by_others.looked_at, by_others.worth, by_places.worth)
+    expected, judged, by_places = (
+        _worth(world, without=PLACES, config=ClickWorthConfig(outcome_share=0.0)),
+        _worth(world, without=PLACES, config=ClickWorthConfig()),
+        _worth(world, without=(), config=ClickWorthConfig()),
+    )
+    looked_at = arranged.arrange(judged.looked_at)
+    expected_worth, worth, placed = (
+        arranged.arrange(found.worth) for found in (expected, judged, by_places)
     )
     return {
         "bookings, NDCG (the gate before)": _normalised(arranged, booked),
         "bookings, DCG": _summed(arranged, booked),
+        "bookings / looked at": _summed(arranged, booked / looked_at),
         "graded, NDCG": _normalised(arranged, graded),
         "graded, DCG": _summed(arranged, graded),
         "clicks": _summed(arranged, clicked),
         "clicks / looked at": _summed(arranged, clicked / looked_at),
-        "clicks x value": _summed(arranged, others * looked_at),
-        "clicks x value / looked at, NDCG": _normalised(arranged, others),
-        "clicks x value / looked at, first ten alike": _summed(arranged, others, discounted=False),
-        "clicks x value / looked at, by places": _summed(arranged, places),
-        "clicks x value / looked at + bookings / looked at": _summed(
-            arranged, others + booked / looked_at
+        "clicks x P(booked)": _summed(arranged, expected_worth * looked_at),
+        "clicks x P(booked) / looked at": _summed(arranged, expected_worth),
+        "**value DCG**": _summed(arranged, worth),
+        "value DCG, an equal share of bookings": _summed(
+            arranged, expected_worth / 2 + booked / looked_at / 2
         ),
-        "VALUE DCG: clicks x value / looked at": _summed(arranged, others),
+        "value DCG, looked at by places": _summed(arranged, placed),
+        "value DCG over the best of each search": _normalised(arranged, worth),
+        "value DCG, the first ten alike": _summed(arranged, worth, discounted=False),
     }
 
 
-def _worth(world: World, *, without: Sequence[str]) -> ClickWorth:
+def _worth(world: World, *, without: Sequence[str], config: ClickWorthConfig) -> ClickWorth:
     """The judge's worth of each row of the last day, with the places or without them."""
     train, valid, test = (
         rows.drop_columns(list(without)) for rows in (world.train, world.valid, world.test)
     )
     clicked = (rows.filter(pa.array(stages(rows) > 0)) for rows in (train, valid))
     clicks = pa.concat_tables([rows.select(test.column_names) for rows in clicked])
-    return click_worth(test, learnt=valid, clicks=clicks, features=world.features)
+    return click_worth(test, learnt=valid, clicks=clicks, features=world.features, config=config)
 
 
 def _summed(arranged: ArrangedRows, gains: Floats, *, discounted: bool = True) -> Metric:

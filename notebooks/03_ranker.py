@@ -47,7 +47,7 @@ metric_by_model(
 )
 
 # %%
-metric_by_cutoff(home.scorecard.scores, prefix="graded_ndcg", title="graded NDCG")
+metric_by_cutoff(home.scorecard.scores, prefix="value_dcg", title="value DCG")
 
 # %%
 g_bars(home.scorecard.scores)
@@ -65,8 +65,8 @@ print("\n".join(decision.lines()) if decision else "the gate has not judged this
 # Every segment of the test window, the weakest first. Few searches make wide intervals: read those first.
 
 # %%
-weak = home.figures(["graded_ndcg_at_10", "search_auc_click"], home.scorecard.segments)
-weak[weak["model"] == "ranker"].sort_values("graded_ndcg_at_10")
+weak = home.figures(["value_dcg_at_10", "ndcg_at_10"], home.scorecard.segments)
+weak[weak["model"] == "ranker"].sort_values("ndcg_at_10")
 
 # %% [markdown]
 # ## What it looks at

@@ -47,7 +47,7 @@ rounded(ranks_by_newness(rows, rows["score"]), 4)
 home.figures(["new_listing_exposure_at_10", "new_listing_bookings_at_10"], ["all"])
 
 # %%
-home.figures(["ndcg_at_10", "graded_ndcg_at_10"], ["listing=new", "listing=known"])
+home.figures(["value_dcg_at_10", "ndcg_at_10"], ["listing=new", "listing=known"])
 
 # %% [markdown]
 # ## What exposure costs

@@ -1,11 +1,12 @@
-"""The worth of a click on each row: P(booked | clicked) / P(looked at).
+"""The worth of a click on each row: what it leads to / P(looked at).
 
-    row   clicked   P(booked | clicked)   P(looked at)   worth of the row
-    a     yes                      0.04           1.00               0.04
-    b     yes                      0.02           0.25               0.08
-    c     no                          –              –               0
+    row   clicked   what it leads to   P(looked at)   worth of the row
+    a     yes                   0.04           1.00               0.04
+    b     yes                   0.02           0.25               0.08
+    c     no                       –              –               0
 
-Both are learnt once, by models of their own (:mod:`models.click_worth`), and are the same for
+What it leads to is mostly P(booked | clicked) (:mod:`models.click_worth.click_value`). Both are
+learnt once, by models of their own (:mod:`models.click_worth`), and are the same for
 every order that is judged.
 """
 
@@ -47,9 +48,11 @@ class ClickWorth:
     def sentence(self) -> str:
         """How a click is valued, for the panel beside a scorecard."""
         values = {
-            "book": f"P(booked | clicked), from {self.clicks:,} clicks, {self.outcomes:,} booked",
+            "book": (
+                f"mostly P(booked | clicked), from {self.clicks:,} clicks, {self.outcomes:,} booked"
+            ),
             "contact": (
-                f"P(contacted | clicked), from {self.clicks:,} clicks, {self.outcomes:,} "
+                f"mostly P(contacted | clicked), from {self.clicks:,} clicks, {self.outcomes:,} "
                 "contacted (bookings are too few)"
             ),
             "click": "each alike (bookings and contacts are too few)",

@@ -13,6 +13,8 @@ class ClickWorthConfig:
 
     Attributes:
         folds: of guests; a click is valued by a model of the other folds' guests.
+        outcome_share: of a click's worth that is its own outcome, booked or not; the rest is the
+            chance of it. More of it makes fewer false verdicts, and fewer verdicts.
         fewest_outcomes: bookings after a click (else contacts) below which no chance of one is
             learnt from the clicks.
         penalty, mechanics_penalty: of the ridge regression of bookings on clicks, as in
@@ -26,13 +28,14 @@ class ClickWorthConfig:
     """
 
     folds: int = 5
+    outcome_share: float = 0.15
     fewest_outcomes: int = 50
     penalty: float = 1_000.0
     mechanics_penalty: float = 3.0
     least_examination: float = 0.05
     full_examination: float = 0.98
-    learning_rate: float = 0.1
-    num_leaves: int = 15
+    learning_rate: float = 0.2
+    num_leaves: int = 7
     min_rows_per_leaf: int = 100
     lambda_l2: float = 20.0
     feature_share: float = 0.3
@@ -46,5 +49,6 @@ class ClickWorthConfig:
         shares = ("least_examination", "full_examination", "feature_share", "unclicked_share")
         wrong += [name for name in shares if not 0 < getattr(self, name) <= 1]
         wrong += ["folds"] if self.folds < 2 else []
+        wrong += ["outcome_share"] if self.outcome_share > 1 else []
         if wrong:
             raise ValueError(f"ClickWorthConfig out of range: {', '.join(wrong)}")

@@ -30,6 +30,9 @@ __all__ = ["ORACLE_PREFIX", "evaluate"]
 
 ORACLE_PREFIX = "oracle_"
 
+_CLICK = "p_click_taste"
+_TIE_BREAK = 1e-9
+
 
 def evaluate(
     rows: pa.Table,
@@ -64,7 +67,8 @@ def evaluate(
     inputs = metric_inputs(rows, arranged, config, context, truth or {})
     # each ceiling's own probabilities are the scores of one more model
     oracles = {
-        f"{ORACLE_PREFIX}{c.name}": _in_row_order(arranged, c.truth) for c in inputs.ceilings
+        f"{ORACLE_PREFIX}{c.name}": _in_row_order(arranged, c.truth) + _tie_break(truth or {})
+        for c in inputs.ceilings
     }
     with ThreadPoolExecutor(config.threads) as pool:
         per_model: list[ModelMetrics] = list(
@@ -74,6 +78,15 @@ def evaluate(
     figures += scores_of_segments(inputs, per_model, segments, split=split, reference=reference)
     honesty = _honesty(inputs, split=split, context=context, left_out=left_out)
     return Scorecard(scores=tuple(adjusted(figures)), honesty=honesty)
+
+
+def _tie_break(truth: Mapping[str, Scores]) -> Scores:
+    """What orders the rows that an oracle holds alike: the true chance of a click, made tiny.
+
+    Who has booked books no more, and all rows of such a search have the same chance of 0; the
+    clicks there are counted all the same, by those who cannot know.
+    """
+    return np.asarray(_TIE_BREAK * truth.get(_CLICK, np.zeros(1)))
 
 
 def _in_row_order(arranged: ArrangedRows, values: Scores) -> Scores:

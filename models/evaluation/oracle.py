@@ -115,7 +115,15 @@ class Ceiling:
     def measures(
         self, arranged: ArrangedRows, ranks: Integers, ks: tuple[int, ...]
     ) -> list[RatioMetric]:
-        """``g_NAME_at_k`` and ``expected_dcg_NAME_at_k`` of an order."""
+        """``g_NAME_at_k`` and ``expected_dcg_NAME_at_k`` of an order.
+
+        A search whose rows are all alike has nothing to win, and is not scored: what rounding
+        leaves of it must not count.
+        """
+        most, least = (
+            of(self.truth, arranged.starts) for of in (np.maximum.reduceat, np.minimum.reduceat)
+        )
+        differs = most > least
         metrics = []
         for k in ks:
             model = expected_dcg(arranged, ranks, self.truth, k)
@@ -125,9 +133,9 @@ class Ceiling:
                 RatioMetric(
                     metric=named_at(f"g_{self.name}", k),
                     k=k,
-                    numerator=model - random,
-                    denominator=best - random,
-                    scored=np.ones(arranged.searches),
+                    numerator=np.where(differs, model - random, 0.0),
+                    denominator=np.where(differs, best - random, 0.0),
+                    scored=differs.astype(np.float64),
                 )
             )
             name = named_at(f"expected_dcg_{self.name}", k)

@@ -2,11 +2,11 @@
 
     value DCG@k of a search = Σ worth / log2(rank + 1)   over its clicked rows in the first k
 
-The worth of a click is P(booked | clicked) / P(looked at), learnt by a judge of its own
-(``models.click_worth``) and the same for every order that is judged. A mean over searches, not
-divided by the best that a search allows: a search in which more can be won weighs more. Its
-unit is bookings per search, as far as a click tells of them, discounted by place; only ratios
-and differences of two orders mean something.
+The worth of a click is what it leads to (mostly P(booked | clicked)) over P(looked at), learnt
+by a judge of its own (``models.click_worth``) and the same for every order that is judged. A
+mean over searches, not divided by the best that a search allows: a search in which more can be
+won weighs more. Its unit is bookings per search, as far as a click tells of them, discounted by
+place; only ratios and differences of two orders mean something.
 
 Why not the NDCG of bookings: a day of 9,000 searches has 170 bookings and 7,600 clicks. Why
 not the NDCG of graded outcomes: its clicks reward whoever orders as the log did, and

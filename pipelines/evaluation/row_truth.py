@@ -21,12 +21,15 @@ from pipelines.run_context import RunContext
 __all__ = ["personal_row_truth", "row_truth", "simulated_world"]
 
 KEY = ["id_search", "id_listing"]
+CLICK = "p_click_taste"
 
 
 def row_truth(
     context: RunContext, rows: pa.Table, *, seed: int = NODE_SEED
 ) -> dict[str, Scores] | None:
     """P(book) of each row under every ceiling (:data:`~models.evaluation.oracle.CEILINGS`).
+
+    And P(click), which orders what the ceilings hold alike.
 
     Under taste as the truth table has it; under observables with as many nodes as it takes to
     converge (:mod:`data.simulator.converged_truth`), which the truth table has not. ``None``
@@ -38,7 +41,7 @@ def row_truth(
     truth, shown = opened
     converged = truth.observables(ShownRows.of_table(arrow(shown)), seed=seed)
     shown = shown.with_columns(pl.Series(CEILINGS["observables"], converged))
-    return _of_rows(rows, shown, list(CEILINGS.values()))
+    return _of_rows(rows, shown, [*CEILINGS.values(), CLICK])
 
 
 def personal_row_truth(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -14,7 +16,9 @@ from models.click_worth.click_value import click_value
 from models.click_worth.examination import examination
 
 RESULTS = 10
-CONFIG = ClickWorthConfig(rounds=40, min_rows_per_leaf=50, unclicked_share=1.0, penalty=10.0)
+CONFIG = ClickWorthConfig(
+    outcome_share=0.0, rounds=40, min_rows_per_leaf=50, unclicked_share=1.0, penalty=10.0
+)
 
 
 def _feature(name: str, group: str) -> Feature:
@@ -101,7 +105,18 @@ def test_a_click_is_worth_what_it_leads_to() -> None:
     assert value.value.sum() == pytest.approx(true.sum(), rel=0.1)
 
 
-def test_no_outcome_of_a_guest_values_its_own_clicks() -> None:
+def test_a_share_of_the_value_is_the_outcome_itself() -> None:
+    judged, other = _clicks(_log(300, seed=13)), _clicks(_log(600, seed=14))
+    booked = judged["stage"].to_numpy() == 3
+    chance, mixed = (
+        click_value(judged, other, VALUED, replace(CONFIG, outcome_share=share)).value
+        for share in (0.0, 0.25)
+    )
+
+    np.testing.assert_allclose(mixed, 0.25 * booked + 0.75 * chance)
+
+
+def test_no_outcome_of_a_guest_tells_its_own_chance() -> None:
     judged, other = _clicks(_log(400, seed=5)), _clicks(_log(800, seed=6))
     guest = judged["id_user"][0].as_py()
     mine = np.array(judged["id_user"].to_pylist()) == guest
