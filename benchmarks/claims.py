@@ -29,6 +29,7 @@ from pipelines.run_context import RunContext
 from pipelines.training.train import train
 
 METRICS = (
+    "value_dcg_at_10",
     "ndcg_at_10",
     "graded_ndcg_at_10",
     "recall_at_10",

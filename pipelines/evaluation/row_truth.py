@@ -117,7 +117,7 @@ def _shown(context: RunContext, searches: pl.DataFrame) -> pl.DataFrame | None:
 
     ``None`` where the truth table lacks a column (an older home) or a value.
     """
-    names = [*KEY, "position", "can_book", *CEILINGS.values()]
+    names = [*KEY, "position", "can_book", *CEILINGS.values(), CLICK]
     if not set(names) <= set(context.lake.columns(TRUTH.name)):
         return None
     asked = context.lake.scan(IMPRESSIONS.name).select("id_search", "query_price_max")

@@ -23,8 +23,8 @@ class GateConfig:
         primary: metric whose paired interval must lie above zero.
         fallback: the same where the primary metric is not known or has too little behind it.
         promotion_error: chance that the interval gives to promoting an equal challenger. 0.0125
-            (an interval of 97.5%) for a real 2.5%: guests are drawn again, not listings, so
-            that the interval is about an eighth too narrow.
+            (an interval of 97.5%) makes a measured 2.5%: differences vary by a tenth more
+            than the bootstrap over guests says.
         gain_of_interest: relative gain that is worth waiting for. Where no difference is
             shown, the reason says whether one of this size is excluded.
         fewest_searches, fewest_guests, fewest_clicks: searches, guests and clicked rows that a
