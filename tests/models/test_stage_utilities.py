@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from models.baselines.heuristics import BestRatedConfig
 from models.baselines.popularity import PopularityConfig
 from models.evaluation.config import EvaluationConfig
 from models.linear.linear_ranker import LinearRankerConfig
@@ -14,7 +13,7 @@ from models.stage_utilities import UTILITIES, check_utilities
 
 @pytest.mark.parametrize(
     "config",
-    [BestRatedConfig, PopularityConfig, LinearRankerConfig, RankerConfig, EvaluationConfig],
+    [PopularityConfig, LinearRankerConfig, RankerConfig, EvaluationConfig],
 )
 def test_models_default_to_the_published_utilities(config) -> None:
     assert config().utilities == UTILITIES == (0.0, 0.01, 0.25, 1.0)

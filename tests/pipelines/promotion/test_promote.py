@@ -38,6 +38,8 @@ Finished = tuple[RunContext, str]
 # The small world has fewer guests than the gate asks for by default.
 ENOUGH = GateConfig(fewest_searches=10, fewest_clicks=10, fewest_guests=5, fewest_bookings=3)
 
+TOO_DEMANDING = GateConfig(fewest_guests=1_000_000, fewest_bookings=1_000_000)
+
 
 @pytest.fixture(scope="module")
 def contest(finished: Finished, tmp_path_factory: pytest.TempPathFactory) -> tuple[RunContext, str]:
@@ -132,8 +134,9 @@ def test_equal_ranker_is_refused_with_every_guardrail_told(contest: Finished) ->
 
 def test_too_little_evidence_keeps_the_champion(contest: Finished) -> None:
     context, second = contest
-    demanding = replace(ENOUGH, fewest_guests=1_000_000)
-    decision = decide_promotion(context, knowing(load_evaluated_run(context, second)), demanding)
+    decision = decide_promotion(
+        context, knowing(load_evaluated_run(context, second)), TOO_DEMANDING
+    )
     assert (decision.is_promoted, decision.has_evidence) == (False, False)
     assert decision.reason.startswith("too little to decide: ")
     assert "guests where 1,000,000 are needed" in decision.reason
@@ -209,8 +212,7 @@ def test_first_ranker_on_too_small_a_log_recommends_without_being_champion(
     no_champion: Finished,
 ) -> None:
     context, second = no_champion
-    demanding = replace(ENOUGH, fewest_guests=1_000_000)
-    decision = decide_promotion(context, load_evaluated_run(context, second), demanding)
+    decision = decide_promotion(context, load_evaluated_run(context, second), TOO_DEMANDING)
     assert not decision.has_evidence
     assert "there is no champion yet, so the daily batch recommends with this ranker" in (
         decision.reason
