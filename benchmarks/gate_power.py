@@ -310,14 +310,17 @@ def _scorecard(
 def judged_worth(day: TestDay, window: Window, rng: np.random.Generator) -> Floats:
     """The worth of each click as a judge would have it: near the truth, with errors by row.
 
-    P(booked | clicked) and P(looked at) of the truth, each times an error.
+    P(booked | clicked) and P(looked at) of the truth, each times an error; a share of the
+    value is the outcome itself.
     """
     value, look = (
         np.exp(spread * rng.normal(size=len(day.known))) for spread in (VALUE_NOISE, LOOK_NOISE)
     )
     seen = np.clip(day.examined**LOOK_POWER * look, ClickWorthConfig().least_examination, 1.0)
-    worth = (day.known / day.known_click * value / seen)[window.drawn]
-    return np.where(np.asarray(window.rows["stage"]) >= CLICKED, worth, 0.0)
+    chance = (day.known / day.known_click * value)[window.drawn]
+    stage, own = np.asarray(window.rows["stage"]), ClickWorthConfig().outcome_share
+    leads_to = own * (stage >= BOOKED) + (1 - own) * chance
+    return np.where(stage >= CLICKED, leads_to / seen[window.drawn], 0.0)
 
 
 def _funnel(day: TestDay, window: Window, rng: np.random.Generator) -> dict[str, Floats]:

@@ -13,8 +13,8 @@ al., Econometrics Journal 2018), so that no outcome is its own evidence:
 No model knows all that makes a click a booking, and what it does not know it cannot credit. So
 a share of each value is the outcome itself, λ · booked + (1 - λ) · P(booked | clicked): the
 same in the mean, less favour for what the model knows, more noise (as in prediction-powered
-inference: Angelopoulos, Duchi & Zrnic 2023). With λ of 0.15 a booked click of a chance of 0.04
-is worth 0.15 + 0.85 · 0.04 = 0.184, another one 0.034.
+inference: Angelopoulos, Duchi & Zrnic 2023). With λ of 0.1 a booked click of a chance of 0.04
+is worth 0.1 + 0.9 · 0.04 = 0.136, another one 0.036.
 
 Legend: C clicks, D scaled inputs.
 """

@@ -28,7 +28,7 @@ class ClickWorthConfig:
     """
 
     folds: int = 5
-    outcome_share: float = 0.15
+    outcome_share: float = 0.1
     fewest_outcomes: int = 50
     penalty: float = 1_000.0
     mechanics_penalty: float = 3.0
