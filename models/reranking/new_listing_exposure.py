@@ -127,7 +127,7 @@ def exposure_curve(
     return pa.Table.from_pylist(points)
 
 
-def chosen_policy(curve: pa.Table, *, most_loss: float = 0.003) -> ExposurePolicy:
+def chosen_policy(curve: pa.Table, *, most_loss: float = 0.001) -> ExposurePolicy:
     """The policy with the most exposure among those that lose at most ``most_loss`` of the value.
 
     The policy without bonus and floor where each one loses more, or none brings exposure.
