@@ -121,7 +121,7 @@ def test_mlflow_holds_a_parent_and_a_child_per_model(finished: Finished) -> None
         assert child.data.tags["mlflow.parentRunId"] == record.parent
         metrics = child.data.metrics
         assert metrics["test.ndcg_at_10_low"] <= metrics["test.ndcg_at_10"]
-        assert "test.ndcg_at_10.market.sao_paulo" in metrics
+        assert "test.value_dcg_at_10.market.sao_paulo" in metrics
 
 
 def test_run_whose_process_is_gone_is_marked_as_killed(finished: Finished) -> None:
