@@ -35,7 +35,7 @@ from models.click_worth.config import ClickWorthConfig
 from models.linear.booking_mechanics import MECHANICS
 from models.linear.ridge_logistic import fit_ridge
 from models.linear.scaled_inputs import ScaledInputs
-from models.ranking_order import hashed_ids
+from models.ranking_order import hashed_ids, tie_keys
 
 __all__ = ["ClickValue", "click_value"]
 
@@ -67,17 +67,22 @@ def click_value(
     """The value of each of the ``judged`` clicks, learnt from these and the ``other`` clicks.
 
     Both are rows of stage 1 or further with the columns of ``features``, ``id_user``,
-    ``id_search`` and ``stage``; ``other`` are clicks outside the window that is judged.
+    ``id_search``, ``id_listing`` and ``stage``; ``other`` are clicks outside the window that is
+    judged.
     """
     clicks = pa.concat_tables([judged, other.select(judged.column_names)], promote_options="none")
+    # In an order of the ids alone: sums of floats depend on their order, and the log's must not.
+    order = np.argsort(tie_keys(clicks), kind="stable")
+    clicks = clicks.take(pa.array(order))
+    of_judged = np.argsort(order, kind="stable")[: judged.num_rows]
     stage = stages(clicks)
     for outcome, reached in (("book", BOOKED), ("contact", CONTACTED)):
         happened = (stage >= int(reached)).astype(np.float64)
         outcomes = int(happened.sum())
         if min(outcomes, len(stage) - outcomes) >= config.fewest_outcomes:
-            chance = _cross_fitted(clicks, happened, judged.num_rows, features, config)
+            chance = _cross_fitted(clicks, happened, features, config)
             own = config.outcome_share
-            value = own * happened[: judged.num_rows] + (1 - own) * chance
+            value = (own * happened + (1 - own) * chance)[of_judged]
             return ClickValue(value=value, outcome=outcome, clicks=len(stage), outcomes=outcomes)
     return ClickValue(
         value=np.ones(judged.num_rows),
@@ -88,9 +93,9 @@ def click_value(
 
 
 def _cross_fitted(
-    clicks: pa.Table, happened: Numbers, judged: int, features: FeatureSet, config: ClickWorthConfig
+    clicks: pa.Table, happened: Numbers, features: FeatureSet, config: ClickWorthConfig
 ) -> Numbers:
-    """The chances of the first ``judged`` clicks, each from the folds of other guests."""
+    """The chance of each click, from the folds of other guests."""
     # The scaling sees all clicks: it knows no outcome.
     scaled = ScaledInputs(features)
     x_CD = scaled.fit(clicks, tail_share=_TAIL_SHARE).encode(clicks)
@@ -98,9 +103,9 @@ def _cross_fitted(
         config.mechanics_penalty if name in MECHANICS else config.penalty for name in scaled.inputs
     ]
     penalty_D = np.array([*of_inputs, *of_inputs])  # values, missingness
-    fold, value = _fold_of_guest(clicks, config.folds), np.empty(judged)
+    fold, value = _fold_of_guest(clicks, config.folds), np.empty(len(happened))
     for number in range(config.folds):
-        valued = np.flatnonzero(fold[:judged] == number)
+        valued = np.flatnonzero(fold == number)
         if not len(valued):
             continue
         learnt = fold != number

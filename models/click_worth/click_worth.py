@@ -83,11 +83,11 @@ def click_worth(
         features: what both models read; the value reads none that compares a row with the
             other results, so that the place has no second way in.
 
-    All three have the columns of ``features``, ``id_search``, ``id_user`` and ``stage``; raises
-    ``ValueError`` naming what is absent.
+    All three have the columns of ``features``, ``id_search``, ``id_listing``, ``id_user`` and
+    ``stage``; raises ``ValueError`` naming what is absent. No order of the rows changes a bit.
     """
     config = config or ClickWorthConfig()
-    needed = ("id_search", "id_user", "stage", *features.names)
+    needed = ("id_search", "id_listing", "id_user", "stage", *features.names)
     for rows in (judged, learnt, clicks):
         require_columns(rows, needed, model="the worth of clicks")
     seen = examination(judged, learnt, features, config)

@@ -29,6 +29,7 @@ from models.lightgbm_core.boosting import Booster, LabelledRows, RoundLimits, tr
 from models.lightgbm_core.feature_matrix import FeatureMatrix
 from models.lightgbm_core.position_bias import estimate_examination, examination_of
 from models.lightgbm_core.search_groups import downsample_unclicked
+from models.ranking_order import tie_keys
 
 __all__ = ["Examination", "examination"]
 
@@ -56,7 +57,7 @@ def examination(
 ) -> Examination:
     """How likely each ``judged`` row was looked at, learnt from the rows of ``learnt``.
 
-    Both have the columns of ``features`` and ``stage``, and ``position`` and
+    Both have the columns of ``features``, the two ids and ``stage``, and ``position`` and
     ``is_random_order`` where the log has them. Without clicks nothing is corrected.
     """
     if not (stages(learnt) > 0).any():
@@ -101,6 +102,8 @@ def _two_terms(
     learnt: pa.Table, matrix: FeatureMatrix, is_bias: list[bool], config: ClickWorthConfig
 ) -> Booster:
     rows = downsample_unclicked(learnt, share=config.unclicked_share, seed=config.seed)
+    # In an order of the ids alone, so that the order of the log cannot change a tree.
+    rows = rows.take(pa.array(np.argsort(tie_keys(rows), kind="stable")))
     terms = (np.flatnonzero(~np.array(is_bias)).tolist(), np.flatnonzero(is_bias).tolist())
     parameters = {
         "objective": "binary",
