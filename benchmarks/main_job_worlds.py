@@ -10,17 +10,14 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-import pyarrow.compute as pc
-
 from data.schema.feature_set import FeatureSet
 from models.recommender import Scores
 from pipelines.config.console import Console
 from pipelines.config.home import Home
 from pipelines.config.settings import load_settings
-from pipelines.evaluation.evaluate_run import judge_test
 from pipelines.evaluation.row_truth import row_truth
 from pipelines.feature_table.build_table import build_features_table, feature_set_of
-from pipelines.feature_table.judged_rows import judge, with_click_worth
+from pipelines.feature_table.judged_rows import judge_test, with_click_worth
 from pipelines.feature_table.training_rows import (
     SplitRows,
     load_rows,
@@ -69,17 +66,9 @@ def main_job_world(seed: int, searches: int, scenario: str = "default") -> MainJ
 def _rows_of(context: RunContext) -> SplitRows:
     windows = windows_of(context)
     train, valid = training_rows(context, windows)
-    worth = judge(
-        context,
-        valid,
-        before=train.filter(pc.equal(train["search_day"], windows.train[1])),
-        earlier=(windows.train[0], windows.train[1] - 1),
-        known_on=windows.label_cutoff_day,
-        features=feature_set_of(context),
-    )
     return SplitRows(
         windows=windows,
         train=train,
-        valid=with_click_worth(valid, worth),
+        valid=with_click_worth(context, train, valid, windows),
         test=load_rows(context, windows.test),
     )

@@ -45,7 +45,7 @@ from models.baselines.implicit_als import ALS_VARIANTS, ImplicitALS
 from models.click_worth import ClickWorth, ClickWorthConfig, click_worth
 from models.evaluation.arranged_rows import ArrangedRows, arrange_rows, ranks_arranged
 from models.evaluation.arrays import Floats, Integers
-from models.evaluation.oracle import expected_dcg, random_dcg
+from models.evaluation.oracle import expected_dcg, oracle_scores, random_dcg
 from models.funnel.config import FunnelConfig
 from models.funnel.funnel_model import FunnelModel
 from models.ranker import Ranker, RankerConfig
@@ -143,9 +143,8 @@ def judge(world: World, work: Path, scenario: str, searches: int) -> Judged:
     return Judged(
         arranged=arranged,
         taste=taste,
-        # What is alike, such as all rows of a guest who has booked, by the chance of a click.
         told=arranged.ranks(
-            numbers(rows, TOLD) + 1e-9 * numbers(rows, CLICK), model="what the log shows"
+            oracle_scores(numbers(rows, TOLD), numbers(rows, CLICK)), model="what the log shows"
         ),
         ranks=ranks,
         worth=worth,

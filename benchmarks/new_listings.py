@@ -29,6 +29,7 @@ from ranker_worlds import World, prepared_world
 from data.simulator.choices import examination
 from models.arrow_columns import Numbers, numbers, stages
 from models.click_worth import click_worth
+from models.evaluation.oracle import oracle_scores
 from models.evaluation.validation_metric import CLICK_WORTH, validation_value
 from models.funnel.config import FunnelConfig
 from models.funnel.funnel_model import FunnelModel
@@ -126,7 +127,7 @@ def figures_of(world: World) -> Figures:
     )
     orders = {ALONE: log_chance[1]}
     orders |= {name_of(p): with_exposure(test, log_chance[1], p) for p in POLICIES}
-    orders[ORACLE] = best_order(test)
+    orders[ORACLE] = oracle_scores(numbers(test, TRUTH), numbers(test, CLICKS))
     return Figures(
         curve=curve.to_pylist(),
         orders={name: effects_of(test, scores) for name, scores in orders.items()},
@@ -159,16 +160,6 @@ def _of(curve: pa.Table, policies: Sequence[ExposurePolicy]) -> pa.Table:
 
 def _name_of_point(point: Mapping[str, float]) -> str:
     return name_of(ExposurePolicy(bonus=point["bonus"], floor=point["floor"]))
-
-
-def best_order(rows: pa.Table) -> Scores:
-    """By the true chance of a booking; by that of a click where the guest cannot book any more.
-
-    Three in ten searches of the last day are of guests who have booked already. Without the second
-    key a coin would order these, and they are clicked as all others are.
-    """
-    booked, clicked = numbers(rows, TRUTH), numbers(rows, CLICKS)
-    return np.where(booked > 0, booked, 1e-9 * clicked)
 
 
 def name_of(policy: ExposurePolicy) -> str:

@@ -26,13 +26,19 @@ from typing import Any, Literal, Self
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 from scipy.sparse import csr_matrix
 
 from data.schema.types import Stage
-from models.arrow_columns import Codes, codes_in, require_columns, sorted_ids, stages
+from models.arrow_columns import (
+    Codes,
+    codes_in,
+    guest_keys,
+    require_columns,
+    sorted_ids,
+    stages,
+)
 from models.baselines.exact_retrieval import Catalogue
 from models.baselines.fit_record import FitRecord, both_windows
 from models.evaluation.validation_metric import validation_value
@@ -220,7 +226,7 @@ class ImplicitALS:
 
     def _count(self, rows: pa.Table) -> _StageCounts:
         """The counts of these rows, whose guests and listings get the vectors."""
-        guests = _guest_keys(rows)
+        guests = guest_keys(rows)
         self.guests = sorted_ids(guests)
         self.catalogue = Catalogue.of(rows)
         return _count_stages(rows, codes_in(guests, self.guests), self.catalogue)
@@ -312,12 +318,6 @@ def _finite(vectors: Any) -> Vectors:
 
 def _with_last(vectors: Vectors, last: np.ndarray[Any, Any]) -> Vectors:
     return np.vstack([vectors, last[None, :]]).astype(np.float32)
-
-
-def _guest_keys(rows: pa.Table) -> pa.ChunkedArray:
-    """The guest, or the search itself where the log names none (marked, so as not to collide)."""
-    anonymous = pc.binary_join_element_wise("search", rows["id_search"].cast(pa.string()), "\x1f")
-    return pc.coalesce(rows["id_user"].cast(pa.string()), anonymous)
 
 
 def _count_stages(rows: pa.Table, guests: Codes, catalogue: Catalogue) -> _StageCounts:

@@ -25,12 +25,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from scipy.special import expit
 
 from data.schema.feature_set import FeatureSet
 from data.schema.types import BOOKED, CLICKED, CONTACTED
-from models.arrow_columns import Codes, Numbers, stages
+from models.arrow_columns import Codes, Numbers, guest_keys, stages
 from models.click_worth.config import ClickWorthConfig
 from models.linear.booking_mechanics import MECHANICS
 from models.linear.ridge_logistic import fit_ridge
@@ -39,7 +38,6 @@ from models.ranking_order import hashed_ids, tie_keys
 
 __all__ = ["ClickValue", "click_value"]
 
-_SEARCH_IS_GUEST = "search:"
 _TAIL_SHARE = 0.01
 
 
@@ -116,9 +114,4 @@ def _cross_fitted(
 
 def _fold_of_guest(clicks: pa.Table, folds: int) -> Codes:
     """The fold of each click by a hash of its guest, of its search where it names none."""
-    # The prefix keeps a search apart from a guest of the same id.
-    search = pc.binary_join_element_wise(
-        _SEARCH_IS_GUEST, clicks["id_search"].cast(pa.string()), ""
-    )
-    guest = pc.coalesce(clicks["id_user"].cast(pa.string()), search)
-    return (hashed_ids(guest) % np.uint64(folds)).astype(np.int64)
+    return (hashed_ids(guest_keys(clicks)) % np.uint64(folds)).astype(np.int64)

@@ -38,6 +38,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from models.arrow_columns import guest_keys
 from models.evaluation.arrays import Floats, Integers, Mask
 from models.evaluation.scorecard import Score
 from models.evaluation.segments import ALL
@@ -149,6 +150,7 @@ def _segment_scores(
             searches=len(shares_SM),
             positives=rows.num_rows,
             is_small=len(shares_SM) < settings.small,
+            clusters=clusters,
             **_comparison(means_M, means_RM, at, base, settings),
         )
 
@@ -180,11 +182,4 @@ def _share_per_search(search: Integers, hit: Mask) -> Floats:
 def _guest_of_search(rows: pa.Table, search: Integers) -> Integers:
     """Cluster of each search: its guest, or the search itself where none is named."""
     _, first = np.unique(search, return_index=True)
-    firsts = rows.take(pa.array(first))
-    # a prefix keeps a guest and a search of the same id apart
-    cluster = pc.if_else(
-        pc.is_valid(firsts["id_user"]),
-        pc.binary_join_element_wise("u", firsts["id_user"].cast(pa.string()), ""),
-        pc.binary_join_element_wise("s", firsts["id_search"].cast(pa.string()), ""),
-    )
-    return group_codes(cluster)
+    return group_codes(guest_keys(rows.take(pa.array(first))))

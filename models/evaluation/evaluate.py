@@ -19,6 +19,7 @@ from models.evaluation.model_metrics import (
     measure_model,
     metric_inputs,
 )
+from models.evaluation.oracle import oracle_scores
 from models.evaluation.orderable_searches import OrderableSearches
 from models.evaluation.provenance import Honesty
 from models.evaluation.scorecard import Scorecard
@@ -31,7 +32,6 @@ __all__ = ["ORACLE_PREFIX", "evaluate"]
 ORACLE_PREFIX = "oracle_"
 
 _CLICK = "p_click_taste"
-_TIE_BREAK = 1e-9
 
 
 def evaluate(
@@ -66,8 +66,9 @@ def evaluate(
     segments, left_out = segments_of(rows, arranged, context.columns)
     inputs = metric_inputs(rows, arranged, config, context, truth or {})
     # each ceiling's own probabilities are the scores of one more model
+    clicks = (truth or {}).get(_CLICK, np.zeros(rows.num_rows))
     oracles = {
-        f"{ORACLE_PREFIX}{c.name}": _in_row_order(arranged, c.truth) + _tie_break(truth or {})
+        f"{ORACLE_PREFIX}{c.name}": oracle_scores(_in_row_order(arranged, c.truth), clicks)
         for c in inputs.ceilings
     }
     with ThreadPoolExecutor(config.threads) as pool:
@@ -78,15 +79,6 @@ def evaluate(
     figures += scores_of_segments(inputs, per_model, segments, split=split, reference=reference)
     honesty = _honesty(inputs, split=split, context=context, left_out=left_out)
     return Scorecard(scores=tuple(adjusted(figures)), honesty=honesty)
-
-
-def _tie_break(truth: Mapping[str, Scores]) -> Scores:
-    """What orders the rows that an oracle holds alike: the true chance of a click, made tiny.
-
-    Who has booked books no more, and all rows of such a search have the same chance of 0; the
-    clicks there are counted all the same, by those who cannot know.
-    """
-    return np.asarray(_TIE_BREAK * truth.get(_CLICK, np.zeros(1)))
 
 
 def _in_row_order(arranged: ArrangedRows, values: Scores) -> Scores:

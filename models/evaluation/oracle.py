@@ -56,6 +56,8 @@ __all__ = [
     "random_dcg",
 ]
 
+_TIE_BREAK = 1e-9
+
 CEILINGS: dict[str, str] = {"taste": "p_book_taste", "observables": "p_book_observables"}
 """Ceiling → its probabilities, as the truth table names them. Those of ``observables`` are not
 the table's, which is too coarse, but computed anew for the rows that are judged."""
@@ -141,6 +143,18 @@ class Ceiling:
             name = named_at(f"expected_dcg_{self.name}", k)
             metrics.append(mean_over_searches(name, model, k=k))
         return metrics
+
+
+def oracle_scores(chances: Floats, clicks: Floats) -> Floats:
+    """Scores of the order by these chances; what they hold alike by the true chance of a click.
+
+    Who has booked books no more, and all rows of such a search have the same chance of 0; what is
+    clicked there counts all the same for those who cannot know. Shape (N,), both.
+
+    >>> oracle_scores(np.array([0.2, 0.0, 0.0]), np.array([0.1, 0.3, 0.4])).argsort().tolist()
+    [1, 2, 0]
+    """
+    return chances + _TIE_BREAK * clicks
 
 
 def ceilings_of(arranged: ArrangedRows, truth: Mapping[str, Floats]) -> list[Ceiling]:

@@ -9,14 +9,12 @@ from models.arrow_columns import Numbers, numbers, stages
 from models.evaluation.metrics import Hits, ndcg
 from models.ranking_order import group_codes, rank_within, tie_keys
 from models.recommender import Scores
-from models.stage_utilities import UTILITIES, Utilities
+from models.stage_utilities import Utilities
 
 __all__ = [
     "CLICK_WORTH",
     "ndcg_per_search",
-    "validation_ndcg",
     "validation_value",
-    "worth_weighted_ndcg",
 ]
 
 CLICK_WORTH = "click_worth"
@@ -65,48 +63,7 @@ def validation_value(rows: pa.Table, scores: Scores, *, k: int = 10) -> float:
     ranks = rank_within(groups, scores, tie_keys(rows))
     counts = (stages(rows) > 0) & (ranks <= k) & (np.bincount(groups)[groups] > 1)
     worth = numbers(rows, CLICK_WORTH) if CLICK_WORTH in rows.column_names else np.ones(len(ranks))
-    # Summed in the order of the values, as below.
-    gained = np.sort(worth[counts] / np.log2(ranks[counts] + 1.0))
-    return float(gained.sum()) / several if several else 0.0
-
-
-def validation_ndcg(
-    rows: pa.Table, scores: Scores, *, utilities: Utilities = UTILITIES, k: int = 10
-) -> float:
-    """Mean NDCG@k, the gain being the utility of the stage; searches without a gain left out.
-
-    0.0 where no search has a gain: then no variant is better than another.
-    """
     # Summed in the order of the values: a sum of floats depends on its order, and the order of
     # the rows must not decide between two variants.
-    ascending = np.sort(ndcg_per_search(rows, scores, utilities=utilities, k=k))
-    known = ascending[~np.isnan(ascending)]
-    return float(known.mean()) if len(known) else 0.0
-
-
-def worth_weighted_ndcg(
-    rows: pa.Table, scores: Scores, *, utilities: Utilities = UTILITIES, k: int = 10
-) -> float:
-    """NDCG@k as :func:`validation_ndcg`, each search weighing the utility of its furthest stage.
-
-    A booking counts as much as a hundred clicks, in the weight as in the gain. A booked
-    search with an NDCG of 1/2 and a clicked one with 1: (1 · 1/2 + 0.01 · 1) / 1.01 = 0.505.
-
-    >>> rows = pa.table(
-    ...     {
-    ...         "id_search": ["a", "a", "a", "b"],
-    ...         "id_listing": ["x", "y", "z", "x"],
-    ...         "stage": [3, 0, 0, 1],
-    ...     }
-    ... )
-    >>> round(worth_weighted_ndcg(rows, np.array([0.1, 0.9, 0.8, 0.5])), 3)
-    0.505
-    """
-    each = ndcg_per_search(rows, scores, utilities=utilities, k=k)
-    gains = np.asarray(utilities, dtype=np.float64)[stages(rows)]
-    worth = np.zeros(len(each))
-    np.maximum.at(worth, group_codes(rows["id_search"]), gains)
-    # Summed in the order of the values, as above; NaN sorts last and is cut off.
-    order = np.lexsort((worth, each))[: int((~np.isnan(each)).sum())]
-    total = float(worth[order].sum())
-    return float(each[order] @ worth[order]) / total if total else 0.0
+    gained = np.sort(worth[counts] / np.log2(ranks[counts] + 1.0))
+    return float(gained.sum()) / several if several else 0.0

@@ -21,7 +21,7 @@ from models.reranking.new_listing_exposure import ExposurePolicy, exposure_curve
 from pipelines.config.home import Home
 from pipelines.evaluation.evaluated_run import EvaluatedRun
 from pipelines.evaluation.ranker_diagnostics import ablation, contributions, examples
-from pipelines.evaluation.retrieval_recall import retrieval_of
+from pipelines.evaluation.retrieval_recall import CANDIDATES
 from pipelines.feature_table.arrow_conversion import frame_of
 from pipelines.run_context import RunContext
 
@@ -41,7 +41,7 @@ def write_diagnostics(context: RunContext, evaluated: EvaluatedRun) -> None:
         "shap": lambda: contributions(evaluated),
         "trade_off": lambda: _trade_off(context, evaluated),
         "calibration": lambda: _calibration(evaluated),
-        "retrieval": lambda: _retrieval(context, evaluated),
+        "retrieval": lambda: _retrieval(evaluated),
         "exposure": lambda: _exposure(evaluated),
         "examples": lambda: examples(context.lake, evaluated),
     }
@@ -103,13 +103,15 @@ def _calibration(evaluated: EvaluatedRun) -> pl.DataFrame | None:
     return pl.concat(frames).sort("stage", "market", "decile")
 
 
-def _retrieval(context: RunContext, evaluated: EvaluatedRun) -> pl.DataFrame | None:
+def _retrieval(evaluated: EvaluatedRun) -> pl.DataFrame | None:
     """Rank at which each taken listing was retrieved, by model; null below the first 100.
+
+    The models alone, without the candidates that are made of one of them.
 
     ``decile`` is of the listing's popularity (clicks before the test window) among the
     market's catalogue, 10 the most popular.
     """
-    retrieval = retrieval_of(context, evaluated.models, evaluated.rows)
+    retrieval = evaluated.retrieval
     if retrieval is None:
         return None
     earlier = pl.concat(
@@ -145,6 +147,7 @@ def _retrieval(context: RunContext, evaluated: EvaluatedRun) -> pl.DataFrame | N
                 model=pl.lit(model)
             )
             for model, table in retrieval.retrieved.items()
+            if model != CANDIDATES
         ]
     )
 

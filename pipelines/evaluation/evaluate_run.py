@@ -10,23 +10,22 @@ from __future__ import annotations
 import polars as pl
 
 from data.time_split import Windows
-from models.click_worth import ClickWorth
 from models.evaluation.scorecard import Scorecard
 from models.recommender import Scores
 from pipelines.evaluation.diagnostics import write_diagnostics
 from pipelines.evaluation.evaluate_test_window import evaluate_test_window
 from pipelines.evaluation.evaluated_run import EvaluatedRun
 from pipelines.evaluation.publish_scorecard import log_scorecard, write_scorecard
-from pipelines.evaluation.retrieval_recall import retrieval_scores
+from pipelines.evaluation.retrieval_recall import retrieval_of, retrieval_scores
 from pipelines.evaluation.score_windows import score_windows
 from pipelines.feature_table.build_table import feature_set_of
-from pipelines.feature_table.judged_rows import judge
+from pipelines.feature_table.judged_rows import judge_test
 from pipelines.feature_table.training_rows import SplitRows, evaluation_rows
 from pipelines.recommendation.candidate_retrieval import listing_prior
 from pipelines.run_context import RunContext
 from pipelines.training.run_record import load_models, read_record
 
-__all__ = ["evaluate", "judge_test"]
+__all__ = ["evaluate"]
 
 
 def evaluate(context: RunContext, run: str) -> EvaluatedRun:
@@ -57,27 +56,16 @@ def measure(context: RunContext, run: str) -> EvaluatedRun:
     with step("measuring, with intervals"):
         ranking = evaluate_test_window(context, record, rows.test, scores["test"], worth)
     with step("measuring retrieval over the catalogue"):
-        retrieval = retrieval_scores(context, models, rows, prior=_listing_priors(rows, scores))
+        retrieval = retrieval_of(context, models, rows, prior=_listing_priors(rows, scores))
+        recall = retrieval_scores(context, retrieval)
     return EvaluatedRun(
         record=record,
         models=models,
         rows=rows,
         scores=scores["test"],
         worth=None if worth is None else worth.worth,
-        scorecard=Scorecard(scores=(*ranking.scores, *retrieval), honesty=ranking.honesty),
-    )
-
-
-def judge_test(context: RunContext, rows: SplitRows) -> ClickWorth | None:
-    """What the clicks of the test window are worth, whoever ordered them; ``None`` without any."""
-    windows = rows.windows
-    return judge(
-        context,
-        rows.test,
-        before=rows.valid,
-        earlier=windows.train,
-        known_on=windows.label_cutoff_day,
-        features=feature_set_of(context),
+        retrieval=retrieval,
+        scorecard=Scorecard(scores=(*ranking.scores, *recall), honesty=ranking.honesty),
     )
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from models.evaluation.scorecard import Scorecard
 from models.ranker import Ranker
 from models.recommender import Recommender, Scores
+from pipelines.evaluation.retrieval_recall import Retrieval
 from pipelines.feature_table.training_rows import SplitRows
 from pipelines.training.run_record import RunRecord
 
@@ -25,6 +26,8 @@ class EvaluatedRun:
         scores: model → one score per row of the test window.
         worth: what a click on each row of the test window is worth, 0 where none came; ``None``
             where nothing was clicked.
+        retrieval: what each model retrieves for the test window; ``None`` where nothing was
+            taken, or where it was not asked for.
         scorecard: its figures on the test window.
     """
 
@@ -33,6 +36,7 @@ class EvaluatedRun:
     rows: SplitRows
     scores: Mapping[str, Scores]
     worth: Scores | None
+    retrieval: Retrieval | None
     scorecard: Scorecard
 
     @property

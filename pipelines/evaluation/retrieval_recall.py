@@ -87,20 +87,14 @@ class Retrieval:
 
 
 def retrieval_scores(
-    context: RunContext,
-    models: Mapping[str, Recommender],
-    rows: SplitRows,
-    *,
-    reference: str = REFERENCE,
-    prior: pl.DataFrame | None = None,
+    context: RunContext, retrieval: Retrieval | None, *, reference: str = REFERENCE
 ) -> list[Score]:
     """Recall@100 of the test window's clicked, contacted or booked listings.
 
-    ``reference`` is the model that the others are compared with; without it there are no
-    scores. With a ``prior`` the candidates that ``recommend`` ranks are measured too.
+    ``reference`` is the model that the others are compared with; without it, and without a
+    retrieval, there are no scores.
     """
-    retrieval = retrieval_of(context, models, rows, prior=prior)
-    if retrieval is None or reference not in models:
+    if retrieval is None or reference not in retrieval.retrieved:
         return []
     settings = RetrievalSettings(
         k=RETRIEVED,
@@ -122,8 +116,8 @@ def retrieval_of(
 ) -> Retrieval | None:
     """What each model retrieves; ``None`` where nothing was taken.
 
-    Every model retrieves from the same catalogue under the same eligibility (capacity,
-    nights, price filter, radius), exactly.
+    With a ``prior`` also the candidates that ``recommend`` ranks. Every model retrieves from the
+    same catalogue under the same eligibility (capacity, nights, price filter, radius), exactly.
     """
     test = frame_of(rows.test).sort("search_s", "id_search", "id_listing")
     taken = test.filter(pl.col("stage") >= int(CLICKED))

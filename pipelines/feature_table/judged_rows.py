@@ -15,13 +15,16 @@ import pyarrow.compute as pc
 
 from data.schema.feature_set import FeatureSet
 from data.schema.tables import CLICKED, FEATURES, IMPRESSIONS
+from data.time_split import Windows
 from features.labels import lower_labels
 from models.click_worth import ClickWorth, ClickWorthConfig, click_worth
 from models.evaluation.validation_metric import CLICK_WORTH
 from pipelines.feature_table.arrow_conversion import arrow, frame_of
+from pipelines.feature_table.build_table import feature_set_of
+from pipelines.feature_table.training_rows import SplitRows
 from pipelines.run_context import RunContext
 
-__all__ = ["judge", "with_click_worth"]
+__all__ = ["judge", "judge_test", "with_click_worth"]
 
 _KEY = ["id_search", "id_listing"]
 _SHOWN = ("position", "is_random_order")
@@ -64,9 +67,36 @@ def judge(
     )
 
 
-def with_click_worth(rows: pa.Table, worth: ClickWorth | None) -> pa.Table:
-    """The rows with the column that variants are chosen by; as they are without any worth."""
-    return rows if worth is None else rows.append_column(CLICK_WORTH, pa.array(worth.worth))
+def judge_test(context: RunContext, rows: SplitRows) -> ClickWorth | None:
+    """What the clicks of the test window are worth, whoever ordered them; ``None`` without any.
+
+    Who looks at what is learnt from the validation window.
+    """
+    return judge(
+        context,
+        rows.test,
+        before=rows.valid,
+        earlier=rows.windows.train,
+        known_on=rows.windows.label_cutoff_day,
+        features=feature_set_of(context),
+    )
+
+
+def with_click_worth(
+    context: RunContext, train: pa.Table, valid: pa.Table, windows: Windows
+) -> pa.Table:
+    """The validation rows with the column that variants are chosen by; without it where nothing
+    was clicked. Who looks at what is learnt from the last training day."""
+    last = windows.train[1]
+    worth = judge(
+        context,
+        valid,
+        before=train.filter(pc.equal(train["search_day"], last)),
+        earlier=(windows.train[0], last - 1),
+        known_on=windows.label_cutoff_day,
+        features=feature_set_of(context),
+    )
+    return valid if worth is None else valid.append_column(CLICK_WORTH, pa.array(worth.worth))
 
 
 def _clicked(rows: pa.Table) -> pa.Table:

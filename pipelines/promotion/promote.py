@@ -14,11 +14,11 @@ from data.time_split import Windows
 from models.evaluation.scorecard import Scorecard
 from pipelines.config.home import Home, write_json
 from pipelines.evaluation.evaluate_run import evaluate as evaluate_run
-from pipelines.evaluation.evaluate_run import judge_test
 from pipelines.evaluation.evaluated_run import EvaluatedRun
 from pipelines.evaluation.score_windows import score_of_window
 from pipelines.evaluation.scorecard_view import read_scorecard
 from pipelines.feature_table.build_table import feature_set_of
+from pipelines.feature_table.judged_rows import judge_test
 from pipelines.feature_table.training_rows import evaluation_rows
 from pipelines.promotion.champion_registry import (
     Champion,
@@ -94,6 +94,7 @@ def load_evaluated_run(context: RunContext, run: str) -> EvaluatedRun:
             if name in models
         },
         worth=None if worth is None else worth.worth,
+        retrieval=None,
         scorecard=read_scorecard(context.home),
     )
 

@@ -15,7 +15,7 @@ from models.funnel.funnel_model import FunnelModel
 from models.ranker import Ranker
 from models.recommender import Recommender, Scores
 from pipelines.evaluation.evaluated_run import EvaluatedRun
-from pipelines.evaluation.retrieval_recall import CANDIDATES, retrieval_scores
+from pipelines.evaluation.retrieval_recall import CANDIDATES, retrieval_of, retrieval_scores
 from pipelines.promotion.champion_registry import Champion
 from pipelines.promotion.checks import CHALLENGER, CHAMPION, find_score
 from pipelines.promotion.decision import Check
@@ -90,7 +90,8 @@ def recall_against_champion(
     if "two_tower" not in rivals or "two_tower" not in challenger.models:
         return None
     towers = {CHAMPION: rivals["two_tower"], CHALLENGER: challenger.models["two_tower"]}
-    scores = retrieval_scores(context, towers, challenger.rows, reference=CHAMPION)
+    retrieval = retrieval_of(context, towers, challenger.rows)
+    scores = retrieval_scores(context, retrieval, reference=CHAMPION)
     return find_score(scores, CHALLENGER, RECALL)
 
 

@@ -25,7 +25,7 @@ from models.two_tower.recommender import TwoTower
 from pipelines.config.console import ProgressCall
 from pipelines.config.home import write_json
 from pipelines.feature_table.build_table import feature_set_of
-from pipelines.feature_table.judged_rows import judge, with_click_worth
+from pipelines.feature_table.judged_rows import with_click_worth
 from pipelines.feature_table.ranker_rows import with_impression_columns, with_training_columns
 from pipelines.feature_table.training_rows import attribute_columns, training_rows, windows_of
 from pipelines.run_context import RunContext
@@ -85,7 +85,7 @@ def train(
     with context.console.step("loading the training rows"):
         rows = TrainingRows(feature_set_of(context), *training_rows(context, windows))
     with context.console.step("valuing clicks"):
-        rows = replace(rows, valid=_with_worth(context, rows, windows))
+        rows = replace(rows, valid=with_click_worth(context, rows.train, rows.valid, windows))
     chosen, left_out = _trainable(names or names_of(["all"], context.settings), rows.train)
     tables = {t.name: context.version(t.name) for t in (IMPRESSIONS, FEATURES)}
     name = f"{datetime.now(UTC):%Y-%m-%dT%H-%M-%S}-{os.getpid()}"
@@ -114,20 +114,6 @@ def train(
         write_json(context.home.record_of(name), asdict(record))
         context.home.set_latest_run(name)
     return name
-
-
-def _with_worth(context: RunContext, rows: TrainingRows, windows: Windows) -> pa.Table:
-    """The validation rows with the worth of their clicks; who looks at what: the day before."""
-    days, last = rows.train["search_day"], windows.train[1]
-    worth = judge(
-        context,
-        rows.valid,
-        before=rows.train.filter(pc.equal(days, last)),
-        earlier=(windows.train[0], last - 1),
-        known_on=windows.label_cutoff_day,
-        features=rows.features,
-    )
-    return with_click_worth(rows.valid, worth)
 
 
 def _windows(context: RunContext) -> Windows:

@@ -2,8 +2,8 @@
 
 Validation respects time: each fold trains on the days before a day, with the labels that were
 known on it, and is judged on that day; the test window is never read. The judged day does
-nothing else: a fifth of the guests of the training days say when to stop. The figure is
-NDCG@10 with every search weighing what it led to, which training aims at.
+nothing else: a fifth of the guests of the training days say when to stop. The figure is value
+DCG@10, by which models are compared (:mod:`models.evaluation.value_dcg`).
 
     fold    learns from          stops by             judged on
     1       days 1-4, 4 of 5     days 1-4, 1 of 5     day 5
@@ -22,18 +22,19 @@ from typing import Any
 import numpy as np
 import optuna
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from data.errors import DataError
 from data.schema.tables import FEATURES
 from data.time_split import Windows
 from features.labels import lower_labels
-from models.evaluation.validation_metric import worth_weighted_ndcg
+from models.arrow_columns import guest_keys
+from models.evaluation.validation_metric import validation_value
 from models.ranker import Ranker
 from models.ranker.config import RankerConfig
 from models.ranking_order import hashed_ids
 from pipelines.config.home import write_atomically
 from pipelines.feature_table.build_table import feature_set_of
+from pipelines.feature_table.judged_rows import with_click_worth
 from pipelines.feature_table.ranker_rows import with_training_columns
 from pipelines.feature_table.training_rows import load_rows, windows_of
 from pipelines.run_context import RunContext, config_of
@@ -141,19 +142,18 @@ class _Objective:
         )
         with self.context.tracking.closing(child):
             self.context.tracking.log_params(child, {"config": asdict(config)})
-            return self._mean_ndcg(trial, config, child)
+            return self._mean_value(trial, config, child)
 
-    def _mean_ndcg(self, trial: optuna.Trial, config: RankerConfig, child: str) -> float:
+    def _mean_value(self, trial: optuna.Trial, config: RankerConfig, child: str) -> float:
         values: list[float] = []
         for step, fold in enumerate(self.folds):
             # Without the judged day: a journey's label would tell what was done on it.
             rows = with_training_columns(self.context, config, fold.train, fold.stopping)
             ranker = Ranker(self.features, config).fit(*rows)
             # Judged by what came of the impression itself, whatever labels it learnt from.
-            scores, gains = ranker.score(fold.judged), config.utilities
-            values.append(worth_weighted_ndcg(fold.judged, scores, utilities=gains, k=K))
+            values.append(validation_value(fold.judged, ranker.score(fold.judged), k=K))
             self.context.tracking.log_metrics(
-                child, [("worth_ndcg_at_10", values[-1], step), ("rounds", ranker.rounds[0], step)]
+                child, [("value_dcg_at_10", values[-1], step), ("rounds", ranker.rounds[0], step)]
             )
             trial.report(float(np.mean(values)), step)
             if step + 1 < len(self.folds) and trial.should_prune():
@@ -182,20 +182,19 @@ def _folds(context: RunContext) -> Iterator[_Fold]:
         before = lower_labels(load_rows(context, (first, day - 1)), day)
         judged = lower_labels(load_rows(context, (day, day)), windows.label_cutoff_day)
         if before.num_rows and judged.num_rows:
-            # By guest, and a search that names none by itself.
-            ids = (before[name].cast(pa.string()) for name in ("id_user", "id_search"))
-            guests = pc.coalesce(*ids)
-            stops = hashed_ids(guests) % STOPPING == 0
+            stops = hashed_ids(guest_keys(before)) % STOPPING == 0
+            fold = Windows(train=(first, day - 1), valid=(day, day), test=windows.test)
             yield _Fold(
                 train=before.filter(pa.array(~stops)),
                 stopping=before.filter(pa.array(stops)),
-                judged=judged,
+                judged=with_click_worth(context, before, judged, fold),
             )
 
 
 def _study(context: RunContext) -> optuna.Study:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    name = f"ranker-{feature_set_of(context).fingerprint}-{context.version(FEATURES.name)}"
+    # By the metric too: trials of another are not to be compared with.
+    name = f"ranker-value-{feature_set_of(context).fingerprint}-{context.version(FEATURES.name)}"
     storage = f"sqlite:///{(context.home.root / 'tuning.db').resolve()}"
     study = optuna.create_study(
         study_name=name,

@@ -9,10 +9,9 @@ import pyarrow as pa
 import pytest
 
 from models.baselines.implicit_als import ImplicitALS, ImplicitALSConfig
-from models.evaluation.validation_metric import validation_ndcg
 from models.ranker import Ranker, RankerConfig
 from models.stacking import Stacked
-from tests.models.worlds import FEATURES, FIRST_DAY, windows, world
+from tests.models.worlds import FEATURES, FIRST_DAY, mean_ndcg, windows, world
 
 CONFIG = RankerConfig(max_rounds=60, patience=60, min_rows_per_leaf=20, num_leaves=7)
 
@@ -33,7 +32,7 @@ def stacked(rows) -> Stacked:
 
 
 def _ndcg(rows: pa.Table, scores: np.ndarray) -> float:
-    return validation_ndcg(rows, scores)
+    return mean_ndcg(rows, scores)
 
 
 def test_in_fold_scores_would_have_leaked(rows, stacked) -> None:

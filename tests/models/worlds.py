@@ -13,6 +13,9 @@ import numpy as np
 import pyarrow as pa
 
 from data.schema.feature_set import Feature, FeatureSet
+from models.evaluation.validation_metric import ndcg_per_search
+from models.recommender import Scores
+from models.stage_utilities import UTILITIES
 
 FIRST_DAY = 18_000
 DAYS = 7
@@ -74,6 +77,11 @@ def replaced(rows: pa.Table, **columns: pa.Array) -> pa.Table:
     for name, values in columns.items():
         rows = rows.set_column(rows.column_names.index(name), name, values)
     return rows
+
+
+def mean_ndcg(rows: pa.Table, scores: Scores) -> float:
+    """Mean graded NDCG@10 of the searches with an action."""
+    return float(np.nanmean(ndcg_per_search(rows, scores, utilities=UTILITIES, k=10)))
 
 
 def _shown(rng: np.random.Generator, taste: np.ndarray, area: np.ndarray) -> np.ndarray:

@@ -182,6 +182,7 @@ def _score(figures: _Figures, i: int, settings: ListScoreSettings, positives: in
         searches=int(figures.queries[i]),
         positives=positives,
         is_small=bool(figures.queries[i] < settings.small),
+        clusters=int(figures.guests[i]),
     )
 
 

@@ -86,7 +86,7 @@ def test_every_trial_is_a_child_run_in_mlflow(finished: Finished) -> None:
 
     assert len(trials) >= tuned.trials
     assert all("mlflow.parentRunId" in run.data.tags for run in trials)
-    assert all("worth_ndcg_at_10" in run.data.metrics for run in trials)
+    assert all("value_dcg_at_10" in run.data.metrics for run in trials)
     assert {f"config.{name}" for name in SEARCHED} <= set(trials[0].data.params)
 
 
