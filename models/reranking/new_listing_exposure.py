@@ -70,7 +70,12 @@ class ExposurePolicy:
 
 
 def with_exposure(
-    rows: pa.Table, scores: Scores, policy: ExposurePolicy, *, uncertainty: Numbers | None = None
+    rows: pa.Table,
+    scores: Scores,
+    policy: ExposurePolicy,
+    *,
+    uncertainty: Numbers | None = None,
+    spread: Numbers | None = None,
 ) -> Scores:
     """Scores under the policy; without a floor they keep the ranker's unit, with one they
     are negative ranks.
@@ -81,12 +86,15 @@ def with_exposure(
         policy: the bonus and the floor.
         uncertainty: 0 (known) to 1 (unknown) per row, such as 1/√(1 + past impressions);
             1 for every new listing where none is given.
+        spread: standard deviation that the bonus counts in, per row; that of ``scores`` within
+            their search where none is given.
     """
     require_columns(rows, ("id_search", "id_listing", _IS_NEW), model="the exposure policy")
     is_new = _is_new(rows)
     groups = group_codes(rows["id_search"])
     doubt = np.ones(len(scores)) if uncertainty is None else np.clip(uncertainty, 0.0, 1.0)
-    with_bonus = scores + policy.bonus * spread_within(rows, scores) * doubt * is_new
+    unit = spread_within(rows, scores) if spread is None else spread
+    with_bonus = scores + policy.bonus * unit * doubt * is_new
     if not policy.floor:
         return np.asarray(with_bonus)
     ranks = rank_within(groups, with_bonus, tie_keys(rows))

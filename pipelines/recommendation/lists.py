@@ -27,7 +27,7 @@ from models.allocation import (
 )
 from models.allocation.problem import NO_LISTING
 from models.arrow_columns import Codes, Numbers
-from models.ranking_order import rank_within
+from models.ranking_order import rank_within, spread_within
 from models.reranking.new_listing_exposure import ExposurePolicy
 from pipelines.config.settings import RecommendationSettings
 from pipelines.recommendation.day_availability import DayAvailability
@@ -89,7 +89,7 @@ def make_lists(
     tie = scored.candidates.listing_C[at].astype(np.float64)
     own_rank = rank_within(query, value, tie)
     by_worth = rank_within(query, worth, tie)
-    final = _after_policies(scored.features, worth, exposure, settings, query, tie)
+    final = _after_policies(scored, worth, exposure, settings, at)
     top = min(settings.top, int(final.max(initial=1)))
     placed_by = np.select(
         [_is_new(scored.features) & (final < by_worth), own_rank > top],
@@ -138,19 +138,22 @@ def _problem(
 
 
 def _after_policies(
-    features: pa.Table,
+    scored: ScoredCandidates,
     worth: Numbers,
     exposure: ExposurePolicy,
     settings: RecommendationSettings,
-    query: Codes,
-    tie: Numbers,
+    at: Codes,
 ) -> Codes:
     """Rank of each contender after the places for new listings and diversity."""
     # Logarithms: a bonus is in standard deviations of a query's scores, and chances are skewed.
-    scores = np.log(np.maximum(worth, _LEAST))
-    order = rerank(features, scores, exposure, settings)
-    if order is scores:
-        return rank_within(query, worth, tie)
+    log_worth, log_score = (np.log(np.maximum(of, _LEAST)) for of in (worth, scored.score_C[at]))
+    # Of the scores, as the bonus was chosen. A night that others want makes a worth next to
+    # nothing, and the worths of a query spread over twenty times as much.
+    spread = spread_within(scored.features, log_score)
+    order = rerank(scored.features, log_worth, exposure, settings, spread=spread)
+    query = scored.candidates.query_C[at]
+    if order is log_worth:
+        return rank_within(query, worth, scored.candidates.listing_C[at].astype(np.float64))
     # Worth below the least has one logarithm: what takes most from others still stands last.
     return rank_within(query, order, -worth)
 

@@ -43,12 +43,6 @@ def test_effects_of_an_order(new_listings: ModuleType) -> None:
     )
 
 
-def test_the_best_order_is_by_clicks_where_nothing_can_be_booked(new_listings: ModuleType) -> None:
-    rows = pa.table({"p_book_taste": [0.01, 0.02, 0.0, 0.0], "p_click_taste": [0.9, 0.1, 0.2, 0.5]})
-    order = np.argsort(-new_listings.best_order(rows)).tolist()
-    assert order == [1, 0, 3, 2]
-
-
 def test_policies_have_a_name_each(new_listings: ModuleType) -> None:
     names = [new_listings.name_of(policy) for policy in new_listings.POLICIES]
     assert len(set(names)) == len(names)

@@ -9,7 +9,13 @@ import pyarrow as pa
 import pytest
 
 from models.evaluation.arranged_rows import arrange_rows
-from models.evaluation.oracle import PERSONAL, ceilings_of, expected_dcg, random_dcg
+from models.evaluation.oracle import (
+    PERSONAL,
+    ceilings_of,
+    expected_dcg,
+    oracle_scores,
+    random_dcg,
+)
 
 
 def test_oracle_has_g_of_one_random_none_and_no_model_more(card):
@@ -42,3 +48,8 @@ def test_ceilings_are_those_whose_probabilities_are_given_the_highest_first():
     assert [c.name for c in ceilings_of(arrange_rows(rows), {PERSONAL: chance})] == ["personal"]
     with pytest.raises(ValueError, match="unknown truth: p_book_guess"):
         ceilings_of(arrange_rows(rows), {"p_book_guess": chance})
+
+
+def test_an_oracle_orders_by_clicks_what_cannot_be_booked():
+    chances, clicks = np.array([0.01, 0.02, 0.0, 0.0]), np.array([0.9, 0.1, 0.2, 0.5])
+    assert np.argsort(-oracle_scores(chances, clicks)).tolist() == [1, 0, 3, 2]

@@ -209,6 +209,24 @@ def test_a_bonus_lifts_a_new_listing_in_the_order_of_logarithms() -> None:
     assert placed(made) == ["score", "exposure", "score"]
 
 
+def test_a_bonus_counts_in_the_scores_whatever_others_want() -> None:
+    # A night that thirty want makes listing 0 worth next to nothing to the first guest: its
+    # logarithm lies far below the others, and must not make the bonus of listing 3 larger.
+    rows: list[Row] = [(0, 0, 0.03), (0, 1, 0.04), (0, 2, 0.02), (0, 3, 0.01)]
+    nights: list[tuple[int, int] | None] = [(5, 6)]
+    for _ in range(30):
+        rows.append((len(nights), 0, 0.9))
+        nights.append((5, 6))
+    settings = TOGETHER.model_copy(update={"exposure": True, "top": 4})
+    day = Day(rows=rows, nights=nights, new=frozenset({3}))
+    made = day.lists(settings, ExposurePolicy(bonus=0.5))
+
+    assert places(day, made)[0][:3] == [1, 2, 3]
+    # log 0.04, 0.03, 0.02, 0.01: a deviation of 0.52, and log 0.02 lies 1.3 of them above log 0.01
+    lifted = day.lists(settings, ExposurePolicy(bonus=1.4))
+    assert places(day, lifted)[0][:3] == [1, 3, 2]
+
+
 def test_what_takes_more_from_others_than_it_brings_stands_last_under_a_bonus_too() -> None:
     # Twenty guests want each of the three nights of listing 0, and ten each of listing 1.
     rows: list[Row] = [(0, 0, 0.10), (0, 1, 0.09), (0, 2, 0.01)]
