@@ -24,8 +24,8 @@ import pyarrow.compute as pc
 
 from data.schema.feature_set import Feature, FeatureSet
 from models.arrow_columns import Numbers, require_columns
-from models.ranker import Ranker
-from models.ranker.config import RankerConfig
+from models.lambdarank import LambdaRank
+from models.lambdarank.config import LambdaRankConfig
 from models.ranking_order import group_codes, spread_within
 from models.recommender import Recommender, Scores
 from models.serialization import config_of, read_json, write_json
@@ -61,12 +61,12 @@ class Stacked:
         self,
         features: FeatureSet,
         components: Mapping[str, Recommender],
-        config: RankerConfig | None = None,
+        config: LambdaRankConfig | None = None,
         stacking: StackingConfig | None = None,
     ) -> None:
         self.components = dict(components)
         self.stacking = stacking or StackingConfig()
-        self.ranker = Ranker(FeatureSet((*features, *map(_score_feature, components))), config)
+        self.ranker = LambdaRank(FeatureSet((*features, *map(_score_feature, components))), config)
 
     def fit(self, train: pa.Table, valid: pa.Table) -> Self:
         """Fit the components on the first days, the ranker on the others.
@@ -113,7 +113,7 @@ class Stacked:
         if unknown:
             raise ValueError(f"{folder}: no loader for the stacked {', '.join(unknown)}")
         components = {name: loaders[name](folder / name) for name in saved["components"]}
-        ranker = Ranker.load(folder / "ranker")
+        ranker = LambdaRank.load(folder / "ranker")
         own = [f for f in ranker.features if not f.name.startswith(_PREFIX)]
         stacking = StackingConfig(**config_of(saved))
         model = cls(FeatureSet(tuple(own)), components, ranker.config, stacking)

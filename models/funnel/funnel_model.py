@@ -36,6 +36,7 @@ import pyarrow.compute as pc
 from data.schema.feature_set import FeatureSet
 from data.schema.types import BOOKED, CLICKED, CONTACTED
 from models.arrow_columns import Numbers, numbers, require_columns, stages
+from models.explanations.lift import Contributions
 from models.funnel.config import FunnelConfig
 from models.lightgbm_core.boosting import (
     Booster,
@@ -65,10 +66,10 @@ __all__ = ["FUNNEL_STAGES", "FunnelConfig", "FunnelModel"]
 # In the order of the funnel: reaching data.schema.types.Stage 1, 2 and 3.
 FUNNEL_STAGES = ("click", "contact", "book")
 
-Contributions = np.ndarray[Any, np.dtype[np.float64]]
 
 _NEEDS = ("id_search", "id_listing", "market")
 _IN_SEARCH = "in_search"
+_SAVED_AS = "funnel"
 _PRICE = "listing_total_price"
 
 
@@ -109,7 +110,8 @@ class _FittingData:
 class FunnelModel:
     """The three stages behind the recommender protocol; the score is P(book)."""
 
-    name: str = "funnel"
+    # In runs, registry and gate it goes by its role.
+    name: str = "ranker"
 
     def __init__(
         self,
@@ -227,7 +229,7 @@ class FunnelModel:
             {"maps": m.calibrator.maps, "log_odds": m.mean_log_odds, "kind": _kind(m.learner)}
             for m in self.stage_models
         ]
-        saved = {"model": self.name, "config": asdict(self.config), "steps": steps}
+        saved = {"model": _SAVED_AS, "config": asdict(self.config), "steps": steps}
         saved |= {"neutral": self.neutral}
         learnt = {"calibration": asdict(self.calibration), "vocabulary": self.matrix.vocabulary}
         write_json(folder / "funnel.json", saved | learnt)
@@ -241,7 +243,7 @@ class FunnelModel:
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read what :meth:`save` wrote."""
-        saved = read_json(folder / "funnel.json", model=cls.name)
+        saved = read_json(folder / "funnel.json", model=_SAVED_AS)
         model = cls(
             FeatureSet.load(folder / "features.json"),
             FunnelConfig(**config_of(saved)),

@@ -15,9 +15,9 @@ import numpy as np
 import pyarrow as pa
 
 from data.schema.feature_set import FeatureSet
+from models.lambdarank import LambdaRank, LambdaRankConfig
 from models.lightgbm_core.search_groups import searches_to_learn_from
 from models.linear.linear_ranker import LinearRanker, LinearRankerConfig, fit_logit
-from models.ranker import Ranker, RankerConfig
 from models.recommender import Scores
 from models.serialization import config_of, read_json, write_json
 
@@ -35,7 +35,7 @@ class BlendConfig:
 
     penalty: float = 1.0
     linear: LinearRankerConfig = field(default_factory=LinearRankerConfig)
-    trees: RankerConfig = field(default_factory=RankerConfig)
+    trees: LambdaRankConfig = field(default_factory=LambdaRankConfig)
 
     def __post_init__(self) -> None:
         if self.penalty <= 0:
@@ -51,7 +51,7 @@ class Blend:
         self.config = config or BlendConfig()
         self.linear = LinearRanker(features, self.config.linear)
         # Not fitted again with the validation rows: the weights are learnt from its scores there.
-        self.trees = Ranker(features, replace(self.config.trees, refits=False))
+        self.trees = LambdaRank(features, replace(self.config.trees, refits=False))
         self.weights = (1.0, 0.0)
 
     def fit(self, train: pa.Table, valid: pa.Table) -> Self:
@@ -97,7 +97,7 @@ class Blend:
     def load(cls, folder: Path) -> Self:
         """Read what :meth:`save` wrote."""
         saved = read_json(folder / "blend.json", model=cls.name)
-        linear, trees = LinearRanker.load(folder / "linear"), Ranker.load(folder / "trees")
+        linear, trees = LinearRanker.load(folder / "linear"), LambdaRank.load(folder / "trees")
         config = BlendConfig(**config_of(saved), linear=linear.config, trees=trees.config)
         model = cls(linear.features, config)
         model.linear, model.trees = linear, trees

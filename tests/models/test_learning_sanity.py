@@ -10,10 +10,10 @@ import pytest
 from data.schema.feature_set import Feature, FeatureSet
 from models.baselines.heuristics import Random
 from models.baselines.implicit_als import ImplicitALS, ImplicitALSConfig
-from models.ranker import Ranker, RankerConfig
+from models.lambdarank import LambdaRank, LambdaRankConfig
 from tests.models.worlds import FEATURES, mean_ndcg, windows, world
 
-CONFIG = RankerConfig(max_rounds=60, patience=15, min_rows_per_leaf=10, num_leaves=7)
+CONFIG = LambdaRankConfig(max_rounds=60, patience=15, min_rows_per_leaf=10, num_leaves=7)
 
 
 def _feature(name: str) -> Feature:
@@ -28,7 +28,7 @@ def _chance(rows: pa.Table) -> tuple[float, float]:
 
 def test_ranker_learns_the_planted_signal() -> None:
     train, valid, test = windows(world())
-    ranker = Ranker(FEATURES, CONFIG).fit(train, valid)
+    ranker = LambdaRank(FEATURES, CONFIG).fit(train, valid)
     mean, spread = _chance(test)
 
     assert mean_ndcg(test, ranker.score(test)) > mean + 10 * spread
@@ -37,7 +37,7 @@ def test_ranker_learns_the_planted_signal() -> None:
 
 def test_ranker_falls_to_chance_on_shuffled_labels() -> None:
     train, valid, test = windows(world(shuffled=True, searches=2000))
-    ranker = Ranker(FEATURES, CONFIG).fit(train, valid)
+    ranker = LambdaRank(FEATURES, CONFIG).fit(train, valid)
     mean, spread = _chance(test)
 
     assert abs(mean_ndcg(test, ranker.score(test)) - mean) < 3 * spread
@@ -63,4 +63,4 @@ def test_als_falls_to_chance_on_shuffled_labels() -> None:
 @pytest.mark.parametrize("name", ["position", "propensity", "is_random_order", "stage", "book_day"])
 def test_outcome_or_position_is_refused_as_an_input(name: str) -> None:
     with pytest.raises(ValueError, match=f"never an input of a model: {name}"):
-        Ranker(FeatureSet((*FEATURES.features, _feature(name))))
+        LambdaRank(FeatureSet((*FEATURES.features, _feature(name))))

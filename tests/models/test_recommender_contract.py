@@ -13,16 +13,16 @@ import pytest
 from models.baselines.heuristics import BestRated, Cheapest, Popularity, Random
 from models.baselines.implicit_als import ImplicitALS, ImplicitALSConfig
 from models.funnel.funnel_model import FunnelConfig, FunnelModel
+from models.lambdarank import LambdaRank, LambdaRankConfig
 from models.linear.blend import Blend, BlendConfig
 from models.linear.linear_ranker import LinearRanker
-from models.ranker import Ranker, RankerConfig
 from models.recommender import Recommender, top_k
 from models.two_tower.config import TowerConfig, TrainConfig
 from models.two_tower.recommender import TwoTower
 from tests.models.worlds import FEATURES, reordered, replaced, windows, world
 
 READABLE = {".json", ".txt", ".parquet", ".safetensors", ".arrow"}
-QUICK_RANKER = RankerConfig(max_rounds=20, patience=5, min_rows_per_leaf=5, num_leaves=7)
+QUICK_RANKER = LambdaRankConfig(max_rounds=20, patience=5, min_rows_per_leaf=5, num_leaves=7)
 
 QUICK_FUNNEL = FunnelConfig(max_rounds=10, min_rows_per_leaf=5, num_leaves=5)
 
@@ -57,17 +57,17 @@ CASES = [
     Case("popularity", Popularity, "id_listing", Popularity.load),
     Case("als", _als, "id_user", ImplicitALS.load),
     Case("bpr", _bpr, "id_user", ImplicitALS.load),
-    Case("ranker", lambda: Ranker(FEATURES, QUICK_RANKER), "x_signal", Ranker.load),
+    Case("ranker", lambda: LambdaRank(FEATURES, QUICK_RANKER), "x_signal", LambdaRank.load),
     Case(
         "ranker_dart_bagged",
-        lambda: Ranker(
+        lambda: LambdaRank(
             FEATURES,
-            RankerConfig(
+            LambdaRankConfig(
                 objective="rank_xendcg", boosting="dart", bags=2, max_rounds=10, num_leaves=7
             ),
         ),
         "listing_room_type",
-        Ranker.load,
+        LambdaRank.load,
     ),
     Case("linear", lambda: LinearRanker(FEATURES), "x_signal", LinearRanker.load),
     Case(

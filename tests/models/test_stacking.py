@@ -9,11 +9,11 @@ import pyarrow as pa
 import pytest
 
 from models.baselines.implicit_als import ImplicitALS, ImplicitALSConfig
-from models.ranker import Ranker, RankerConfig
+from models.lambdarank import LambdaRank, LambdaRankConfig
 from models.stacking import Stacked
 from tests.models.worlds import FEATURES, FIRST_DAY, mean_ndcg, windows, world
 
-CONFIG = RankerConfig(max_rounds=60, patience=60, min_rows_per_leaf=20, num_leaves=7)
+CONFIG = LambdaRankConfig(max_rounds=60, patience=60, min_rows_per_leaf=20, num_leaves=7)
 
 
 def _als() -> ImplicitALS:
@@ -52,7 +52,7 @@ def test_in_fold_scores_would_have_leaked(rows, stacked) -> None:
 
 def test_stacked_score_of_an_earlier_window_helps_where_taste_decides(rows, stacked) -> None:
     train, valid, test = rows
-    plain = Ranker(FEATURES, CONFIG).fit(train, valid)
+    plain = LambdaRank(FEATURES, CONFIG).fit(train, valid)
 
     assert _ndcg(test, stacked.score(test)) > _ndcg(test, plain.score(test))
 

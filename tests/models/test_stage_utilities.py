@@ -6,21 +6,21 @@ import pytest
 
 from models.baselines.popularity import PopularityConfig
 from models.evaluation.config import EvaluationConfig
+from models.lambdarank import LambdaRankConfig
 from models.linear.linear_ranker import LinearRankerConfig
-from models.ranker import RankerConfig
 from models.stage_utilities import UTILITIES, check_utilities
 
 
 @pytest.mark.parametrize(
     "config",
-    [PopularityConfig, LinearRankerConfig, RankerConfig, EvaluationConfig],
+    [PopularityConfig, LinearRankerConfig, LambdaRankConfig, EvaluationConfig],
 )
 def test_models_default_to_the_published_utilities(config) -> None:
     assert config().utilities == UTILITIES == (0.0, 0.01, 0.25, 1.0)
 
 
 def test_rankers_gains_are_the_utilities_in_hundredths() -> None:
-    assert RankerConfig().parameters()["label_gain"] == [0.0, 1.0, 25.0, 100.0]
+    assert LambdaRankConfig().parameters()["label_gain"] == [0.0, 1.0, 25.0, 100.0]
 
 
 @pytest.mark.parametrize(

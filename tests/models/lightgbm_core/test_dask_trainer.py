@@ -9,13 +9,13 @@ import pyarrow as pa
 import pytest
 
 from models.evaluation.validation_metric import ndcg_per_search
+from models.lambdarank import LambdaRank, LambdaRankConfig
 from models.lightgbm_core.boosting import LabelledRows, RoundLimits
 from models.lightgbm_core.dask_trainer import DaskTrainer, _parts
-from models.ranker import Ranker, RankerConfig
 from models.stage_utilities import UTILITIES
 from tests.models.worlds import FEATURES, windows, world
 
-CONFIG = RankerConfig(max_rounds=60, patience=60, min_rows_per_leaf=20, num_leaves=7)
+CONFIG = LambdaRankConfig(max_rounds=60, patience=60, min_rows_per_leaf=20, num_leaves=7)
 
 
 @pytest.fixture(scope="module")
@@ -30,8 +30,8 @@ def cluster() -> Iterator[str]:
 @pytest.mark.slow
 def test_two_processes_reach_the_ndcg_of_one_machine_within_its_interval(cluster) -> None:
     train, valid, test = windows(world(searches=2_000))
-    alone = Ranker(FEATURES, CONFIG).fit(train, valid)
-    together = Ranker(FEATURES, CONFIG, trainer=DaskTrainer(cluster)).fit(train, valid)
+    alone = LambdaRank(FEATURES, CONFIG).fit(train, valid)
+    together = LambdaRank(FEATURES, CONFIG, trainer=DaskTrainer(cluster)).fit(train, valid)
 
     of_one = _ndcg(alone, test)
     reach = 1.96 * of_one.std(ddof=1) / np.sqrt(len(of_one))
@@ -42,17 +42,17 @@ def test_two_processes_reach_the_ndcg_of_one_machine_within_its_interval(cluster
 @pytest.mark.slow
 def test_ranker_of_a_cluster_is_saved_and_loaded_as_any_other(cluster, tmp_path) -> None:
     train, valid, test = windows(world())
-    ranker = Ranker(FEATURES, CONFIG, trainer=DaskTrainer(cluster)).fit(train, valid)
+    ranker = LambdaRank(FEATURES, CONFIG, trainer=DaskTrainer(cluster)).fit(train, valid)
     ranker.save(tmp_path)
 
-    np.testing.assert_array_equal(Ranker.load(tmp_path).score(test), ranker.score(test))
+    np.testing.assert_array_equal(LambdaRank.load(tmp_path).score(test), ranker.score(test))
     assert ranker.valid_ndcg[0] is not None
     assert ranker.valid_ndcg[0] > 0.6
 
 
 def test_every_worker_gets_whole_searches() -> None:
     train, _, _ = windows(world())
-    ranker = Ranker(FEATURES, CONFIG)
+    ranker = LambdaRank(FEATURES, CONFIG)
     ranker.matrix.fit(train)
     rows = LabelledRows(
         matrix=ranker.matrix.encode(train, model="test"),
@@ -83,6 +83,6 @@ def test_debiasing_by_position_is_refused_on_a_cluster() -> None:
         DaskTrainer("tcp://127.0.0.1:1")({}, rows, None, limits=RoundLimits(most=1, patience=1))
 
 
-def _ndcg(ranker: Ranker, rows) -> np.ndarray:
+def _ndcg(ranker: LambdaRank, rows) -> np.ndarray:
     each = ndcg_per_search(rows, ranker.score(rows), utilities=UTILITIES, k=10)
     return each[~np.isnan(each)]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from models.lambdarank import LambdaRankConfig
 from models.linear.blend import Blend, BlendConfig
-from models.ranker import RankerConfig
 from tests.models.worlds import FEATURES, mean_ndcg, windows, world
 
 
@@ -17,7 +17,7 @@ def test_blend_trusts_the_trees_where_the_truth_is_no_line() -> None:
     stage[np.arange(1500), bent.reshape(1500, 10).argmax(axis=1)] = 3
     rows = rows.set_column(rows.column_names.index("stage"), "stage", [stage.ravel()])
     train, valid, test = windows(rows)
-    trees = RankerConfig(max_rounds=60, min_rows_per_leaf=10, num_leaves=7)
+    trees = LambdaRankConfig(max_rounds=60, min_rows_per_leaf=10, num_leaves=7)
     blend = Blend(FEATURES, BlendConfig(trees=trees)).fit(train, valid)
 
     assert mean_ndcg(test, blend.score(test)) > 0.8
@@ -33,7 +33,7 @@ def test_weights_are_equal_where_no_validation_search_has_an_action() -> None:
     silent = valid.set_column(
         valid.column_names.index("stage"), "stage", [np.zeros(valid.num_rows, np.int8)]
     )
-    trees = RankerConfig(rounds_without_validation=3)
+    trees = LambdaRankConfig(rounds_without_validation=3)
 
     assert Blend(FEATURES, BlendConfig(trees=trees)).fit(train, silent).weights == (1.0, 1.0)
 
