@@ -24,7 +24,7 @@ from models.evaluation.config import EvaluationConfig
 from models.evaluation.evaluate import evaluate
 from models.evaluation.evaluation_inputs import EvaluationInputs
 from models.evaluation.scorecard import Scorecard
-from models.ranker import Ranker, RankerConfig
+from models.lambdarank import LambdaRank, LambdaRankConfig
 from models.recommender import Scores
 
 EVERYTHING = "every feature"
@@ -33,14 +33,14 @@ METRICS = (VALUE, "ndcg_at_10", "g_observables_at_10", "g_taste_at_10")
 
 
 def evaluate_world(
-    world: MainJobWorld, left_out: Sequence[Sequence[str]], config: RankerConfig
+    world: MainJobWorld, left_out: Sequence[Sequence[str]], config: LambdaRankConfig
 ) -> Scorecard:
     """Rankers of one world on its last day: with everything, and without each of ``left_out``."""
     rows = world.rows
     scores: dict[str, Scores] = {}
     for groups in ((), *left_out):
         features, name = world.features.without(groups), _name(groups) or EVERYTHING
-        scores[name] = Ranker(features, config).fit(rows.train, rows.valid).score(rows.test)
+        scores[name] = LambdaRank(features, config).fit(rows.train, rows.valid).score(rows.test)
         print(f"  fitted without {_name(groups) or 'nothing'}: {len(features)}", flush=True)
     return evaluate(
         rows.test,
@@ -101,9 +101,9 @@ def main() -> None:
     parser.add_argument("--together", nargs="+", metavar="GROUP", help="and these, all at once")
     parser.add_argument("--small", action="store_true", help="two tiny worlds")
     arguments = parser.parse_args()
-    config = RankerConfig()
+    config = LambdaRankConfig()
     if arguments.small:
-        arguments.seeds, arguments.searches, config = [0, 1], 2_500, RankerConfig(max_rounds=15)
+        arguments.seeds, arguments.searches, config = [0, 1], 2_500, LambdaRankConfig(max_rounds=15)
     cards: list[Scorecard] = []
     sizes: dict[str, int] = {}
     for seed in arguments.seeds:

@@ -34,9 +34,9 @@ from models.arrow_columns import Codes, Numbers, missing_last, numbers
 from models.baselines.heuristics import Cheapest, Random
 from models.evaluation.significance import draw_weights
 from models.evaluation.validation_metric import ndcg_per_search
+from models.lambdarank import LambdaRank, LambdaRankConfig
 from models.linear.blend import Blend, BlendConfig
 from models.linear.linear_ranker import LinearRankerConfig
-from models.ranker import Ranker, RankerConfig
 from models.ranking_order import group_codes
 from models.recommender import Scores
 
@@ -50,14 +50,14 @@ K, REPLICATES = 38, 5000
 SMALL = {"repeats": 1, "folds": 2, "quarters": 1, "searches": 60}
 
 # Out of the box: LightGBM's own defaults, with the gains of the metric.
-PLAIN = RankerConfig(
+PLAIN = LambdaRankConfig(
     learning_rate=0.1, num_leaves=31, min_rows_per_leaf=20, lambda_l2=0.0, feature_share=1.0,
     row_share=1.0, utilities=GAINS, k=K, truncation=K + 2, rounds_without_validation=100,
 )  # fmt: skip
 # For some hundred searches: shallow trees, few features each, and a linear ranker beside them.
 SMALL_LOG = BlendConfig(
     linear=LinearRankerConfig(utilities=UTILITIES),
-    trees=RankerConfig(
+    trees=LambdaRankConfig(
         objective="rank_xendcg", learning_rate=0.02, num_leaves=5, min_rows_per_leaf=100,
         lambda_l2=10.0, feature_share=0.3, row_share=0.7, max_rounds=300, patience=60,
         utilities=UTILITIES, k=K, truncation=K + 2,
@@ -95,7 +95,7 @@ def folds_of(rows: pa.Table, *, seed: int, count: int) -> Codes:
 
 def plain_scores(features: FeatureSet, train: pa.Table, test: pa.Table) -> Scores:
     """LightGBM out of the box: its default 100 trees, no validation."""
-    return Ranker(features, PLAIN).fit(train, train.slice(0, 0)).score(test)
+    return LambdaRank(features, PLAIN).fit(train, train.slice(0, 0)).score(test)
 
 
 def ranker_scores(

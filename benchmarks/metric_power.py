@@ -48,7 +48,7 @@ from models.evaluation.arrays import Floats, Integers
 from models.evaluation.oracle import expected_dcg, oracle_scores, random_dcg
 from models.funnel.config import FunnelConfig
 from models.funnel.funnel_model import FunnelModel
-from models.ranker import Ranker, RankerConfig
+from models.lambdarank import LambdaRank, LambdaRankConfig
 from models.recommender import Scores
 from models.stage_utilities import UTILITIES
 
@@ -165,8 +165,8 @@ def scores_of_models(world: World) -> dict[str, Scores]:
         "popularity": Popularity().fit(train, valid).score(test),
         "als": ImplicitALS((ALS_VARIANTS[2],)).fit(train, valid).score(test),
         "click rate": missing_last(numbers(test, "listing_past_click_rate")),
-        "ranker": Ranker(known).fit(train, valid).score(test),
-        "small ranker": Ranker(known, RankerConfig(seed=5, num_leaves=7))
+        "ranker": LambdaRank(known).fit(train, valid).score(test),
+        "small ranker": LambdaRank(known, LambdaRankConfig(seed=5, num_leaves=7))
         .fit(train, valid)
         .score(test),
         "funnel": funnel.score(test),

@@ -26,7 +26,7 @@ from models.evaluation.arranged_rows import arrange_rows
 from models.evaluation.oracle import Ceiling
 from models.funnel.config import FunnelConfig
 from models.funnel.funnel_model import FunnelModel
-from models.ranker import Ranker, RankerConfig
+from models.lambdarank import LambdaRank, LambdaRankConfig
 from models.recommender import Scores
 
 K = 10
@@ -57,13 +57,13 @@ def _g_of_orders(world: World, arguments: argparse.Namespace) -> dict[str, float
     rng = np.random.default_rng(world.seed)
     fair = [_unbiased(part, rng) for part in (world.train, world.valid)]
     g = {}
-    config = RankerConfig(max_rounds=arguments.rounds)
+    config = LambdaRankConfig(max_rounds=arguments.rounds)
     for name in ("none", "position", "ips"):
-        ranker = Ranker(features, replace(config, debiasing=name))  # type: ignore[arg-type]
+        ranker = LambdaRank(features, replace(config, debiasing=name))  # type: ignore[arg-type]
         scores = ranker.fit(world.train, world.valid).score(world.test)
         g[f"ranker, debiasing {name}"] = _g(world.test, scores, "p_book_observables")
         print(g, flush=True)
-    scores = Ranker(features, config).fit(fair[0], fair[1]).score(world.test)
+    scores = LambdaRank(features, config).fit(fair[0], fair[1]).score(world.test)
     g["ranker, unbiased labels"] = _g(world.test, scores, "p_book_observables")
     for debiasing in ("none", "position"):
         model = FunnelModel(features, replace(FUNNEL, debiasing=debiasing))  # type: ignore[arg-type]

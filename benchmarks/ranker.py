@@ -31,8 +31,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from data.schema.feature_set import Feature, FeatureSet
+from models.lambdarank import LambdaRank, LambdaRankConfig
 from models.lightgbm_core.search_groups import searches_to_learn_from
-from models.ranker import Ranker, RankerConfig
 
 SHOWN = 20
 SMALL = {"rows": 20_000, "features": 20, "rounds": 20, "repeats": 1}
@@ -126,10 +126,10 @@ def memory_of(side: str, folder: Path) -> None:
     In a process of its own, which has read the rows and done nothing else.
     """
     rows, features = pq.read_table(folder / "rows.parquet"), FeatureSet.load(folder / "set.json")
-    config = RankerConfig(rounds_without_validation=10)
+    config = LambdaRankConfig(rounds_without_validation=10)
     if side == "ranker":
         with Peak() as peak:
-            Ranker(features, config).fit(rows, rows.slice(0, 0))
+            LambdaRank(features, config).fit(rows, rows.slice(0, 0))
         used = searches_to_learn_from(rows).count.rows
     else:
         used, matrix = rows.num_rows, rows.select(list(features.names))
@@ -170,10 +170,10 @@ def report(name: str, mine: Cost, theirs: Cost) -> None:
     )
 
 
-def compare(rows: pa.Table, features: FeatureSet, config: RankerConfig, repeats: int) -> None:
+def compare(rows: pa.Table, features: FeatureSet, config: LambdaRankConfig, repeats: int) -> None:
     """Train and score, ours against bare."""
     none, rounds = rows.slice(0, 0), config.rounds_without_validation
-    ranker = Ranker(features, config).fit(rows, none)
+    ranker = LambdaRank(features, config).fit(rows, none)
     searches = searches_to_learn_from(rows)
     learnt = ranker.matrix.encode(searches.rows, model="ranker")
     label = pa.chunked_array([pa.array(searches.stages.astype(np.float32))])
@@ -192,7 +192,7 @@ def compare(rows: pa.Table, features: FeatureSet, config: RankerConfig, repeats:
         f"{searches.count.searches} searches with an action ({searches.count.rows} rows), "
         f"{rounds} trees, {config.threads} thread(s)"
     )
-    train = alternate(lambda: Ranker(features, config).fit(rows, none), bare_train, repeats)
+    train = alternate(lambda: LambdaRank(features, config).fit(rows, none), bare_train, repeats)
     report("training", *train)
     report_memory(rows, features)
     bare_scores = np.asarray(booster.predict(matrix, num_threads=config.threads))
@@ -221,7 +221,7 @@ def main() -> int:
     if arguments.small:
         vars(arguments).update(SMALL)
     rows, features = made_up(arguments.rows, arguments.features, seed=1)
-    config = RankerConfig(rounds_without_validation=arguments.rounds, threads=arguments.threads)
+    config = LambdaRankConfig(rounds_without_validation=arguments.rounds, threads=arguments.threads)
     compare(rows, features, config, arguments.repeats)
     return 0
 

@@ -32,7 +32,7 @@ from models.evaluation.arranged_rows import arrange_rows
 from models.evaluation.oracle import CEILINGS, Ceiling
 from models.funnel.config import FunnelConfig
 from models.funnel.funnel_model import FUNNEL_STAGES, FunnelModel
-from models.ranker import Ranker
+from models.lambdarank import LambdaRank
 from models.recommender import Scores
 
 K = 10
@@ -63,11 +63,11 @@ FUNNEL = FunnelConfig(
 )
 
 
-MAKERS: dict[str, Callable[[FeatureSet], Ranker | FunnelModel]] = {
+MAKERS: dict[str, Callable[[FeatureSet], LambdaRank | FunnelModel]] = {
     "funnel, impersonal": lambda known: FunnelModel(known.without(PERSONAL), FUNNEL),
     "funnel, no history, no in-search": lambda known: FunnelModel(known.without(HISTORY), FUNNEL),
     "funnel": lambda known: FunnelModel(known, FUNNEL),
-    "ranker": Ranker,
+    "ranker": LambdaRank,
 }
 # A larger world is not held whole: it is reduced to a test day of about a million listings.
 WHOLE_SEARCHES = 400_000

@@ -27,7 +27,7 @@ from models.baselines.popularity import Popularity
 from models.evaluation.config import EvaluationConfig
 from models.evaluation.evaluation_inputs import EvaluationInputs
 from models.evaluation.transfer import SEPARATE, Trained, TransferCell, transfer_matrix
-from models.ranker import Ranker, RankerConfig
+from models.lambdarank import LambdaRank, LambdaRankConfig
 
 SMALL = {"searches": 1_500, "seeds": [1, 2], "rounds": 20, "replicates": 100}
 VALUE = "value_dcg_at_10"
@@ -44,10 +44,10 @@ def halves(world: MainJobWorld, rows: pa.Table) -> tuple[pa.Table, pa.Table]:
     return rows.filter(pc.invert(is_valid)), rows.filter(is_valid)
 
 
-def fits(world: MainJobWorld, config: RankerConfig) -> dict[str, Fit]:
+def fits(world: MainJobWorld, config: LambdaRankConfig) -> dict[str, Fit]:
     """Each model's way from rows of some markets to a scorer."""
     return {
-        "ranker": lambda rows: Ranker(world.features, config).fit(*halves(world, rows)).score,
+        "ranker": lambda rows: LambdaRank(world.features, config).fit(*halves(world, rows)).score,
         "popularity": lambda rows: Popularity().fit(*halves(world, rows)).score,
     }
 
@@ -148,7 +148,7 @@ def matrices_of(arguments: argparse.Namespace, seed: int) -> Matrices:
     settings = EvaluationConfig(
         ks=(10,), compared=METRICS, replicates=arguments.replicates, threads=arguments.threads
     )
-    config = RankerConfig(max_rounds=arguments.rounds, threads=arguments.threads, seed=seed)
+    config = LambdaRankConfig(max_rounds=arguments.rounds, threads=arguments.threads, seed=seed)
     matrices: Matrices = {}
     for name, fit in fits(world, config).items():
         cells = transfer_matrix(
@@ -172,7 +172,7 @@ def main() -> None:
     parser.add_argument("--searches", type=int, default=6_000)
     parser.add_argument("--scenario", choices=sorted(SCENARIOS), default="default")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1], help="one world each")
-    parser.add_argument("--rounds", type=int, default=RankerConfig().max_rounds, help="at most")
+    parser.add_argument("--rounds", type=int, default=LambdaRankConfig().max_rounds, help="at most")
     parser.add_argument("--replicates", type=int, default=1_000)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--small", action="store_true", help="a few seconds' size")

@@ -206,7 +206,7 @@ class Settings(BaseSettings):
         description="models.two_tower.retrieval.retriever: what finds the candidates",
     )
     funnel: dict[str, Any] = Field(default_factory=dict, description="models.funnel.funnel_model")
-    ranker: dict[str, Any] = Field(default_factory=dict, description="models.ranker")
+    ranker: dict[str, Any] = Field(default_factory=dict, description="models.lambdarank")
     gate: dict[str, Any] = Field(
         default_factory=dict, description="pipelines.promotion.gate_config"
     )

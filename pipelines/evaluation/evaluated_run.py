@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from models.evaluation.scorecard import Scorecard
-from models.ranker import Ranker
+from models.lambdarank import LambdaRank
 from models.recommender import Recommender, Scores
 from pipelines.evaluation.retrieval_recall import Retrieval
 from pipelines.feature_table.training_rows import SplitRows
@@ -40,7 +40,7 @@ class EvaluatedRun:
     scorecard: Scorecard
 
     @property
-    def ranker(self) -> Ranker | None:
+    def ranker(self) -> LambdaRank | None:
         """The run's ranker, ``None`` where it trained none."""
         model = self.models.get("ranker")
-        return model if isinstance(model, Ranker) else None
+        return model if isinstance(model, LambdaRank) else None

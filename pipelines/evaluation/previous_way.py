@@ -8,7 +8,7 @@ import polars as pl
 from data.errors import DataError
 from features.build_candidates import build_candidates
 from models.evaluation.recommended_lists import Lists
-from models.ranker import Ranker
+from models.lambdarank import LambdaRank
 from pipelines.candidates.candidate_rows import candidate_rows
 from pipelines.evaluation.rival_lists import lists_by
 from pipelines.feature_table.arrow_conversion import arrow, frame_of
@@ -41,7 +41,7 @@ def retrieved_lists(
     except DataError:
         return None
     names = before.collect_schema().names()
-    if not isinstance(ranker, Ranker) or not set(SEEN_COLUMNS) <= set(names):
+    if not isinstance(ranker, LambdaRank) or not set(SEEN_COLUMNS) <= set(names):
         return None
     retriever = build_retriever(
         context, made.serving.tower, source.catalogue, source.queries, prior=None

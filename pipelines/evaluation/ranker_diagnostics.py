@@ -12,7 +12,8 @@ from models.evaluation.arrays import Mask
 from models.evaluation.config import EvaluationConfig
 from models.evaluation.evaluate import evaluate
 from models.evaluation.evaluation_inputs import EvaluationInputs
-from models.ranker.explanations import over_the_search, reasons_in_words
+from models.explanations.lift import over_the_search
+from models.explanations.reasons import reasons_in_words
 from models.ranking_order import group_codes, rank_within, tie_keys
 from pipelines.evaluation.evaluated_run import EvaluatedRun
 from pipelines.feature_table.arrow_conversion import arrow, frame_of

@@ -10,7 +10,7 @@ import pyarrow as pa
 from data.errors import DataError
 from data.schema.tables import IMPRESSIONS
 from features.labels import credit_journeys
-from models.ranker.config import RankerConfig
+from models.lambdarank.config import LambdaRankConfig
 from pipelines.feature_table.arrow_conversion import arrow, frame_of
 from pipelines.run_context import RunContext
 
@@ -20,7 +20,7 @@ _KEY = ["id_search", "id_listing"]
 
 
 def with_training_columns(
-    context: RunContext, config: RankerConfig, train: pa.Table, valid: pa.Table
+    context: RunContext, config: LambdaRankConfig, train: pa.Table, valid: pa.Table
 ) -> tuple[pa.Table, pa.Table]:
     """Training and validation rows with every column that ``config`` learns from.
 

@@ -12,7 +12,7 @@ from models.evaluation.evaluate import evaluate
 from models.evaluation.evaluation_inputs import EvaluationInputs
 from models.evaluation.scorecard import Score, Scorecard
 from models.funnel.funnel_model import FunnelModel
-from models.ranker import Ranker
+from models.lambdarank import LambdaRank
 from models.recommender import Recommender, Scores
 from pipelines.evaluation.evaluated_run import EvaluatedRun
 from pipelines.evaluation.retrieval_recall import CANDIDATES, retrieval_of, retrieval_scores
@@ -40,7 +40,7 @@ TIMED_ROUNDS = 4
 
 def models_of_champion(context: RunContext, champion: Champion) -> dict[str, Recommender]:
     """The champion's ranker as registered, and what else its run left on this machine."""
-    rivals: dict[str, Recommender] = {"ranker": Ranker.load(champion.folder)}
+    rivals: dict[str, Recommender] = {"ranker": LambdaRank.load(champion.folder)}
     for name in ("two_tower", "funnel"):
         folder = context.home.runs / champion.run / "models" / name
         if folder.is_dir():

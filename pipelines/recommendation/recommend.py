@@ -7,7 +7,7 @@ One row's way, stage by stage::
     first cut    those worth a closer look: value × availability     (first_cut)
     scores       P(booked | shown, free) from features               (scores)
     lists        all lists together: a night can be sold once        (lists)
-    reasons      what speaks for each row                            (models.ranker.explanations)
+    reasons      what speaks for each row                            (models.explanations.reasons)
     table        the rows of ``recommendations``                     (table)
 """
 

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from data.schema.tables import RECOMMENDATIONS
 from models.arrow_columns import Codes
-from models.ranker.explanations import reasons_in_words
+from models.explanations.reasons import reasons_in_words
 from pipelines.candidates.candidate_rows import estimated_prices
 from pipelines.recommendation.lists import PLACED_BY
 from pipelines.recommendation.recommended import Recommended

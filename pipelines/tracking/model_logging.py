@@ -14,7 +14,7 @@ import pyarrow.types as pt
 from data.lake.checksums import sha256_of_folder
 from data.schema.tables import CARRIED
 from models.baselines.implicit_als import ImplicitALS
-from models.ranker import Ranker
+from models.lambdarank import LambdaRank
 from models.recommender import Recommender, top_k
 from models.two_tower.recommender import TwoTower
 from pipelines.tracking.model_registry import RANKER_MODEL, TOWER_MODEL, Registration
@@ -64,7 +64,7 @@ def log_trained(
     for curve in (*curves, *_curves(model)):
         tracking.log_metrics(run_id, curve.thinned())
     tracking.log_artifacts(run_id, folder, "model")
-    if isinstance(model, Ranker):
+    if isinstance(model, LambdaRank):
         importance = model.importance()
         tracking.log_table(run_id, importance.to_pandas(), "importance.json")
         log_ranker_charts(tracking, run_id, model, rows)
@@ -82,12 +82,12 @@ def _params(model: Recommender) -> Iterator[tuple[str, Any]]:
         config = getattr(model, name, None)
         if config is not None and is_dataclass(config) and not isinstance(config, type):
             yield name, asdict(config)
-    if isinstance(model, Ranker):
+    if isinstance(model, LambdaRank):
         yield "features", {"number": len(model.features), "fingerprint": model.features.fingerprint}
 
 
 def _metrics(model: Recommender) -> Iterator[tuple[str, float, int]]:
-    if isinstance(model, Ranker):
+    if isinstance(model, LambdaRank):
         for bag, (rounds, ndcg) in enumerate(zip(model.rounds, model.valid_ndcg, strict=True)):
             yield "rounds", rounds, bag
             if ndcg is not None:
@@ -99,7 +99,7 @@ def _metrics(model: Recommender) -> Iterator[tuple[str, float, int]]:
 
 def _curves(model: Recommender) -> Iterator[Curve]:
     """The validation metric of each bag, round by round."""
-    if not isinstance(model, Ranker):
+    if not isinstance(model, LambdaRank):
         return
     for bag, curves in enumerate(model.curves):
         for metric, values in curves.items():
@@ -108,14 +108,14 @@ def _curves(model: Recommender) -> Iterator[Curve]:
 
 
 def _register(
-    tracking: Tracking, run_id: str, model: Ranker | TwoTower, folder: Path, rows: pa.Table
+    tracking: Tracking, run_id: str, model: LambdaRank | TwoTower, folder: Path, rows: pa.Table
 ) -> None:
     from mlflow.models import infer_signature
 
     example = rows.slice(0, EXAMPLE_ROWS)
     ranked = top_k(example, model.score(example), EXAMPLE_ROWS)
     inputs = _nullable(example)
-    is_ranker = isinstance(model, Ranker)
+    is_ranker = isinstance(model, LambdaRank)
     requirements = (*SERVING, "lightgbm") if is_ranker else (*SERVING, "torch", "safetensors")
     tracking.versions.register(
         run_id,

@@ -57,9 +57,9 @@ def _load(name: str, folder: Path) -> Recommender:
         from models.two_tower.recommender import TwoTower
 
         return TwoTower.load(folder)
-    from models.ranker import Ranker
+    from models.lambdarank import LambdaRank
 
-    return Ranker.load(folder)
+    return LambdaRank.load(folder)
 
 
 mlflow.models.set_model(RankedListings())

@@ -9,7 +9,7 @@ from data.schema.feature_set import FeatureSet
 from models.baselines.heuristics import BestRated, Cheapest, Popularity, Random
 from models.baselines.implicit_als import ALS_VARIANTS, ImplicitALS, ImplicitALSConfig
 from models.funnel.funnel_model import FunnelConfig, FunnelModel
-from models.ranker import Ranker, RankerConfig
+from models.lambdarank import LambdaRank, LambdaRankConfig
 from models.recommender import Recommender
 from models.stacking import Stacked
 from models.two_tower.config import TowerConfig, TrainConfig
@@ -47,7 +47,7 @@ _LOADERS: dict[str, Callable[[Path], Recommender]] = {
     "two_tower": TwoTower.load,
     "funnel": FunnelModel.load,
     "stacked": lambda folder: Stacked.load(folder, _STACKED),
-    "ranker": Ranker.load,
+    "ranker": LambdaRank.load,
 }
 
 
@@ -62,7 +62,7 @@ def make_recommender(name: str, features: FeatureSet, settings: Settings) -> Rec
         "two_tower": lambda: _two_tower(settings),
         "funnel": lambda: FunnelModel(features, _funnel_config(settings)),
         "stacked": lambda: _stacked(features, settings),
-        "ranker": lambda: Ranker(features, _ranker_config(settings)),
+        "ranker": lambda: LambdaRank(features, _ranker_config(settings)),
     }
     return makers[name]()
 
@@ -144,8 +144,8 @@ def _funnel_config(settings: Settings) -> FunnelConfig:
     return config_of(FunnelConfig, "funnel", {"seed": settings.seed, **settings.funnel})
 
 
-def _ranker_config(settings: Settings) -> RankerConfig:
-    return config_of(RankerConfig, "ranker", {"seed": settings.seed, **settings.ranker})
+def _ranker_config(settings: Settings) -> LambdaRankConfig:
+    return config_of(LambdaRankConfig, "ranker", {"seed": settings.seed, **settings.ranker})
 
 
 def _stacked(features: FeatureSet, settings: Settings) -> Stacked:

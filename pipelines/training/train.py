@@ -18,8 +18,8 @@ from data.schema.feature_set import FeatureSet
 from data.schema.tables import FEATURES, IMPRESSIONS
 from data.time_split import Windows
 from models.funnel.funnel_model import FunnelModel
+from models.lambdarank import LambdaRank
 from models.lightgbm_core.dask_trainer import DaskTrainer
-from models.ranker import Ranker
 from models.recommender import Recommender
 from models.two_tower.recommender import TwoTower
 from pipelines.config.console import ProgressCall
@@ -167,7 +167,7 @@ def _train_one(
     """Fit, save and log one model; returns the id of its MLflow run."""
     folder = context.home.runs / destination.run / "models" / model_name
     model = make_recommender(model_name, rows.features, context.settings)
-    if isinstance(model, Ranker) and destination.dask:
+    if isinstance(model, LambdaRank) and destination.dask:
         model.trainer = DaskTrainer(destination.dask)
     tags = {"stayrank.run": destination.run}
     child = context.tracking.start_run(model_name, parent=destination.parent, tags=tags)
@@ -214,7 +214,7 @@ def _fit(
             report=lambda step: losses.append(step.loss),
         )
         return (Curve(name="curve.train_loss", values=losses),)
-    if isinstance(model, Ranker):
+    if isinstance(model, LambdaRank):
         train, valid = with_training_columns(context, model.config, rows.train, rows.valid)
         model.fit(train, valid, progress=report_progress)
     elif isinstance(model, FunnelModel) and model.config.debiasing == "position":

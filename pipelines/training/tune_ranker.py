@@ -29,8 +29,8 @@ from data.time_split import Windows
 from features.labels import lower_labels
 from models.arrow_columns import guest_keys
 from models.evaluation.validation_metric import validation_value
-from models.ranker import Ranker
-from models.ranker.config import RankerConfig
+from models.lambdarank import LambdaRank
+from models.lambdarank.config import LambdaRankConfig
 from models.ranking_order import hashed_ids
 from pipelines.config.home import write_atomically
 from pipelines.feature_table.build_table import feature_set_of
@@ -108,7 +108,7 @@ def tune(context: RunContext, *, budget_s: float, most_trials: int | None = None
     """
     deadline = time.monotonic() + budget_s
     start = config_of(
-        RankerConfig, "ranker", {"seed": context.settings.seed, **context.settings.ranker}
+        LambdaRankConfig, "ranker", {"seed": context.settings.seed, **context.settings.ranker}
     )
     with context.console.step("loading the folds"):
         folds = list(_folds(context))
@@ -129,7 +129,7 @@ class _Objective:
     """The mean figure over the folds of a ranker with a trial's settings."""
 
     def __init__(
-        self, context: RunContext, start: RankerConfig, folds: list[_Fold], parent: str
+        self, context: RunContext, start: LambdaRankConfig, folds: list[_Fold], parent: str
     ) -> None:
         self.context, self.start, self.folds, self.parent = context, start, folds, parent
         self.features = feature_set_of(context)
@@ -144,12 +144,12 @@ class _Objective:
             self.context.tracking.log_params(child, {"config": asdict(config)})
             return self._mean_value(trial, config, child)
 
-    def _mean_value(self, trial: optuna.Trial, config: RankerConfig, child: str) -> float:
+    def _mean_value(self, trial: optuna.Trial, config: LambdaRankConfig, child: str) -> float:
         values: list[float] = []
         for step, fold in enumerate(self.folds):
             # Without the judged day: a journey's label would tell what was done on it.
             rows = with_training_columns(self.context, config, fold.train, fold.stopping)
-            ranker = Ranker(self.features, config).fit(*rows)
+            ranker = LambdaRank(self.features, config).fit(*rows)
             # Judged by what came of the impression itself, whatever labels it learnt from.
             values.append(validation_value(fold.judged, ranker.score(fold.judged), k=K))
             self.context.tracking.log_metrics(
@@ -210,7 +210,7 @@ def _study(context: RunContext) -> optuna.Study:
 
 def _goes_on(study: optuna.Study, most_trials: int | None) -> bool:
     if not study.trials:
-        defaults = asdict(RankerConfig())
+        defaults = asdict(LambdaRankConfig())
         study.enqueue_trial({name: defaults[name] for name in SEARCHED})
         return True
     ended = sum(trial.state.is_finished() for trial in study.trials)
@@ -225,7 +225,7 @@ def _parent(context: RunContext, study: str, budget_s: float) -> Iterator[str]:
         yield run
 
 
-def _outcome(study: optuna.Study, start: RankerConfig) -> Tuned:
+def _outcome(study: optuna.Study, start: LambdaRankConfig) -> Tuned:
     states = optuna.trial.TrialState
     done = [t for t in study.trials if t.state == states.COMPLETE and t.value is not None]
     if not done:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from models.ranker import Ranker, RankerConfig
+from models.lambdarank import LambdaRank, LambdaRankConfig
 from models.reranking.new_listing_exposure import ExposurePolicy, chosen_policy
 from pipelines.run_context import RunContext
 from pipelines.training.exposure_policy import POLICIES, choose_exposure, read_exposure
@@ -28,7 +28,9 @@ def test_run_keeps_the_policy_and_the_curve_it_was_chosen_from(finished: Finishe
 
 def test_choice_never_costs_more_than_is_allowed(tmp_path: Path) -> None:
     train, valid, _ = windows(world())
-    ranker = Ranker(FEATURES, RankerConfig(max_rounds=20, min_rows_per_leaf=5)).fit(train, valid)
+    ranker = LambdaRank(FEATURES, LambdaRankConfig(max_rounds=20, min_rows_per_leaf=5)).fit(
+        train, valid
+    )
     scores, bonuses = ranker.score(valid), []
     for most_loss in (0.001, 0.5):
         choose_exposure(scores, valid, tmp_path, most_loss=most_loss)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from data.schema.feature_set import Feature, FeatureSet
-from models.ranker import Ranker
+from models.lambdarank import LambdaRank
 from pipelines.config.settings import SettingsError, load_settings
 from pipelines.training.model_factory import check_settings, make_recommender, names_of
 
@@ -19,7 +19,7 @@ def test_hyper_parameters_from_the_environment_reach_the_model(
 ) -> None:
     monkeypatch.setenv("STAYRANK_RANKER__LEARNING_RATE", "0.2")
     ranker = make_recommender("ranker", ONE_FEATURE, load_settings(seed=5))
-    assert isinstance(ranker, Ranker)
+    assert isinstance(ranker, LambdaRank)
     assert (ranker.config.learning_rate, ranker.config.seed) == (0.2, 5)
 
 
