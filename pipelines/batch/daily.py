@@ -37,7 +37,7 @@ from pipelines.training.train import train
 __all__ = ["DAILY", "choose_models", "prepare", "publish", "recommend_day", "watch"]
 
 # Scored each day beside each other, so that a page shows whether the ranker still leads.
-SCORED_DAILY = ("popularity", "ranker")
+SCORED_DAILY = ("popularity", "lambdarank", "ranker")
 SPLIT = "day"
 # In the folder of a run that the gate has decided on.
 DECISION = "promotion.json"

@@ -16,12 +16,15 @@ __all__ = ["evaluate", "recommend", "train"]
 def train(
     models: Annotated[
         list[str] | None,
-        typer.Argument(help="baselines, als, ranker, two-tower or all.", metavar="[MODEL...]"),
+        typer.Argument(
+            help="baselines, als, two-tower, lambdarank, stacked, ranker or all.",
+            metavar="[MODEL...]",
+        ),
     ] = None,
     dask: Annotated[
         str | None,
         typer.Option(
-            help="Train the ranker on this Dask cluster (extra: dask).", metavar="tcp://HOST:PORT"
+            help="Train lambdarank on this Dask cluster (extra: dask).", metavar="tcp://HOST:PORT"
         ),
     ] = None,
     home: HomeOption = None,
@@ -32,7 +35,7 @@ def train(
 
     Example: stayrank train ranker --seed 3
 
-    On a cluster: stayrank train ranker --dask tcp://10.0.0.5:8786
+    On a cluster: stayrank train lambdarank --dask tcp://10.0.0.5:8786
     """
     from pipelines.training.model_factory import names_of
     from pipelines.training.train import train

@@ -39,6 +39,8 @@ SETTINGS_FILE = Path("stayrank.toml")
 PREFIX = "STAYRANK_"
 # Read by the command line and by the containers.
 NOT_SETTINGS = ("HOME", "BIND", "CHECKOUT", "IMAGE", "INBOX", "SECRETS")
+# Sections that earlier versions had, and where their settings are now.
+MOVED = {"funnel": "the funnel is the ranker now: write its settings as [ranker]"}
 # What MLflow can keep runs and registered models in.
 STORES = ("http", "https", "postgresql", "mysql", "mssql", "sqlite")
 
@@ -196,7 +198,7 @@ class Settings(BaseSettings):
         "popularity",
         "als",
         "two_tower",
-        "funnel",
+        "lambdarank",
         "ranker",
     )
     als: dict[str, Any] = Field(default_factory=dict, description="models.baselines.implicit_als")
@@ -205,8 +207,8 @@ class Settings(BaseSettings):
         default_factory=dict,
         description="models.two_tower.retrieval.retriever: what finds the candidates",
     )
-    funnel: dict[str, Any] = Field(default_factory=dict, description="models.funnel.funnel_model")
-    ranker: dict[str, Any] = Field(default_factory=dict, description="models.lambdarank")
+    ranker: dict[str, Any] = Field(default_factory=dict, description="models.funnel.config")
+    lambdarank: dict[str, Any] = Field(default_factory=dict, description="models.lambdarank")
     gate: dict[str, Any] = Field(
         default_factory=dict, description="pipelines.promotion.gate_config"
     )
@@ -265,6 +267,8 @@ def _refuse_misspelt_names() -> None:
         name = variable.removeprefix(PREFIX).partition("__")[0]
         if not variable.startswith(PREFIX) or name in (*known, *NOT_SETTINGS):
             continue
+        if name.lower() in MOVED:
+            raise SettingsError(f"{variable} in the environment: {MOVED[name.lower()]}")
         meant = get_close_matches(name, known, n=1, cutoff=0.8)
         if meant and not name.endswith("_FILE"):
             raise SettingsError(
@@ -280,7 +284,8 @@ def in_words(error: ValidationError, section: str = "") -> str:
         name = ".".join(str(part) for part in (*section.split(), *problem["loc"]))
         told = problem["msg"].removeprefix("Value error, ")
         if problem["type"] == "extra_forbidden":
-            lines.append(f"setting {name} is not known")
+            moved = MOVED.get(name)
+            lines.append(f"setting {name}: {moved}" if moved else f"setting {name} is not known")
         elif problem["loc"]:
             lines.append(f"setting {name} = {problem['input']!r}: {told}")
         else:  # of several settings together

@@ -15,7 +15,6 @@ import pyarrow as pa
 from data.errors import DataError
 from data.schema.tables import CLICKED
 from models.evaluation.validation_metric import CLICK_WORTH
-from models.funnel.funnel_model import FunnelModel
 from models.ranking_order import group_codes, rank_within, tie_keys
 from models.reranking.new_listing_exposure import ExposurePolicy, exposure_curve
 from pipelines.config.home import Home
@@ -24,6 +23,7 @@ from pipelines.evaluation.ranker_diagnostics import ablation, contributions, exa
 from pipelines.evaluation.retrieval_recall import CANDIDATES
 from pipelines.feature_table.arrow_conversion import frame_of
 from pipelines.run_context import RunContext
+from pipelines.training.exposure_policy import log_scores
 
 __all__ = ["read_diagnostic", "write_diagnostics"]
 
@@ -77,19 +77,19 @@ def _trade_off(context: RunContext, evaluated: EvaluatedRun) -> pl.DataFrame | N
     if evaluated.worth is not None:
         rows = rows.append_column(CLICK_WORTH, pa.array(evaluated.worth))
     policies = [ExposurePolicy(bonus=bonus, k=TOP) for bonus in BONUSES]
-    curve = frame_of(exposure_curve(rows, evaluated.scores["ranker"], policies))
+    curve = frame_of(exposure_curve(rows, log_scores(evaluated.scores["ranker"]), policies))
     return curve.with_columns(most_loss=pl.lit(context.settings.recommendation.most_loss))
 
 
 def _calibration(evaluated: EvaluatedRun) -> pl.DataFrame | None:
     """Predicted and actual share of each stage by decile of the prediction and market."""
-    funnel = evaluated.models.get("funnel")
-    if not isinstance(funnel, FunnelModel):
+    if evaluated.ranker is None:
         return None
     test = evaluated.rows.test
+    probabilities = evaluated.ranker.probabilities(test)
     frame = frame_of(test.select(["market", "stage"]))
     frames = []
-    for reached, (stage, values) in enumerate(funnel.probabilities(test).items(), start=1):
+    for reached, (stage, values) in enumerate(probabilities.items(), start=1):
         predicted = frame.with_columns(
             predicted=pl.Series(values), actual=(pl.col("stage") >= reached).cast(pl.Float64)
         )

@@ -7,11 +7,14 @@ with the :class:`EvaluatedRun` that comes out here.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import polars as pl
 
 from data.time_split import Windows
 from models.evaluation.scorecard import Scorecard
-from models.recommender import Scores
+from models.funnel.funnel_model import FunnelModel
+from models.recommender import Recommender, Scores
 from pipelines.evaluation.diagnostics import write_diagnostics
 from pipelines.evaluation.evaluate_test_window import evaluate_test_window
 from pipelines.evaluation.evaluated_run import EvaluatedRun
@@ -23,6 +26,7 @@ from pipelines.feature_table.judged_rows import judge_test
 from pipelines.feature_table.training_rows import SplitRows, evaluation_rows
 from pipelines.recommendation.candidate_retrieval import listing_prior
 from pipelines.run_context import RunContext
+from pipelines.training.exposure_policy import log_scores
 from pipelines.training.run_record import load_models, read_record
 
 __all__ = ["evaluate"]
@@ -56,7 +60,7 @@ def measure(context: RunContext, run: str) -> EvaluatedRun:
     with step("measuring, with intervals"):
         ranking = evaluate_test_window(context, record, rows.test, scores["test"], worth)
     with step("measuring retrieval over the catalogue"):
-        retrieval = retrieval_of(context, models, rows, prior=_listing_priors(rows, scores))
+        retrieval = retrieval_of(context, models, rows, prior=_listing_priors(models, rows, scores))
         recall = retrieval_scores(context, retrieval)
     return EvaluatedRun(
         record=record,
@@ -69,11 +73,16 @@ def measure(context: RunContext, run: str) -> EvaluatedRun:
     )
 
 
-def _listing_priors(rows: SplitRows, scores: dict[str, dict[str, Scores]]) -> pl.DataFrame | None:
+def _listing_priors(
+    models: Mapping[str, Recommender], rows: SplitRows, scores: dict[str, dict[str, Scores]]
+) -> pl.DataFrame | None:
     """What the ranker makes of each listing, as a prior of retrieval: of the validation window.
 
     That of the test window would know the answers. ``None`` without a ranker.
     """
-    if "ranker" not in scores["valid"]:
+    if "ranker" not in models:
         return None
-    return listing_prior(rows.valid, scores["valid"]["ranker"])
+    of_rows = scores["valid"]["ranker"]
+    # Scores of an earlier version's lambdarank are of any sign.
+    is_funnel = isinstance(models["ranker"], FunnelModel)
+    return listing_prior(rows.valid, log_scores(of_rows) if is_funnel else of_rows)

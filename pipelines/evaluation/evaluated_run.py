@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from models.evaluation.scorecard import Scorecard
-from models.lambdarank import LambdaRank
+from models.funnel.funnel_model import FunnelModel
 from models.recommender import Recommender, Scores
 from pipelines.evaluation.retrieval_recall import Retrieval
 from pipelines.feature_table.training_rows import SplitRows
@@ -40,7 +40,7 @@ class EvaluatedRun:
     scorecard: Scorecard
 
     @property
-    def ranker(self) -> LambdaRank | None:
-        """The run's ranker, ``None`` where it trained none."""
+    def ranker(self) -> FunnelModel | None:
+        """The run's ranker; ``None`` where it trained none, or one of an earlier version."""
         model = self.models.get("ranker")
-        return model if isinstance(model, LambdaRank) else None
+        return model if isinstance(model, FunnelModel) else None

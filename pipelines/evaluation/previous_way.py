@@ -1,4 +1,4 @@
-"""The rival that ``recommend`` was before it knew of free nights: two-tower, then ranker."""
+"""The rival that ``recommend`` was before it knew of free nights: two-tower, then lambdarank."""
 
 from __future__ import annotations
 
@@ -25,19 +25,20 @@ from pipelines.training.run_record import load_one
 __all__ = ["retrieved_lists"]
 
 _CANDIDATES = 100
+_RANKER = "lambdarank"
 
 
 def retrieved_lists(
     context: RunContext, run: str, made: Recommended, before: pl.LazyFrame
 ) -> Lists | None:
-    """The 100 that the two-tower finds for each query, in the ranker's order.
+    """The 100 that the two-tower finds for each query, in lambdarank's order.
 
-    ``None`` where the log names no guests or the run has no ranker. ``before`` is the log until
-    the day.
+    ``None`` where the log names no guests or no run has trained lambdarank. ``before`` is the log
+    until the day.
     """
     source = made.source
     try:
-        ranker = load_one(context, latest_run_with(context.home, run, "ranker"), "ranker")
+        ranker = load_one(context, latest_run_with(context.home, run, _RANKER), _RANKER)
     except DataError:
         return None
     names = before.collect_schema().names()

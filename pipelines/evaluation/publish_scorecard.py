@@ -15,7 +15,7 @@ from pipelines.run_context import RunContext
 
 __all__ = ["headline_metrics", "log_scorecard", "metrics_of", "write_scorecard"]
 
-HEADLINED = ("ranker", "popularity")
+HEADLINED = ("ranker", "lambdarank", "popularity")
 
 
 def write_scorecard(context: RunContext, evaluated: EvaluatedRun) -> None:
@@ -44,7 +44,7 @@ def log_scorecard(context: RunContext, evaluated: EvaluatedRun) -> None:
 
 
 def headline_metrics(scorecard: Scorecard) -> list[tuple[str, float, int]]:
-    """What the list of runs is sorted by: the primary metric of ranker and rival by market.
+    """What the list of runs is sorted by: the primary metric of ranker and rivals by market.
 
     Name, value and step; without the figures of too few searches.
     """

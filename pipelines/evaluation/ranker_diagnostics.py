@@ -32,8 +32,9 @@ def ablation(evaluated: EvaluatedRun, *, replicates: int) -> pl.DataFrame | None
     """What is lost when a feature group's values are shuffled among the rows.
 
     Permutation importance: the trained model is asked without the group; it is not trained
-    again without it. ``low`` and ``high`` are null where no interval is known. ``None`` where
-    too few searches can be ordered better or worse.
+    again without it, and of the groups that scoring does not read there is no row. ``low`` and
+    ``high`` are null where no interval is known. ``None`` where too few searches can be ordered
+    better or worse.
     """
     ranker = evaluated.ranker
     is_ablated = _searches_with_an_action(evaluated.rows.test, ABLATED_SEARCHES)
@@ -43,8 +44,8 @@ def ablation(evaluated: EvaluatedRun, *, replicates: int) -> pl.DataFrame | None
     worth = None if evaluated.worth is None else evaluated.worth[is_ablated]
     rng = np.random.default_rng(evaluated.record.seed)
     scores = {"ranker": ranker.score(rows)}
-    for group in ranker.features.groups:
-        names = [f.name for f in ranker.features if f.group == group]
+    for group in ranker.features_read.groups:
+        names = [f.name for f in ranker.features_read if f.group == group]
         shuffled = rows.select(names).take(pa.array(rng.permutation(rows.num_rows)))
         changed = rows
         for name in names:
@@ -77,7 +78,8 @@ def ablation(evaluated: EvaluatedRun, *, replicates: int) -> pl.DataFrame | None
 def contributions(evaluated: EvaluatedRun) -> pl.DataFrame | None:
     """Contributions of the strongest features to a sample of rows, beside their values.
 
-    ``place`` is the value's rank among the sample's, 0 to 1; null for categories and nulls.
+    Of the features that scoring reads: the others stand at one value. ``place`` is the value's
+    rank among the sample's, 0 to 1; null for categories and nulls.
     """
     ranker = evaluated.ranker
     is_sampled = _searches_with_an_action(evaluated.rows.test, SHAP_ROWS // 10)
@@ -85,11 +87,14 @@ def contributions(evaluated: EvaluatedRun) -> pl.DataFrame | None:
     if ranker is None or not rows.num_rows:
         return None
     lift_NF = over_the_search(rows, ranker.contributions(rows))
-    strength = np.abs(lift_NF).mean(axis=0)
+    read = set(ranker.features_read.names)
+    places = [at for at, name in enumerate(ranker.features.names) if name in read]
+    strength = np.abs(lift_NF[:, places]).mean(axis=0)
     frames = []
     frame = frame_of(rows)
-    for at in np.argsort(-strength, kind="stable")[:SHAP_FEATURES]:
-        feature = ranker.features.features[int(at)]
+    for strongest in np.argsort(-strength, kind="stable")[:SHAP_FEATURES]:
+        at = places[int(strongest)]
+        feature = ranker.features.features[at]
         value = frame[feature.name]
         is_ordered = feature.kind != "category"
         number = value.cast(pl.Float64, strict=False) if is_ordered else None

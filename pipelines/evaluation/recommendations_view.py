@@ -27,7 +27,7 @@ MODELS = {
     "random": "random listings of the search",
     "popularity": "popularity",
     "shown_before": "what the guest was shown before, by the model",
-    "retrieved": "two-tower, then ranker (the way before)",
+    "retrieved": "two-tower, then lambdarank (the way before)",
     "no_availability": "the model, free nights or not",
     "score": "the model × availability",
     "recommendations": "recommendations",

@@ -1,4 +1,4 @@
-"""Columns that the ranker's settings need beyond the features: journey labels, positions."""
+"""Columns that training needs beyond the features: journey labels, the order shown."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ import pyarrow as pa
 from data.errors import DataError
 from data.schema.tables import IMPRESSIONS
 from features.labels import credit_journeys
+from models.funnel.config import FunnelConfig
 from models.lambdarank.config import LambdaRankConfig
 from pipelines.feature_table.arrow_conversion import arrow, frame_of
 from pipelines.run_context import RunContext
 
-__all__ = ["with_impression_columns", "with_training_columns"]
+__all__ = ["with_order_shown", "with_training_columns"]
 
+_ORDER_SHOWN = ("position", "is_random_order")
 _KEY = ["id_search", "id_listing"]
 
 
@@ -30,11 +32,27 @@ def with_training_columns(
     """
     if config.labels == "journey":
         train, valid = _credited(train, valid)
-    names = [name for name in ("position", "is_random_order") if name in config.needs]
-    return with_impression_columns(context, names, train, valid)
+    names = [name for name in _ORDER_SHOWN if name in config.needs]
+    return _with_impression_columns(context, names, train, valid)
 
 
-def with_impression_columns(
+def with_order_shown(
+    context: RunContext, config: FunnelConfig, train: pa.Table, valid: pa.Table
+) -> tuple[pa.Table, pa.Table]:
+    """Both windows with ``position`` and ``is_random_order`` where the funnel learns from them.
+
+    By default it does wherever the log has both, and without them where it lacks one. Raises
+    ``DataError`` where the settings demand them and the log lacks one.
+    """
+    present = context.lake.columns(IMPRESSIONS.name)
+    is_demanded = config.debiasing == "position"
+    is_known = all(name in present for name in _ORDER_SHOWN)
+    if config.debiasing == "none" or not (is_known or is_demanded):
+        return train, valid
+    return _with_impression_columns(context, _ORDER_SHOWN, train, valid)
+
+
+def _with_impression_columns(
     context: RunContext, names: Sequence[str], train: pa.Table, valid: pa.Table
 ) -> tuple[pa.Table, pa.Table]:
     """Both windows with these columns of the impressions; unchanged where ``names`` is empty.

@@ -243,7 +243,7 @@ def _calibration(
     if is_first:
         return _not_measured(name, "popularity gives no probabilities to compare with")
     if mine is None:
-        return _not_measured(name, "the run has no funnel model")
+        return _not_measured(name, "the run has no ranker with probabilities")
     if mine.positives < config.fewest_outcomes:
         outcomes = counted(mine.positives, "outcome")
         return _not_measured(name, f"{outcomes} where {config.fewest_outcomes:,} are needed")

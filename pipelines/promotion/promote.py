@@ -160,8 +160,8 @@ def _against_champion(
 ) -> GateDecision:
     """The paired comparison with a champion whose files are whole."""
     against = f"champion version {champion.version}"
-    rivals = models_of_champion(context, champion)
     try:
+        rivals = models_of_champion(context, champion)
         theirs = score_of_window(rivals["ranker"], challenger.rows, "test")
     except ValueError as error:
         # Its features are no longer built: it could not serve today's searches either.

@@ -10,6 +10,7 @@ MLflow, and recommendations are made from those in the home's ``runs``.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from data.errors import DataError
@@ -17,7 +18,7 @@ from pipelines.config.home import Home, write_json
 from pipelines.promotion.champion_registry import find_champion
 from pipelines.promotion.promote import read_decision
 from pipelines.recommendation.published_pointer import read_published
-from pipelines.recommendation.serving_models import latest_run_with
+from pipelines.recommendation.serving_models import check_gives_probabilities, latest_run_with
 from pipelines.run_context import RunContext
 from pipelines.tracking.model_checksums import check_manifest
 from pipelines.training.model_factory import SERVING_MODELS
@@ -47,16 +48,18 @@ class ServingRun:
 def select_serving_run(context: RunContext) -> ServingRun | None:
     """The champion, else the one before it; ``None`` without any trained run.
 
-    Only where there never was a champion others recommend: on a log too small for the gate
-    to decide the newest run, so that such a log is not served by its first run for ever;
-    else the run in force goes on, else the latest. Raises ``DataError`` when there are runs
-    and none of these is whole: what is published stays.
+    Only where there never was a champion, or none but of an earlier version, others recommend:
+    on a log too small for the gate to decide the newest run, so that such a log is not served
+    by its first run for ever; else the run in force goes on, else the latest. Raises
+    ``DataError`` when there are runs and none of these is whole: what is published stays.
     """
     home, search = context.home, find_champion(context.tracking)
     warnings = list(search.notes)
     if search.champion is not None and search.champion.run:
         _put_first(home, search.champion.run)
-    candidates = _candidates(home)
+    champions, earlier = _champions(home)
+    warnings += earlier
+    candidates = _candidates(home, champions)
     if not candidates:
         return None
     for place, (run, standing) in enumerate(candidates.items()):
@@ -71,12 +74,28 @@ def select_serving_run(context: RunContext) -> ServingRun | None:
     raise DataError("no trained models are whole. " + ". ".join(warnings))
 
 
-def _candidates(home: Home) -> dict[str, str]:
+def _champions(home: Home) -> tuple[list[str], list[str]]:
+    """The champions, newest first, and a sentence on each that is of an earlier version.
+
+    Such a one recommends nothing: it would keep a run that can from doing so for ever.
+    """
+    champions: list[str] = []
+    earlier: list[str] = []
+    for run in _history(home):
+        try:
+            check_gives_probabilities(home, run)
+        except DataError as error:
+            earlier.append(f"champion {run} cannot be used: {error}")
+        else:
+            champions.append(run)
+    return champions, earlier
+
+
+def _candidates(home: Home, champions: Sequence[str]) -> dict[str, str]:
     """Runs and their standing, the best first."""
-    champions = dict.fromkeys(_history(home), "champion")
     if champions:
         # All other runs were refused by the gate, rolled back, or never decided on.
-        return champions
+        return dict.fromkeys(champions, "champion")
     runs, published = _runs(home), read_published(home)
     in_force = published.run if published is not None else ""
     undecided = [run for run in runs if run > in_force and _is_undecided(home, run)]
@@ -96,14 +115,15 @@ def _is_undecided(home: Home, run: str) -> bool:
 
 
 def check_whole(home: Home, run: str) -> None:
-    """Check that the models to recommend with are as they were saved.
+    """Check that the models to recommend with are as they were saved, and of this version.
 
     The ranker is the run's own, the retriever that of an earlier run where it was trained
-    without one, as ``recommend`` takes it. Raises ``DataError`` naming what is missing or
-    altered.
+    without one, as ``recommend`` takes it. Raises ``DataError`` naming what is missing,
+    altered or of an earlier version.
     """
     if latest_run_with(home, run, "ranker").name != run:
         raise DataError(f"run {run} has no ranker")
+    check_gives_probabilities(home, run)
     for model in SERVING_MODELS:
         folder = latest_run_with(home, run, model).folder_of(home, model)
         if not folder.is_dir():

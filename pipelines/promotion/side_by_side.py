@@ -12,7 +12,7 @@ from models.evaluation.evaluate import evaluate
 from models.evaluation.evaluation_inputs import EvaluationInputs
 from models.evaluation.scorecard import Score, Scorecard
 from models.funnel.funnel_model import FunnelModel
-from models.lambdarank import LambdaRank
+from models.ranker import load_ranker
 from models.recommender import Recommender, Scores
 from pipelines.evaluation.evaluated_run import EvaluatedRun
 from pipelines.evaluation.retrieval_recall import CANDIDATES, retrieval_of, retrieval_scores
@@ -39,12 +39,15 @@ TIMED_ROUNDS = 4
 
 
 def models_of_champion(context: RunContext, champion: Champion) -> dict[str, Recommender]:
-    """The champion's ranker as registered, and what else its run left on this machine."""
-    rivals: dict[str, Recommender] = {"ranker": LambdaRank.load(champion.folder)}
-    for name in ("two_tower", "funnel"):
-        folder = context.home.runs / champion.run / "models" / name
-        if folder.is_dir():
-            rivals[name] = load_recommender(name, folder)
+    """The champion's ranker as registered, and the two-tower that its run left on this machine.
+
+    A ranker that an earlier version registered is a rival by its scores alone. Raises
+    ``ValueError`` where one cannot be loaded.
+    """
+    rivals: dict[str, Recommender] = {"ranker": load_ranker(champion.folder)}
+    folder = context.home.runs / champion.run / "models" / "two_tower"
+    if folder.is_dir():
+        rivals["two_tower"] = load_recommender("two_tower", folder)
     return rivals
 
 
@@ -68,8 +71,8 @@ def scored_side_by_side(
     probabilities = {
         name: model.probabilities(test)
         for name, model in (
-            (CHALLENGER, challenger.models.get("funnel")),
-            (CHAMPION, rivals.get("funnel")),
+            (CHALLENGER, challenger.models.get("ranker")),
+            (CHAMPION, rivals.get("ranker")),
         )
         if isinstance(model, FunnelModel)
     }

@@ -14,6 +14,7 @@ from models.arrow_columns import Numbers
 from models.funnel.funnel_model import FunnelModel
 from pipelines.feature_table.arrow_conversion import arrow
 from pipelines.run_context import RunContext
+from pipelines.training.exposure_policy import log_scores
 
 __all__ = ["listing_values"]
 
@@ -32,14 +33,14 @@ def listing_values(
     per_day = table.group_by("search_day").len().sort("search_day", descending=True).collect()
     enough = per_day.filter(pl.col("len").cum_sum().shift(1, fill_value=0) < _IMPRESSIONS)
     recent = table.filter(pl.col("search_day").is_in(enough["search_day"].to_list()))
-    read = ["id_search", "id_listing", "market", *model.features.names]
+    read = ["id_search", "id_listing", "market", *model.features_read.names]
     rows = recent.select(read).collect(engine="streaming")
     if rows.height > _IMPRESSIONS:
         rows = rows.sort("id_search", "id_listing").sample(_IMPRESSIONS, seed=0)
     if rows.is_empty():
         return np.zeros(catalogue.height)
     key = ["market", "id_listing"]
-    log_value = np.log(np.maximum(model.probabilities(arrow(rows))["book"], 1e-12))
+    log_value = log_scores(model.probabilities(arrow(rows))["book"])
     values = rows.select(*key, "id_search").with_columns(value=log_value)
     # Sorted: files that later days add must not show in the last bit of a sum.
     values = values.sort(*key, "id_search").drop("id_search")

@@ -20,7 +20,10 @@ from pipelines.training.exposure_policy import read_exposure
 from pipelines.training.run_record import RunRecord, load_one, read_record
 from pipelines.training.train_availability import load_availability
 
-__all__ = ["ServingModels", "latest_run_with", "serving_models_of"]
+__all__ = ["ServingModels", "check_gives_probabilities", "latest_run_with", "serving_models_of"]
+
+# What lambdarank was saved as while it was the ranker; it gives scores and no probabilities.
+_EARLIER_RANKER = "ranker.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,13 +31,13 @@ class ServingModels:
     """The models to recommend with, and their versions for the recommendations table.
 
     Attributes:
-        value_model: P(booked | shown and free) of a candidate.
+        value_model: the ranker: P(booked | shown and free) of a candidate.
         tower: proposes candidates in large markets; knows the guests' latest events.
         tower_run: the training run of the two-tower.
-        exposure: the policy for new listings that was chosen with the value model.
+        exposure: the policy for new listings that was chosen with the ranker.
         availability: P(free); ``None`` where the log could not tell.
         ranker_version: registered version of the run's ranker; the run's name where MLflow is
-            away, or the run trained none.
+            away.
     """
 
     value_model: FunnelModel
@@ -67,25 +70,36 @@ def latest_run_with(home: Home, run: str, model: str) -> RunRecord:
     )
 
 
+def check_gives_probabilities(home: Home, run: str) -> None:
+    """Raise ``DataError`` where the run's ranker is an earlier version's, which only orders."""
+    if (home.runs / run / "models" / "ranker" / _EARLIER_RANKER).is_file():
+        raise DataError(
+            f"the ranker of run {run} was trained by an earlier version and gives no "
+            "probabilities, which recommendations are made of. Train again: stayrank train"
+        )
+
+
 def serving_models_of(context: RunContext, run: str, impressions: pl.LazyFrame) -> ServingModels:
-    """The models of ``run``; raises ``DataError`` where one was never trained.
+    """The models of ``run``; raises ``DataError`` where one was never trained, or is of an
+    earlier version.
 
     ``impressions`` are those before the day to recommend for.
     """
     tower_run = latest_run_with(context.home, run, "two_tower")
-    value_run = latest_run_with(context.home, run, "funnel")
+    ranker_run = latest_run_with(context.home, run, "ranker")
+    check_gives_probabilities(context.home, ranker_run.name)
     tower = load_one(context, tower_run, "two_tower")
-    value_model = load_one(context, value_run, "funnel")
-    if not isinstance(tower, TwoTower) or not isinstance(value_model, FunnelModel):
+    ranker = load_one(context, ranker_run, "ranker")
+    if not isinstance(tower, TwoTower) or not isinstance(ranker, FunnelModel):
         raise DataError(f"run {run} holds other models than its record says")
-    folder = context.home.runs / value_run.name
+    folder = context.home.runs / ranker_run.name
     return ServingModels(
-        value_model=value_model,
+        value_model=ranker,
         tower=tower.remembering(_events_after_training(impressions, tower_run)),
         tower_run=tower_run,
         exposure=read_exposure(folder),
         availability=load_availability(folder),
-        ranker_version=_ranker_version(context, value_run),
+        ranker_version=_ranker_version(context, ranker_run),
     )
 
 

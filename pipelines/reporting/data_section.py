@@ -135,6 +135,6 @@ def _new_listings(scorecard: Scorecard) -> list[str]:
 
 
 def _beside(named: dict[tuple[str, str, str], Score], metric: str, segment: str) -> str:
-    models = ("ranker", "two_tower", "popularity", "random", "oracle_observables")
+    models = ("ranker", "lambdarank", "two_tower", "popularity", "random", "oracle_observables")
     found = [(m, named.get((m, metric, segment))) for m in models]
     return ", ".join(f"{model} {figure(score)}" for model, score in found if score is not None)

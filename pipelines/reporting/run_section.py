@@ -170,6 +170,9 @@ def _run_before(home: Home, record: RunRecord) -> RunRecord | None:
 
 def _settings_changed(home: Home, before: RunRecord, now: RunRecord) -> list[str]:
     old, new = (_ranker_settings(home, record) for record in (before, now))
+    if not old or not new:
+        # A run without a ranker, or with that of an earlier version.
+        return []
     changed = [name for name in sorted(set(old) | set(new)) if old.get(name) != new.get(name)]
     return [f"ranker {name}: {old.get(name, '–')} → {new.get(name, '–')}" for name in changed]
 
@@ -177,7 +180,7 @@ def _settings_changed(home: Home, before: RunRecord, now: RunRecord) -> list[str
 def _ranker_settings(home: Home, record: RunRecord) -> Mapping[str, Any]:
     folder = record.folder_of(home, "ranker")
     try:
-        config = dict(json.loads((folder / "ranker.json").read_text())["config"])
+        config = dict(json.loads((folder / "funnel.json").read_text())["config"])
         features = json.loads((folder / "features.json").read_text())
     except (OSError, ValueError, KeyError):
         return {}

@@ -14,6 +14,7 @@ import pyarrow.types as pt
 from data.lake.checksums import sha256_of_folder
 from data.schema.tables import CARRIED
 from models.baselines.implicit_als import ImplicitALS
+from models.funnel.funnel_model import FunnelModel
 from models.lambdarank import LambdaRank
 from models.recommender import Recommender, top_k
 from models.two_tower.recommender import TwoTower
@@ -67,8 +68,9 @@ def log_trained(
     if isinstance(model, LambdaRank):
         importance = model.importance()
         tracking.log_table(run_id, importance.to_pandas(), "importance.json")
+    if isinstance(model, FunnelModel):
         log_ranker_charts(tracking, run_id, model, rows)
-        columns = ["id_search", "id_listing", *model.features.names]
+        columns = ["id_search", "id_listing", "market", *model.features_read.names]
         _register(tracking, run_id, model, folder, rows.select(columns))
     if isinstance(model, TwoTower):
         # Outcomes are known only afterwards: no caller of the served model has them.
@@ -82,8 +84,10 @@ def _params(model: Recommender) -> Iterator[tuple[str, Any]]:
         config = getattr(model, name, None)
         if config is not None and is_dataclass(config) and not isinstance(config, type):
             yield name, asdict(config)
-    if isinstance(model, LambdaRank):
+    if isinstance(model, FunnelModel | LambdaRank):
         yield "features", {"number": len(model.features), "fingerprint": model.features.fingerprint}
+    if isinstance(model, FunnelModel):
+        yield "evidence", {k: v for k, v in _evidence(model).items() if not _is_number(v)}
 
 
 def _metrics(model: Recommender) -> Iterator[tuple[str, float, int]]:
@@ -92,9 +96,22 @@ def _metrics(model: Recommender) -> Iterator[tuple[str, float, int]]:
             yield "rounds", rounds, bag
             if ndcg is not None:
                 yield f"valid_ndcg_at_{model.config.k}", ndcg, bag
+    if isinstance(model, FunnelModel):
+        for name, value in _evidence(model).items():
+            if _is_number(value):
+                yield f"evidence.{name}", float(value), 0
     if isinstance(model, ImplicitALS):
         for step, (_, value) in enumerate(model.trials):
             yield "valid_value", value, step
+
+
+def _evidence(model: FunnelModel) -> dict[str, Any]:
+    """What the model measured of the log when it chose how to learn; flat."""
+    return dict(getattr(model, "evidence", {}))
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _curves(model: Recommender) -> Iterator[Curve]:
@@ -108,14 +125,14 @@ def _curves(model: Recommender) -> Iterator[Curve]:
 
 
 def _register(
-    tracking: Tracking, run_id: str, model: LambdaRank | TwoTower, folder: Path, rows: pa.Table
+    tracking: Tracking, run_id: str, model: FunnelModel | TwoTower, folder: Path, rows: pa.Table
 ) -> None:
     from mlflow.models import infer_signature
 
     example = rows.slice(0, EXAMPLE_ROWS)
     ranked = top_k(example, model.score(example), EXAMPLE_ROWS)
     inputs = _nullable(example)
-    is_ranker = isinstance(model, LambdaRank)
+    is_ranker = isinstance(model, FunnelModel)
     requirements = (*SERVING, "lightgbm") if is_ranker else (*SERVING, "torch", "safetensors")
     tracking.versions.register(
         run_id,

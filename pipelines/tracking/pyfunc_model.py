@@ -57,9 +57,9 @@ def _load(name: str, folder: Path) -> Recommender:
         from models.two_tower.recommender import TwoTower
 
         return TwoTower.load(folder)
-    from models.lambdarank import LambdaRank
+    from models.ranker import load_ranker
 
-    return LambdaRank.load(folder)
+    return load_ranker(folder)
 
 
 mlflow.models.set_model(RankedListings())

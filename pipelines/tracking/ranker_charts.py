@@ -11,8 +11,8 @@ import pyarrow as pa
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from models.explanations.lift import ExplainedModel
 from models.explanations.shap_dependence import dependences, global_importance
-from models.lambdarank import LambdaRank
 from models.ranking_order import group_codes
 from pipelines.tracking.tracking import Tracking
 
@@ -24,7 +24,7 @@ SHOWN_FEATURES = 20
 
 
 def log_ranker_charts(
-    tracking: Tracking, run_id: str, ranker: LambdaRank, rows: pa.Table, *, top: int = 8
+    tracking: Tracking, run_id: str, ranker: ExplainedModel, rows: pa.Table, *, top: int = 8
 ) -> None:
     """Log ``explained/importance`` and ``explained/dependence_*``, as charts and tables.
 

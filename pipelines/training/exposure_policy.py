@@ -1,4 +1,4 @@
-"""The exposure policy of new listings: chosen when the value model is trained, kept with the run.
+"""The exposure policy of new listings: chosen when the ranker is trained, kept with the run.
 
 On the validation window, the policy that gives new listings the most exposure for a loss of
 NDCG that is allowed. The curve that it was chosen from is kept beside it.
@@ -10,6 +10,7 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 
 from models.recommender import Scores
@@ -20,16 +21,26 @@ from models.reranking.new_listing_exposure import (
 )
 from pipelines.config.home import write_json
 
-__all__ = ["POLICIES", "choose_exposure", "read_exposure"]
+__all__ = ["POLICIES", "choose_exposure", "log_scores", "read_exposure"]
 
 _FILE = "exposure.json"
 _IS_NEW = "listing_is_new"
+_LEAST = 1e-12
 
 POLICIES = (
     *(ExposurePolicy(bonus=bonus) for bonus in (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6, 0.8)),
     *(ExposurePolicy(floor=floor) for floor in (0.1, 0.2)),
 )
 """What is chosen from: bonuses in standard deviations of a search, floors of the first ten."""
+
+
+def log_scores(scores: Scores) -> Scores:
+    """The ranker's scores as logarithms: bonuses and means over rows count in these.
+
+    Probabilities are many times larger in one search than in another; a bonus is in standard
+    deviations of a search, and a mean would be that of the few large ones.
+    """
+    return np.asarray(np.log(np.maximum(scores, _LEAST)))
 
 
 def choose_exposure(scores: Scores, valid: pa.Table, run: Path, *, most_loss: float) -> pa.Table:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import fields
 from pathlib import Path
 
 from data.schema.feature_set import FeatureSet
@@ -10,6 +11,7 @@ from models.baselines.heuristics import BestRated, Cheapest, Popularity, Random
 from models.baselines.implicit_als import ALS_VARIANTS, ImplicitALS, ImplicitALSConfig
 from models.funnel.funnel_model import FunnelConfig, FunnelModel
 from models.lambdarank import LambdaRank, LambdaRankConfig
+from models.ranker import load_ranker
 from models.recommender import Recommender
 from models.stacking import Stacked
 from models.two_tower.config import TowerConfig, TrainConfig
@@ -26,13 +28,14 @@ __all__ = [
     "load_recommender",
     "make_recommender",
     "names_of",
+    "ranker_config",
     "tuned_names",
 ]
 
 BASELINES = ("random", "cheapest", "best_rated", "popularity")
 # The models that a recommendation is made with.
-SERVING_MODELS = ("two_tower", "funnel", "ranker")
-MODEL_NAMES = (*BASELINES, "als", "two_tower", "funnel", "stacked", "ranker")
+SERVING_MODELS = ("two_tower", "ranker")
+MODEL_NAMES = (*BASELINES, "als", "two_tower", "lambdarank", "stacked", "ranker")
 
 _STACKED: dict[str, Callable[[Path], Recommender]] = {
     "als": ImplicitALS.load,
@@ -45,9 +48,11 @@ _LOADERS: dict[str, Callable[[Path], Recommender]] = {
     "popularity": Popularity.load,
     "als": ImplicitALS.load,
     "two_tower": TwoTower.load,
+    # Of runs from before the funnel was the ranker.
     "funnel": FunnelModel.load,
+    "lambdarank": LambdaRank.load,
     "stacked": lambda folder: Stacked.load(folder, _STACKED),
-    "ranker": LambdaRank.load,
+    "ranker": load_ranker,
 }
 
 
@@ -60,9 +65,9 @@ def make_recommender(name: str, features: FeatureSet, settings: Settings) -> Rec
         "popularity": Popularity,
         "als": lambda: _als(settings),
         "two_tower": lambda: _two_tower(settings),
-        "funnel": lambda: FunnelModel(features, _funnel_config(settings)),
+        "lambdarank": lambda: LambdaRank(features, _lambdarank_config(settings)),
         "stacked": lambda: _stacked(features, settings),
-        "ranker": lambda: LambdaRank(features, _ranker_config(settings)),
+        "ranker": lambda: FunnelModel(features, ranker_config(settings)),
     }
     return makers[name]()
 
@@ -102,20 +107,24 @@ def check_settings(settings: Settings, *, for_recommending: bool = False) -> Non
     if absent:
         raise SettingsError(
             f"setting models = {settings.models}: recommending needs "
-            f"{', '.join(SERVING_MODELS[:-1])} and {SERVING_MODELS[-1]}; add {', '.join(absent)}"
+            f"{' and '.join(SERVING_MODELS)}; add {', '.join(absent)}"
         )
     _als(settings)
     _two_tower(settings)
-    _funnel_config(settings)
-    _ranker_config(settings)
+    ranker_config(settings)
+    _lambdarank_config(settings)
     config_of(RetrieverConfig, "retrieval", dict(settings.retrieval))
 
 
 def _known(word: str, setting: str = "") -> str:
     name = word.replace("-", "_")
+    where = f"setting {setting}: " if setting else ""
+    if name == "funnel":
+        raise SettingsError(
+            f"{where}the funnel is the ranker now: write ranker (its rival is lambdarank)"
+        )
     if name not in MODEL_NAMES:
         known = ", ".join((*MODEL_NAMES, "baselines", "all") if not setting else MODEL_NAMES)
-        where = f"setting {setting}: " if setting else ""
         raise SettingsError(f"{where}no model is called {word!r}; there are {known}")
     return name
 
@@ -140,14 +149,26 @@ def _two_tower(settings: Settings) -> TwoTower:
     )
 
 
-def _funnel_config(settings: Settings) -> FunnelConfig:
-    return config_of(FunnelConfig, "funnel", {"seed": settings.seed, **settings.funnel})
+def ranker_config(settings: Settings) -> FunnelConfig:
+    """The ranker's settings: section ``[ranker]`` and the seed.
+
+    Raises :class:`SettingsError` naming a setting that is unsound, unknown, or lambdarank's.
+    """
+    own = {field.name for field in fields(FunnelConfig)}
+    moved = {field.name for field in fields(LambdaRankConfig)} - own
+    for name in settings.ranker:
+        if name in moved:
+            raise SettingsError(
+                f"setting ranker.{name} is one of lambdarank's: write it as [lambdarank]. "
+                "The ranker is the funnel now, and lambdarank its rival"
+            )
+    return config_of(FunnelConfig, "ranker", {"seed": settings.seed, **settings.ranker})
 
 
-def _ranker_config(settings: Settings) -> LambdaRankConfig:
-    return config_of(LambdaRankConfig, "ranker", {"seed": settings.seed, **settings.ranker})
+def _lambdarank_config(settings: Settings) -> LambdaRankConfig:
+    return config_of(LambdaRankConfig, "lambdarank", {"seed": settings.seed, **settings.lambdarank})
 
 
 def _stacked(features: FeatureSet, settings: Settings) -> Stacked:
     components: dict[str, Recommender] = {"als": _als(settings), "two_tower": _two_tower(settings)}
-    return Stacked(features, components, _ranker_config(settings))
+    return Stacked(features, components, _lambdarank_config(settings))

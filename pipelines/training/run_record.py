@@ -70,5 +70,9 @@ def load_one(context: RunContext, record: RunRecord, model: str) -> Recommender:
     check_manifest(folder)
     try:
         return load_recommender(model, folder)
-    except (ValueError, OSError) as error:
-        raise DataError(f"model {model} in {folder} cannot be loaded: {error}") from error
+    except (ValueError, OSError, KeyError, TypeError) as error:
+        # The last two: written whole by another version, whose settings had other names.
+        raise DataError(
+            f"model {model} in {folder} cannot be loaded: {error}. Train again: "
+            f"stayrank train {model.replace('_', '-')}"
+        ) from error

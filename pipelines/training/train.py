@@ -9,7 +9,6 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -26,14 +25,14 @@ from pipelines.config.console import ProgressCall
 from pipelines.config.home import write_json
 from pipelines.feature_table.build_table import feature_set_of
 from pipelines.feature_table.judged_rows import with_click_worth
-from pipelines.feature_table.ranker_rows import with_impression_columns, with_training_columns
+from pipelines.feature_table.ranker_rows import with_order_shown, with_training_columns
 from pipelines.feature_table.training_rows import attribute_columns, training_rows, windows_of
 from pipelines.run_context import RunContext
 from pipelines.tracking.model_checksums import write_manifest
 from pipelines.tracking.model_logging import Curve, log_trained
 from pipelines.tracking.run_environment import run_environment
 from pipelines.tracking.tracking import InputTable
-from pipelines.training.exposure_policy import choose_exposure
+from pipelines.training.exposure_policy import choose_exposure, log_scores
 from pipelines.training.model_factory import (
     check_settings,
     make_recommender,
@@ -74,19 +73,25 @@ def train(
 ) -> str:
     """Train these models (default: those of the settings); returns the run's name.
 
-    ``dask`` is the address of a scheduler on whose workers the ranker is trained.
+    ``dask`` is the address of a scheduler on whose workers lambdarank is trained.
     Models learn from the training window, tune on the validation window, and never see
     the test window. What was tuned is fitted again on both windows by the baselines, ALS and
-    the ranker: their scores of the validation window judge nothing. The run becomes the home's
+    lambdarank: their scores of the validation window judge nothing. The run becomes the home's
     latest only when all of it is on disk.
     """
     check_settings(context.settings)
+    wanted = tuple(names or names_of(["all"], context.settings))
+    if dask and LambdaRank.name not in wanted:
+        raise DataError(
+            f"a Dask cluster trains lambdarank alone, which is not among {', '.join(wanted)}. "
+            f"Write: stayrank train lambdarank --dask {dask}"
+        )
     windows = _windows(context)
     with context.console.step("loading the training rows"):
         rows = TrainingRows(feature_set_of(context), *training_rows(context, windows))
     with context.console.step("valuing clicks"):
         rows = replace(rows, valid=with_click_worth(context, rows.train, rows.valid, windows))
-    chosen, left_out = _trainable(names or names_of(["all"], context.settings), rows.train)
+    chosen, left_out = _trainable(wanted, rows.train)
     tables = {t.name: context.version(t.name) for t in (IMPRESSIONS, FEATURES)}
     name = f"{datetime.now(UTC):%Y-%m-%dT%H-%M-%S}-{os.getpid()}"
     parent = _start_parent(context, rows, windows, name, tables)
@@ -94,7 +99,7 @@ def train(
     with context.tracking.closing(parent), watching:
         destination = _Destination(run=name, parent=parent, dask=dask)
         children = {m: _train_one(context, m, rows, destination) for m in chosen}
-        if "funnel" in chosen:
+        if "ranker" in chosen:
             with context.console.step("learning which nights are free"):
                 train_availability(context, name, end_day=windows.test[0])
         record = RunRecord(
@@ -191,8 +196,7 @@ def _train_one(
 def _choose_exposure(
     context: RunContext, model: FunnelModel, valid: pa.Table, run: str, child: str
 ) -> None:
-    # Logarithms, as the lists are ordered: a bonus is in standard deviations of a search.
-    scores = np.log(np.maximum(model.score(valid), 1e-12))
+    scores = log_scores(model.score(valid))
     most_loss = context.settings.recommendation.most_loss
     curve = choose_exposure(scores, valid, context.home.runs / run, most_loss=most_loss)
     if curve.num_rows:
@@ -217,9 +221,8 @@ def _fit(
     if isinstance(model, LambdaRank):
         train, valid = with_training_columns(context, model.config, rows.train, rows.valid)
         model.fit(train, valid, progress=report_progress)
-    elif isinstance(model, FunnelModel) and model.config.debiasing == "position":
-        order_shown = ("position", "is_random_order")
-        model.fit(*with_impression_columns(context, order_shown, rows.train, rows.valid))
+    elif isinstance(model, FunnelModel):
+        model.fit(*with_order_shown(context, model.config, rows.train, rows.valid))
     else:
         model.fit(rows.train, rows.valid)
     return ()

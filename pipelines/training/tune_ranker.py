@@ -29,15 +29,15 @@ from data.time_split import Windows
 from features.labels import lower_labels
 from models.arrow_columns import guest_keys
 from models.evaluation.validation_metric import validation_value
-from models.lambdarank import LambdaRank
-from models.lambdarank.config import LambdaRankConfig
+from models.funnel.funnel_model import FunnelConfig, FunnelModel
 from models.ranking_order import hashed_ids
 from pipelines.config.home import write_atomically
 from pipelines.feature_table.build_table import feature_set_of
 from pipelines.feature_table.judged_rows import with_click_worth
-from pipelines.feature_table.ranker_rows import with_training_columns
+from pipelines.feature_table.ranker_rows import with_order_shown
 from pipelines.feature_table.training_rows import load_rows, windows_of
-from pipelines.run_context import RunContext, config_of
+from pipelines.run_context import RunContext
+from pipelines.training.model_factory import ranker_config
 
 __all__ = ["SEARCHED", "Tuned", "tune"]
 
@@ -74,13 +74,8 @@ def _searched(trial: optuna.Trial) -> dict[str, Any]:
         "num_leaves": trial.suggest_int("num_leaves", 4, 63, log=True),
         "min_rows_per_leaf": trial.suggest_int("min_rows_per_leaf", 50, 3_000, log=True),
         "lambda_l2": trial.suggest_float("lambda_l2", 0.5, 200, log=True),
-        "feature_share": trial.suggest_float("feature_share", 0.2, 1.0),
-        "row_share": trial.suggest_float("row_share", 0.5, 1.0),
-        "truncation": trial.suggest_int("truncation", K, 20),
-        "extra_trees": trial.suggest_categorical("extra_trees", [True, False]),
-        "objective": trial.suggest_categorical("objective", ["lambdarank", "rank_xendcg"]),
-        "labels": trial.suggest_categorical("labels", ["stage", "journey"]),
-        "search_weights": trial.suggest_categorical("search_weights", ["utility", "equal"]),
+        "feature_share": trial.suggest_float("feature_share", 0.1, 1.0),
+        "unclicked_share": trial.suggest_float("unclicked_share", 0.1, 1.0),
     }
 
 
@@ -90,12 +85,7 @@ SEARCHED = (
     "min_rows_per_leaf",
     "lambda_l2",
     "feature_share",
-    "row_share",
-    "truncation",
-    "extra_trees",
-    "objective",
-    "labels",
-    "search_weights",
+    "unclicked_share",
 )
 
 
@@ -107,16 +97,14 @@ def tune(context: RunContext, *, budget_s: float, most_trials: int | None = None
     features, or no search of a fold has an action.
     """
     deadline = time.monotonic() + budget_s
-    start = config_of(
-        LambdaRankConfig, "ranker", {"seed": context.settings.seed, **context.settings.ranker}
-    )
+    start = ranker_config(context.settings)
     with context.console.step("loading the folds"):
         folds = list(_folds(context))
     study = _study(context)
     with _parent(context, study.study_name, budget_s) as parent:
         objective = _Objective(context, start, folds, parent)
         with context.console.step(f"tuning for {budget_s:,.0f} s") as report_progress:
-            while time.monotonic() < deadline and _goes_on(study, most_trials):
+            while time.monotonic() < deadline and _goes_on(study, start, most_trials):
                 study.optimize(objective, n_trials=1, catch=(ValueError,))
                 report_progress(int(budget_s - max(deadline - time.monotonic(), 0)), int(budget_s))
         tuned = _outcome(study, start)
@@ -129,7 +117,7 @@ class _Objective:
     """The mean figure over the folds of a ranker with a trial's settings."""
 
     def __init__(
-        self, context: RunContext, start: LambdaRankConfig, folds: list[_Fold], parent: str
+        self, context: RunContext, start: FunnelConfig, folds: list[_Fold], parent: str
     ) -> None:
         self.context, self.start, self.folds, self.parent = context, start, folds, parent
         self.features = feature_set_of(context)
@@ -144,17 +132,13 @@ class _Objective:
             self.context.tracking.log_params(child, {"config": asdict(config)})
             return self._mean_value(trial, config, child)
 
-    def _mean_value(self, trial: optuna.Trial, config: LambdaRankConfig, child: str) -> float:
+    def _mean_value(self, trial: optuna.Trial, config: FunnelConfig, child: str) -> float:
         values: list[float] = []
         for step, fold in enumerate(self.folds):
-            # Without the judged day: a journey's label would tell what was done on it.
-            rows = with_training_columns(self.context, config, fold.train, fold.stopping)
-            ranker = LambdaRank(self.features, config).fit(*rows)
-            # Judged by what came of the impression itself, whatever labels it learnt from.
+            rows = with_order_shown(self.context, config, fold.train, fold.stopping)
+            ranker = FunnelModel(self.features, config).fit(*rows)
             values.append(validation_value(fold.judged, ranker.score(fold.judged), k=K))
-            self.context.tracking.log_metrics(
-                child, [("value_dcg_at_10", values[-1], step), ("rounds", ranker.rounds[0], step)]
-            )
+            self.context.tracking.log_metrics(child, [("value_dcg_at_10", values[-1], step)])
             trial.report(float(np.mean(values)), step)
             if step + 1 < len(self.folds) and trial.should_prune():
                 self.context.tracking.set_tags(child, {"stayrank.pruned": "true"})
@@ -193,8 +177,9 @@ def _folds(context: RunContext) -> Iterator[_Fold]:
 
 def _study(context: RunContext) -> optuna.Study:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    # By the metric too: trials of another are not to be compared with.
-    name = f"ranker-value-{feature_set_of(context).fingerprint}-{context.version(FEATURES.name)}"
+    # By the model and the metric too: trials of others are not to be compared with.
+    table = f"{feature_set_of(context).fingerprint}-{context.version(FEATURES.name)}"
+    name = f"funnel-value-{table}"
     storage = f"sqlite:///{(context.home.root / 'tuning.db').resolve()}"
     study = optuna.create_study(
         study_name=name,
@@ -208,10 +193,10 @@ def _study(context: RunContext) -> optuna.Study:
     return study
 
 
-def _goes_on(study: optuna.Study, most_trials: int | None) -> bool:
+def _goes_on(study: optuna.Study, start: FunnelConfig, most_trials: int | None) -> bool:
     if not study.trials:
-        defaults = asdict(LambdaRankConfig())
-        study.enqueue_trial({name: defaults[name] for name in SEARCHED})
+        as_they_are = asdict(start)
+        study.enqueue_trial({name: as_they_are[name] for name in SEARCHED})
         return True
     ended = sum(trial.state.is_finished() for trial in study.trials)
     return most_trials is None or ended < most_trials
@@ -225,7 +210,7 @@ def _parent(context: RunContext, study: str, budget_s: float) -> Iterator[str]:
         yield run
 
 
-def _outcome(study: optuna.Study, start: LambdaRankConfig) -> Tuned:
+def _outcome(study: optuna.Study, start: FunnelConfig) -> Tuned:
     states = optuna.trial.TrialState
     done = [t for t in study.trials if t.state == states.COMPLETE and t.value is not None]
     if not done:

@@ -25,9 +25,9 @@ SMALL = {
     "seed": 7,
     "evaluation": {"replicates": 100},
     "recommendation": {"top": 5, "candidates": 20},
-    "models": ("random", "popularity", "two_tower", "funnel", "ranker"),
+    "models": ("random", "popularity", "two_tower", "lambdarank", "ranker"),
     "two_tower": {"epochs": 1, "dimension": 8, "hidden": 16},
-    "funnel": {"max_rounds": 10, "patience": 5},
+    "lambdarank": {"max_rounds": 10, "patience": 5},
     "ranker": {"max_rounds": 10, "patience": 5},
     # They have tests of their own, and take a minute each.
     "batch": {"notebooks": False},

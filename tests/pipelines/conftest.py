@@ -17,8 +17,8 @@ SMALL = {
     "recommendation": {"top": 10, "candidates": 40},
     "als": {"factors": 8, "iterations": 3},
     "two_tower": {"epochs": 1, "dimension": 16, "hidden": 32},
-    "funnel": {"max_rounds": 20, "patience": 10},
-    "ranker": {"max_rounds": 30, "patience": 10},
+    "lambdarank": {"max_rounds": 30, "patience": 10},
+    "ranker": {"max_rounds": 20, "patience": 10},
 }
 
 

@@ -13,7 +13,7 @@ from polars.testing import assert_frame_equal
 
 from data.schema.tables import IMPRESSIONS
 from features.build import build_features
-from models.lambdarank import LambdaRank
+from models.funnel.funnel_model import FunnelModel
 from pipelines.feature_table.arrow_conversion import arrow
 from pipelines.feature_table.build_table import feature_set_of
 from pipelines.run_context import RunContext
@@ -41,10 +41,10 @@ def log(finished: Finished) -> pl.DataFrame:
 
 
 @pytest.fixture(scope="module")
-def ranker(finished: Finished) -> LambdaRank:
+def ranker(finished: Finished) -> FunnelModel:
     context, run = finished
     model = load_one(context, read_record(context.home, run), "ranker")
-    assert isinstance(model, LambdaRank)
+    assert isinstance(model, FunnelModel)
     return model
 
 

@@ -54,7 +54,7 @@ def test_models_without_their_column_are_left_out_and_named(
         "best_rated": "the log names no listing_review_rating",
         "als": "the log names no guests",
     }
-    assert record.models == ("random", "popularity", "two_tower", "funnel", "ranker")
+    assert record.models == ("random", "popularity", "two_tower", "lambdarank", "ranker")
 
 
 def test_clicks_are_judged_where_nothing_is_booked(judged: tuple[RunContext, str]) -> None:

@@ -66,6 +66,18 @@ def test_misspelt_environment_variable_is_refused_by_name(
         load_settings()
 
 
+def test_section_that_moved_is_refused_with_where_it_is_now(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = tmp_path / "stayrank.toml"
+    file.write_text("[funnel]\nmax_rounds = 10\n")
+    with pytest.raises(SettingsError, match=r"setting funnel: .* write its settings as \[ranker\]"):
+        load_settings(file)
+    monkeypatch.setenv("STAYRANK_FUNNEL__MAX_ROUNDS", "10")
+    with pytest.raises(SettingsError, match=r"STAYRANK_FUNNEL__MAX_ROUNDS .* as \[ranker\]"):
+        load_settings()
+
+
 @pytest.mark.parametrize("name", ["SERVICE_HOST", "HOME", "SECRETS", "WEBHOOK_FILE"])
 def test_variables_of_other_programs_change_no_setting(
     monkeypatch: pytest.MonkeyPatch, name: str

@@ -196,7 +196,9 @@ def test_report_is_one_page_that_fetches_nothing(finished: Finished) -> None:
         assert fetched not in page
 
 
-@pytest.mark.parametrize("model", ["random", "popularity", "als", "two_tower", "funnel", "ranker"])
+@pytest.mark.parametrize(
+    "model", ["random", "popularity", "als", "two_tower", "lambdarank", "ranker"]
+)
 def test_damaged_model_is_named_not_traced(finished: Finished, model: str, tmp_path: Path) -> None:
     from data.errors import DataError
     from pipelines.training.run_record import load_one

@@ -20,7 +20,7 @@ from pipelines.recommendation.published_pointer import Published, write_publishe
 from pipelines.run_context import RunContext
 from pipelines.tracking.model_checksums import write_manifest
 
-ALL = ("two_tower", "funnel", "ranker")
+ALL = ("two_tower", "ranker")
 
 
 @pytest.fixture
@@ -65,6 +65,14 @@ def train(context: RunContext, run: str, models: tuple[str, ...] = ALL) -> None:
 
 def damage(context: RunContext, run: str, model: str = "ranker") -> None:
     (context.home.runs / run / "models" / model / "model.txt").write_text("other bytes")
+
+
+def of_an_earlier_version(context: RunContext, run: str) -> None:
+    """As a run is whose ranker was lambdarank, and whose funnel was a model beside it."""
+    train(context, run)
+    folder = context.home.runs / run / "models" / "ranker"
+    (folder / "ranker.json").write_text("{}")
+    write_manifest(folder)
 
 
 def publish(context: RunContext, run: str) -> None:
@@ -131,7 +139,7 @@ def test_a_champion_trained_without_a_tower_recommends_with_the_one_before(
     context: RunContext, gate_says: GateSays
 ) -> None:
     train(context, "1")
-    train(context, "2", ("funnel", "ranker"))
+    train(context, "2", ("ranker",))
     gate_says("2")
     chosen = select_serving_run(context)
     assert chosen is not None
@@ -231,3 +239,25 @@ def test_undecided_run_does_not_take_the_place_of_a_champion(
     decide(context, "2", has_evidence=False)
     gate_says("1")
     assert chosen_of(context) == ("1", "champion")
+
+
+def test_a_champion_of_an_earlier_version_asks_to_train_again(
+    context: RunContext, gate_says: GateSays
+) -> None:
+    of_an_earlier_version(context, "1")
+    gate_says("1")
+    with pytest.raises(DataError, match=r"champion 1 cannot be used: .*Train again"):
+        select_serving_run(context)
+
+
+def test_a_champion_of_an_earlier_version_keeps_no_later_run_from_recommending(
+    context: RunContext, gate_says: GateSays
+) -> None:
+    of_an_earlier_version(context, "1")
+    publish(context, "1")
+    train(context, "2")
+    gate_says("1")
+    chosen = select_serving_run(context)
+    assert chosen is not None
+    assert (chosen.run, chosen.standing) == ("2", "latest")
+    assert "champion 1 cannot be used" in chosen.warnings[0]

@@ -22,7 +22,7 @@ from tests.pipelines.recommendation.worlds import Trained, Unlike, unlike_the_ot
 SMALLEST = {
     "recommendation": {"top": 5, "candidates": 20},
     "two_tower": {"epochs": 1, "dimension": 8, "hidden": 16},
-    "funnel": {"max_rounds": 10, "patience": 5},
+    "ranker": {"max_rounds": 10, "patience": 5},
 }
 WORLD = SimulationConfig(searches=600, listings=200, seed=7)
 
@@ -36,7 +36,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     context = RunContext(home=Home(root / "home"), settings=settings, console=Console())
     ingest_logs(context, sorted((root / "week" / "log").glob("*.parquet")))
     build_features_table(context)
-    run = train(context, ("two_tower", "funnel"))
+    run = train(context, ("two_tower", "ranker"))
     impressions = context.lake.scan(IMPRESSIONS.name).collect()
     morning = int(impressions["search_day"].max()) + 1
     return Trained(context=context, run=run, impressions=impressions, morning=morning)

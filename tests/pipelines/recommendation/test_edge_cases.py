@@ -191,7 +191,7 @@ def lacking(
     context = RunContext(home=Home(root), settings=settings, console=Console())
     context.lake.replace_all(IMPRESSIONS.name, trained.impressions.drop(LACKING[request.param]))
     build_features_table(context)
-    recommend(context, train(context, ("two_tower", "funnel")))
+    recommend(context, train(context, ("two_tower", "ranker")))
     return request.param, context, context.lake.scan(RECOMMENDATIONS.name).collect()
 
 

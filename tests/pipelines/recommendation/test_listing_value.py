@@ -21,7 +21,7 @@ from tests.pipelines.recommendation.worlds import Trained
 
 @pytest.fixture(scope="module")
 def model(trained: Trained) -> FunnelModel:
-    found = load_one(trained.context, read_record(trained.context.home, trained.run), "funnel")
+    found = load_one(trained.context, read_record(trained.context.home, trained.run), "ranker")
     assert isinstance(found, FunnelModel)
     return found
 

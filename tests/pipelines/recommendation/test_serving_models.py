@@ -120,6 +120,17 @@ def test_a_damaged_availability_model_is_named_not_traced(
         serving_models_of(context, trained.run, trained.impressions.lazy())
 
 
+def test_a_ranker_of_an_earlier_version_asks_to_train_again(
+    trained: Trained, tmp_path: Path
+) -> None:
+    """Such a lambdarank was saved as ``ranker.json``."""
+    context = with_own_runs(trained, tmp_path)
+    folder = read_record(context.home, trained.run).folder_of(context.home, "ranker")
+    (folder / "funnel.json").rename(folder / "ranker.json")
+    with pytest.raises(DataError, match=r"gives no probabilities.*Train again: stayrank train"):
+        serving_models_of(context, trained.run, trained.impressions.lazy())
+
+
 def with_own_runs(trained: Trained, root: Path) -> RunContext:
     """The home with a copy of its runs, to be damaged."""
     context = trained.with_log(root / "home", trained.impressions)

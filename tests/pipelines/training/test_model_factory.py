@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from data.schema.feature_set import Feature, FeatureSet
+from models.funnel.funnel_model import FunnelModel
 from models.lambdarank import LambdaRank
 from pipelines.config.settings import SettingsError, load_settings
 from pipelines.training.model_factory import check_settings, make_recommender, names_of
@@ -18,9 +19,14 @@ def test_hyper_parameters_from_the_environment_reach_the_model(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("STAYRANK_RANKER__LEARNING_RATE", "0.2")
-    ranker = make_recommender("ranker", ONE_FEATURE, load_settings(seed=5))
-    assert isinstance(ranker, LambdaRank)
+    monkeypatch.setenv("STAYRANK_LAMBDARANK__TRUNCATION", "15")
+    settings = load_settings(seed=5)
+    ranker = make_recommender("ranker", ONE_FEATURE, settings)
+    rival = make_recommender("lambdarank", ONE_FEATURE, settings)
+    assert isinstance(ranker, FunnelModel)
+    assert isinstance(rival, LambdaRank)
     assert (ranker.config.learning_rate, ranker.config.seed) == (0.2, 5)
+    assert (rival.config.truncation, rival.config.seed) == (15, 5)
 
 
 def test_unknown_hyper_parameter_is_named() -> None:
@@ -35,6 +41,8 @@ def test_words_of_the_command_line_name_models() -> None:
     assert names_of(["all"], settings)[-1] == "ranker"
     with pytest.raises(SettingsError, match="rankr"):
         names_of(["rankr"], settings)
+    with pytest.raises(SettingsError, match=r"the funnel is the ranker now: write ranker"):
+        names_of(["funnel"], settings)
 
 
 @pytest.mark.parametrize(
@@ -46,12 +54,15 @@ def test_words_of_the_command_line_name_models() -> None:
         ({"two_tower": {"epochs": 0}}, "settings of two_tower: .*epochs"),
         ({"two_tower": {"dimension": 7.5}}, "setting two_tower.dimension = 7.5"),
         ({"als": {"factors": 0}}, "settings of als: .*factors"),
-        ({"funnel": {"debiasing": "x"}}, "setting funnel.debiasing = 'x'"),
+        ({"ranker": {"debiasing": "x"}}, "setting ranker.debiasing = 'x'"),
+        ({"ranker": {"truncation": 15}}, r"ranker.truncation is .* lambdarank's: .*\[lambdarank\]"),
+        ({"lambdarank": {"debiasing": "x"}}, "setting lambdarank.debiasing = 'x'"),
+        ({"models": ("funnel",)}, "setting models: the funnel is the ranker now: write ranker"),
         ({"retrieval": {"index": {"kind": "x"}}}, "setting retrieval.index.kind = 'x'"),
         ({"models": ("rankr",)}, "setting models: no model is called 'rankr'"),
         (
             {"models": ("ranker",)},
-            "recommending needs two_tower, funnel and ranker; add two_tower, funnel",
+            "recommending needs two_tower and ranker; add two_tower",
         ),
     ],
 )
@@ -66,5 +77,5 @@ def test_settings_that_a_later_step_would_refuse_are_refused_at_once(
 def test_models_that_cannot_recommend_may_be_trained_but_not_recommended_with() -> None:
     settings = load_settings(models=("popularity",))
     check_settings(settings)
-    with pytest.raises(SettingsError, match="recommending needs two_tower, funnel and ranker"):
+    with pytest.raises(SettingsError, match="recommending needs two_tower and ranker"):
         check_settings(settings, for_recommending=True)

@@ -7,7 +7,7 @@ import tomllib
 import pytest
 import typer
 
-from models.lambdarank.config import LambdaRankConfig
+from models.funnel.config import FunnelConfig
 from pipelines.cli.tuning_commands import budget_in_seconds
 from pipelines.config.settings import Settings, load_settings
 from pipelines.feature_table.training_rows import windows_of
@@ -73,7 +73,7 @@ def test_study_goes_on_where_it_stopped_and_its_best_settings_are_settings(
     assert second.trials + second.pruned == 2
     assert second.start_value == first.value
     assert second.value >= first.value
-    LambdaRankConfig(**{**context.settings.ranker, **tomllib.loads(written)["ranker"]})
+    FunnelConfig(**{**context.settings.ranker, **tomllib.loads(written)["ranker"]})
 
 
 def test_every_trial_is_a_child_run_in_mlflow(finished: Finished) -> None:
