@@ -14,7 +14,9 @@
 # %% [markdown]
 # # The ranker
 #
-# How good it is, where it fails, and why a listing stands where it stands.
+# The ranker is the funnel: P(click), P(contact) and P(booking) of each result, by the last of which
+# results are ordered. How good it is beside its rival lambdarank and the others, where it fails, and why
+# a listing stands where it stands.
 
 # %%
 import polars as pl
@@ -91,7 +93,7 @@ first.select("rank", "shown", "id_listing", "stage", "reasons").to_pandas()
 # %% [markdown]
 # ## Can its probabilities be believed?
 #
-# Only where the run trained the funnel model (`stayrank train all funnel`).
+# Of each stage by market: what was predicted beside what came.
 
 # %%
-calibration_curves(home.diagnostic("calibration")) if "funnel" in home.record.models else None
+calibration_curves(home.diagnostic("calibration"))

@@ -1,4 +1,4 @@
-"""Diagnostics of the ranker: feature groups shuffled, SHAP contributions, example searches."""
+"""Diagnostics of the ranker: feature groups shuffled, contributions, example searches."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import polars as pl
 import pyarrow as pa
 
 from data.lake.store import Lake
+from data.schema.language import Language
 from data.schema.tables import BOOKED, CLICKED, IMPRESSIONS
+from features.sentences.every_sentence import Sentences
 from models.evaluation.arrays import Mask
 from models.evaluation.config import EvaluationConfig
 from models.evaluation.evaluate import evaluate
@@ -114,7 +116,7 @@ def contributions(evaluated: EvaluatedRun) -> pl.DataFrame | None:
     return pl.concat(frames)
 
 
-def examples(lake: Lake, evaluated: EvaluatedRun) -> pl.DataFrame | None:
+def examples(lake: Lake, evaluated: EvaluatedRun, language: Language = "en") -> pl.DataFrame | None:
     """Whole searches of the test window, as they were shown and as the ranker orders them.
 
     One booked search of each market and others until there are enough; ``shown`` is the
@@ -137,7 +139,7 @@ def examples(lake: Lake, evaluated: EvaluatedRun) -> pl.DataFrame | None:
     rows = test.join(chosen.select("id_search").head(EXAMPLES), on="id_search", how="semi")
     if rows.is_empty():
         return None
-    reasons = reasons_in_words(ranker, arrow(rows.drop("rank", "score")))
+    reasons = reasons_in_words(ranker, arrow(rows.drop("rank", "score")), Sentences(language))
     rows = rows.with_columns(reasons=pl.Series(reasons.to_pylist(), dtype=pl.String))
     attributes = (
         "listing_total_price",

@@ -18,7 +18,7 @@ from pipelines.tracking.tracking import Tracking
 
 __all__ = ["log_ranker_charts"]
 
-# SHAP values of so many rows take a second or two, and more change no chart.
+# Contributions of so many rows take a second or two, and more change no chart.
 SAMPLED_ROWS = 4_000
 SHOWN_FEATURES = 20
 
@@ -45,7 +45,7 @@ def log_ranker_charts(
 
 
 def _whole_searches(rows: pa.Table) -> pa.Table:
-    """The first searches, about ``SAMPLED_ROWS`` rows; SHAP values are taken within a search."""
+    """The first searches, about ``SAMPLED_ROWS`` rows; contributions are taken within a search."""
     codes = group_codes(rows["id_search"])
     if len(codes) <= SAMPLED_ROWS:
         return rows
@@ -59,7 +59,7 @@ def _draw_importance(importance: pa.Table, path: Path) -> None:
     places = np.arange(best.num_rows)[::-1]
     axes.barh(places, best["share"].to_numpy(), color="#0072B2")
     axes.set_yticks(places, best["feature"].to_pylist())
-    axes.set_xlabel("share of all movement within a search (mean absolute SHAP value)")
+    axes.set_xlabel("share of all movement within a search (mean absolute contribution)")
     figure.savefig(path)
 
 
@@ -74,7 +74,9 @@ def _draw_dependence(feature: str, table: pa.Table, path: Path) -> None:
         table = table.filter(pa.array([word is None for word in words]))
         places = table["value"].to_numpy()
     mean, low, high = (table[name].to_numpy() for name in ("mean", "low", "high"))
-    axes.errorbar(places, mean, yerr=[mean - low, high - mean], fmt="o-", capsize=2)
+    axes.plot(places, mean, "o-")
+    # No error bars: the mean of a few large contributions lies beyond nine tenths of the rows.
+    axes.vlines(places, low, high)
     axes.set_xlabel(feature)
     axes.set_ylabel("score over the search's mean")
     figure.savefig(path)

@@ -84,7 +84,8 @@ def importance_bars(shap: pl.DataFrame) -> Chart:
         title="What the ranker looks at",
         figure=figure,
         tips=tips,
-        note="SHAP values of a sample of test rows, less the mean of their search.",
+        note="Of a sample of test rows, less the mean of their search: SHAP values of the click "
+        "trees, and the terms of the later stages' regressions.",
     )
 
 
