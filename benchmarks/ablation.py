@@ -1,8 +1,8 @@
-"""What each group of features is worth to the ranker, over several simulated worlds.
+"""What each group of features is worth to lambdarank, over several simulated worlds.
 
-Every seed is a world of its own: listings, guests and choices. In each, a ranker learns
+Every seed is a world of its own: listings, guests and choices. In each, a lambdarank learns
 from days 1 to 6 with every feature, and one more with each group left out; all order day
-7. A figure is the mean over the worlds of the ranker without the group less the ranker
+7. A figure is the mean over the worlds of the model without the group less the model
 with everything, on the same searches, with Student's interval over the worlds: negative
 means that the group helps; of the value DCG, whose unit means nothing by itself, the change
 in per cent. ``--together`` also leaves several groups out at once: groups that say the same in

@@ -13,8 +13,8 @@ metric judges them by the outcomes alone, as on a real log. Printed per metric:
   favours a kind of model, rather than a worth, sees many;
 - ``alike``: the same for two disturbances of one order, where 0.05 is right by construction;
 - ``5%``: share of the challengers that it shows to be better than a champion worth as much as the
-  ranker, both being disturbances of the best order by what the log shows, the challenger worth
-  5% more expected bookings; ``unlike``: the same against the ranker itself.
+  lambdarank, both being disturbances of the best order by what the log shows, the challenger worth
+  5% more expected bookings; ``unlike``: the same against lambdarank itself.
 
 SIMULATED data.
 
@@ -165,8 +165,8 @@ def scores_of_models(world: World) -> dict[str, Scores]:
         "popularity": Popularity().fit(train, valid).score(test),
         "als": ImplicitALS((ALS_VARIANTS[2],)).fit(train, valid).score(test),
         "click rate": missing_last(numbers(test, "listing_past_click_rate")),
-        "ranker": LambdaRank(known).fit(train, valid).score(test),
-        "small ranker": LambdaRank(known, LambdaRankConfig(seed=5, num_leaves=7))
+        "lambdarank": LambdaRank(known).fit(train, valid).score(test),
+        "small lambdarank": LambdaRank(known, LambdaRankConfig(seed=5, num_leaves=7))
         .fit(train, valid)
         .score(test),
         "funnel": funnel.score(test),
@@ -262,15 +262,15 @@ def figures_of(judged: Judged, rng: np.random.Generator) -> dict[str, dict[str, 
         (disturbed(judged, judged.ranks[a], judged.worth[b], rng), judged.ranks[b])
         for a, b in clear
     ]
-    told, ranker = judged.told, judged.worth["ranker"]
+    told, theirs = judged.told, judged.worth["lambdarank"]
     alike = [
-        tuple(disturbed(judged, told, ranker, rng) for _ in range(2)) for _ in range(DISTURBANCES)
+        tuple(disturbed(judged, told, theirs, rng) for _ in range(2)) for _ in range(DISTURBANCES)
     ]
     gaining = [
-        (disturbed(judged, told, GAIN * ranker, rng), disturbed(judged, told, ranker, rng))
+        (disturbed(judged, told, GAIN * theirs, rng), disturbed(judged, told, theirs, rng))
         for _ in range(DISTURBANCES)
     ]
-    unlike = [(better, judged.ranks["ranker"]) for better, _ in gaining]
+    unlike = [(better, judged.ranks["lambdarank"]) for better, _ in gaining]
     figures = {}
     for name, metric in judged.metrics.items():
         z = np.array([_z(judged.arranged, metric, *pair) for pair in different])

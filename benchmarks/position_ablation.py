@@ -1,4 +1,4 @@
-"""What the shown order costs the ranker, and how much of it debiasing wins back. SIMULATED data.
+"""What the shown order costs the models, and how much of it debiasing wins back. SIMULATED data.
 
 Each order is trained four times on the same rows: on the labels as they are (naive), with
 LightGBM's debiasing by position, with inverse propensity weights from the searches in random
@@ -59,12 +59,12 @@ def _g_of_orders(world: World, arguments: argparse.Namespace) -> dict[str, float
     g = {}
     config = LambdaRankConfig(max_rounds=arguments.rounds)
     for name in ("none", "position", "ips"):
-        ranker = LambdaRank(features, replace(config, debiasing=name))  # type: ignore[arg-type]
-        scores = ranker.fit(world.train, world.valid).score(world.test)
-        g[f"ranker, debiasing {name}"] = _g(world.test, scores, "p_book_observables")
+        model = LambdaRank(features, replace(config, debiasing=name))  # type: ignore[arg-type]
+        scores = model.fit(world.train, world.valid).score(world.test)
+        g[f"lambdarank, debiasing {name}"] = _g(world.test, scores, "p_book_observables")
         print(g, flush=True)
     scores = LambdaRank(features, config).fit(fair[0], fair[1]).score(world.test)
-    g["ranker, unbiased labels"] = _g(world.test, scores, "p_book_observables")
+    g["lambdarank, unbiased labels"] = _g(world.test, scores, "p_book_observables")
     for debiasing in ("none", "position"):
         model = FunnelModel(features, replace(FUNNEL, debiasing=debiasing))  # type: ignore[arg-type]
         clicks = model.fit(world.train, world.valid).conditional(world.test)["click"]

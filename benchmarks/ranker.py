@@ -1,10 +1,10 @@
-"""What the ranker costs on top of bare LightGBM, side by side in one run.
+"""What lambdarank costs on top of bare LightGBM, side by side in one run.
 
     python benchmarks/ranker.py [--rows 400000] [--features 60] [--rounds 100] [--threads 2]
 
 Bare means ``lgb.Dataset`` and ``lgb.train`` on the very matrix, labels, groups and
-parameters that the ranker arrives at, and ``Booster.predict`` on that matrix. The ranker's
-own time includes finding the searches with an action, ordering the rows, encoding the
+parameters that lambdarank arrives at, and ``Booster.predict`` on that matrix. Its own
+time includes finding the searches with an action, ordering the rows, encoding the
 categories and checking the columns. Runs alternate, the median of each side is compared;
 processor time is printed beside the wall clock, since a busy machine stretches the latter.
 """
@@ -127,7 +127,7 @@ def memory_of(side: str, folder: Path) -> None:
     """
     rows, features = pq.read_table(folder / "rows.parquet"), FeatureSet.load(folder / "set.json")
     config = LambdaRankConfig(rounds_without_validation=10)
-    if side == "ranker":
+    if side == "lambdarank":
         with Peak() as peak:
             LambdaRank(features, config).fit(rows, rows.slice(0, 0))
         used = searches_to_learn_from(rows).count.rows
@@ -155,7 +155,7 @@ def report_memory(rows: pa.Table, features: FeatureSet) -> None:
     with tempfile.TemporaryDirectory() as name:
         pq.write_table(rows, Path(name) / "rows.parquet")
         features.save(Path(name) / "set.json")
-        for side in ("ranker", "bare"):
+        for side in ("lambdarank", "bare"):
             subprocess.run([sys.executable, __file__, "--memory-of", side, name], check=True)
 
 
@@ -164,7 +164,7 @@ def report(name: str, mine: Cost, theirs: Cost) -> None:
     wall = mine.wall_s / theirs.wall_s - 1
     processor = mine.processor_s / theirs.processor_s - 1
     print(
-        f"{name:<9} ranker {mine.wall_s:7.3f} s ({mine.processor_s:7.3f} s processor)   "
+        f"{name:<9} lambdarank {mine.wall_s:7.3f} s ({mine.processor_s:7.3f} s processor)   "
         f"bare {theirs.wall_s:7.3f} s ({theirs.processor_s:7.3f} s)   "
         f"wall {wall:+6.1%}   processor {processor:+6.1%}"
     )
@@ -175,7 +175,7 @@ def compare(rows: pa.Table, features: FeatureSet, config: LambdaRankConfig, repe
     none, rounds = rows.slice(0, 0), config.rounds_without_validation
     ranker = LambdaRank(features, config).fit(rows, none)
     searches = searches_to_learn_from(rows)
-    learnt = ranker.matrix.encode(searches.rows, model="ranker")
+    learnt = ranker.matrix.encode(searches.rows, model="lambdarank")
     label = pa.chunked_array([pa.array(searches.stages.astype(np.float32))])
     groups = searches.groups.astype(np.int32)
 
@@ -186,7 +186,7 @@ def compare(rows: pa.Table, features: FeatureSet, config: LambdaRankConfig, repe
         )  # fmt: skip
         return lgb.train(config.parameters(), data, num_boost_round=rounds)
 
-    matrix, booster = ranker.matrix.encode(rows, model="ranker"), ranker.boosters[0]
+    matrix, booster = ranker.matrix.encode(rows, model="lambdarank"), ranker.boosters[0]
     print(
         f"{rows.num_rows} rows, {len(features)} features, "
         f"{searches.count.searches} searches with an action ({searches.count.rows} rows), "
@@ -197,7 +197,7 @@ def compare(rows: pa.Table, features: FeatureSet, config: LambdaRankConfig, repe
     report_memory(rows, features)
     bare_scores = np.asarray(booster.predict(matrix, num_threads=config.threads))
     if not np.array_equal(bare_scores, ranker.score(rows)):
-        raise SystemExit("the ranker's scores differ from bare LightGBM's")
+        raise SystemExit("lambdarank's scores differ from bare LightGBM's")
     predict = lambda: booster.predict(matrix, num_threads=config.threads)  # noqa: E731
     mine, theirs = alternate(lambda: ranker.score(rows), predict, repeats + 2)
     report("scoring", mine, theirs)
@@ -206,7 +206,7 @@ def compare(rows: pa.Table, features: FeatureSet, config: LambdaRankConfig, repe
 
 def main() -> int:
     """Read the arguments and compare."""
-    parser = argparse.ArgumentParser(description="the ranker beside bare LightGBM")
+    parser = argparse.ArgumentParser(description="lambdarank beside bare LightGBM")
     parser.add_argument("--rows", type=int, default=400_000)
     parser.add_argument("--features", type=int, default=60)
     parser.add_argument("--rounds", type=int, default=100)

@@ -67,7 +67,7 @@ MAKERS: dict[str, Callable[[FeatureSet], LambdaRank | FunnelModel]] = {
     "funnel, impersonal": lambda known: FunnelModel(known.without(PERSONAL), FUNNEL),
     "funnel, no history, no in-search": lambda known: FunnelModel(known.without(HISTORY), FUNNEL),
     "funnel": lambda known: FunnelModel(known, FUNNEL),
-    "ranker": LambdaRank,
+    "lambdarank": LambdaRank,
 }
 # A larger world is not held whole: it is reduced to a test day of about a million listings.
 WHOLE_SEARCHES = 400_000
@@ -101,8 +101,8 @@ def _arguments() -> argparse.Namespace:
     arguments = parser.parse_args()
     if arguments.small:
         arguments.seeds, arguments.searches = [1, 2], 4_000
-    if arguments.searches > WHOLE_SEARCHES and "ranker" in arguments.models:
-        parser.error(f"above {WHOLE_SEARCHES:,} searches rows are thinned; leave the ranker out")
+    if arguments.searches > WHOLE_SEARCHES and "lambdarank" in arguments.models:
+        parser.error(f"above {WHOLE_SEARCHES:,} searches rows are thinned; leave lambdarank out")
     arguments.work.mkdir(parents=True, exist_ok=True)
     return arguments
 

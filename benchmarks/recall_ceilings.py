@@ -51,6 +51,7 @@ from pipelines.ingestion.ingest_logs import ingest_logs
 from pipelines.ingestion.simulate_log import simulate_log
 from pipelines.recommendation.candidate_retrieval import listing_prior
 from pipelines.run_context import RunContext
+from pipelines.training.exposure_policy import log_scores
 from pipelines.training.run_record import RunRecord, load_models, read_record
 from pipelines.training.train import train
 
@@ -135,8 +136,9 @@ def _context(options: argparse.Namespace, folder: Path) -> RunContext:
 def _retrieved(context: RunContext, record: RunRecord) -> Retrieval:
     models = {n: m for n, m in load_models(context, record).items() if n in MODELS}
     rows = evaluation_rows(context, Windows(**record.windows), feature_set_of(context))
-    ranker = models.get("ranker")
-    prior = None if ranker is None else listing_prior(rows.valid, ranker.score(rows.valid))
+    prior = None
+    if "ranker" in models:
+        prior = listing_prior(rows.valid, log_scores(models["ranker"].score(rows.valid)))
     retrieval = retrieval_of(context, models, rows, prior=prior)
     if retrieval is None:
         raise SystemExit("nothing was taken on the test day; simulate more searches")

@@ -38,6 +38,7 @@ from pipelines.ingestion.ingest_logs import ingest_logs
 from pipelines.ingestion.simulate_log import simulate_log
 from pipelines.recommendation.candidate_retrieval import listing_prior, retriever_config
 from pipelines.run_context import RunContext
+from pipelines.training.exposure_policy import log_scores
 from pipelines.training.run_record import load_models, read_record
 from pipelines.training.train import train
 
@@ -97,7 +98,7 @@ def _evaluate_world(seed: int, options: argparse.Namespace) -> Figures:
         record = read_record(context.home, train(context))
         models = load_models(context, record)
         rows = evaluation_rows(context, Windows(**record.windows), feature_set_of(context))
-        prior = listing_prior(rows.valid, models["ranker"].score(rows.valid))
+        prior = listing_prior(rows.valid, log_scores(models["ranker"].score(rows.valid)))
         return _recalls(context, models, rows, prior)
 
 

@@ -3,7 +3,7 @@
     python benchmarks/transfer.py --searches 16000
     python benchmarks/transfer.py --searches 12000 --seeds 1 2 3 4 5 --scenario cold_market
 
-Simulates a week of both markets, takes it through ingest and features, and fits ranker
+Simulates a week of both markets, takes it through ingest and features, and fits lambdarank
 and popularity on each market's days 1 to 6 (day 6 to stop and to tune on), and on both
 jointly. Day 7 of each market is then ordered by each of them; ``separate`` orders each
 market by the model of its own, and is what the others are compared with, on the same
@@ -47,7 +47,9 @@ def halves(world: MainJobWorld, rows: pa.Table) -> tuple[pa.Table, pa.Table]:
 def fits(world: MainJobWorld, config: LambdaRankConfig) -> dict[str, Fit]:
     """Each model's way from rows of some markets to a scorer."""
     return {
-        "ranker": lambda rows: LambdaRank(world.features, config).fit(*halves(world, rows)).score,
+        "lambdarank": lambda rows: (
+            LambdaRank(world.features, config).fit(*halves(world, rows)).score
+        ),
         "popularity": lambda rows: Popularity().fit(*halves(world, rows)).score,
     }
 

@@ -71,7 +71,7 @@ def test_a_figure_of_two_searches_is_not_printed(
         cell("separate", 0.5, searches=2, low=None, high=None),
     ]
     assert dict(transfer.differences(few)) == {}
-    transfer.print_matrix("ranker", "ndcg_at_10", few)
+    transfer.print_matrix("lambdarank", "ndcg_at_10", few)
     printed = capsys.readouterr().out
     assert printed.count("too few") == 2
     assert "0.6" not in printed
@@ -83,9 +83,9 @@ def test_transfer_prints_a_matrix_for_each_model_and_metric(
 ) -> None:
     printed = run_benchmark("transfer.py", "--small")
     assert "SIMULATED" in printed
-    matrices = re.findall(r"^(ranker|popularity), (\w+): value", printed, re.MULTILINE)
+    matrices = re.findall(r"^(lambdarank|popularity), (\w+): value", printed, re.MULTILINE)
     worlds = transfer.SMALL["seeds"]
     assert matrices == [
-        (model, metric) for model in ("ranker", "popularity") for metric in transfer.METRICS
+        (model, metric) for model in ("lambdarank", "popularity") for metric in transfer.METRICS
     ] * len(worlds)
     assert f"mean difference from separate over {len(worlds)} worlds" in printed

@@ -22,6 +22,7 @@ from pipelines.feature_table.build_table import build_features_table, feature_se
 from pipelines.feature_table.training_rows import SplitRows, evaluation_rows
 from pipelines.recommendation.candidate_retrieval import listing_prior
 from pipelines.run_context import RunContext
+from pipelines.training.exposure_policy import log_scores
 from pipelines.training.run_record import load_models, read_record
 from pipelines.training.train import train
 
@@ -54,7 +55,7 @@ def test_what_is_retrieved_for_a_search_knows_no_outcome_of_it_or_after_it(
     noon = int(taken[len(taken) // 2])  # a search with an outcome, so that it may not know its own
     later = frame_of(rows.test).with_columns(**booked_from(noon))
     altered = replace(rows, test=arrow(later.select(rows.test.column_names)))
-    prior = listing_prior(rows.valid, models["ranker"].score(rows.valid))
+    prior = listing_prior(rows.valid, log_scores(models["ranker"].score(rows.valid)))
     found, other = (
         retrieval_of(finished[0], models, given, prior=prior) for given in (rows, altered)
     )
@@ -111,10 +112,10 @@ def test_models_and_what_is_chosen_on_validation_do_not_know_the_test_day(
     for name in models:
         score = score_of_window(models[name], rows, "valid")[order]
         other = score_of_window(others[name], other_rows, "valid")[other_order]
-        # float32 sums in another order of the rows
-        np.testing.assert_allclose(score, other, atol=1e-5, err_msg=name)
+        # Float32 sums in another order of the rows. Of their spread: probabilities are small.
+        np.testing.assert_allclose(score, other, atol=1e-4 * score.std(), err_msg=name)
     priors = [
-        listing_prior(given.valid, trained["ranker"].score(given.valid))
+        listing_prior(given.valid, log_scores(trained["ranker"].score(given.valid)))
         for given, trained in ((rows, models), (other_rows, others))
     ]
     pl.testing.assert_frame_equal(*priors)
