@@ -59,8 +59,8 @@ def _g_of_orders(world: World, arguments: argparse.Namespace) -> dict[str, float
     g = {}
     config = LambdaRankConfig(max_rounds=arguments.rounds)
     for name in ("none", "position", "ips"):
-        model = LambdaRank(features, replace(config, debiasing=name))  # type: ignore[arg-type]
-        scores = model.fit(world.train, world.valid).score(world.test)
+        rival = LambdaRank(features, replace(config, debiasing=name))  # type: ignore[arg-type]
+        scores = rival.fit(world.train, world.valid).score(world.test)
         g[f"lambdarank, debiasing {name}"] = _g(world.test, scores, "p_book_observables")
         print(g, flush=True)
     scores = LambdaRank(features, config).fit(fair[0], fair[1]).score(world.test)
