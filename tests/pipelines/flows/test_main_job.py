@@ -11,9 +11,12 @@ import polars as pl
 import polars.selectors as cs
 import pytest
 
+from data.errors import DataError
 from data.schema.tables import FEATURES, IMPRESSIONS, INGESTS, QUARANTINE, RECOMMENDATIONS, SCORES
+from models.funnel.funnel_model import FUNNEL_STAGES, FunnelModel
 from pipelines.config.console import Console
 from pipelines.config.settings import Settings
+from pipelines.evaluation.diagnostics import read_diagnostic
 from pipelines.feature_table.build_table import build_features_table
 from pipelines.ingestion.ingest_logs import ingest_logs
 from pipelines.ingestion.simulate_log import simulate_log
@@ -22,7 +25,7 @@ from pipelines.reporting.terminal_summary import print_summary
 from pipelines.run_context import RunContext
 from pipelines.tracking.model_registry import RANKER_MODEL
 from pipelines.tracking.tracking import Tracking
-from pipelines.training.run_record import read_record
+from pipelines.training.run_record import load_one, read_record
 
 Finished = tuple[RunContext, str]
 DEFAULT_MODELS = Settings().models
@@ -124,6 +127,35 @@ def test_mlflow_holds_a_parent_and_a_child_per_model(finished: Finished) -> None
         assert "test.value_dcg_at_10.market.sao_paulo" in metrics
 
 
+def test_ranker_is_logged_with_its_settings_and_what_moves_it(finished: Finished) -> None:
+    context, run = finished
+    record, client = read_record(context.home, run), context.tracking.client
+    child = record.children["ranker"]
+    params = client.get_run(child).data.params
+    ranker = load_one(context, record, "ranker")
+    assert isinstance(ranker, FunnelModel)
+    assert params["config.in_search"] == ranker.config.in_search
+    assert params["features.fingerprint"] == ranker.features.fingerprint
+    explained = {file.path for file in client.list_artifacts(child, "explained")}
+    assert {"explained/importance.json", "explained/importance.png"} <= explained
+    rival = client.get_run(record.children["lambdarank"]).data
+    assert rival.params["features.fingerprint"] == ranker.features.fingerprint
+    assert rival.metrics["valid_ndcg_at_10"] > 0
+
+
+def test_closer_looks_are_at_the_ranker(finished: Finished) -> None:
+    context, run = finished
+    calibration = read_diagnostic(context.home, run, "calibration")
+    ablation = read_diagnostic(context.home, run, "ablation")
+    ranker = load_one(context, read_record(context.home, run), "ranker")
+    assert isinstance(ranker, FunnelModel)
+    assert calibration is not None
+    assert ablation is not None
+    assert set(calibration["stage"]) == set(FUNNEL_STAGES)
+    # Of a group that scoring does not read there is nothing to lose.
+    assert set(ablation["group"]) == set(ranker.features_read.groups)
+
+
 def test_run_whose_process_is_gone_is_marked_as_killed(finished: Finished) -> None:
     tracking = finished[0].tracking
     kept = tracking.start_run("alive", tags={})
@@ -200,9 +232,6 @@ def test_report_is_one_page_that_fetches_nothing(finished: Finished) -> None:
     "model", ["random", "popularity", "als", "two_tower", "lambdarank", "ranker"]
 )
 def test_damaged_model_is_named_not_traced(finished: Finished, model: str, tmp_path: Path) -> None:
-    from data.errors import DataError
-    from pipelines.training.run_record import load_one
-
     context, run = finished
     record = read_record(context.home, run)
     folder = record.folder_of(context.home, model)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,6 +19,8 @@ from pipelines.evaluation.evaluate_run import evaluate
 from pipelines.evaluation.evaluated_run import EvaluatedRun
 from pipelines.promotion.champion_registry import (
     CHALLENGER,
+    Champion,
+    ChampionSearch,
     find_champion,
     promotion_lock,
     record_decision,
@@ -177,6 +181,33 @@ def test_champion_that_cannot_score_todays_features_stays_and_popularity_is_the_
         "champion version 1 cannot score today's features (no column old_feature)",
     )
     assert context.tracking.versions.at(RANKER_MODEL, CHAMPION) == "1"
+
+
+def test_champion_of_an_earlier_version_is_a_rival_by_its_scores_alone(
+    finished: Finished, contest: Finished, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context, second = contest
+    folder = read_record(context.home, finished[1]).folder_of(context.home, "lambdarank")
+    champion = Champion(version="1", run="gone", folder=as_earlier_ranker(folder, tmp_path / "r"))
+    monkeypatch.setattr(
+        "pipelines.promotion.promote.find_champion", lambda _: ChampionSearch(champion=champion)
+    )
+    decision = decide_promotion(context, load_evaluated_run(context, second), ENOUGH)
+    checks = {check.name: check for check in decision.guardrails}
+    assert decision.against == "champion version 1"
+    assert "against champion version 1" in decision.reason
+    assert checks["latency"].is_passed is not None
+    assert "of champion" not in checks["calibration click"].finding
+    assert checks["retrieval"].is_passed is None
+
+
+def as_earlier_ranker(folder: Path, copy: Path) -> Path:
+    """A saved lambdarank as it was saved while it was the ranker."""
+    shutil.copytree(folder, copy)
+    content = json.loads((copy / "lambdarank.json").read_text())
+    (copy / "ranker.json").write_text(json.dumps(content | {"model": "ranker"}))
+    (copy / "lambdarank.json").unlink()
+    return copy
 
 
 def raise_missing_feature(*_: object) -> None:
