@@ -175,8 +175,9 @@ RECOMMENDATIONS = Table(
         Column(
             name="reasons",
             kind=Kind.TEXT,
-            meaning="what speaks for it among the first ten recommended, strongest first",
-            null="nothing lifts it above the others, or it stands below the tenth place",
+            meaning="two or three sentences for a person: what speaks for it among the first ten "
+            "recommended, strongest first, separated by semicolons; or why a policy placed it",
+            null="nothing that can be told lifts it, or it stands below the tenth place",
         ),
         Column(name="ranker_version", kind=Kind.TEXT, meaning="registered version of the ranker"),
         Column(name="retriever_version", kind=Kind.TEXT, meaning="the same for the retriever"),

@@ -24,6 +24,8 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from data.schema.language import Language
+
 __all__ = [
     "BatchSettings",
     "Behaviour",
@@ -102,6 +104,7 @@ class RecommendationSettings(Section):
     diversity: float = Field(
         default=0.0, ge=0, le=10, description="weight of unlikeness in the first places; 0: none"
     )
+    language: Language = Field(default="en", description="of the reasons: en, or pt (of Brazil)")
 
 
 class EvaluationSettings(Section):

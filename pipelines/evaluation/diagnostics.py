@@ -43,7 +43,9 @@ def write_diagnostics(context: RunContext, evaluated: EvaluatedRun) -> None:
         "calibration": lambda: _calibration(evaluated),
         "retrieval": lambda: _retrieval(evaluated),
         "exposure": lambda: _exposure(evaluated),
-        "examples": lambda: examples(context.lake, evaluated),
+        "examples": lambda: examples(
+            context.lake, evaluated, context.settings.recommendation.language
+        ),
     }
     for name, compute in diagnostics.items():
         frame = compute()

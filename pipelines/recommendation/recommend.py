@@ -72,7 +72,7 @@ def write_recommendations(
         context = _with_top(context, top)
     made = recommended_on(context, run, day)
     with context.console.step("writing reasons and rows"):
-        table = recommendation_rows(made)
+        table = recommendation_rows(made, context.settings.recommendation.language)
     context.lake.replace_partitions(
         RECOMMENDATIONS.name,
         table.lazy(),

@@ -6,24 +6,42 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from data.schema.language import Language
 from data.schema.tables import RECOMMENDATIONS
+from features.sentences.every_sentence import Sentences
+from features.sentences.wording import Plain
 from models.arrow_columns import Codes
 from models.explanations.reasons import reasons_in_words
 from pipelines.candidates.candidate_rows import estimated_prices
-from pipelines.recommendation.lists import PLACED_BY
+from pipelines.recommendation.lists import EXPOSURE, PLACED_BY, SCORE, SPREAD
 from pipelines.recommendation.recommended import Recommended
 
-__all__ = ["recommendation_rows"]
+__all__ = ["OF_POLICY", "recommendation_rows"]
 
 # Places that get reasons, which cost as much as all scores together: those that people look at.
 _WITH_REASONS = 10
+
+# The reason of a listing that stands where it does by a policy.
+OF_POLICY = {
+    EXPOSURE: Plain(
+        en="new here: every list keeps some room for new homes",
+        pt="novidade: em toda lista guardamos espaço para acomodações novas",
+    ),
+    SPREAD: Plain(
+        en="here so that not everyone is sent to the same few homes",
+        pt="sugerida para não mandarmos todo mundo às mesmas acomodações",
+    ),
+}
 
 # Rows whose reasons are computed at one time.
 _ROWS_AT_ONCE = 50_000
 
 
-def recommendation_rows(made: Recommended) -> pl.DataFrame:
-    """One row per listing recommended to a guest, in the columns of ``recommendations``."""
+def recommendation_rows(made: Recommended, language: Language = "en") -> pl.DataFrame:
+    """One row per listing recommended to a guest, in the columns of ``recommendations``.
+
+    ``language``: of the reasons.
+    """
     scored, source, lists = made.scored, made.source, made.lists
     at = np.flatnonzero(scored.contender_C)[lists.contender_R]
     query, listing = scored.candidates.query_C[at], scored.candidates.listing_C[at]
@@ -50,7 +68,7 @@ def recommendation_rows(made: Recommended) -> pl.DataFrame:
             "retrieval_score": scored.candidates.cut_C[at],
             "was_shown": _was_shown(made, query, listing),
             "estimated_total_price": _or_null(estimated_prices(source, query, listing)),
-            "reasons": _reasons(made),
+            "reasons": _reasons(made, language),
         }
     )
     return rows.with_columns(
@@ -60,18 +78,24 @@ def recommendation_rows(made: Recommended) -> pl.DataFrame:
     ).select(RECOMMENDATIONS.names)
 
 
-def _reasons(made: Recommended) -> pl.Series:
-    """What speaks for each of the first ten of a list among these; null further down."""
+def _reasons(made: Recommended, language: Language) -> pl.Series:
+    """What speaks for each of the first ten of a list among these; null further down.
+
+    Where a policy gave a listing its place, that is the reason, in whatever place.
+    """
     lists = made.lists
     first = np.flatnonzero(lists.place_R <= _WITH_REASONS)
     texts = np.full(len(lists.place_R), None, dtype=object)
-    texts[first] = _in_words(made, lists.contender_R[first])
+    texts[first] = _in_words(made, first, Sentences(language))
+    for policy, words in OF_POLICY.items():
+        texts[lists.placed_by_R == PLACED_BY.index(policy)] = words.text(language)
     return pl.Series(texts.tolist(), dtype=pl.String)
 
 
-def _in_words(made: Recommended, rows: Codes) -> list[str | None]:
-    """Reasons of these contenders, by list; whole lists at a time."""
-    features = made.scored.features.take(pa.array(rows))
+def _in_words(made: Recommended, rows: Codes, sentences: Sentences) -> list[str | None]:
+    """Reasons of these rows that the score placed, by list; whole lists at a time."""
+    features = made.scored.features.take(pa.array(made.lists.contender_R[rows]))
+    is_by_score = made.lists.placed_by_R[rows] == PLACED_BY.index(SCORE)
     texts: list[str | None] = []
     lists = pl.Series(features["id_search"])
     edges = np.flatnonzero((lists != lists.shift(1)).fill_null(value=True).to_numpy())
@@ -80,7 +104,10 @@ def _in_words(made: Recommended, rows: Codes) -> list[str | None]:
         later = edges[edges >= start + _ROWS_AT_ONCE]
         end = int(later[0]) if len(later) else len(lists)
         part = features.slice(start, end - start)
-        texts += reasons_in_words(made.serving.value_model, part).to_pylist()
+        told = reasons_in_words(
+            made.serving.value_model, part, sentences, explained=is_by_score[start:end]
+        )
+        texts += told.to_pylist()
         start = end
     return texts
 

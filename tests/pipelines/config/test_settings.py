@@ -35,6 +35,10 @@ def test_command_line_beats_environment_beats_file(
         ("[recommendation]\nnight_capacity = 101", "recommendation.night_capacity = 101"),
         ("[recommendation]\nallocation = 'perhaps'", "recommendation.allocation = 'perhaps'"),
         ("[recommendation]\nallocated = true", "recommendation.allocated is not known"),
+        (
+            "[recommendation]\nlanguage = 'pt_BR'",
+            "recommendation.language = 'pt_BR'.*'pt'",
+        ),
         ("[recommendation]\ncandidates = 10001", "recommendation.candidates = 10001"),
         ("seed = = 1", "stayrank.toml"),
         ("[batch]\ntime_zone = 'Mars/Olympus'", "batch.time_zone.*Europe/Lisbon"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, timedelta
 
 import numpy as np
@@ -10,9 +11,11 @@ import pytest
 
 import pipelines.recommendation.table
 from data.schema.tables import IMPRESSIONS, RECOMMENDATIONS
+from models.explanations.reasons import MARK_BETWEEN
 from pipelines.candidates.candidate_rows import candidate_rows
-from pipelines.recommendation.lists import PLACED_BY
+from pipelines.recommendation.lists import EXPOSURE, PLACED_BY, SPREAD
 from pipelines.recommendation.recommended import Recommended
+from pipelines.recommendation.table import OF_POLICY, recommendation_rows
 from tests.pipelines.recommendation.worlds import NOON_S, Trained, Unlike, table_of
 
 KEY = ["id_search", "id_listing"]
@@ -113,17 +116,73 @@ def test_day_and_versions_are_the_same_in_all_rows(
     assert set(table["retriever_version"]) == {made.serving.retriever_version} == {trained.run}
 
 
-def test_reasons_are_of_the_row_and_the_same_in_parts_of_any_size(
+def test_reasons_are_sentences_about_the_row_and_the_same_in_parts_of_any_size(
     made: Recommended, table: pl.DataFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert table["reasons"].null_count() < 0.2 * table.height
-    known = {feature.meaning for feature in made.serving.value_model.features_read}
+    assert table["reasons"].null_count() < 0.5 * table.height
     for text in table["reasons"].drop_nulls():
-        reasons = text.split("; ")
+        reasons = text.split(MARK_BETWEEN)
         assert 1 <= len(reasons) <= 3
-        assert all(reason.rsplit(": ", 1)[0] in known for reason in reasons)
+        assert all(len(reason) <= 90 for reason in reasons)
+        assert "_" not in text
+        assert "ratio" not in text
     monkeypatch.setattr(pipelines.recommendation.table, "_ROWS_AT_ONCE", 7)
     assert table_of(made).equals(table)
+
+
+def test_a_listing_that_is_said_to_be_cheaper_is_cheaper_than_most_of_its_list(
+    made: Recommended, table: pl.DataFrame
+) -> None:
+    listed = table.join(prices_of(made), on=KEY)
+    cheaper = pl.col("reasons").str.contains("(cheaper than|the price of) the other stays")
+    # Half of the others, or more, cost more: a listing is at most the middle one of its list.
+    rank = pl.col("price").rank().over("id_search")
+    known = pl.col("price").count().over("id_search")
+    said = listed.with_columns(share=(rank - 1) / (known - 1)).filter(cheaper)
+    assert said.height > 0
+    assert said["share"].max() <= 0.5
+
+
+def prices_of(made: Recommended) -> pl.DataFrame:
+    """The nightly price of each contender, as the model was told it."""
+    features = made.scored.features.select([*KEY, "listing_nightly_price"])
+    return pl.DataFrame(features).rename({"listing_nightly_price": "price"})
+
+
+def test_reasons_are_given_in_the_language_of_the_settings(
+    made: Recommended, table: pl.DataFrame
+) -> None:
+    same = ["reasons"]
+    portuguese = recommendation_rows(made, "pt").sort("id_search", "rank")
+    assert portuguese.drop(same).equals(table.drop(same))
+    told = portuguese["reasons"].is_not_null()
+    assert told.equals(table["reasons"].is_not_null())
+    assert (portuguese["reasons"] != table["reasons"]).filter(told).all()
+    assert portuguese["reasons"].str.contains("opções|avaliações|você|reservada").sum() > 0
+
+
+@pytest.mark.parametrize("policy", [EXPOSURE, SPREAD])
+def test_a_policy_that_placed_a_listing_is_the_reason(
+    made: Recommended, table: pl.DataFrame, policy: str
+) -> None:
+    placed_by = made.lists.placed_by_R.copy()
+    placed_by[::2] = PLACED_BY.index(policy)
+    moved = replace(made, lists=replace(made.lists, placed_by_R=placed_by))
+    rows = recommendation_rows(moved)
+    by_policy = rows.filter(placed_by=policy)
+    assert by_policy.height == len(placed_by[::2])
+    assert set(by_policy["reasons"]) == {OF_POLICY[policy].en}
+    others = rows.filter(placed_by="score")["reasons"].drop_nulls()
+    assert len(others) > 0
+    assert not others.str.contains(OF_POLICY[policy].en, literal=True).any()
+
+
+@pytest.mark.parametrize("policy", PLACED_BY)
+def test_each_policy_has_short_words_and_the_score_gives_reasons(policy: str) -> None:
+    assert (policy in OF_POLICY) == (policy != "score")
+    if policy in OF_POLICY:
+        told = OF_POLICY[policy]
+        assert all(0 < len(text) <= 90 for text in (told.text("en"), told.text("pt")))
 
 
 def test_a_list_keeps_its_value_where_no_policy_moved_it(
