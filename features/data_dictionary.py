@@ -11,6 +11,8 @@ from data.schema.feature_set import Feature
 from data.schema.reason_codes import MEANINGS, NULL_MEANINGS
 from data.schema.tables import TABLES, Column, Table
 from features.build import ALL_FEATURES
+from features.sentences.every_sentence import SENTENCES
+from features.sentences.sentence import Untold
 
 __all__ = ["data_dictionary"]
 
@@ -27,7 +29,8 @@ _ABOUT_FEATURES = """\
 Null is the default of every feature: where a value is unknown, nothing is filled in.
 *Needs* names the columns of `impressions` without which a feature is left out. A
 *history* feature sums events that were known strictly before the search: impressions and
-clicks from the next second on, contacts and bookings from the next day on.
+clicks from the next second on, contacts and bookings from the next day on. *Said to a guest*
+is the sentence of a reason, where it speaks for the listing; in brackets, why there is none.
 
 Extra columns of a source mapping (`x_*`) become features of the group `extra`: each as
 given and, where it is a number that is not named `x_query_*`, with its rank, z-score and
@@ -85,8 +88,8 @@ def _bound(value: float | None) -> str:
 def _group(name: str, features: list[Feature]) -> str:
     lines = [
         f"### Group `{name}`\n",
-        "| feature | kind | unit | meaning | null | needs | history |",
-        "|---|---|---|---|---|---|---|",
+        "| feature | kind | unit | meaning | said to a guest | null | needs | history |",
+        "|---|---|---|---|---|---|---|---|",
         *(_feature(entry) for entry in features),
         "",
     ]
@@ -97,9 +100,18 @@ def _feature(entry: Feature) -> str:
     needs = ", ".join(f"`{name}`" for name in entry.needs)
     history = "yes" if entry.is_history else ""
     return (
-        f"| `{entry.name}` | {entry.kind} | {entry.unit} | {entry.meaning} | {entry.null} "
-        f"| {needs} | {history} |"
+        f"| `{entry.name}` | {entry.kind} | {entry.unit} | {entry.meaning} | {_said(entry.name)} "
+        f"| {entry.null} | {needs} | {history} |"
     )
+
+
+def _said(name: str) -> str:
+    """The feature's sentence, or in brackets why it has none."""
+    told = SENTENCES[name]
+    if isinstance(told, Untold):
+        return f"({told.because})"
+    words = told.words.values() if isinstance(told.words, dict) else [told.words]
+    return "; ".join(entry.pattern for entry in words)
 
 
 if __name__ == "__main__":

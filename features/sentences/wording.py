@@ -7,6 +7,7 @@ of *opções* and *acomodações*, so that "the others" are *as outras*.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
@@ -24,6 +25,11 @@ class Words(Protocol):
         """The sentence; ``others``: the median of the others, NaN where it is unknown."""
         ...
 
+    @property
+    def pattern(self) -> str:
+        """The English sentence with ``…`` for its numbers, for the data dictionary."""
+        ...
+
 
 @dataclass(frozen=True, kw_only=True)
 class Plain:
@@ -37,6 +43,10 @@ class Plain:
         del number, others
         return self.pt if language == "pt" else self.en
 
+    @property
+    def pattern(self) -> str:
+        return self.en
+
 
 @dataclass(frozen=True, kw_only=True)
 class OneOrMany:
@@ -47,6 +57,10 @@ class OneOrMany:
 
     def text(self, language: Language, number: float, others: float) -> str:
         return (self.one if number == 1 else self.many).text(language, number, others)
+
+    @property
+    def pattern(self) -> str:
+        return self.many.pattern
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +76,10 @@ class WithAmount:
         template = self.pt if language == "pt" else self.en
         return template.format(self.amount.said(number, language))
 
+    @property
+    def pattern(self) -> str:
+        return self.en.format(_unsaid(self.amount.said(_SOME, "en")))
+
 
 @dataclass(frozen=True, kw_only=True)
 class Beside(WithAmount):
@@ -73,6 +91,17 @@ class Beside(WithAmount):
             return own
         theirs = "outras" if language == "pt" else "others"
         return f"{own} ({theirs}: {self.amount.beside(others, language)})"
+
+    @property
+    def pattern(self) -> str:
+        return f"{super().pattern} (others: {_unsaid(self.amount.beside(_SOME, 'en'))})"
+
+
+_SOME = 50.0  # a number that every amount says in the plural
+
+
+def _unsaid(text: str) -> str:
+    return re.sub(r"\d+", "…", text)
 
 
 _HALF = {"en": "half", "pt": "metade"}
@@ -106,6 +135,10 @@ class InParts:
             return f"{half[language]} {after_half}"
         return f"{_part(1 - number, language)} {after_part}"
 
+    @property
+    def pattern(self) -> str:
+        return f"half {self.en[0]}; a third {self.en[1]}"
+
 
 @dataclass(frozen=True, kw_only=True)
 class InTimes:
@@ -129,6 +162,10 @@ class InTimes:
         if times <= 2:
             return f"{'o dobro' if language == 'pt' else 'twice'} {after_twice}"
         return f"{times:.0f} {'vezes' if language == 'pt' else 'times'} {after_times}"
+
+    @property
+    def pattern(self) -> str:
+        return f"twice {self.en[0]}"
 
 
 def _part(missing: float, language: Language) -> str:
