@@ -28,7 +28,7 @@ class Amount(Protocol):
         ...
 
     def beside(self, value: float, language: Language) -> str:
-        """Of the others, in brackets behind the sentence."""
+        """The median of the others, to stand in brackets behind the sentence."""
         ...
 
 
@@ -55,8 +55,10 @@ class Counted:
     def beside(self, value: float, language: Language) -> str:
         number = self._rounded(value)
         if number == 0:
-            return self.none_pt if language == "pt" else "none"
-        return _number(number, language)
+            # Of a median: some may have one.
+            is_pt = language == "pt"
+            return f"a maioria das outras: {self.none_pt}" if is_pt else "most others: none"
+        return _others(_number(number, language), language)
 
     def _rounded(self, value: float) -> float:
         return _half_up(2 * value) / 2 if self.halves else _half_up(value)
@@ -81,7 +83,8 @@ class _Km:
         tenths = _half_up(value * 10) / 10
         return f"{_number(tenths if tenths < 10 else _half_up(value), language)} km"
 
-    beside = said
+    def beside(self, value: float, language: Language) -> str:
+        return _others(self.said(value, language), language)
 
 
 class _Stars:
@@ -90,7 +93,8 @@ class _Stars:
     def said(self, value: float, language: Language) -> str:
         return _number(_half_up(value * 10) / 10, language)
 
-    beside = said
+    def beside(self, value: float, language: Language) -> str:
+        return _others(self.said(value, language), language)
 
 
 class _Ago:
@@ -109,13 +113,18 @@ class _Ago:
             since = Counted(("week", "weeks"), ("semana", "semanas")).said(weeks, language)
         return f"há {since}" if language == "pt" else f"{since} ago"
 
-    beside = said
+    def beside(self, value: float, language: Language) -> str:
+        return _others(self.said(value, language), language)
 
 
 KM: Amount = _Km()
 STARS: Amount = _Stars()
 AGO: Amount = _Ago()
 TIMES: Amount = _Times(("time", "times"), ("vez", "vezes"))
+
+
+def _others(said: str, language: Language) -> str:
+    return f"outras: {said}" if language == "pt" else f"others: {said}"
 
 
 def _half_up(value: float) -> int:

@@ -56,7 +56,7 @@ def _more_often_like_you(column: str, en: str, pt: str) -> Sentence:
 
     A listing without any is taken to be clicked in them as often as it is on the whole.
     """
-    like_you = at_least(column, 1.1, times_of="listing_past_click_rate")
+    like_you = at_least(column, 1.2, times_of="listing_past_click_rate")
     return _more_often(column, en, f"mais vista do que as outras por {pt}", like_you)
 
 

@@ -89,12 +89,11 @@ class Beside(WithAmount):
         own = super().text(language, number, others)
         if math.isnan(others):
             return own
-        theirs = "outras" if language == "pt" else "others"
-        return f"{own} ({theirs}: {self.amount.beside(others, language)})"
+        return f"{own} ({self.amount.beside(others, language)})"
 
     @property
     def pattern(self) -> str:
-        return f"{super().pattern} (others: {_unsaid(self.amount.beside(_SOME, 'en'))})"
+        return f"{super().pattern} ({_unsaid(self.amount.beside(_SOME, 'en'))})"
 
 
 _SOME = 50.0  # a number that every amount says in the plural

@@ -75,8 +75,8 @@ def first_of(name: str, values: list[Any], **columns: list[Any]) -> tuple[str | 
         (
             "listing_review_count",
             [1, 0],
-            "1 review (others: none)",
-            "1 avaliação (outras: nenhuma)",
+            "1 review (most others: none)",
+            "1 avaliação (a maioria das outras: nenhuma)",
         ),
         (
             "listing_num_books_90day",
@@ -87,8 +87,8 @@ def first_of(name: str, values: list[Any], **columns: list[Any]) -> tuple[str | 
         (
             "listing_num_books_90day",
             [1, 0, 0],
-            "booked once in 90 days (others: none)",
-            "reservada uma vez em 90 dias (outras: nenhuma)",
+            "booked once in 90 days (most others: none)",
+            "reservada uma vez em 90 dias (a maioria das outras: nenhuma)",
         ),
         (
             "listing_instant_bookable",
