@@ -44,7 +44,10 @@ def models_of_champion(context: RunContext, champion: Champion) -> dict[str, Rec
     A ranker that an earlier version registered is a rival by its scores alone. Raises
     ``ValueError`` where one cannot be loaded.
     """
-    rivals: dict[str, Recommender] = {"ranker": load_ranker(champion.folder)}
+    try:
+        rivals: dict[str, Recommender] = {"ranker": load_ranker(champion.folder)}
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"{champion.folder} was saved by another version ({error})") from error
     folder = context.home.runs / champion.run / "models" / "two_tower"
     if folder.is_dir():
         rivals["two_tower"] = load_recommender("two_tower", folder)
