@@ -139,14 +139,14 @@ def candidates_of_day(
     )
     seen = seen_before(before, source)
     sizes = Sizes(candidates=settings.candidates, contenders=max(50, settings.top))
-    value_L = listing_values(context, serving.value_model, source.catalogue, day)
+    value_L = listing_values(context, serving.ranker, source.catalogue, day)
     large = large_markets(source, settings.whole_catalogue)
     retriever = retriever_of(context, source, serving, value_L) if large else None
     pairs = candidate_pairs(source, seen, large, retriever, proposals=settings.proposals)
     candidates = first_cut(pairs, source, availability, value_L, seen, sizes)
     if not len(candidates):
         raise DataError("no search allows any listing of its market; nothing can be recommended")
-    scored = scored_candidates(candidates, source, before, serving.value_model, sizes, progress)
+    scored = scored_candidates(candidates, source, before, serving.ranker, sizes, progress)
     return availability, seen, scored
 
 

@@ -67,7 +67,7 @@ def scored_candidates(
         candidates: by query.
         source: what they are rows of.
         impressions: the log, of which only what was known before each query counts.
-        model: the value model.
+        model: the ranker.
         sizes: how many contenders a query has.
         progress: called with pairs done and in all.
     """

@@ -31,7 +31,7 @@ class ServingModels:
     """The models to recommend with, and their versions for the recommendations table.
 
     Attributes:
-        value_model: the ranker: P(booked | shown and free) of a candidate.
+        ranker: P(booked | shown and free) of a candidate.
         tower: proposes candidates in large markets; knows the guests' latest events.
         tower_run: the training run of the two-tower.
         exposure: the policy for new listings that was chosen with the ranker.
@@ -40,7 +40,7 @@ class ServingModels:
             away.
     """
 
-    value_model: FunnelModel
+    ranker: FunnelModel
     tower: TwoTower
     tower_run: RunRecord
     exposure: ExposurePolicy
@@ -94,7 +94,7 @@ def serving_models_of(context: RunContext, run: str, impressions: pl.LazyFrame) 
         raise DataError(f"run {run} holds other models than its record says")
     folder = context.home.runs / ranker_run.name
     return ServingModels(
-        value_model=ranker,
+        ranker=ranker,
         tower=tower.remembering(_events_after_training(impressions, tower_run)),
         tower_run=tower_run,
         exposure=read_exposure(folder),

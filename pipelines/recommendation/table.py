@@ -105,7 +105,7 @@ def _in_words(made: Recommended, rows: Codes, sentences: Sentences) -> list[str 
         end = int(later[0]) if len(later) else len(lists)
         part = features.slice(start, end - start)
         told = reasons_in_words(
-            made.serving.value_model, part, sentences, explained=is_by_score[start:end]
+            made.serving.ranker, part, sentences, explained=is_by_score[start:end]
         )
         texts += told.to_pylist()
         start = end

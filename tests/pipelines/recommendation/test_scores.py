@@ -42,7 +42,7 @@ def score(unlike: Unlike, trained: Trained) -> Score:
     log = unlike.context.lake.scan(IMPRESSIONS.name).filter(pl.col("search_day") < trained.morning)
 
     def scored(candidates: Candidates, sizes: Sizes) -> ScoredCandidates:
-        return scored_candidates(candidates, made.source, log, made.serving.value_model, sizes)
+        return scored_candidates(candidates, made.source, log, made.serving.ranker, sizes)
 
     return scored
 
@@ -74,7 +74,7 @@ def test_time_is_another_order_than_that_of_the_queries(
 def test_scores_are_those_of_features_built_one_table_at_a_time(
     unlike: Unlike, scored: ScoredCandidates, trained: Trained
 ) -> None:
-    made, model = unlike.made, unlike.made.serving.value_model
+    made, model = unlike.made, unlike.made.serving.ranker
     rows = candidate_rows(made.source, keys(unlike, scored.candidates))
     log = unlike.context.lake.scan(IMPRESSIONS.name).filter(pl.col("search_day") < trained.morning)
     built = build_features(rows.lazy(), log, features=model.features_read).to_native().collect()
