@@ -167,9 +167,16 @@ class InTimes:
         return f"twice {self.en[0]}"
 
 
+_STEP = 0.05  # people round to 5%
+
+
 def _part(missing: float, language: Language) -> str:
-    """A third, a quarter, or a share in steps of 5%."""
+    """A third, a quarter, or a share in whole steps.
+
+    >>> [_part(missing, "en") for missing in (0.08, 0.23, 0.27, 0.3, 0.34, 0.41)]
+    ['10%', 'a quarter', 'a quarter', '30%', 'a third', '40%']
+    """
     for size, words in _FRACTIONS[language]:
-        if abs(missing - size) < 0.02:
+        if abs(missing - size) < _STEP / 2:
             return words
-    return f"{max(1, round(missing * 20)) * 5}%"
+    return f"{max(1, round(missing / _STEP)) * 100 * _STEP:.0f}%"
