@@ -25,6 +25,7 @@ import polars as pl
 import pyarrow as pa
 
 from data.errors import DataError, HomeError
+from data.ingest.row_positions import with_positions
 from data.ingest.staging import IngestPlan, Staging, abandoned
 from data.lake.store import Lake
 from data.schema.tables import IMPRESSIONS, INGESTS, QUARANTINE
@@ -148,7 +149,7 @@ def _new_rows(staging: Staging, parts: list[Path], schema: pa.Schema) -> Iterato
         frame = pl.read_parquet(part)
         if duplicates.height:
             frame = frame.join(duplicates, on=_LINEAGE, how="anti")
-        yield from _batches(frame, schema)
+        yield from _batches(with_positions(frame, staging), schema)
 
 
 def _held_rows(

@@ -23,6 +23,7 @@ from data.lake.store import Lake
 from data.readers.files import SourceFile, find_files, identify
 from data.readers.open_log import Log, open_log
 from data.sources.mapping import Mapping, load_mapping
+from data.validation.row_order_check import RowOrderCheck, check_row_order
 from data.validation.warnings import find_warnings
 
 __all__ = ["IngestOptions", "ingest"]
@@ -93,6 +94,7 @@ class _Outcome:
     superseded: int = 0
     findings: tuple[str, ...] = ()
     recovered: int = 0
+    row_order: RowOrderCheck | None = None
 
 
 def _ingest(paths: Sequence[str | Path], job: _Job) -> IngestReport:
@@ -113,6 +115,7 @@ def _ingest(paths: Sequence[str | Path], job: _Job) -> IngestReport:
         superseded=outcome.superseded,
         findings=outcome.findings,
         recovered=recovered + outcome.recovered,
+        row_order=outcome.row_order,
     )
 
 
@@ -150,14 +153,17 @@ def _ingest_logs(logs: list[Log], job: _Job) -> _Outcome:
             staged = [file for file in staged if file.source_id not in ingested]
             if not staged:
                 return _Outcome(recovered=recovered)
-            findings = find_warnings(staging.parts("accepted"))
+            parts = staging.parts("accepted")
+            findings = find_warnings(parts)
+            row_order = check_row_order(parts, is_declared=job.mapping.position_is_row_order)
             decision = decide(staged, job.mapping, staging, job.lake)
             commit(staging, decision.plan, job.lake)
             return _Outcome(
                 reports=decision.reports,
                 superseded=decision.superseded,
-                findings=tuple(findings),
+                findings=(*findings, *decision.findings),
                 recovered=recovered,
+                row_order=row_order,
             )
     finally:
         staging.close()

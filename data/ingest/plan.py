@@ -13,6 +13,7 @@ from data.errors import HomeError
 from data.ingest.commit import HELD_DUPLICATES, NEW_DUPLICATES, check_types
 from data.ingest.deduplicate import DuplicateRows, find_duplicates
 from data.ingest.report import DayRows, FileReport, NulledValues
+from data.ingest.row_positions import place_rows
 from data.ingest.stage_file import StagedFile, as_quarantine, count_reasons
 from data.ingest.staging import IngestPlan, Staging
 from data.lake.store import Lake
@@ -27,11 +28,15 @@ _LINEAGE = ["source_id", "source_line"]
 
 @dataclass(frozen=True, kw_only=True)
 class IngestDecision:
-    """The plan, now on disk; the report on each file; how many older rows leave the lake."""
+    """The plan, now on disk; the report on each file; how many older rows leave the lake.
+
+    ``findings`` are sentences for the report.
+    """
 
     plan: IngestPlan
     reports: dict[str, FileReport]
     superseded: int
+    findings: tuple[str, ...] = ()
 
 
 def decide(
@@ -50,6 +55,11 @@ def decide(
     duplicates = find_duplicates(staging, lake, order, sum(file.rows_accepted for file in staged))
     duplicates.new.select(_LINEAGE).write_parquet(staging.folder / NEW_DUPLICATES)
     duplicates.held.select(_LINEAGE).write_parquet(staging.folder / HELD_DUPLICATES)
+    findings = (
+        place_rows(staging, lake, order, sum(file.rows_in for file in staged))
+        if mapping.position_is_row_order
+        else ()
+    )
     _quarantine_new(duplicates.new, staged, staging)
     _quarantine_held(duplicates.held, staging, lake)
     days = _market_days(staging, duplicates)
@@ -65,7 +75,9 @@ def decide(
         rewrites=duplicates.held.height > 0,
     )
     staging.declare_ready(plan)
-    return IngestDecision(plan=plan, reports=reports, superseded=duplicates.held.height)
+    return IngestDecision(
+        plan=plan, reports=reports, superseded=duplicates.held.height, findings=findings
+    )
 
 
 def _check_origin(lake: Lake, own: str) -> None:

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from data.schema.reason_codes import MEANINGS, Reason
+from data.validation.row_order_check import RowOrderCheck
 
 __all__ = ["DayRows", "FileReport", "IngestReport", "NulledValues"]
 
@@ -113,6 +114,8 @@ class IngestReport:
         findings: warnings about accepted rows, a sentence each; see
             :mod:`data.validation.warnings`.
         recovered: earlier ingests, cut off in the middle, that were completed first.
+        row_order: what the order of the rows tells of a log whose columns give no position;
+            ``None`` where they do, or where no search has two results.
     """
 
     source: str
@@ -120,6 +123,7 @@ class IngestReport:
     superseded: int = 0
     findings: tuple[str, ...] = ()
     recovered: int = 0
+    row_order: RowOrderCheck | None = None
 
     @property
     def rows_in(self) -> int:
@@ -145,7 +149,12 @@ class IngestReport:
             "rows_accepted": self.rows_accepted,
             "rows_quarantined": self.rows_quarantined,
         }
-        return asdict(self) | totals
+        row_order = (
+            asdict(self.row_order) | {"sentence": self.row_order.sentence}
+            if self.row_order
+            else None
+        )
+        return asdict(self) | {"row_order": row_order} | totals
 
     def lines(self) -> list[str]:
         """The report as plain text, for a terminal."""
@@ -157,6 +166,8 @@ class IngestReport:
         if self.superseded:
             lines.append(f"older rows moved from impressions to quarantine: {self.superseded:,}")
         lines += [f"finding: {finding}" for finding in self.findings]
+        if self.row_order is not None:
+            lines.append(f"row order: {self.row_order.sentence}")
         if self.recovered:
             lines.append(f"completed {self.recovered} earlier ingest(s) that had been cut off")
         return lines

@@ -11,6 +11,7 @@ import polars as pl
 
 from data.errors import LogError
 from data.ingest.pseudonyms import pseudonymised
+from data.ingest.row_positions import SeenRows
 from data.ingest.staging import Staging
 from data.prefetch import prefetched
 from data.readers.chunk import Chunk
@@ -103,6 +104,7 @@ def stage_file(
     no_lines = pl.Series("source_line", [], dtype=pl.Int64)
     empty = validate_chunk(Chunk(rows=no_rows, lines=no_lines), rules, mapping, file.source_id)
     staging.write(file.source_id, "accepted", 0, empty.accepted)
+    seen = SeenRows(file.source_id, staging) if mapping.position_is_row_order else None
     # the next chunk is read while this one is validated
     with prefetched(log.chunks(), ahead=1) as chunks:
         for number, raw in enumerate(chunks, start=1):
@@ -110,6 +112,8 @@ def stage_file(
             validated = validate_chunk(chunk, rules, mapping, file.source_id)
             staged.add(validated, chunk.row_count)
             _store(validated, number, staged, staging)
+            if seen is not None:
+                seen.add(validated.keys, number)
             progress(chunk.bytes_read)
     file.check_unchanged()
     _check_usable(staged)

@@ -117,7 +117,8 @@ class Staging:
         """Store a part of a file's rows.
 
         ``kind`` is ``accepted`` (rows of impressions), ``rejected`` (rows of quarantine, by
-        the row rules) or ``lost`` (rows of quarantine, by the rules over several rows).
+        the row rules), ``lost`` (rows of quarantine, by the rules over several rows) or
+        ``seen`` (lines and ids of all rows, for :mod:`data.ingest.row_positions`).
         Raises :class:`HomeError` when the disk is full or read-only.
         """
         folder = self.folder / source_id

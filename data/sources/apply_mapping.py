@@ -56,6 +56,9 @@ def _column(rule: Rule, rows: pl.DataFrame, time_format: str) -> RawColumn:
         return RawColumn(values=pl.Series([str(rule.constant)]).new_from_index(0, rows.height))
     if rule.first_true is not None:
         return _first_true(rule, rows)
+    if rule.row_order is not None:
+        # a place is known only when the whole file is: see data.ingest.row_positions
+        return RawColumn(values=pl.Series([None], dtype=pl.Int32).new_from_index(0, rows.height))
     if rule.date is not None:
         return _date(rule, rows, time_format)
     return _arithmetic(rule, rows)

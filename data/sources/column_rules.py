@@ -37,6 +37,9 @@ class Rule(_Strict):
         product: of several number columns; null when one is.
         date, plus_days: the date in a time or date column, that many whole days later
             (columns, each added).
+        row_order: for ``position`` alone: the place of the row's listing among the results of
+            its search, in the order in which the rows stand in the file
+            (``data.ingest.row_positions`` says what counts as a place).
         when: only where this flag column is true; null elsewhere.
         null_if: spellings that mean "not given".
         scale: multiplies the number (a change of unit).
@@ -51,6 +54,7 @@ class Rule(_Strict):
     product: tuple[str, ...] | None = None
     date: str | None = None
     plus_days: tuple[str, ...] = ()
+    row_order: Literal[True] | None = None
     when: str | None = None
     null_if: tuple[str, ...] = ()
     scale: Factor | None = None
@@ -63,6 +67,11 @@ class Rule(_Strict):
     @model_validator(mode="after")
     def _one_way(self) -> Self:
         ways = [name for name in WAYS if getattr(self, name) is not None]
+        if self.row_order and len(ways) > 1:
+            raise ValueError(
+                "a position comes from one place: from the log's columns or from the order of its "
+                f"rows; this rule has {', '.join(ways)}. Keep one"
+            )
         if len(ways) != 1:
             has = ", ".join(ways) or "none"
             raise ValueError(f"a rule has exactly one of {', '.join(WAYS)}; this one has {has}")
@@ -72,6 +81,8 @@ class Rule(_Strict):
             raise ValueError("otherwise needs first_true")
         if self.scale is not None and (self.date is not None or self.first_true is not None):
             raise ValueError("scale needs a number")
+        if self.row_order and (self.when or self.null_if or self.scale is not None):
+            raise ValueError("row_order stands alone: no when, null_if or scale beside it")
         return self
 
     @property
@@ -83,7 +94,7 @@ class Rule(_Strict):
         return tuple(dict.fromkeys(name for name in (*single, *terms, *flags) if name is not None))
 
 
-WAYS = ("column", "constant", "first_true", "sum", "mean", "product", "date")
+WAYS = ("column", "constant", "first_true", "sum", "mean", "product", "date", "row_order")
 
 
 class ExtraRule(Rule):

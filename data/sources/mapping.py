@@ -144,21 +144,31 @@ class Mapping(_Strict):
     @field_validator("extra")
     @classmethod
     def _extra_names(cls, value: dict[str, ExtraRule]) -> dict[str, ExtraRule]:
-        for name in value:
+        for name, rule in value.items():
             if not _NAME.fullmatch(name) or name.startswith(EXTRA_PREFIX):
                 raise ValueError(f"extra {name!r}: lower-case letters, digits, _, without x_")
+            if rule.row_order:
+                raise ValueError(f"extra {name!r}: row_order is for the column position only")
         return value
 
     @field_validator("columns")
     @classmethod
     def _known_targets(cls, value: dict[str, Rule]) -> dict[str, Rule]:
-        for name in value:
+        for name, rule in value.items():
             if name not in TARGETS:
                 hint = _nearest(name, TARGETS)
                 raise ValueError(f"the contract has no column {name!r}{hint}")
+            if rule.row_order and name != "position":
+                raise ValueError(f"{name}: row_order is for the column position only")
         if missing := [name for name in REQUIRED if name not in value]:
             raise ValueError(f"no rule for the required {', '.join(missing)}")
         return value
+
+    @property
+    def position_is_row_order(self) -> bool:
+        """Whether the order of a log's rows is declared to be the order shown."""
+        rule = self.columns.get("position")
+        return rule is not None and rule.row_order is True
 
     @cached_property
     def stage_of(self) -> dict[str, int]:

@@ -25,6 +25,8 @@ class ValidatedChunk:
 
     Attributes:
         accepted: rows of impressions, typed, with ``source_id`` and ``source_line``.
+        keys: ``source_line``, ``id_search`` and ``id_listing`` of every row, accepted or not;
+            an id is null where it cannot be read. In no particular order.
         rejected: ``source_line``, ``reasons``, ``row`` (JSON) of the quarantined rows.
         nulled: number of cells nulled in accepted rows, by column and reason.
         examples: the first nulled cell of each column and reason.
@@ -32,6 +34,7 @@ class ValidatedChunk:
 
     accepted: pl.DataFrame
     rejected: pl.DataFrame
+    keys: pl.DataFrame
     nulled: Counter[tuple[str, Nulled]]
     examples: dict[tuple[str, Nulled], Example]
 
@@ -53,6 +56,7 @@ def validate_chunk(
     return ValidatedChunk(
         accepted=_accepted_rows(results, chunk.lines, is_rejected, source_id),
         rejected=pl.concat([chunk.broken, _rejected_rows(results, chunk, is_rejected)]),
+        keys=_keys(results, chunk),
         nulled=nulled,
         examples=examples,
     )
@@ -70,6 +74,12 @@ def _accepted_rows(
     extra = [name for name in columns if name not in IMPRESSIONS.names]
     frame = pl.DataFrame({name: columns[name] for name in (*known, *extra)})
     return frame.filter(~is_rejected) if is_rejected.any() else frame
+
+
+def _keys(results: RowResults, chunk: Chunk) -> pl.DataFrame:
+    ids = {name: results.columns[name] for name in ("id_search", "id_listing")}
+    divided = pl.DataFrame({"source_line": chunk.lines, **ids})
+    return pl.concat([divided, chunk.broken.select("source_line")], how="diagonal")
 
 
 def _rejected_rows(results: RowResults, chunk: Chunk, is_rejected: pl.Series) -> pl.DataFrame:

@@ -129,6 +129,17 @@ def test_time_formats(world, time_format, text):
         (OWN + 'query_radius = { column = "v", colour = 1 }\n', "unknown key"),
         (OWN + 'query_radius = { column = "v", plus_days = "w" }\n', "plus_days needs date"),
         (OWN + 'stage = "v"\n', "no column 'stage'"),
+        (
+            OWN + 'position = { column = "v", row_order = true }\n',
+            "columns.position: a position comes from one place",
+        ),
+        (OWN + "position = { row_order = false }\n", "row_order"),
+        (OWN + 'position = { row_order = true, when = "v" }\n', "row_order stands alone"),
+        (OWN + "query_radius = { row_order = true }\n", "position only"),
+        (
+            OWN + '[extra]\nv = { row_order = true, kind = "number"' + REST,
+            "row_order is for the column position only",
+        ),
         (OWN + '[markets."São Paulo"]\n', "slug"),
         (OWN + '[markets.rio]\ntime_zone = "Rio"\n', "no time zone"),
         (
