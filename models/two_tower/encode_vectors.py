@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from models.two_tower.cpu_threads import one_thread
 from models.two_tower.inputs.arrays import ListingArrays, QueryArrays
 from models.two_tower.model import TwoTowerNet
 
@@ -14,6 +15,7 @@ _BLOCK = 32_768
 
 
 @torch.no_grad()
+@one_thread()
 def listing_vectors(net: TwoTowerNet, listings: ListingArrays) -> Tensor:
     """A vector per listing, on the net's device; shape ``(L, dimension + heads)``."""
     device = next(net.parameters()).device
@@ -33,6 +35,7 @@ def listing_vectors(net: TwoTowerNet, listings: ListingArrays) -> Tensor:
 
 
 @torch.no_grad()
+@one_thread()
 def query_vectors(net: TwoTowerNet, queries: QueryArrays, known_LD: Tensor) -> Tensor:
     """A vector per search; shape ``(S, dimension + heads)``.
 

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from models.two_tower.cpu_threads import one_thread
 from models.two_tower.inputs.eligibility import Allowed
 
 __all__ = ["blocks", "exact_top_k", "grouped_top_k"]
@@ -56,7 +57,8 @@ def exact_top_k(
     select = grouped_top_k if query_QD.is_cuda else torch.topk
     for queries in blocks(len(query_QD), query_block or usual[0]):
         for listings in blocks(len(listing_LD), listing_block or usual[1]):
-            score_QL = query_QD[queries] @ listing_LD[listings].T
+            with one_thread():
+                score_QL = query_QD[queries] @ listing_LD[listings].T
             if allowed is not None:
                 score_QL.masked_fill_(
                     ~allowed(queries, listings).to(score_QL.device), float("-inf")

@@ -84,9 +84,13 @@ class _TakeRows(torch.autograd.Function):
 
 
 def take_rows(values_UD: Tensor, place: Tensor) -> Tensor:
-    """``values_UD[place]``. On a GPU torch would sort the places to add up the gradient."""
+    """``values_UD[place]``, with a gradient that adds up in one order on a CPU.
+
+    Of an index torch's CPU threads add the gradient in whatever order they come; of an embedding
+    each thread has rows of its own. On a GPU torch would sort the places first.
+    """
     if not values_UD.is_cuda:
-        return values_UD[place]
+        return F.embedding(place, values_UD)
     rows: Tensor = _TakeRows.apply(values_UD, place)  # type: ignore[no-untyped-call]
     return rows
 

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from models.recommender import Scores
 from models.two_tower.config import TowerConfig, TrainConfig
+from models.two_tower.cpu_threads import torch_threads
 from models.two_tower.encode_vectors import listing_vectors, query_vectors
 from models.two_tower.exact_search import exact_top_k
 from models.two_tower.inputs.arrays import FloatArray, IntArray
@@ -28,7 +29,7 @@ from models.two_tower.result_tables import by_search, market_only, ranked_rows
 from models.two_tower.storage import Saved, read_model, write_model
 from models.two_tower.training.loss_monitor import StepReport
 from models.two_tower.training.spectral_init import initialise_from_graph
-from models.two_tower.training.train import device_of, torch_threads, train
+from models.two_tower.training.train import device_of, train
 from models.two_tower.training.validation_recall import HeldOutInteractions, HeldOutSearches
 
 __all__ = ["TwoTower"]

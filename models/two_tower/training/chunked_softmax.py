@@ -11,6 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from models.two_tower.cpu_threads import every_thread
+
 __all__ = ["chunked_softmax"]
 
 
@@ -41,20 +43,22 @@ class _ChunkedSoftmax(torch.autograd.Function):
             # logits and logQ correction in one product
             logit_RC = torch.addmm(-log_count_C, query_BD[part], candidate_CD.T)
             logit_RC = logit_RC.to(positive_B.dtype)
-            masked_RC = market_B[part, None] != market_C
-            if allowed is not None:
-                masked_RC |= ~allowed(part)
-            # false negatives: other searches of the batch, or a uniform draw, bring this
-            # positive's own listing in as a candidate
-            masked_RC |= id_B[part, None] == id_C
-            logit_RC.masked_fill_(masked_RC, float("-inf"))
-            # in place from here on: each pass over (R, C) costs as much as a product
-            # the largest logit is taken off before exp, or exp overflows; the positive
-            # belongs to it, since a row may have every candidate masked
-            peak_R = torch.maximum(logit_RC.amax(dim=1), positive_B[part])
-            odds_RC = logit_RC.sub_(peak_R[:, None]).exp_()
-            positive_odds_R = torch.exp(positive_B[part] - peak_R)
-            total_R = odds_RC.sum(dim=1) + positive_odds_R
+            # a row's sum and maximum are one thread's; the products before and after are not
+            with every_thread():
+                masked_RC = market_B[part, None] != market_C
+                if allowed is not None:
+                    masked_RC |= ~allowed(part)
+                # false negatives: other searches of the batch, or a uniform draw, bring this
+                # positive's own listing in as a candidate
+                masked_RC |= id_B[part, None] == id_C
+                logit_RC.masked_fill_(masked_RC, float("-inf"))
+                # in place from here on: each pass over (R, C) costs as much as a product
+                # the largest logit is taken off before exp, or exp overflows; the positive
+                # belongs to it, since a row may have every candidate masked
+                peak_R = torch.maximum(logit_RC.amax(dim=1), positive_B[part])
+                odds_RC = logit_RC.sub_(peak_R[:, None]).exp_()
+                positive_odds_R = torch.exp(positive_B[part] - peak_R)
+                total_R = odds_RC.sum(dim=1) + positive_odds_R
             loss = loss + (weight_B[part] * (total_R.log() + peak_R - positive_B[part])).sum()
             # d loss / d logit_c = weight x softmax_c, and softmax_c = odds_c / total
             scale_R = weight_B[part] / total_R

@@ -13,6 +13,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from models.two_tower.cpu_threads import one_thread
 from models.two_tower.inputs.training_set import TrainingSet
 from models.two_tower.model import TwoTowerNet
 
@@ -37,6 +38,7 @@ def initialise_from_graph(net: TwoTowerNet, data: TrainingSet) -> None:
         guests.weight[: len(left_GD)].copy_(left_GD)
 
 
+@one_thread()
 def spectral_vectors(
     guest_E: Tensor, item_E: Tensor, shape: tuple[int, int], width: int
 ) -> tuple[Tensor, Tensor]:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import cast
 
@@ -13,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from models.two_tower.config import TowerConfig, TrainConfig
+from models.two_tower.cpu_threads import every_thread, one_thread
 from models.two_tower.inputs.training_set import TrainingSet
 from models.two_tower.model import TwoTowerNet, take_rows
 from models.two_tower.training.checkpoint import Progress, load_checkpoint, save_checkpoint
@@ -27,23 +27,11 @@ __all__ = [
     "device_of",
     "forward_and_backward",
     "learning_rate",
-    "torch_threads",
     "train",
 ]
 
 # The learning rate ends at this share of its peak.
 _FINAL_RATE = 0.05
-
-
-@contextmanager
-def torch_threads(threads: int | None) -> Iterator[None]:
-    """Let torch use this many threads inside the block; ``None`` changes nothing."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads or before)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def device_of(config: TrainConfig) -> torch.device:
@@ -117,6 +105,7 @@ def batch_loss(
     return loss
 
 
+@one_thread()
 def train(
     net: TwoTowerNet,
     data: TrainingSet,
@@ -141,7 +130,8 @@ def train(
     """
     device = next(net.parameters()).device
     part = part_of_this_process()
-    batches = Minibatches(data, config, id_dropout=net.config.id_dropout, device=device)
+    with every_thread():  # the masks of all searches: each number is one thread's own
+        batches = Minibatches(data, config, id_dropout=net.config.id_dropout, device=device)
     optimiser = _optimiser(net, config, device)
     progress, best = Progress(), dict[str, Tensor]()
     if checkpoint and (resumed := load_checkpoint(checkpoint, net, optimiser)):
@@ -162,7 +152,8 @@ def train(
             loss = take_gradients(batch)
             # before the weights change: a bad loss is explained by the weights that gave it
             monitor.add(loss)
-            optimiser.step()
+            with every_thread():
+                optimiser.step()
 
             progress.step += 1
             if keep and config.checkpoint_every and (done + 1) % config.checkpoint_every == 0:
@@ -171,7 +162,7 @@ def train(
 
         monitor.check()
         progress.epoch, progress.step = progress.epoch + 1, 0
-        if validate is not None and _is_better(validate(), progress):
+        if validate is not None and _is_better(_recall(validate), progress):
             best = {name: value.clone() for name, value in net.state_dict().items()}
         if keep and config.checkpoint_every:
             save_checkpoint(keep, net, optimiser, best, progress)
@@ -222,6 +213,11 @@ def _runner(net: TwoTowerNet, config: TrainConfig, part: Part, device: torch.dev
 
 def _uses_bfloat16(config: TrainConfig, device: torch.device) -> bool:
     return config.autocast and device.type == "cuda"
+
+
+def _recall(validate: Callable[[], float]) -> float:
+    with every_thread():  # of the listings' scores each row is searched by one thread
+        return validate()
 
 
 def _is_better(recall: float, progress: Progress) -> bool:

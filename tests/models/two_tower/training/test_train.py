@@ -12,10 +12,11 @@ import pytest
 import torch
 
 from models.two_tower.config import TowerConfig, TrainConfig
+from models.two_tower.cpu_threads import torch_threads
 from models.two_tower.inputs.encoder import sorted_rows
 from models.two_tower.recommender import TwoTower
 from models.two_tower.training.loss_monitor import StepReport, TrainingStoppedError
-from models.two_tower.training.train import learning_rate, torch_threads
+from models.two_tower.training.train import learning_rate
 from models.two_tower.training.validation_recall import HeldOutSearches
 
 World = Callable[..., pa.Table]
