@@ -19,11 +19,10 @@ search; those of the listing (``_OF_LISTING``) compare each row with the sums of
 (:data:`SEARCH_SUMS`).
 
 To add a feature: describe it in ``_OF_SEARCH`` or ``_OF_LISTING``; add what it counts to
-``_GUEST_EVENTS`` (sums that rows read: ``_CLICKED_SUMS``, ``_SHOWN_SUMS``) or
-``_GUEST_LISTING_EVENTS``. If the feature is such a column itself, that is all. Otherwise name the
-columns that it is computed from in ``_READS``, add its expression to
-:func:`guest_search_features` or :func:`guest_features`, and a column of the row that nothing here
-read yet to :data:`ROW_COLUMNS`.
+``_GUEST_EVENTS`` (sums that rows read: ``_CLICKED_SUMS``) or ``_GUEST_LISTING_EVENTS``. If the
+feature is such a column itself, that is all. Otherwise name the columns that it is computed from
+in ``_READS``, add its expression to :func:`guest_search_features` or :func:`guest_features`, and
+a column of the row that nothing here read yet to :data:`ROW_COLUMNS`.
 """
 
 from __future__ import annotations
@@ -37,14 +36,13 @@ from data.schema.tables import BOOKED, CLICKED, CONTACTED
 from features.formulas.feature_declaration import feature, grouped, names_read, with_wanted
 from features.formulas.geo import distance_km
 from features.formulas.history_inputs import ROOM_TYPES
-from features.formulas.ratios import ratio, smoothed_rate
+from features.formulas.ratios import ratio
 from features.formulas.unit_factors import (
     MINUTES_PER_SECOND,
     PER_HUNDREDTH,
     PER_MICRO,
     hours_since,
 )
-from features.groups.listing_engagement import room_type_rate
 from features.history.aggregation_declaration import Aggregate, HistoryAggregation, LastEventTime
 from features.history.point_in_time import EventHistory
 
@@ -136,14 +134,6 @@ _OF_LISTING = (
         unit="share",
         null=_NO_CLICK,
     ),
-    feature(
-        "guest_room_type_click_rate",
-        "clicks per impression of this room type among what the guest was shown, smoothed to "
-        "the market's room type",
-        (*_GUEST, "listing_room_type"),
-        unit="share",
-        null="no id, the room type unknown, or nothing known of the market's room type yet",
-    ),
     feature("guest_saw_listing", "times this listing was shown to the guest", _GUEST, null=_NO_ID),
     feature("guest_clicked_listing", "times the guest clicked it", _GUEST, null=_NO_ID),
     feature(
@@ -165,16 +155,8 @@ FEATURES = grouped("guest_history", (*_OF_SEARCH, *_OF_LISTING), is_history=True
 _MEANS = ("_price", "_rating", "_lat", "_lng", "_capacity")
 
 
-_PRIOR_IMPRESSIONS = 40
-"""Weight of the market's click rate in the guest's own, in impressions: some two searches."""
-
-
 def _clicked(name: str) -> Aggregate:
     return Aggregate(name=f"_clicked{name}", stage=CLICKED, of=name)
-
-
-def _shown(name: str) -> Aggregate:
-    return Aggregate(name=f"_shown{name}", of=name)
 
 
 _CLICKED_SUMS = (
@@ -182,14 +164,8 @@ _CLICKED_SUMS = (
     *(_clicked(f"_has{name}") for name in ("_price", "_rating", "_lat", "_capacity")),
     *(_clicked(f"_is_{room}") for room in ROOM_TYPES),
 )
-# What was shown and passed over tells a taste as clicks do: who clicks every third private room
-# wants one, however many of the clicks are on the homes that fill the results.
-_SHOWN_SUMS = tuple(_shown(f"_is_{room}") for room in ROOM_TYPES)
 
-SEARCH_SUMS = (
-    "guest_past_clicks",
-    *(entry.name for entry in (*_CLICKED_SUMS, *_SHOWN_SUMS)),
-)
+SEARCH_SUMS = ("guest_past_clicks", *(entry.name for entry in _CLICKED_SUMS))
 """Columns of :func:`guest_search_features` that :func:`guest_features` reads in each row."""
 
 ROW_COLUMNS = (
@@ -210,7 +186,6 @@ _GUEST_EVENTS = HistoryAggregation(
         Aggregate(name="guest_past_contacts", stage=CONTACTED),
         Aggregate(name="guest_past_bookings", stage=BOOKED),
         *_CLICKED_SUMS,
-        *_SHOWN_SUMS,
     ),
     latest=(
         LastEventTime(name="_last_search_s"),
@@ -244,9 +219,6 @@ _READS: dict[str, frozenset[str]] = {
     "guest_rating_less_clicked": frozenset({"_clicked_rating", "_clicked_has_rating"}),
     "guest_room_type_click_share": frozenset(
         {"guest_past_clicks", *(f"_clicked_is_{room}" for room in ROOM_TYPES)}
-    ),
-    "guest_room_type_click_rate": frozenset(
-        f"{of}_is_{room}" for of in ("_clicked", "_shown") for room in ROOM_TYPES
     ),
     "guest_hours_since_listing_click": frozenset({"_last_listing_click_s"}),
 }
@@ -297,23 +269,20 @@ def guest_features(
         - _mean_clicked("_capacity"),
         "guest_rating_less_clicked": nw.col("listing_review_rating")
         - _mean_clicked("_rating") * PER_HUNDREDTH,
-        "guest_room_type_click_share": ratio(_of_room("_clicked"), nw.col("guest_past_clicks")),
-        "guest_room_type_click_rate": smoothed_rate(
-            _of_room("_clicked"), _of_room("_shown"), room_type_rate(), _PRIOR_IMPRESSIONS
-        ),
+        "guest_room_type_click_share": _room_share(),
         "guest_hours_since_listing_click": hours_since("_last_listing_click_s"),
     }
     return with_wanted(with_sums, expressions, wanted)
 
 
-def _of_room(prefix: str) -> nw.Expr:
-    """The sum of the row's own room type; null where that is none of the contract's."""
-    return nw.coalesce(
+def _room_share() -> nw.Expr:
+    of_room = nw.coalesce(
         *(
-            nw.when(nw.col("listing_room_type") == room).then(nw.col(f"{prefix}_is_{room}"))
+            nw.when(nw.col("listing_room_type") == room).then(nw.col(f"_clicked_is_{room}"))
             for room in ROOM_TYPES
         )
     )
+    return ratio(of_room, nw.col("guest_past_clicks"))
 
 
 def _mean_clicked(name: str, count: str | None = None) -> nw.Expr:

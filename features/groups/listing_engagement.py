@@ -34,13 +34,7 @@ from features.formulas.unit_factors import hours_since
 from features.history.aggregation_declaration import Aggregate, HistoryAggregation, LastEventTime
 from features.history.point_in_time import EventHistory
 
-__all__ = [
-    "BY_ROOM_TYPE",
-    "FEATURES",
-    "EngagementConfig",
-    "engagement_features",
-    "room_type_rate",
-]
+__all__ = ["BY_ROOM_TYPE", "FEATURES", "EngagementConfig", "engagement_features"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -223,8 +217,6 @@ _READS: dict[str, frozenset[str]] = {
     "cell_past_click_rate": _rate_of("_cell", "clicks"),
     "cell_past_book_rate": _rate_of("_cell", "bookings"),
     "room_type_past_click_rate": _rate_of("_prior", "clicks"),
-    # Of guest_history, whose rows come from here: it is smoothed to the same prior.
-    "guest_room_type_click_rate": _rate_of("_prior", "clicks"),
 }
 """What the aggregations have to give for a feature that is not one of their columns itself."""
 
@@ -265,7 +257,7 @@ def _rates(config: EngagementConfig) -> dict[str, nw.Expr]:
     }
     return {
         **rated,
-        "room_type_past_click_rate": room_type_rate(),
+        "room_type_past_click_rate": _prior("clicks"),
         "listing_hours_since_click": hours_since("_last_click_s"),
         "listing_hours_since_booking": hours_since("_last_booking_s"),
     }
@@ -284,14 +276,6 @@ def _slices(config: EngagementConfig) -> dict[str, nw.Expr]:
 def _smoothed(source: str, events: str, prior: nw.Expr, weight: int) -> nw.Expr:
     counts = nw.col(f"{source}_{events}"), nw.col(f"{source}_impressions")
     return smoothed_rate(*counts, prior, weight)
-
-
-def room_type_rate() -> nw.Expr:
-    """Click rate of the market's room type, of rows from :func:`engagement_features`.
-
-    Only where a feature that is wanted reads it; null while nothing of it was shown.
-    """
-    return _prior("clicks")
 
 
 def _prior(events: str) -> nw.Expr:

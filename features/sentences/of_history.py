@@ -196,9 +196,6 @@ _GUEST: dict[str, Sentence | Untold] = {
             en="the kind of place that you mostly look at", pt="do tipo que você mais procura"
         ),
     ),
-    "guest_room_type_click_rate": Untold(
-        because="the share of the clicks says it in words that a guest knows", topic="taste"
-    ),
     "guest_saw_listing": Untold(because="having been shown says nothing for it", topic="seen"),
     "guest_clicked_listing": Sentence(
         topic="seen",

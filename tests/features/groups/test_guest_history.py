@@ -76,48 +76,6 @@ def test_guest_history_takes_means_of_the_clicks_whose_value_is_known() -> None:
     assert features_of(log, names).row(3) == pytest.approx(expected, abs=1e-4)
 
 
-def test_the_click_rate_of_a_room_type_counts_what_was_passed_over() -> None:
-    def row(user: str, at: int, listing: str, room: str | None, stage: int = 0) -> dict[str, Any]:
-        columns: dict[str, Any] = {"stage": stage, "listing_room_type": room}
-        return impression(f"{user}{at}", listing, user=user, at=at, **columns)
-
-    home, private = "entire_home", "private_room"
-    log = typed(
-        [
-            row("u1", 0, "l1", home, 1),
-            row("u1", 0, "l2", home),
-            row("u1", 0, "l3", home),
-            row("u1", 0, "l4", private, 1),
-            row("u1", TEN, "l1", home),
-            row("u1", TEN, "l4", private),
-            row("u1", TEN, "l5", None),
-            row("u2", TEN, "l1", home),
-        ]
-    )
-    rates = features_of(log, ["guest_room_type_click_rate"]).to_series().to_list()
-    # u1 clicked one of three homes and one of one room, as the market did; what was shown at the
-    # same second is not known. u2 has no past: the market's rate.
-    of_home, of_room = (1 + 40 / 3) / (3 + 40), (1 + 40) / (1 + 40)
-    assert rates[:4] == [None] * 4
-    assert rates[4:6] == pytest.approx([of_home, of_room])
-    assert rates[6] is None
-    assert rates[7] == pytest.approx(1 / 3)
-
-
-def test_the_click_rate_of_a_room_type_can_be_asked_for_alone() -> None:
-    kind: dict[str, Any] = {"listing_room_type": "entire_home"}
-    log = typed(
-        [
-            impression("s1", "l1", user="u1", at=0, stage=1, **kind),
-            *(impression("t1", f"l{n}", user="u2", at=0, **kind) for n in range(9)),
-            impression("s2", "l2", user="u1", at=TEN, **kind),
-        ]
-    )
-    # Of the market's homes one in ten was clicked, of those shown to this guest one of one.
-    expected = (1 + 40 / 10) / (1 + 40)
-    assert features_of(log, ["guest_room_type_click_rate"]).row(-1) == pytest.approx((expected,))
-
-
 def test_guest_without_id_gets_null_and_never_zero() -> None:
     log = typed(
         [
