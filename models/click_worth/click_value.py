@@ -29,12 +29,13 @@ from scipy.special import expit
 
 from data.schema.feature_set import FeatureSet
 from data.schema.types import BOOKED, CLICKED, CONTACTED
-from models.arrow_columns import Codes, Numbers, guest_keys, stages
+from models.arrow_columns import Numbers, stages
 from models.click_worth.config import ClickWorthConfig
 from models.linear.booking_mechanics import MECHANICS
+from models.linear.cross_validation import guest_folds
 from models.linear.ridge_logistic import fit_ridge
 from models.linear.scaled_inputs import ScaledInputs
-from models.ranking_order import hashed_ids, tie_keys
+from models.ranking_order import tie_keys
 
 __all__ = ["ClickValue", "click_value"]
 
@@ -101,7 +102,7 @@ def _cross_fitted(
         config.mechanics_penalty if name in MECHANICS else config.penalty for name in scaled.inputs
     ]
     penalty_D = np.array([*of_inputs, *of_inputs])  # values, missingness
-    fold, value = _fold_of_guest(clicks, config.folds), np.empty(len(happened))
+    fold, value = guest_folds(clicks, config.folds), np.empty(len(happened))
     for number in range(config.folds):
         valued = np.flatnonzero(fold == number)
         if not len(valued):
@@ -110,8 +111,3 @@ def _cross_fitted(
         fitted = fit_ridge(x_CD[learnt], happened[learnt], penalty_D)
         value[valued] = expit(x_CD[valued] @ fitted[:-1] + fitted[-1])
     return value
-
-
-def _fold_of_guest(clicks: pa.Table, folds: int) -> Codes:
-    """The fold of each click by a hash of its guest, of its search where it names none."""
-    return (hashed_ids(guest_keys(clicks)) % np.uint64(folds)).astype(np.int64)

@@ -21,7 +21,8 @@ from data.schema.feature_set import FeatureSet
 from models.arrow_columns import Numbers, require_columns, stages
 from models.click_worth.click_value import click_value
 from models.click_worth.config import ClickWorthConfig
-from models.click_worth.examination import IN_SEARCH, examination
+from models.click_worth.examination import examination
+from models.lightgbm_core.feature_matrix import of_other_results
 
 __all__ = ["ClickWorth", "click_worth"]
 
@@ -95,7 +96,7 @@ def click_worth(
     value = click_value(
         judged.select(needed).take(pa.array(clicked)),
         clicks.select(needed),
-        features.without((IN_SEARCH,)),
+        FeatureSet(tuple(f for f in features if f.name not in of_other_results(features))),
         config,
     )
     worth = np.zeros(judged.num_rows)

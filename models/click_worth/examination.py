@@ -26,14 +26,13 @@ from data.schema.feature_set import FeatureSet
 from models.arrow_columns import Numbers, numbers, stages
 from models.click_worth.config import ClickWorthConfig
 from models.lightgbm_core.boosting import Booster, LabelledRows, RoundLimits, train_booster
-from models.lightgbm_core.feature_matrix import FeatureMatrix
+from models.lightgbm_core.feature_matrix import FeatureMatrix, of_other_results
 from models.lightgbm_core.position_bias import estimate_examination, examination_of
 from models.lightgbm_core.search_groups import downsample_unclicked
 from models.ranking_order import tie_keys
 
 __all__ = ["Examination", "examination"]
 
-IN_SEARCH = "in_search"
 POSITION = "position"
 RANDOM_ORDER = "is_random_order"
 _NAME = "the examination of results"
@@ -67,7 +66,7 @@ def examination(
             chance = examination_of(judged, estimate_examination(learnt))
             return Examination(chance=_bounded(chance, config), source="random order")
         return _by_bias_term(judged, learnt, features, (), config)
-    apart = tuple(f.name for f in features if f.group == IN_SEARCH)
+    apart = of_other_results(features)
     if not apart or len(apart) == len(features):
         return Examination(chance=np.ones(judged.num_rows), source="none")
     return _by_bias_term(judged, learnt, features, apart, config)

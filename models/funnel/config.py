@@ -1,4 +1,4 @@
-"""How each stage of :class:`models.funnel.funnel_model.FunnelModel` learns."""
+"""How :class:`models.funnel.funnel_model.FunnelModel` learns."""
 
 from __future__ import annotations
 
@@ -7,33 +7,50 @@ from typing import Any, Literal
 
 __all__ = ["FunnelConfig"]
 
+_CHOICES = {
+    "order_by": ("bookings", "value"),
+    "debiasing": ("auto", "none", "position"),
+    "in_search": ("evidence", "apart", "kept"),
+}
+_MAY_BE_ZERO = ("lambda_l2", "linear_clicks", "seed", "fewest_random_clicks")
+
 
 @dataclass(frozen=True, kw_only=True)
 class FunnelConfig:
-    """How each stage's booster learns.
+    """How each stage learns.
 
     Attributes:
-        learning_rate, num_leaves, min_rows_per_leaf, lambda_l2, feature_share: of a tree.
+        learning_rate, num_leaves, min_rows_per_leaf, lambda_l2, feature_share: of a tree of
+            the click stage; ``min_rows_per_leaf`` is at most ``leaf_share`` of the rows.
+        leaf_share: see there: a small log needs smaller leaves.
+        extra_trees: thresholds drawn at random (Geurts et al. 2006).
+        bags: boosters with seeds of their own, whose log-odds are averaged.
         max_rounds, patience: trees at most, and without improvement before stopping.
+        refits: fit the click stage again on training and validation rows, as many trees.
+        linear_clicks: with at most so many clicks to learn from the click trees start from a
+            ridge logistic regression: a small log carries a line better than leaves.
+        linear_rows: rows from which this regression is learnt, and penalties are chosen, at most.
         fewest_outcomes: of each kind, below which a stage is its mean rate alone.
-        later_stages: what learns the contact and book stages, whose outcomes are few: ``linear``
-            a ridge logistic regression that starts from the log-odds of a click
-            (``models.linear.ridge_logistic``), ``trees`` a booster.
-        penalty: the ridge penalty of ``linear``: a feature's coefficient, per standard
-            deviation of the feature, is expected to be about 1/√penalty.
-        mechanics_penalty: the same of :mod:`models.linear.booking_mechanics`, which decide what
-            becomes of a click and are few.
-        in_search: ``apart`` learns what a click owes to the other results of its search in
-            trees of their own and leaves it out of the score: it carries the order in which the
-            results were shown, and a listing that was never shown has no such results.
-            ``kept`` treats these features as any other.
-        unclicked_share: of the impressions without a click that the click stage learns from;
-            clicks are few, and calibration corrects the level.
+        click_penalties, later_penalties: ridge penalties among which cross-validation over
+            guests chooses (:mod:`models.linear.cross_validation`), of the regression of clicks
+            and of those of the stages after a click.
+        mechanics_penalty: of :mod:`models.linear.booking_mechanics`, which decide what becomes of
+            a click and are few.
+        folds: of the cross-validation.
+        in_search: what a click owes to the other results of its search is learnt apart, since
+            it carries the order in which they were shown. ``apart`` leaves it out of the score,
+            ``kept`` learns and scores all together, ``evidence`` scores it where the log shows
+            that it is appeal (:mod:`models.funnel.in_search_evidence`).
+        fewest_random_clicks: in searches of random order, below which they show nothing.
+        unclicked_share: of the impressions without a click that the click stage learns from,
+            in a log of more than ``fewest_unclicked`` of them; calibration corrects the level.
+        fewest_unclicked: see there.
         order_by: ``bookings`` scores a row by P(book), ``value`` by P(book) times the price
             of the stay: the expected booking value, for analysts.
         debiasing: ``position`` learns clicks given that a result was looked at: how much
             each place is looked at comes from the searches in random order (needs
-            ``position`` and ``is_random_order`` when training, never when scoring).
+            ``position`` and ``is_random_order`` when training, never when scoring); ``auto``
+            does so where the log has both, and clicks in random order.
         corrects_maturity: whether outcomes still to come are counted in
             (``models.lightgbm_core.label_completeness``).
         mature_share: the contact and book stages learn from the days of whose final outcomes
@@ -43,61 +60,66 @@ class FunnelConfig:
         seed, threads: the scores depend on the seed, never on the threads.
     """
 
-    learning_rate: float = 0.1
+    learning_rate: float = 0.05
     num_leaves: int = 15
     min_rows_per_leaf: int = 400
+    leaf_share: float = 0.02
     lambda_l2: float = 20.0
     feature_share: float = 0.3
-    max_rounds: int = 200
-    patience: int = 30
+    extra_trees: bool = False
+    bags: int = 1
+    max_rounds: int = 500
+    patience: int = 50
+    refits: bool = True
+    linear_clicks: int = 10_000
+    linear_rows: int = 20_000
     fewest_outcomes: int = 10
-    later_stages: Literal["linear", "trees"] = "linear"
-    penalty: float = 1000.0
+    click_penalties: tuple[float, ...] = (10.0, 30.0, 100.0, 300.0, 1_000.0)
+    later_penalties: tuple[float, ...] = (30.0, 100.0, 300.0, 1_000.0, 3_000.0, 10_000.0, 30_000.0)
     mechanics_penalty: float = 3.0
-    in_search: Literal["apart", "kept"] = "apart"
+    folds: int = 5
+    in_search: Literal["evidence", "apart", "kept"] = "evidence"
+    fewest_random_clicks: int = 50
     unclicked_share: float = 0.2
+    fewest_unclicked: int = 200_000
     order_by: Literal["bookings", "value"] = "bookings"
-    debiasing: Literal["none", "position"] = "none"
+    debiasing: Literal["auto", "none", "position"] = "auto"
     corrects_maturity: bool = True
     mature_share: float = 0.7
     seed: int = 1
     threads: int = 2
 
     def __post_init__(self) -> None:
-        numeric = {n: v for n, v in asdict(self).items() if not isinstance(v, str)}
-        wrong = [name for name, value in numeric.items() if value < 0]
-        wrong += [] if self.order_by in ("bookings", "value") else ["order_by"]
-        wrong += [] if self.debiasing in ("none", "position") else ["debiasing"]
-        wrong += [] if self.in_search in ("apart", "kept") else ["in_search"]
-        wrong += [] if self.later_stages in ("linear", "trees") else ["later_stages"]
-        positive = (
-            "learning_rate",
-            "penalty",
-            "mechanics_penalty",
-            "min_rows_per_leaf",
-            "max_rounds",
-            "patience",
-            "threads",
-        )
-        wrong += [name for name in positive if getattr(self, name) == 0]
-        wrong += [] if self.num_leaves >= 2 else ["num_leaves"]
-        shares = ("feature_share", "unclicked_share", "mature_share")
-        wrong += [name for name in shares if not 0 < getattr(self, name) <= 1]
+        values = asdict(self)
+        wrong = [name for name, known in _CHOICES.items() if values[name] not in known]
+        numeric = {n: v for n, v in values.items() if isinstance(v, int | float)}
+        least = dict.fromkeys(_MAY_BE_ZERO, 0.0)
+        wrong += [n for n, v in numeric.items() if v < 0 or (v == 0 and n not in least)]
+        wrong = [name for name in wrong if not isinstance(values[name], bool)]
+        wrong += [n for n in ("num_leaves", "folds") if values[n] < 2]
+        shares = ("feature_share", "unclicked_share", "mature_share", "leaf_share")
+        wrong += [name for name in shares if values[name] > 1]
+        wrong += [
+            name
+            for name in ("click_penalties", "later_penalties")
+            if not values[name] or min(values[name]) <= 0
+        ]
         if wrong:
-            raise ValueError(f"FunnelConfig out of range: {', '.join(wrong)}")
+            raise ValueError(f"FunnelConfig out of range: {', '.join(dict.fromkeys(wrong))}")
 
-    def parameters(self) -> dict[str, Any]:
-        """LightGBM's parameters."""
+    def parameters(self, *, rows: int, bag: int = 0) -> dict[str, Any]:
+        """LightGBM's parameters for so many rows; ``bag`` counts from 0."""
         return {
             "objective": "binary",
             "boosting": "gbdt",
             "metric": "binary_logloss",
             "learning_rate": self.learning_rate,
             "num_leaves": self.num_leaves,
-            "min_data_in_leaf": self.min_rows_per_leaf,
+            "min_data_in_leaf": max(1, min(self.min_rows_per_leaf, int(rows * self.leaf_share))),
             "lambda_l2": self.lambda_l2,
             "feature_fraction": self.feature_share,
-            "seed": self.seed,
+            "extra_trees": self.extra_trees,
+            "seed": self.seed + 1000 * bag,
             "num_threads": self.threads,
             "deterministic": True,
             "force_row_wise": True,

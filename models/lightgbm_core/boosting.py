@@ -31,6 +31,10 @@ __all__ = [
 ]
 
 MAX_GROUP_ROWS = 10_000
+# A metric is summed by several threads, and its last digit is not the same on one thread and two:
+# neither a stop nor a saved curve hangs on it.
+_LEAST_GAIN = 1e-9
+_CURVE_DIGITS = 12
 
 Booster: TypeAlias = lgb.Booster
 
@@ -122,7 +126,9 @@ def train_booster(
         against = (_dataset(valid, parameters, reference=training),)
     # DART rescales earlier trees, so that no earlier iteration can be gone back to.
     if valid is not None and parameters["boosting"] != "dart":
-        stopping = lgb.early_stopping(limits.patience, first_metric_only=True, verbose=False)
+        stopping = lgb.early_stopping(
+            limits.patience, first_metric_only=True, verbose=False, min_delta=_LEAST_GAIN
+        )
         callbacks.append(stopping)
     if after_round is not None:
         report = after_round
@@ -138,7 +144,11 @@ def train_booster(
         valid_names=["valid"] * len(against),
         callbacks=callbacks,
     )
-    return TrainedBooster(booster=booster, curves=recorded.get("valid", {}))
+    curves = {
+        metric: [round(value, _CURVE_DIGITS) for value in values]
+        for metric, values in recorded.get("valid", {}).items()
+    }
+    return TrainedBooster(booster=booster, curves=curves)
 
 
 def load_booster(path: Path) -> Booster:

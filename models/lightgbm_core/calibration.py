@@ -18,12 +18,14 @@ from scipy.special import expit
 
 from models.arrow_columns import Numbers
 
-__all__ = ["ALL_MARKETS", "CalibrationConfig", "Calibrator", "calibrate"]
+__all__ = ["ALL_MARKETS", "CalibrationConfig", "Calibrator", "calibrate", "calibrate_levels"]
 
 ALL_MARKETS = "*"
 
 # Keeps a probability off 0 and 1, whose log-loss is infinite.
 _SMALLEST = 1e-6
+_MOST_LEVEL = 10.0
+_LEVEL_STEPS = 40
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +52,8 @@ class Calibrator:
     """The map of each market, by its name, and of the others under ``ALL_MARKETS``.
 
     A line is ``intercept`` and ``slope`` in log-odds and goes on for ever. A curve is
-    ``knots`` (log-odds, rising) and ``rates`` (probabilities), flat outside its knots.
+    ``knots`` (log-odds, rising) and ``rates`` (probabilities), flat outside its knots. A
+    ``level`` is added to the log-odds of what either gives.
     """
 
     maps: dict[str, dict[str, Any]]
@@ -89,6 +92,59 @@ def calibrate(
     return Calibrator(maps)
 
 
+def calibrate_levels(
+    log_odds: Numbers,
+    outcomes: Numbers,
+    markets: np.ndarray[Any, Any],
+    shape: Calibrator,
+    *,
+    shrinkage: float = 1.0,
+) -> Calibrator:
+    """The maps of ``shape``, moved so that as much is predicted in each market as came.
+
+    For rows of many days: a single day gives a shape, but no level, since days differ by more
+    than chance. ``outcomes`` as in :func:`calibrate`. Without maps in ``shape`` the log-odds are
+    taken as they are. The level of a market is drawn to that of all by ``shrinkage``, a ridge
+    penalty.
+    """
+    maps = shape.maps or {ALL_MARKETS: {"intercept": 0.0, "slope": 1.0}}
+    predicted = _log_odds(Calibrator(maps).probabilities(log_odds, markets))
+    of_all = _level(predicted, outcomes, 0.0, shrinkage)
+    levels = {
+        str(market): _level(predicted[at], outcomes[at], of_all, shrinkage)
+        for market in np.unique(markets)
+        for at in [markets == market]
+    }
+    moved = {
+        market: maps.get(market, maps[ALL_MARKETS]) | {"level": level}
+        for market, level in levels.items()
+    }
+    return Calibrator({ALL_MARKETS: maps[ALL_MARKETS] | {"level": of_all}} | moved)
+
+
+def _level(predicted: Numbers, outcomes: Numbers, centre: float, shrinkage: float) -> float:
+    """What to add to the log-odds so that the sum predicted is the sum that came."""
+
+    def error_and_slope(level: float) -> tuple[float, float]:
+        chance = expit(predicted + level)
+        away = shrinkage * (level - centre)
+        return float(chance.sum() - outcomes.sum() + away), float((chance * (1 - chance)).sum())
+
+    # Rising in the level, so that what lies between a sign and the other holds the root.
+    low, high = centre - _MOST_LEVEL, centre + _MOST_LEVEL
+    level = centre
+    for _ in range(_LEVEL_STEPS):
+        error, slope = error_and_slope(level)
+        low, high = (low, level) if error > 0 else (level, high)
+        newton = level - error / (slope + shrinkage)
+        level = newton if low < newton < high else (low + high) / 2
+    return level
+
+
+def _log_odds(probabilities: Numbers) -> Numbers:
+    return np.asarray(np.log(probabilities / (1 - probabilities)))
+
+
 def _line(log_odds: Numbers, outcomes: Numbers, shrinkage: float) -> dict[str, Any]:
     """Platt scaling: the line of least log-loss plus shrinkage/2 · |(intercept, slope - 1)|²."""
 
@@ -123,5 +179,11 @@ def _curve(log_odds: Numbers, outcomes: Numbers) -> dict[str, Any]:
 
 def _apply(market_map: dict[str, Any], log_odds: Numbers) -> Numbers:
     if "knots" in market_map:
-        return np.asarray(np.interp(log_odds, market_map["knots"], market_map["rates"]))
-    return np.asarray(expit(market_map["intercept"] + market_map["slope"] * log_odds))
+        given = np.asarray(np.interp(log_odds, market_map["knots"], market_map["rates"]))
+    else:
+        given = np.asarray(expit(market_map["intercept"] + market_map["slope"] * log_odds))
+    if not market_map.get("level"):
+        return given
+    return np.asarray(
+        expit(_log_odds(np.clip(given, _SMALLEST, 1 - _SMALLEST)) + market_map["level"])
+    )

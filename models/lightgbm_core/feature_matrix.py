@@ -20,11 +20,25 @@ from data.schema.feature_set import Feature, FeatureSet
 from data.schema.tables import CARRIED
 from models.arrow_columns import require_columns
 
-__all__ = ["FORBIDDEN", "FeatureMatrix"]
+__all__ = ["FORBIDDEN", "FeatureMatrix", "of_other_results"]
 
 # Never an input: identity and outcome, known only afterwards, and where a listing stood in
 # the results, which another ranker decided.
 FORBIDDEN: frozenset[str] = frozenset((*CARRIED, "position", "is_random_order", "propensity"))
+
+
+_IN_SEARCH = "in_search"
+
+
+def of_other_results(features: FeatureSet) -> tuple[str, ...]:
+    """The features that compare a row with the other results of its search.
+
+    They carry the order in which the results were shown. By their names too: a column of the
+    user's own is compared as well, and belongs to another group.
+    """
+    return tuple(
+        f.name for f in features if f.group == _IN_SEARCH or f.name.startswith(f"{_IN_SEARCH}_")
+    )
 
 
 class FeatureMatrix:

@@ -1,32 +1,32 @@
-"""A ridge logistic regression that starts from another model's log-odds: for few outcomes.
+"""A ridge logistic regression that may start from another model's log-odds: for few outcomes.
 
     log-odds = intercept + lead_weight · lead + x·b
 
 ``lead`` are the log-odds of a model that had many outcomes to learn from (clicks): what makes
-a listing clicked says most of what makes it booked. x are the scaled features, whose
+a listing clicked says much of what makes it booked. x are the scaled features, whose
 coefficients b say what is different, and are drawn to 0 by the penalty; the intercept and the
 weight of the lead are not. Fitted by least
 
-    Σ log(1 + exp(z)) - y·z  +  penalty/2 · |b|²        z the log-odds, y 0 or 1
+    Σ log(1 + exp(z)) - y·z  +  Σ penalty/2 · b²        z the log-odds, y 0 or 1
 
 (ridge logistic regression: le Cessie & van Houwelingen, Applied Statistics 1992). With n rare
 outcomes a coefficient is about n / (n + penalty) of what it would be without the penalty: with
 a penalty of 1000, a tenth from 110 contacts and half from 1000. Trees cut a few thousand
-outcomes into leaves of their own; this has one number per feature.
+outcomes into leaves of their own; this has one number per feature. How the penalties are
+chosen is in :mod:`models.linear.cross_validation`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
-from scipy.linalg import cholesky, solve_triangular
-from scipy.optimize import minimize
+from scipy.linalg import cho_factor, cho_solve
 from scipy.special import expit
+from threadpoolctl import threadpool_limits
 
 from data.schema.feature_set import FeatureSet
 from models.arrow_columns import Numbers, require_columns
@@ -35,10 +35,11 @@ from models.serialization import read_json, read_table, write_json, write_table
 
 __all__ = ["RidgeLogistic", "fit_ridge"]
 
-_TAIL_SHARE = 0.01
-_ITERATIONS = 300
-_TOLERANCE = 1e-10
-_LEAST_CURVATURE = 1e-6
+_STEPS = 50
+_HALVINGS = 30
+_TOLERANCE = 1e-9
+# Also what nothing holds in place: a column without a penalty that never varies.
+_LEAST_PENALTY = 1e-6
 
 
 @dataclass
@@ -47,8 +48,8 @@ class RidgeLogistic:
 
     Attributes:
         scaled: which features are read, and how they are scaled.
-        coefficients: b: one per feature, then one per feature that says it is missing.
-        lead_weight, intercept: not penalised.
+        coefficients: b: one per column of :class:`models.linear.scaled_inputs.ScaledInputs`.
+        lead_weight, intercept: not penalised; the weight is 0 without a lead.
     """
 
     scaled: ScaledInputs
@@ -56,82 +57,114 @@ class RidgeLogistic:
     lead_weight: float
     intercept: float
 
-    @classmethod
-    def fit(
-        cls,
-        features: FeatureSet,
-        rows: pa.Table,
-        lead: Numbers,
-        happened: Numbers,
-        penalties: Callable[[str], float],
-    ) -> Self:
-        """Fit on ``rows``: their ``lead`` (log-odds) and whether the outcome ``happened`` (0 or 1).
-
-        ``penalties`` of each feature, by its name. Raises ``ValueError`` when an input is absent.
-        """
-        scaled = ScaledInputs(features)
-        require_columns(rows, scaled.inputs, model="the logistic regression")
-        x_ND = scaled.fit(rows, tail_share=_TAIL_SHARE).encode(rows)
-        # The lead is the last column, so that it can be left out of the penalty.
-        of_inputs = [penalties(name) for name in scaled.inputs]
-        penalty_D = np.array([*of_inputs, *of_inputs, 0.0])  # values, missingness, the lead
-        fitted = fit_ridge(np.column_stack([x_ND, lead]), happened, penalty_D)
-        return cls(scaled, fitted[:-2], float(fitted[-2]), float(fitted[-1]))
-
-    def log_odds(self, rows: pa.Table, lead: Numbers) -> Numbers:
-        """The log-odds of each row, shape (rows,)."""
+    def log_odds(self, rows: pa.Table, lead: Numbers | None = None) -> Numbers:
+        """The log-odds of each row, shape (rows,); ``lead`` as it was given when fitting."""
         require_columns(rows, self.scaled.inputs, model="the logistic regression")
-        base = self.intercept + self.lead_weight * lead
-        return np.asarray(base + self.scaled.weighted(rows, self.coefficients))
+        own = self.intercept + self.scaled.weighted(rows, self.coefficients)
+        return np.asarray(own if lead is None else own + self.lead_weight * lead)
 
     def contributions(self, rows: pa.Table) -> np.ndarray[Any, np.dtype[np.float64]]:
-        """What each input adds to the log-odds, its missingness included; (rows, inputs)."""
-        half = len(self.scaled.inputs)
-        added_ND = self.scaled.encode(rows) * self.coefficients
-        return np.asarray(added_ND[:, :half] + added_ND[:, half:])
+        """What each input adds to the log-odds; (rows, inputs).
+
+        With its missingness, and its products with another.
+        """
+        added_NC = self.scaled.encode(rows) * self.coefficients
+        added_ND = np.zeros((rows.num_rows, len(self.scaled.inputs)))
+        for column, name in enumerate(self.scaled.columns):
+            added_ND[:, self.scaled.inputs.index(name)] += added_NC[:, column]
+        return added_ND
 
     def save(self, folder: Path, name: str) -> None:
         """Write ``name``.json and ``name``.parquet."""
-        saved = {"lead_weight": self.lead_weight, "intercept": self.intercept}
+        saved = {
+            "lead_weight": self.lead_weight,
+            "intercept": self.intercept,
+            "products": self.scaled.products,
+            "product_coefficients": self.coefficients[2 * len(self.scaled.inputs) :].tolist(),
+        }
         write_json(folder / f"{name}.json", {"model": name} | saved)
         write_table(folder / f"{name}.parquet", self.scaled.table(self.coefficients))
 
     @classmethod
     def load(cls, features: FeatureSet, folder: Path, name: str) -> Self:
-        """Read what :meth:`save` wrote."""
+        """Read what :meth:`save` wrote, or an earlier version of it without products."""
         saved = read_json(folder / f"{name}.json", model=name)
-        table = read_table(folder / f"{name}.parquet")
-        scaled, coefficients = ScaledInputs.of_table(features, table)
-        return cls(scaled, coefficients, saved["lead_weight"], saved["intercept"])
+        scaled, coefficients = ScaledInputs.of_table(
+            features, read_table(folder / f"{name}.parquet")
+        )
+        products = [(first, second) for first, second in saved.get("products", ())]
+        return cls(
+            ScaledInputs(features, scaled.scaling, products=products),
+            np.r_[coefficients, saved.get("product_coefficients", [])],
+            saved["lead_weight"],
+            saved["intercept"],
+        )
 
 
-def fit_ridge(x_ND: np.ndarray[Any, Any], happened: Numbers, penalty_D: Numbers) -> Numbers:
+def fit_ridge(
+    x_ND: np.ndarray[Any, Any],
+    happened: Numbers,
+    penalty_D: Numbers,
+    *,
+    offset_N: Numbers | None = None,
+    start: Numbers | None = None,
+) -> Numbers:
     """Coefficients and, last, the intercept that minimise log-loss plus Σ penalty/2 · b².
 
-    One penalty per column; the intercept has none. Shape (D + 1,).
+    One penalty per column; the intercept has none. Shape (D + 1,). ``offset_N`` are log-odds
+    that each row starts from; ``start`` is where to begin, such as the coefficients under
+    another penalty.
 
-    L-BFGS in coordinates in which the curvature at the mean rate is a sphere: columns that say
-    nearly the same would cost it hundreds of steps otherwise.
+    Newton's method, a step being halved until it gains. On one thread of BLAS: how it adds up
+    depends on their number, and the same rows must give the same bits.
     """
-    design = np.hstack([x_ND, np.ones((len(x_ND), 1))])
-    penalties = np.r_[penalty_D, 0.0]
-    rate = float(happened.mean()) if len(happened) else 0.0
-    curvature = rate * (1 - rate) * (design.T @ design)
-    # Also what nothing holds in place: a column without a penalty that never varies.
-    curvature[np.diag_indices_from(curvature)] += penalties + _LEAST_CURVATURE
-    lower = cholesky(curvature, lower=True)
+    # A column without a value but 0 has the coefficient 0, and costs as much as any other.
+    used = np.flatnonzero(x_ND.any(axis=0)) if len(x_ND) else np.zeros(0, dtype=np.int64)
+    fitted = np.zeros(x_ND.shape[1] + 1)
+    kept = np.r_[used, x_ND.shape[1]]
+    design = np.column_stack([x_ND[:, used], np.ones(len(x_ND))])
+    penalties = np.r_[penalty_D[used], 0.0] + _LEAST_PENALTY
+    offset = np.zeros(len(x_ND)) if offset_N is None else offset_N
+    begin = np.zeros(len(kept)) if start is None else np.asarray(start)[kept]
+    if start is None and len(happened):
+        begin[-1] = _log_odds_of(float(happened.mean())) - float(offset.mean())
+    with threadpool_limits(limits=1, user_api="blas"):
+        fitted[kept] = _newton(design, happened, penalties, offset, begin)
+    return fitted
 
-    def coefficients_at(u: Numbers) -> Numbers:
-        return np.asarray(solve_triangular(lower, u, lower=True, trans="T"))
 
-    def loss_and_slope(u: Numbers) -> tuple[float, Numbers]:
-        b = coefficients_at(u)
-        z = design @ b
-        loss = np.logaddexp(0, z).sum() - happened @ z + (penalties * b) @ b / 2
-        slope = design.T @ (expit(z) - happened) + penalties * b
-        return float(loss), np.asarray(solve_triangular(lower, slope, lower=True))
+def _newton(
+    design: np.ndarray[Any, Any],
+    happened: Numbers,
+    penalties: Numbers,
+    offset: Numbers,
+    coefficients: Numbers,
+) -> Numbers:
+    def loss_at(b: Numbers) -> tuple[float, Numbers]:
+        z = design @ b + offset
+        return float(np.logaddexp(0, z).sum() - happened @ z + (penalties * b) @ b / 2), z
 
-    start = np.zeros(design.shape[1])
-    options = {"maxiter": _ITERATIONS, "ftol": _TOLERANCE, "gtol": _TOLERANCE}
-    result = minimize(loss_and_slope, start, jac=True, method="L-BFGS-B", options=options)
-    return coefficients_at(result.x)
+    loss, z = loss_at(coefficients)
+    for _ in range(_STEPS):
+        chance = expit(z)
+        slope = design.T @ (chance - happened) + penalties * coefficients
+        curvature = (design * (chance * (1 - chance))[:, None]).T @ design
+        curvature[np.diag_indices_from(curvature)] += penalties
+        step = cho_solve(cho_factor(curvature), slope)
+        # Half of this is about what the step will gain.
+        if float(slope @ step) < _TOLERANCE * (1 + abs(loss)):
+            return np.asarray(coefficients - step)
+        for halved in 0.5 ** np.arange(_HALVINGS):
+            tried = coefficients - halved * step
+            new_loss, new_z = loss_at(tried)
+            if new_loss < loss:
+                break
+        else:
+            return coefficients
+        coefficients, loss, z = tried, new_loss, new_z
+    return coefficients
+
+
+def _log_odds_of(rate: float) -> float:
+    bounded = min(max(rate, 1e-6), 1 - 1e-6)
+    return float(np.log(bounded / (1 - bounded)))

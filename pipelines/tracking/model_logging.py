@@ -87,7 +87,7 @@ def _params(model: Recommender) -> Iterator[tuple[str, Any]]:
     if isinstance(model, FunnelModel | LambdaRank):
         yield "features", {"number": len(model.features), "fingerprint": model.features.fingerprint}
     if isinstance(model, FunnelModel):
-        yield "evidence", {k: v for k, v in _evidence(model).items() if not _is_number(v)}
+        yield "evidence", {k: v for k, v in model.evidence.items() if not _is_number(v)}
 
 
 def _metrics(model: Recommender) -> Iterator[tuple[str, float, int]]:
@@ -97,17 +97,12 @@ def _metrics(model: Recommender) -> Iterator[tuple[str, float, int]]:
             if ndcg is not None:
                 yield f"valid_ndcg_at_{model.config.k}", ndcg, bag
     if isinstance(model, FunnelModel):
-        for name, value in _evidence(model).items():
+        for name, value in model.evidence.items():
             if _is_number(value):
                 yield f"evidence.{name}", float(value), 0
     if isinstance(model, ImplicitALS):
         for step, (_, value) in enumerate(model.trials):
             yield "valid_value", value, step
-
-
-def _evidence(model: FunnelModel) -> dict[str, Any]:
-    """What the model measured of the log when it chose how to learn; flat."""
-    return dict(getattr(model, "evidence", {}))
 
 
 def _is_number(value: Any) -> bool:

@@ -76,6 +76,7 @@ def _searched(trial: optuna.Trial) -> dict[str, Any]:
         "lambda_l2": trial.suggest_float("lambda_l2", 0.5, 200, log=True),
         "feature_share": trial.suggest_float("feature_share", 0.1, 1.0),
         "unclicked_share": trial.suggest_float("unclicked_share", 0.1, 1.0),
+        "extra_trees": trial.suggest_categorical("extra_trees", [True, False]),
     }
 
 
@@ -86,6 +87,7 @@ SEARCHED = (
     "lambda_l2",
     "feature_share",
     "unclicked_share",
+    "extra_trees",
 )
 
 

@@ -15,7 +15,7 @@ from models.funnel.funnel_model import FUNNEL_STAGES, FunnelConfig, FunnelModel
 FEATURES = FeatureSet(
     tuple(Feature(name=n, kind="number", meaning=n, null="never") for n in ("x_a", "x_b"))
 )
-CONFIG = FunnelConfig(max_rounds=60, patience=10, num_leaves=7)
+CONFIG = FunnelConfig(max_rounds=60, patience=10, num_leaves=7, learning_rate=0.1)
 MARKETS = ("rio_de_janeiro", "sao_paulo")
 
 
@@ -123,7 +123,7 @@ def test_correction_for_maturity_predicts_the_bookings_still_to_come() -> None:
         for corrects in (True, False)
     }
     assert 0.93 < ratios[True] < 1.07
-    assert ratios[False] < 0.6
+    assert ratios[False] < 0.9
 
 
 def _lowered(rows: pa.Table, *, cutoff: int) -> pa.Table:
@@ -137,7 +137,7 @@ def test_score_by_value_is_the_chance_of_a_booking_times_the_price(model) -> Non
     price = np.r_[np.full(50, 200.0), np.full(49, 50.0)]
     rows = rows.append_column("listing_total_price", pa.array([*price, None]))
     by_value = FunnelModel(FEATURES, replace(CONFIG, order_by="value"))
-    by_value.matrix, by_value.stage_models = model.matrix, model.stage_models
+    by_value.fitted = model.fitted
 
     np.testing.assert_allclose(by_value.score(rows)[:99], model.score(rows)[:99] * price)
     assert by_value.score(rows)[99] == 0
@@ -179,26 +179,52 @@ def _biased(n_rows: int, *, seed: int) -> pa.Table:
     )
 
 
-@pytest.mark.parametrize("later_stages", ["linear", "trees"])
-def test_loaded_funnel_scores_the_same_whatever_learns_the_later_stages(
-    tmp_path, later_stages
-) -> None:
+def test_loaded_funnel_scores_the_same(tmp_path) -> None:
     train, _ = _log(6_000, seed=11)
-    config = replace(CONFIG, later_stages=later_stages)
-    model = FunnelModel(FEATURES, config).fit(train, _log(3_000, seed=12)[0])
-    model.save(tmp_path)
     rows = _log(500, seed=13)[0]
+    for name, clicks in (("led by a line", 10**6), ("trees alone", 0)):
+        config = replace(CONFIG, linear_clicks=clicks)
+        model = FunnelModel(FEATURES, config).fit(train, _log(3_000, seed=12)[0])
+        model.save(tmp_path / name)
+        loaded = FunnelModel.load(tmp_path / name)
 
-    np.testing.assert_array_equal(FunnelModel.load(tmp_path).score(rows), model.score(rows))
+        np.testing.assert_array_equal(loaded.score(rows), model.score(rows))
+        assert loaded.evidence == model.evidence
+        assert model.evidence["click.is_led_by_a_line"] is (clicks > 0)
 
 
-def test_later_stages_of_few_outcomes_are_ordered_better_by_the_regression() -> None:
-    train, valid = _log(3_000, seed=14)[0], _log(3_000, seed=15)[0]
-    rows, truth = _log(20_000, seed=16)
+def test_funnel_of_an_earlier_version_says_to_train_again(tmp_path) -> None:
+    (tmp_path / "funnel.json").write_text('{"model": "funnel", "config": {}}')
 
-    correlation = {}
-    for later_stages in ("linear", "trees"):
-        config = replace(CONFIG, later_stages=later_stages, penalty=10.0)
-        booked = FunnelModel(FEATURES, config).fit(train, valid).score(rows)
-        correlation[later_stages] = np.corrcoef(np.log(booked), np.log(truth))[0, 1]
-    assert correlation["linear"] > correlation["trees"]
+    with pytest.raises(ValueError, match=r"funnel\.json: .* train again: stayrank train"):
+        FunnelModel.load(tmp_path)
+
+
+def test_level_is_that_of_all_days_and_not_of_the_last_alone() -> None:
+    """The validation day is clicked twice as often as any day before it."""
+    days = [_log(20_000, seed=20 + day)[0] for day in range(4)]
+    rng = np.random.default_rng(0)
+    last = days[3]
+    more = np.where(
+        (last["stage"].to_numpy() == 0) & (rng.random(last.num_rows) < 0.25),
+        1,
+        last["stage"].to_numpy(),
+    )
+    busy = last.set_column(
+        last.column_names.index("stage"), "stage", pa.array(more.astype(np.int8))
+    )
+    model = FunnelModel(FEATURES, CONFIG).fit(pa.concat_tables(days[:3]), busy)
+
+    both = pa.concat_tables([*days[:3], busy])
+    predicted = model.probabilities(both)["click"].sum()
+    assert predicted == pytest.approx((both["stage"].to_numpy() > 0).sum(), rel=0.02)
+
+
+def test_order_of_the_rows_changes_no_bit() -> None:
+    train, valid = _log(5_000, seed=14)[0], _log(3_000, seed=15)[0]
+    rows = _log(400, seed=16)[0]
+    rng = np.random.default_rng(3)
+    shuffled = [part.take(pa.array(rng.permutation(part.num_rows))) for part in (train, valid)]
+
+    once = FunnelModel(FEATURES, CONFIG).fit(train, valid).score(rows)
+    np.testing.assert_array_equal(FunnelModel(FEATURES, CONFIG).fit(*shuffled).score(rows), once)

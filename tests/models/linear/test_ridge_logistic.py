@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import pyarrow as pa
 import pytest
 from scipy.special import expit
 
 from data.schema.feature_set import Feature, FeatureSet
+from models.linear.cross_validation import PenaltyGrid, cross_validated
 from models.linear.ridge_logistic import RidgeLogistic, fit_ridge
-
-
-def alike(penalty: float) -> Callable[[str], float]:
-    """The same penalty of every feature."""
-    return lambda _name: penalty
-
 
 FEATURES = FeatureSet(
     tuple(Feature(name=n, kind="number", meaning=n, null="unknown") for n in ("x_a", "x_b"))
@@ -31,9 +24,17 @@ def _rows(n_rows: int, *, seed: int) -> tuple[pa.Table, np.ndarray, np.ndarray]:
     return pa.table({"x_a": a, "x_b": b}), lead, happened
 
 
+def _fit(
+    rows: pa.Table, lead: np.ndarray, happened: np.ndarray, *, penalty: float
+) -> RidgeLogistic:
+    folds = np.arange(rows.num_rows) % 2
+    grid = PenaltyGrid(penalties=(penalty,), most_rows=rows.num_rows)
+    return cross_validated(FEATURES, rows, happened, folds, grid, lead=lead).model
+
+
 def test_recovers_the_weight_of_the_lead_and_of_a_feature() -> None:
     rows, lead, happened = _rows(40_000, seed=1)
-    model = RidgeLogistic.fit(FEATURES, rows, lead, happened, alike(1.0))
+    model = _fit(rows, lead, happened, penalty=1.0)
     test, test_lead, _ = _rows(1_000, seed=2)
 
     a = test["x_a"].to_numpy()
@@ -47,7 +48,7 @@ def test_recovers_the_weight_of_the_lead_and_of_a_feature() -> None:
 
 def test_heavy_penalty_leaves_the_lead_and_the_rate() -> None:
     rows, lead, happened = _rows(5_000, seed=3)
-    model = RidgeLogistic.fit(FEATURES, rows, lead, happened, alike(1e9))
+    model = _fit(rows, lead, happened, penalty=1e9)
 
     assert np.abs(model.coefficients).max() < 1e-4
     assert model.lead_weight > 0.4
@@ -61,9 +62,7 @@ def test_penalty_shrinks_a_coefficient_by_the_number_of_outcomes() -> None:
     used = pa.array((happened == 0) | (np.arange(40_000) % 20 == 0))
     rows, lead, happened = rows.filter(used), lead[used], happened[used]
     n = happened.sum()
-    free, halved = (
-        RidgeLogistic.fit(FEATURES, rows, lead, happened, alike(penalty)) for penalty in (1e-9, n)
-    )
+    free, halved = (_fit(rows, lead, happened, penalty=penalty) for penalty in (1e-9, n))
 
     assert halved.coefficients[0] / free.coefficients[0] == pytest.approx(0.5, abs=0.05)
     assert halved.lead_weight == pytest.approx(free.lead_weight, abs=0.1)
@@ -85,7 +84,7 @@ def test_slope_of_the_penalised_loss_is_zero_where_the_fit_ends() -> None:
 
 def test_loaded_regression_gives_the_same_log_odds(tmp_path) -> None:
     rows, lead, happened = _rows(2_000, seed=5)
-    model = RidgeLogistic.fit(FEATURES, rows, lead, happened, alike(10.0))
+    model = _fit(rows, lead, happened, penalty=10.0)
     model.save(tmp_path, "contact")
     loaded = RidgeLogistic.load(FEATURES, tmp_path, "contact")
 
@@ -96,4 +95,4 @@ def test_absent_feature_is_named() -> None:
     rows, lead, happened = _rows(100, seed=6)
 
     with pytest.raises(ValueError, match="x_b"):
-        RidgeLogistic.fit(FEATURES, rows.drop(["x_b"]), lead, happened, alike(1.0))
+        _fit(rows.drop(["x_b"]), lead, happened, penalty=1.0)

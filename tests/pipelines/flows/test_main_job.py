@@ -131,11 +131,14 @@ def test_ranker_is_logged_with_its_settings_and_what_moves_it(finished: Finished
     context, run = finished
     record, client = read_record(context.home, run), context.tracking.client
     child = record.children["ranker"]
-    params = client.get_run(child).data.params
+    params, metrics = client.get_run(child).data.params, client.get_run(child).data.metrics
     ranker = load_one(context, record, "ranker")
     assert isinstance(ranker, FunnelModel)
     assert params["config.in_search"] == ranker.config.in_search
     assert params["features.fingerprint"] == ranker.features.fingerprint
+    evidence = {f"evidence.{name}" for name in ranker.evidence}
+    assert evidence
+    assert {name for name in (*params, *metrics) if name.startswith("evidence.")} == evidence
     explained = {file.path for file in client.list_artifacts(child, "explained")}
     assert {"explained/importance.json", "explained/importance.png"} <= explained
     rival = client.get_run(record.children["lambdarank"]).data
