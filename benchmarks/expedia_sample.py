@@ -1,11 +1,16 @@
-"""How well the ranker orders real impressions that nobody here made: Expedia 2013.
+"""How well the default ranker orders real impressions that nobody here made: Expedia 2013.
 
     python benchmarks/expedia_sample.py [--log search_results.csv] [--repeats 3]
 
-The sample goes through the project's own ingest and features. Folds are whole searches;
-the place in the results is never an input, and nothing built from outcomes either, since
-a feature from another fold's outcomes would carry that fold's labels across. Everything
-that is tuned (penalty, number of trees, weights) is tuned inside the training folds.
+The sample goes through the project's own ingest and features, and the models stand as the
+pipeline has them, without a setting of their own. Folds are whole searches; the place in the
+results is never an input, and nothing built from outcomes either, since a feature from another
+fold's outcomes would carry that fold's labels across. Everything that is tuned (penalties,
+number of trees, what the other results of a search are taken for) is tuned inside the training
+folds, a quarter of whose searches are the models' validation window.
+
+Which searches were shown in random order is told when training, as any log may tell it: the
+funnel learns there how much of the comparison with the other results is appeal.
 
 NDCG@38 with the contest's gains, 2^relevance - 1: relevance 5 for a booking (gain 31),
 1 for a click (gain 1).
@@ -34,9 +39,8 @@ from models.arrow_columns import Codes, Numbers, missing_last, numbers
 from models.baselines.heuristics import Cheapest, Random
 from models.evaluation.significance import draw_weights
 from models.evaluation.validation_metric import ndcg_per_search
+from models.funnel.funnel_model import FunnelModel
 from models.lambdarank import LambdaRank, LambdaRankConfig
-from models.linear.blend import Blend, BlendConfig
-from models.linear.linear_ranker import LinearRankerConfig
 from models.ranking_order import group_codes
 from models.recommender import Scores
 
@@ -45,28 +49,21 @@ DEFAULT_LOG = (
     / "shared" / "data" / "expedia_2013" / "search_results.csv"
 )  # fmt: skip
 GAINS = (0.0, 1.0, 1.0, 31.0)
-UTILITIES = (0.0, 0.2, 0.2, 1.0)
 K, REPLICATES = 38, 5000
-SMALL = {"repeats": 1, "folds": 2, "quarters": 1, "searches": 60}
+DEFAULT = "ranker, the default"
+SMALL = {"repeats": 1, "folds": 2, "searches": 60}
 
 # Out of the box: LightGBM's own defaults, with the gains of the metric.
 PLAIN = LambdaRankConfig(
     learning_rate=0.1, num_leaves=31, min_rows_per_leaf=20, lambda_l2=0.0, feature_share=1.0,
     row_share=1.0, utilities=GAINS, k=K, truncation=K + 2, rounds_without_validation=100,
 )  # fmt: skip
-# For some hundred searches: shallow trees, few features each, and a linear ranker beside them.
-SMALL_LOG = BlendConfig(
-    linear=LinearRankerConfig(utilities=UTILITIES),
-    trees=LambdaRankConfig(
-        objective="rank_xendcg", learning_rate=0.02, num_leaves=5, min_rows_per_leaf=100,
-        lambda_l2=10.0, feature_share=0.3, row_share=0.7, max_rounds=300, patience=60,
-        utilities=UTILITIES, k=K, truncation=K + 2,
-    ),
-)  # fmt: skip
 
 
 def load_rows(log: Path, most: int | None) -> tuple[pa.Table, FeatureSet, Scores]:
     """Impressions, the features that are not built from outcomes, and the shown order.
+
+    Besides features, identity and outcomes a row has ``is_random_order``; never its place.
 
     With ``most``: of so many searches at most, the first by their id.
     """
@@ -80,7 +77,7 @@ def load_rows(log: Path, most: int | None) -> tuple[pa.Table, FeatureSet, Scores
     features = FeatureSet(tuple(f for f in features if not f.is_history))
     built = build_features(impressions, impressions, features=features).to_native()
     keys = ["id_search", "id_listing"]
-    shown = impressions.select(*keys, "position")
+    shown = impressions.select(*keys, "position", "is_random_order")
     joined = built.join(shown.lazy(), on=keys, how="left").sort(keys).collect()
     rows = joined.drop("position").to_arrow()
     return rows, features, -joined["position"].cast(pl.Float64).to_numpy()
@@ -98,17 +95,16 @@ def plain_scores(features: FeatureSet, train: pa.Table, test: pa.Table) -> Score
     return LambdaRank(features, PLAIN).fit(train, train.slice(0, 0)).score(test)
 
 
-def ranker_scores(
-    features: FeatureSet, train: pa.Table, test: pa.Table, *, quarters: int
+def default_scores(
+    model: type[FunnelModel | LambdaRank],
+    features: FeatureSet,
+    train: pa.Table,
+    test: pa.Table,
 ) -> Scores:
-    """The mean of some blends, each holding out another quarter of ``train`` to tune on."""
-    numeric = FeatureSet(tuple(f for f in features if f.kind != "category"))
-    inner = folds_of(train, seed=0, count=4)
-    scores = np.zeros(test.num_rows)
-    for held_out in range(quarters):
-        parts = (train.filter(pa.array(at)) for at in (inner != held_out, inner == held_out))
-        scores += Blend(numeric, SMALL_LOG).fit(*parts).score(test) / quarters
-    return scores
+    """The model as it stands; a quarter of the searches of ``train`` is its validation window."""
+    is_held_out = folds_of(train, seed=0, count=4) == 0
+    learnt, held_out = (train.filter(pa.array(at)) for at in (~is_held_out, is_held_out))
+    return model(features).fit(learnt, held_out).score(test)
 
 
 def cross_scored(
@@ -142,21 +138,25 @@ def compare(log: Path, arguments: argparse.Namespace) -> None:
     """Print the table, then the paired differences."""
     rows, features, shown = load_rows(log, arguments.searches)
     dealt = [folds_of(rows, seed=seed, count=arguments.folds) for seed in range(arguments.repeats)]
-    ranked = partial(ranker_scores, quarters=arguments.quarters)
+    scorers: dict[str, Callable[..., Scores]] = {
+        "plain LightGBM": plain_scores,
+        "lambdarank": partial(default_scores, LambdaRank),
+        DEFAULT: partial(default_scores, FunnelModel),
+    }
     location = missing_last(numbers(rows, "x_listing_location_score_2"))
     models = {
         "random": [Random(seed=seed).score(rows) for seed in range(1, 21)],
         "cheapest": [Cheapest(column="listing_nightly_price").score(rows)],
         "location score 2": [location],
         "shown order": [shown],
-        "plain LightGBM": [cross_scored(rows, features, folds, plain_scores) for folds in dealt],
-        "ranker": [cross_scored(rows, features, folds, ranked) for folds in dealt],
     }
+    for name, scored in scorers.items():
+        models[name] = [cross_scored(rows, features, folds, scored) for folds in dealt]
     values = {
         name: np.mean([ndcg_of(rows, scores) for scores in each], axis=0)
         for name, each in models.items()
     }
-    searches = len(values["ranker"])
+    searches = len(values[DEFAULT])
     print(f"{log.name}: {rows.num_rows} rows, {searches} searches, {len(features)} features")
     folds, repeats = arguments.folds, arguments.repeats
     print(f"grouped {folds}-fold by search, {repeats} dealing(s), position not an input")
@@ -164,9 +164,9 @@ def compare(log: Path, arguments: argparse.Namespace) -> None:
     for name, each in values.items():
         print("{:<34} {:7.4f}   {:.4f} to {:.4f}".format(name, *interval(each, seed=1)))
     print("paired differences")
-    for name in ("plain LightGBM", "location score 2", "shown order"):
-        figures = interval(values["ranker"] - values[name], seed=1)
-        print("{:<34} {:+7.4f}   {:+.4f} to {:+.4f}".format(f"ranker - {name}", *figures))
+    for name in (*list(scorers)[:-1], "location score 2", "cheapest", "shown order"):
+        figures = interval(values[DEFAULT] - values[name], seed=1)
+        print("{:<34} {:+7.4f}   {:+.4f} to {:+.4f}".format(f"default - {name}", *figures))
 
 
 def main() -> int:
@@ -175,7 +175,6 @@ def main() -> int:
     parser.add_argument("--log", type=Path, help="default: the sample beside the repository")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--folds", type=int, default=5)
-    parser.add_argument("--quarters", type=int, default=4, help="of the ranker's training, 1 to 4")
     parser.add_argument("--searches", type=int, help="so many at most; default: all")
     parser.add_argument("--small", action="store_true", help="a few seconds' size")
     arguments = parser.parse_args()

@@ -31,6 +31,7 @@ from models.arrow_columns import Codes, Numbers, numbers, require_columns
 from models.explanations.lift import Contributions
 from models.lambdarank.config import LambdaRankConfig
 from models.lightgbm_core.boosting import (
+    CURVE_DIGITS,
     Booster,
     LabelledRows,
     RoundLimits,
@@ -286,4 +287,5 @@ def _positions(searches: RankedSearches) -> Codes:
 
 def _best_ndcg(booster: Booster, k: int) -> float | None:
     ndcg = booster.best_score.get("valid", {}).get(f"ndcg@{k}")
-    return None if ndcg is None else float(ndcg)
+    # As the curves are: the last digits depend on the number of threads.
+    return None if ndcg is None else round(float(ndcg), CURVE_DIGITS)

@@ -20,6 +20,7 @@ import pyarrow as pa
 from models.arrow_columns import Codes, Numbers
 
 __all__ = [
+    "CURVE_DIGITS",
     "MAX_GROUP_ROWS",
     "Booster",
     "LabelledRows",
@@ -34,7 +35,7 @@ MAX_GROUP_ROWS = 10_000
 # A metric is summed by several threads, and its last digit is not the same on one thread and two:
 # neither a stop nor a saved curve hangs on it.
 _LEAST_GAIN = 1e-9
-_CURVE_DIGITS = 12
+CURVE_DIGITS = 12
 
 Booster: TypeAlias = lgb.Booster
 
@@ -145,7 +146,7 @@ def train_booster(
         callbacks=callbacks,
     )
     curves = {
-        metric: [round(value, _CURVE_DIGITS) for value in values]
+        metric: [round(value, CURVE_DIGITS) for value in values]
         for metric, values in recorded.get("valid", {}).items()
     }
     return TrainedBooster(booster=booster, curves=curves)

@@ -1,1 +1,1 @@
-"""Linear models on standardised inputs, and the blend of a linear with a tree ranker."""
+"""Linear models on standardised inputs."""

@@ -14,17 +14,15 @@ from models.baselines.heuristics import BestRated, Cheapest, Popularity, Random
 from models.baselines.implicit_als import ImplicitALS, ImplicitALSConfig
 from models.funnel.funnel_model import FunnelConfig, FunnelModel
 from models.lambdarank import LambdaRank, LambdaRankConfig
-from models.linear.blend import Blend, BlendConfig
-from models.linear.linear_ranker import LinearRanker
 from models.recommender import Recommender, top_k
 from models.two_tower.config import TowerConfig, TrainConfig
 from models.two_tower.recommender import TwoTower
 from tests.models.worlds import FEATURES, reordered, replaced, windows, world
 
 READABLE = {".json", ".txt", ".parquet", ".safetensors", ".arrow"}
-QUICK_RANKER = LambdaRankConfig(max_rounds=20, patience=5, min_rows_per_leaf=5, num_leaves=7)
+QUICK_LAMBDARANK = LambdaRankConfig(max_rounds=20, patience=5, min_rows_per_leaf=5, num_leaves=7)
 
-QUICK_FUNNEL = FunnelConfig(max_rounds=10, min_rows_per_leaf=5, num_leaves=5)
+QUICK_RANKER = FunnelConfig(max_rounds=10, min_rows_per_leaf=5, num_leaves=5)
 
 
 def _als() -> Recommender:
@@ -57,9 +55,9 @@ CASES = [
     Case("popularity", Popularity, "id_listing", Popularity.load),
     Case("als", _als, "id_user", ImplicitALS.load),
     Case("bpr", _bpr, "id_user", ImplicitALS.load),
-    Case("ranker", lambda: LambdaRank(FEATURES, QUICK_RANKER), "x_signal", LambdaRank.load),
+    Case("lambdarank", lambda: LambdaRank(FEATURES, QUICK_LAMBDARANK), "x_signal", LambdaRank.load),
     Case(
-        "ranker_dart_bagged",
+        "lambdarank_dart_bagged",
         lambda: LambdaRank(
             FEATURES,
             LambdaRankConfig(
@@ -69,14 +67,7 @@ CASES = [
         "listing_room_type",
         LambdaRank.load,
     ),
-    Case("linear", lambda: LinearRanker(FEATURES), "x_signal", LinearRanker.load),
-    Case(
-        "blend",
-        lambda: Blend(FEATURES, BlendConfig(trees=QUICK_RANKER)),
-        "listing_room_type",
-        Blend.load,
-    ),
-    Case("funnel", lambda: FunnelModel(FEATURES, QUICK_FUNNEL), "x_signal", FunnelModel.load),
+    Case("ranker", lambda: FunnelModel(FEATURES, QUICK_RANKER), "x_signal", FunnelModel.load),
     Case("two_tower", _two_tower, "id_listing", TwoTower.load),
 ]
 

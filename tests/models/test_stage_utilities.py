@@ -7,13 +7,12 @@ import pytest
 from models.baselines.popularity import PopularityConfig
 from models.evaluation.config import EvaluationConfig
 from models.lambdarank import LambdaRankConfig
-from models.linear.linear_ranker import LinearRankerConfig
 from models.stage_utilities import UTILITIES, check_utilities
 
 
 @pytest.mark.parametrize(
     "config",
-    [PopularityConfig, LinearRankerConfig, LambdaRankConfig, EvaluationConfig],
+    [PopularityConfig, LambdaRankConfig, EvaluationConfig],
 )
 def test_models_default_to_the_published_utilities(config) -> None:
     assert config().utilities == UTILITIES == (0.0, 0.01, 0.25, 1.0)
