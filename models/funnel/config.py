@@ -60,7 +60,7 @@ class FunnelConfig:
         seed, threads: the scores depend on the seed, never on the threads.
     """
 
-    learning_rate: float = 0.05
+    learning_rate: float = 0.1
     num_leaves: int = 15
     min_rows_per_leaf: int = 400
     leaf_share: float = 0.02
@@ -68,8 +68,8 @@ class FunnelConfig:
     feature_share: float = 0.3
     extra_trees: bool = False
     bags: int = 1
-    max_rounds: int = 500
-    patience: int = 50
+    max_rounds: int = 300
+    patience: int = 30
     refits: bool = True
     linear_clicks: int = 10_000
     linear_rows: int = 20_000
@@ -81,7 +81,7 @@ class FunnelConfig:
     in_search: Literal["evidence", "apart", "kept"] = "evidence"
     fewest_random_clicks: int = 50
     unclicked_share: float = 0.2
-    fewest_unclicked: int = 200_000
+    fewest_unclicked: int = 100_000
     order_by: Literal["bookings", "value"] = "bookings"
     debiasing: Literal["auto", "none", "position"] = "auto"
     corrects_maturity: bool = True

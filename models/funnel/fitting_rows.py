@@ -29,7 +29,7 @@ from models.ranking_order import hashed_ids, tie_keys
 
 __all__ = ["FittingRows", "markets_of"]
 
-_SAMPLED_ROWS = 200_000
+_SAMPLED_ROWS = 100_000
 _SAMPLE_SEED = 11  # another draw than that of the rows learnt from
 
 
