@@ -94,7 +94,7 @@ SCORES = Table(
         Column(
             name="split",
             kind=Kind.CATEGORY,
-            meaning="valid (whose rows popularity, best_rated, als and ranker have learnt from, "
+            meaning="valid (whose rows popularity, best_rated, als and lambdarank have learnt from, "
             "once their variant and size were chosen), test, or day: what a scheduled run scored "
             "of the newest day",
         ),
