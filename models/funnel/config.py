@@ -12,7 +12,7 @@ _CHOICES = {
     "debiasing": ("auto", "none", "position"),
     "in_search": ("evidence", "apart", "kept"),
 }
-_MAY_BE_ZERO = ("lambda_l2", "linear_clicks", "seed", "fewest_random_clicks")
+_MAY_BE_ZERO = ("impersonal_share", "lambda_l2", "linear_clicks", "seed", "fewest_random_clicks")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +25,7 @@ class FunnelConfig:
         leaf_share: see there: a small log needs smaller leaves.
         extra_trees: thresholds drawn at random (Geurts et al. 2006).
         bags: boosters with seeds of their own, whose log-odds are averaged.
+        impersonal_share: weight in this mean of a booster without the guest's history; 0: none.
         max_rounds, patience: trees at most, and without improvement before stopping.
         refits: fit the click stage again on training and validation rows, as many trees.
         linear_clicks: with at most so many clicks to learn from the click trees start from a
@@ -68,6 +69,7 @@ class FunnelConfig:
     feature_share: float = 0.3
     extra_trees: bool = False
     bags: int = 1
+    impersonal_share: float = 0.25
     max_rounds: int = 300
     patience: int = 30
     refits: bool = True
@@ -97,7 +99,13 @@ class FunnelConfig:
         wrong += [n for n, v in numeric.items() if v < 0 or (v == 0 and n not in least)]
         wrong = [name for name in wrong if not isinstance(values[name], bool)]
         wrong += [n for n in ("num_leaves", "folds") if values[n] < 2]
-        shares = ("feature_share", "unclicked_share", "mature_share", "leaf_share")
+        shares = (
+            "impersonal_share",
+            "feature_share",
+            "unclicked_share",
+            "mature_share",
+            "leaf_share",
+        )
         wrong += [name for name in shares if values[name] > 1]
         wrong += [
             name

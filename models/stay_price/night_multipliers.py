@@ -66,10 +66,22 @@ class NightMultipliers:
         if is_dated.any():
             market, start, nights = market[is_dated], first_night[is_dated], nights[is_dated]
             first, last = int(start.min()), int((start + nights).max()) - 1
-            before = np.pad(np.cumsum(self.between(first, last), axis=1), ((0, 0), (1, 0)))
-            start -= first
-            count[is_dated] = before[market, start + nights] - before[market, start]
+            count[is_dated] = _sums(self.between(first, last), market, start - first, nights)
         return count
+
+
+def _sums(night_MD: Numbers, market: Codes, start: Codes, nights: Codes) -> Numbers:
+    """Of each stay the sum of its nights, one after the other.
+
+    Not as a difference of running totals: these would begin with the first night of any stay,
+    and a price must not hang on the last bit on which others it is asked with.
+    """
+    sums, longer, night = np.zeros(len(start)), np.arange(len(start)), 0
+    while len(longer):
+        sums[longer] += night_MD[market[longer], start[longer] + night]
+        night += 1
+        longer = longer[nights[longer] > night]
+    return sums
 
 
 def weekdays(days: Codes) -> Codes:
