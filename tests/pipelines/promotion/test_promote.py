@@ -152,7 +152,7 @@ def test_champion_whose_files_are_altered_is_passed_over(contest: Finished) -> N
     context, second = contest
     champion = find_champion(context.tracking).champion
     assert champion is not None
-    booster = champion.folder / "booster_click.txt"
+    booster = champion.folder / "booster_click_0.txt"
     whole = booster.read_text()
     booster.write_text(whole.replace("tree", "three", 1))
     try:
@@ -162,7 +162,7 @@ def test_champion_whose_files_are_altered_is_passed_over(contest: Finished) -> N
     assert decision.against == "popularity"
     assert decision.reason.endswith("; no champion is left whose files are whole")
     (note,) = decision.notes
-    assert "booster_click.txt" in note
+    assert "booster_click_0.txt" in note
 
 
 def test_champion_that_cannot_score_todays_features_stays_and_popularity_is_the_rival(
