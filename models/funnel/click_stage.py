@@ -164,16 +164,18 @@ class ClickStage:
         return np.asarray(line, dtype=np.float64)
 
     def contributions(self, rows: pa.Table) -> Contributions:
-        """SHAP values of the trees and the terms of the line; (rows, features)."""
+        """SHAP values of the trees and the terms of the line; (rows, features).
+
+        Of the boosters that know the guest: what the impersonal one says of the other features
+        these say too, and SHAP values are what recommending spends most of its time on.
+        """
         matrix, threads = self.matrix.encode(rows, model=_NAME), self.config.threads
+        bags = self.boosters[: self.config.bags]
         of_bags = [
-            np.asarray(b.predict(matrix, pred_contrib=True, num_threads=threads))
-            for b in self.boosters
+            np.asarray(b.predict(matrix, pred_contrib=True, num_threads=threads)) for b in bags
         ]
         # LightGBM's last column is the expected score.
-        added_NF = np.zeros((rows.num_rows, len(self.matrix.features)))
-        for weight, shap in zip(self.weights, of_bags, strict=True):
-            added_NF += weight * shap[:, :-1]
+        added_NF = np.mean(of_bags, axis=0)[:, :-1].astype(np.float64)
         if self.line is not None:
             names = list(self.matrix.features.names)
             columns = [names.index(name) for name in self.line.scaled.inputs]

@@ -228,3 +228,38 @@ def test_order_of_the_rows_changes_no_bit() -> None:
 
     once = FunnelModel(FEATURES, CONFIG).fit(train, valid).score(rows)
     np.testing.assert_array_equal(FunnelModel(FEATURES, CONFIG).fit(*shuffled).score(rows), once)
+
+
+def test_impersonal_booster_does_not_know_the_guest_and_has_its_share() -> None:
+    features = FeatureSet(
+        (
+            *FEATURES,
+            Feature(name="x_guest", kind="number", meaning="g", null="n", group="guest_history"),
+        )
+    )
+
+    def log(n_rows: int, seed: int) -> pa.Table:
+        rows, _ = _log(n_rows, seed=seed)
+        rng = np.random.default_rng(seed)
+        guest = rng.normal(size=n_rows)
+        clicked = (rng.random(n_rows) < expit(-1 + 2 * guest)).astype(np.int8)
+        at = rows.column_names.index("stage")
+        return rows.set_column(at, "stage", pa.array(clicked)).append_column(
+            "x_guest", pa.array(guest)
+        )
+
+    def spread_of_the_guest(share: float) -> float:
+        """How far the log-odds of one row move with the guest."""
+        config = replace(CONFIG, impersonal_share=share, linear_clicks=0)
+        click = FunnelModel(features, config).fit(log(12_000, 1), log(4_000, 2)).stages.click
+        assert click is not None
+        row = log(1, 3)
+        at = row.column_names.index("x_guest")
+        guests = [row.set_column(at, "x_guest", pa.array([value])) for value in (-1.0, 1.0)]
+        low, high = (click.log_odds(rows)[0] for rows in guests)
+        return float(high - low)
+
+    whole, half, none = (spread_of_the_guest(share) for share in (0.0, 0.5, 1.0))
+    assert whole > 1
+    assert half == pytest.approx(whole / 2, rel=0.05)
+    assert none == 0
