@@ -28,7 +28,7 @@ import numpy as np
 import pyarrow as pa
 
 from data.schema.feature_set import FeatureSet
-from models.arrow_columns import Numbers, stages
+from models.arrow_columns import Codes, Numbers, stages
 from models.explanations.lift import Contributions
 from models.funnel.config import FunnelConfig
 from models.lightgbm_core.boosting import (
@@ -48,6 +48,7 @@ __all__ = ["ClickRows", "ClickStage"]
 _NAME = "the click stage"
 _LINE = "click"
 _GUEST = "guest_history"
+_DRAW = 17  # another draw than that of the rows learnt from
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -222,8 +223,7 @@ class ClickStage:
             self.base = float(np.log(rate / (1 - rate)) - learnt.start.mean())
             return np.full(len(learnt.clicked), self.base)
         penalties = self.config.click_penalties if self.penalty is None else (self.penalty,)
-        share = self.config.linear_rows / max(len(learnt.clicked), 1)
-        at = np.flatnonzero(tie_keys(learnt.rows, seed=self.config.seed) / 2.0**64 < share)
+        at, share = self._rows_of_the_line(learnt)
         found = cross_validated(
             self.matrix.features,
             learnt.rows.take(pa.array(at)),
@@ -232,8 +232,19 @@ class ClickStage:
             PenaltyGrid(penalties=penalties),
             offset_N=learnt.start[at],
         )
-        self.line, self.penalty = found.model, found.penalty
+        self.penalty = found.penalty
+        # Of the unclicked rows a share was learnt from: all odds are so much too high.
+        found = found.shifted(float(np.log(share)))
+        self.line = found.model
         return found.held_out(learnt.rows, learnt.folds)
+
+    def _rows_of_the_line(self, learnt: ClickRows) -> tuple[Codes, float]:
+        """Places of the clicked rows and of a share of the others; and that share."""
+        unclicked = len(learnt.clicked) - learnt.clicks
+        wanted = max(self.config.linear_rows - learnt.clicks, learnt.clicks)
+        share = min(1.0, wanted / max(unclicked, 1))
+        is_drawn = tie_keys(learnt.rows, seed=self.config.seed + _DRAW) / 2.0**64 < share
+        return np.flatnonzero(is_drawn | (learnt.clicked > 0)), share
 
     def _fit_trees(
         self,

@@ -30,7 +30,8 @@ class FunnelConfig:
         refits: fit the click stage again on training and validation rows, as many trees.
         linear_clicks: with at most so many clicks to learn from the click trees start from a
             ridge logistic regression: a small log carries a line better than leaves.
-        linear_rows: rows from which this regression is learnt, and penalties are chosen, at most.
+        linear_rows: rows that this regression learns from, all clicked ones among them; at least
+            as many others.
         fewest_outcomes: of each kind, below which a stage is its mean rate alone.
         click_penalties, later_penalties: ridge penalties among which cross-validation over
             guests chooses (:mod:`models.linear.cross_validation`), of the regression of clicks
@@ -74,7 +75,7 @@ class FunnelConfig:
     patience: int = 30
     refits: bool = True
     linear_clicks: int = 10_000
-    linear_rows: int = 20_000
+    linear_rows: int = 6_000
     fewest_outcomes: int = 10
     click_penalties: tuple[float, ...] = (10.0, 30.0, 100.0, 300.0, 1_000.0)
     later_penalties: tuple[float, ...] = (30.0, 100.0, 300.0, 1_000.0, 3_000.0, 10_000.0, 30_000.0)

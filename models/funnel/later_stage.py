@@ -64,7 +64,6 @@ def fit_later_stage(
         # Without it the log does not say what can be booked at once, and the others are
         # features like any other.
         mechanics=config.mechanics_penalty if INSTANT_BOOKABLE in features.names else None,
-        most_rows=config.linear_rows,
     )
     folds = guest_folds(rows, config.folds)
     return cross_validated(features, rows, outcomes, folds, grid, lead=lead)

@@ -15,7 +15,7 @@ Legend: N rows, C columns of the design.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -69,6 +69,14 @@ class CrossValidated:
     of_fold: tuple[RidgeLogistic, ...]
     penalty: float
     losses: dict[float, float] = field(default_factory=dict)
+
+    def shifted(self, log_odds: float) -> CrossValidated:
+        """The same with so much added to all log-odds."""
+
+        def moved(model: RidgeLogistic) -> RidgeLogistic:
+            return replace(model, intercept=model.intercept + log_odds)
+
+        return replace(self, model=moved(self.model), of_fold=tuple(moved(m) for m in self.of_fold))
 
     def held_out(self, rows: pa.Table, fold_N: Codes, lead: Numbers | None = None) -> Numbers:
         """Log-odds of each row by the model that saw no row of its fold."""
