@@ -94,9 +94,9 @@ SCORES = Table(
         Column(
             name="split",
             kind=Kind.CATEGORY,
-            meaning="valid (whose rows popularity, best_rated, als and lambdarank have learnt from, "
-            "once their variant and size were chosen), test, or day: what a scheduled run scored "
-            "of the newest day",
+            meaning="valid (whose rows popularity, best_rated, als, lambdarank and ranker have "
+            "learnt from, once their variant and size were chosen), test, or day: what a "
+            "scheduled run scored of the newest day",
         ),
         Column(name="model", kind=Kind.CATEGORY, meaning="name of the model"),
         Column(name="score", kind=Kind.NUMBER, meaning="higher is better; no unit, one model's"),

@@ -43,13 +43,19 @@ _ORDER_SHOWN = ("position", "is_random_order")
 
 
 class FunnelFitting:
-    """One fit. ``evidence`` grows as things are measured; see :class:`FunnelStages`."""
+    """One fit.
+
+    Attributes:
+        evidence: grows as things are measured; see :class:`FunnelStages`.
+        first: the click stage that stopped on validation, before the one fitted on both windows.
+    """
 
     def __init__(
         self, features: FeatureSet, config: FunnelConfig, calibration: CalibrationConfig
     ) -> None:
         self.features, self.config, self.calibration = features, config, calibration
         self.evidence: dict[str, Any] = {}
+        self.first: ClickStage | None = None
 
     def fit(self, train: pa.Table, valid: pa.Table) -> FunnelStages:
         """The stages, from whole windows with all columns that are needed."""
@@ -86,6 +92,7 @@ class FunnelFitting:
         first = ClickStage(self.features, self.config, apart).fit(
             self._click_rows(rows.train, examination), self._click_rows(rows.stopping, examination)
         )
+        self.first = first
         everything = rows.both
         both = self._click_rows(everything, self._examination(everything))
         fitted = replace(

@@ -25,7 +25,7 @@ counts for as many as will have come in the end (``models.lightgbm_core.label_co
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -69,6 +69,7 @@ class FunnelModel:
         self.config = config or FunnelConfig()
         self.calibration = calibration or CalibrationConfig()
         self.fitted: FunnelStages | None = None
+        self.held_out: FunnelStages | None = None
 
     @property
     def stages(self) -> FunnelStages:
@@ -104,6 +105,7 @@ class FunnelModel:
         with threadpool_limits(limits=1, user_api="blas"):
             fitting = FunnelFitting(self.features, self.config, self.calibration)
             self.fitted = fitting.fit(train, valid)
+            self.held_out = replace(self.fitted, click=fitting.first)
         return self
 
     def probabilities(self, rows: pa.Table) -> dict[str, Numbers]:
@@ -127,6 +129,17 @@ class FunnelModel:
             return booked
         require_columns(rows, (_PRICE,), model="the funnel by value")
         return booked * np.nan_to_num(numbers(rows, _PRICE), nan=0.0)
+
+    def score_held_out(self, rows: pa.Table) -> Scores:
+        """P(book) by the click stage that did not learn from validation rows.
+
+        What is chosen on them is chosen by this. Raises ``ValueError`` where the model was loaded,
+        not fitted.
+        """
+        if self.held_out is None:
+            raise ValueError("only a funnel that was fitted here has held-out scores")
+        conditional = self.held_out.conditional(rows)
+        return np.asarray(np.prod([conditional[name] for name in FUNNEL_STAGES], axis=0))
 
     def contributions(self, rows: pa.Table) -> Contributions:
         """What each feature adds to the log-odds of the stages together; (rows, features).

@@ -196,7 +196,7 @@ def _train_one(
 def _choose_exposure(
     context: RunContext, model: FunnelModel, valid: pa.Table, run: str, child: str
 ) -> None:
-    scores = log_scores(model.score(valid))
+    scores = log_scores(model.score_held_out(valid))
     most_loss = context.settings.recommendation.most_loss
     curve = choose_exposure(scores, valid, context.home.runs / run, most_loss=most_loss)
     if curve.num_rows:

@@ -220,6 +220,27 @@ def test_level_is_that_of_all_days_and_not_of_the_last_alone() -> None:
     assert predicted == pytest.approx((both["stage"].to_numpy() > 0).sum(), rel=0.02)
 
 
+def test_held_out_scores_know_less_of_the_validation_rows(tmp_path) -> None:
+    rng = np.random.default_rng(5)
+    train, valid = _log(4_000, seed=17)[0], _log(4_000, seed=18)[0]
+    at = train.column_names.index("stage")
+    train, valid = (
+        part.set_column(at, "stage", pa.array(rng.integers(2, size=4_000).astype(np.int8)))
+        for part in (train, valid)
+    )
+    config = replace(CONFIG, min_rows_per_leaf=5, lambda_l2=0.0, linear_clicks=0, patience=60)
+    model = FunnelModel(FEATURES, config).fit(train, valid)
+    stage = valid["stage"].to_numpy()
+
+    def told_apart(scores: np.ndarray) -> float:
+        return float(np.corrcoef(np.log(scores), stage)[0, 1])
+
+    assert told_apart(model.score_held_out(valid)) < told_apart(model.score(valid)) / 2
+    model.save(tmp_path)
+    with pytest.raises(ValueError, match="held-out"):
+        FunnelModel.load(tmp_path).score_held_out(valid)
+
+
 def test_order_of_the_rows_changes_no_bit() -> None:
     train, valid = _log(5_000, seed=14)[0], _log(3_000, seed=15)[0]
     rows = _log(400, seed=16)[0]
