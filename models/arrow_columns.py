@@ -40,7 +40,8 @@ def missing_last(values: Numbers) -> Numbers:
 
 def require_columns(rows: pa.Table, names: Iterable[str], *, model: str) -> None:
     """Raise ``ValueError`` naming the model and every column of ``names`` that is absent."""
-    absent = [name for name in names if name not in rows.column_names]
+    present = set(rows.column_names)
+    absent = [name for name in names if name not in present]
     if absent:
         raise ValueError(f"{model} needs column(s) that the rows do not have: {', '.join(absent)}")
 

@@ -78,7 +78,7 @@ class FunnelConfig:
     linear_rows: int = 6_000
     fewest_outcomes: int = 10
     click_penalties: tuple[float, ...] = (10.0, 30.0, 100.0, 300.0, 1_000.0)
-    later_penalties: tuple[float, ...] = (30.0, 100.0, 300.0, 1_000.0, 3_000.0, 10_000.0, 30_000.0)
+    later_penalties: tuple[float, ...] = (30.0, 300.0, 3_000.0, 30_000.0)
     mechanics_penalty: float = 3.0
     folds: int = 5
     in_search: Literal["evidence", "apart", "kept"] = "evidence"

@@ -6,7 +6,7 @@
     book       a regression on the contacted rows, led likewise
 
 and the level of each, per market, on the days of both windows: days differ by more than chance,
-and a single one gives no level.
+and a single one gives no level. That of clicks follows the trend of these days to the next.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from models.lightgbm_core.calibration import (
     Calibrator,
     calibrate,
     calibrate_levels,
+    trend_of_levels,
 )
 from models.lightgbm_core.feature_matrix import of_other_results
 from models.lightgbm_core.label_completeness import expected_outcomes
@@ -80,8 +81,11 @@ class FunnelFitting:
         if min(of_train, rows.train.num_rows - of_train) >= self.config.fewest_outcomes:
             fitted, shape = self._fit_click(fitted, rows)
         log_odds = _click_log_odds(fitted, rows.sample)
-        level = calibrate_levels(log_odds, rows.rates, markets_of(rows.sample), shape)
-        return replace(fitted, calibrators=(level,))
+        markets = markets_of(rows.sample)
+        level = calibrate_levels(log_odds, rows.rates, markets, shape)
+        trend = _trend(rows, level.probabilities(log_odds, markets))
+        self.evidence["click.trend"] = trend
+        return replace(fitted, calibrators=(level.shifted(trend),))
 
     def _fit_click(
         self, fitted: FunnelStages, rows: FittingRows
@@ -193,7 +197,7 @@ class FunnelFitting:
         for number in (0, 1):
             at = np.flatnonzero(half == number)
             other_half = both.take(np.flatnonzero(half != number))
-            stage = first.fitted_again(other_half, learning_rate=_QUICK_RATE)
+            stage = first.fitted_again(other_half, quickly=True)
             rows = both.rows.take(pa.array(at))
             own[at] = stage.log_odds(in_the_middle(rows, fitted.neutral))
             owed[at] = stage.log_odds(rows) - own[at]
@@ -202,8 +206,14 @@ class FunnelFitting:
         )
 
 
-# As much is learnt in fewer trees: enough to tell two terms apart.
-_QUICK_RATE = 0.2
+def _trend(rows: FittingRows, predicted: Numbers) -> float:
+    """What the level of clicks will have moved by on the next day; ``predicted`` of the sample."""
+    if not len(rows.days):
+        return 0.0
+    place = np.searchsorted(rows.days, np.asarray(rows.sample["search_day"], dtype=np.int64))
+    size = np.bincount(place, minlength=len(rows.days))
+    means = np.bincount(place, predicted, minlength=len(rows.days)) / np.maximum(size, 1)
+    return trend_of_levels(rows.days, means, rows.day_rates)
 
 
 def _click_log_odds(fitted: FunnelStages, rows: pa.Table) -> Numbers:

@@ -21,7 +21,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from models.arrow_columns import Numbers, stages
+from models.arrow_columns import Codes, Numbers, stages
 from models.funnel.config import FunnelConfig
 from models.lightgbm_core.label_completeness import Completeness, stage_completeness
 from models.lightgbm_core.search_groups import downsample_unclicked
@@ -30,6 +30,7 @@ from models.ranking_order import hashed_ids, tie_keys
 __all__ = ["FittingRows", "markets_of"]
 
 _SAMPLED_ROWS = 100_000
+_DAY = "search_day"
 _SAMPLE_SEED = 11  # another draw than that of the rows learnt from
 
 
@@ -41,6 +42,8 @@ class FittingRows:
         train, valid: the rows learnt from of each window.
         judged, sample, clicked: see the table.
         rates: of each row of ``sample`` the share of its market's impressions that were clicked.
+        days, day_rates: days since 1970, and the share of each day's impressions that were
+            clicked; none where the rows name no day.
         impressions, clicks: of both windows.
         known: by stage, how much of its outcomes is known; empty without correction.
     """
@@ -51,6 +54,8 @@ class FittingRows:
     sample: pa.Table
     clicked: pa.Table
     rates: Numbers
+    days: Codes
+    day_rates: Numbers
     impressions: int
     clicks: int
     known: dict[int, Completeness]
@@ -68,6 +73,7 @@ class FittingRows:
         ]
         drawn = [_drawn(rows, _SAMPLED_ROWS / max(impressions, 1)) for rows in windows]
         sample = _in_fixed_order(together(*drawn))
+        days, day_rates = _rates_by_day(windows)
         return cls(
             train=thinned[0],
             valid=thinned[1],
@@ -75,6 +81,8 @@ class FittingRows:
             sample=sample,
             clicked=_in_fixed_order(together(*(_clicked(rows) for rows in thinned))),
             rates=_click_rates(windows, markets_of(sample)),
+            days=days,
+            day_rates=day_rates,
             impressions=impressions,
             clicks=impressions - unclicked,
             known=stage_completeness(train, valid) if config.corrects_maturity else {},
@@ -124,3 +132,13 @@ def _click_rates(windows: tuple[pa.Table, pa.Table], markets: np.ndarray[Any, An
     for market in np.unique(markets):
         rates[markets == market] = clicked[all_markets == market].mean()
     return rates
+
+
+def _rates_by_day(windows: tuple[pa.Table, pa.Table]) -> tuple[Codes, Numbers]:
+    """The days of both windows, and clicks per impression of each."""
+    if not all(_DAY in rows.column_names for rows in windows):
+        return np.zeros(0, dtype=np.int64), np.zeros(0)
+    day = np.concatenate([np.asarray(rows[_DAY], dtype=np.int64) for rows in windows])
+    clicked = np.concatenate([stages(rows) > 0 for rows in windows])
+    days, place = np.unique(day, return_inverse=True)
+    return days, np.bincount(place, clicked) / np.bincount(place)

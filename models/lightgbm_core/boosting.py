@@ -29,6 +29,7 @@ __all__ = [
     "Trainer",
     "load_booster",
     "train_booster",
+    "train_boosters",
 ]
 
 MAX_GROUP_ROWS = 10_000
@@ -120,13 +121,37 @@ def train_booster(
     Without ``valid``, and with DART, ``limits.most`` trees are trained. ``after_round(done,
     total)`` reports progress.
     """
-    training = _dataset(train, parameters)
-    against: Sequence[lgb.Dataset] = ()
+    (trained,) = train_boosters([(parameters, limits)], train, valid, after_round=after_round)
+    return trained
+
+
+def train_boosters(
+    plans: Sequence[tuple[dict[str, Any], RoundLimits]],
+    train: LabelledRows,
+    valid: LabelledRows | None,
+    *,
+    after_round: Callable[[int, int], None] | None = None,
+) -> tuple[TrainedBooster, ...]:
+    """A booster for each plan, like :func:`train_booster`, on rows that are binned once.
+
+    The plans' parameters differ in nothing that decides the bins.
+    """
+    first, _ = plans[0]
+    training = _dataset(train, first)
+    against = [] if valid is None else [_dataset(valid, first, reference=training)]
+    return tuple(_train(*plan, training, against, after_round) for plan in plans)
+
+
+def _train(
+    parameters: dict[str, Any],
+    limits: RoundLimits,
+    training: lgb.Dataset,
+    against: Sequence[lgb.Dataset],
+    after_round: Callable[[int, int], None] | None,
+) -> TrainedBooster:
     callbacks: list[Callable[..., Any]] = []
-    if valid is not None:
-        against = (_dataset(valid, parameters, reference=training),)
     # DART rescales earlier trees, so that no earlier iteration can be gone back to.
-    if valid is not None and parameters["boosting"] != "dart":
+    if against and parameters["boosting"] != "dart":
         stopping = lgb.early_stopping(
             limits.patience, first_metric_only=True, verbose=False, min_delta=_LEAST_GAIN
         )

@@ -16,9 +16,16 @@ import numpy as np
 from scipy.optimize import isotonic_regression, minimize
 from scipy.special import expit
 
-from models.arrow_columns import Numbers
+from models.arrow_columns import Codes, Numbers
 
-__all__ = ["ALL_MARKETS", "CalibrationConfig", "Calibrator", "calibrate", "calibrate_levels"]
+__all__ = [
+    "ALL_MARKETS",
+    "CalibrationConfig",
+    "Calibrator",
+    "calibrate",
+    "calibrate_levels",
+    "trend_of_levels",
+]
 
 ALL_MARKETS = "*"
 
@@ -26,6 +33,8 @@ ALL_MARKETS = "*"
 _SMALLEST = 1e-6
 _MOST_LEVEL = 10.0
 _LEVEL_STEPS = 40
+_FEWEST_DAYS = 3
+_DAY_SPREAD, _TREND_SPREAD = 0.04, 0.02
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,12 +69,19 @@ class Calibrator:
 
     def probabilities(self, log_odds: Numbers, markets: np.ndarray[Any, Any]) -> Numbers:
         """The probability of each row, strictly between 0 and 1."""
-        probabilities = np.empty(len(log_odds))
-        for market in np.unique(markets):
+        probabilities, is_unknown = np.empty(len(log_odds)), np.ones(len(log_odds), dtype=bool)
+        for market in self.maps.keys() - {ALL_MARKETS}:
             at = markets == market
-            market_map = self.maps.get(str(market), self.maps[ALL_MARKETS])
-            probabilities[at] = _apply(market_map, log_odds[at])
+            probabilities[at] = _apply(self.maps[market], log_odds[at])
+            is_unknown &= ~at
+        probabilities[is_unknown] = _apply(self.maps[ALL_MARKETS], log_odds[is_unknown])
         return np.clip(probabilities, _SMALLEST, 1 - _SMALLEST)
+
+    def shifted(self, log_odds: float) -> Calibrator:
+        """The same maps with so much added to all log-odds."""
+        return Calibrator(
+            {name: m | {"level": m.get("level", 0.0) + log_odds} for name, m in self.maps.items()}
+        )
 
 
 def calibrate(
@@ -120,6 +136,32 @@ def calibrate_levels(
         for market, level in levels.items()
     }
     return Calibrator({ALL_MARKETS: maps[ALL_MARKETS] | {"level": of_all}} | moved)
+
+
+def trend_of_levels(days: Codes, predicted: Numbers, actual: Numbers) -> float:
+    """Log-odds to add on the day after the last, by how actual over predicted moved until then.
+
+    ``predicted`` and ``actual`` are shares of each of ``days`` (day numbers). Counts of the past
+    grow from day to day, and a model takes some of their growth for more clicks: what it
+    predicts drifts away from what comes. A line through the logarithms of actual over predicted,
+    its slope drawn to 0 (ridge regression): days differ by about ``_DAY_SPREAD`` whatever the
+    trend, and a slope is expected to be about ``_TREND_SPREAD`` a day.
+
+    Five days, predicted 2% more too much on each: the next would be 6% above their middle, of
+    which 10 / (10 + 4) is believed:
+
+    >>> drift = np.exp(0.02 * np.arange(5))
+    >>> round(trend_of_levels(np.arange(5), 0.05 * drift, np.full(5, 0.05)), 4)
+    -0.0429
+    """
+    known = (predicted > 0) & (actual > 0)
+    if known.sum() < _FEWEST_DAYS:
+        return 0.0
+    away = days[known] - days[known].mean()
+    ratio = np.log(actual[known] / predicted[known])
+    doubt = (_DAY_SPREAD / _TREND_SPREAD) ** 2
+    slope = float(away @ ratio) / (float(away @ away) + doubt)
+    return slope * float(days[known].max() + 1 - days[known].mean())
 
 
 def _level(predicted: Numbers, outcomes: Numbers, centre: float, shrinkage: float) -> float:
