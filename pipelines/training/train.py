@@ -23,6 +23,7 @@ from models.recommender import Recommender
 from models.two_tower.recommender import TwoTower
 from pipelines.config.console import ProgressCall
 from pipelines.config.home import write_json
+from pipelines.config.settings import SettingsError
 from pipelines.feature_table.build_table import feature_set_of
 from pipelines.feature_table.judged_rows import with_click_worth
 from pipelines.feature_table.ranker_rows import with_order_shown, with_training_columns
@@ -75,14 +76,16 @@ def train(
 
     ``dask`` is the address of a scheduler on whose workers lambdarank is trained.
     Models learn from the training window, tune on the validation window, and never see
-    the test window. What was tuned is fitted again on both windows by the baselines, ALS and
-    lambdarank: their scores of the validation window judge nothing. The run becomes the home's
-    latest only when all of it is on disk.
+    the test window. What was tuned is fitted again on both windows by the baselines, ALS,
+    lambdarank and the ranker: their scores of the validation window judge nothing, and what is
+    chosen there goes by scores that did not learn from it. The run becomes the home's latest only
+    when all of it is on disk. Raises ``SettingsError`` for a model that is not known, or a
+    cluster that has nothing to train.
     """
     check_settings(context.settings)
     wanted = tuple(names or names_of(["all"], context.settings))
     if dask and LambdaRank.name not in wanted:
-        raise DataError(
+        raise SettingsError(
             f"a Dask cluster trains lambdarank alone, which is not among {', '.join(wanted)}. "
             f"Write: stayrank train lambdarank --dask {dask}"
         )
