@@ -6,15 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from data.errors import DataError
 from pipelines.config.console import Console
 from pipelines.config.home import Home
-from pipelines.config.settings import load_settings
+from pipelines.config.settings import SettingsError, load_settings
 from pipelines.run_context import RunContext
 from pipelines.training.train import train
 
 
 def test_a_cluster_without_lambdarank_to_train_is_refused(tmp_path: Path) -> None:
     context = RunContext(home=Home(tmp_path), settings=load_settings(), console=Console())
-    with pytest.raises(DataError, match=r"not among popularity, ranker.*stayrank train lambdarank"):
+    with pytest.raises(
+        SettingsError, match=r"not among popularity, ranker.*stayrank train lambdarank"
+    ):
         train(context, ("popularity", "ranker"), dask="tcp://10.0.0.5:8786")
