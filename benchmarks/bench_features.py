@@ -21,15 +21,15 @@ from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
-import narwhals as nw
 import polars as pl
 
 from data.ingest import ingest
 from data.lake.store import Lake
 from data.prefetch import prefetched
 from data.simulator import SimulationConfig, write_simulation
-from features.build import available_features, build_features
+from features.all_features import available_features
 from features.build_in_blocks import build_by_day
+from features.build_on_spark import build_on_spark, columns_of
 from pipelines.feature_table.build_on_spark import spark_session, with_tasks_for
 
 EIGHT = (
@@ -69,10 +69,10 @@ def spark(log: Path, out: Path) -> None:
     """Every feature but the co-engagement one, on Spark, one machine."""
     with spark_session("local[*]") as session:
         with_tasks_for(session, pl.scan_parquet(log).select(pl.len()).collect().item())
-        frame = nw.from_native(session.read.parquet(str(log)))
-        features = available_features(dict(frame.collect_schema())).without(["co_engagement"])
-        built = build_features(frame, frame, features=features)
-        built.to_native().write.parquet(str(out))
+        frame = session.read.parquet(str(log))
+        features = available_features(columns_of(frame)).without(["co_engagement"])
+        rows = pl.scan_parquet(log).select(pl.len()).collect().item()
+        build_on_spark(frame, features=features, rows=rows).write.parquet(str(out))
 
 
 def eight_here(log: Path, out: Path) -> None:
@@ -188,7 +188,7 @@ def _built(
 ) -> None:
     """Build and write block by block, the next one being built while one is written."""
     frame = pl.scan_parquet(log)
-    available = available_features(dict(nw.from_native(frame).collect_schema()))
+    available = available_features(frame.collect_schema())
     features = available.without(["co_engagement"]) if names is None else available.only(names)
     days = frame.select(pl.col("search_day").unique().sort()).collect().to_series().to_list()
     chosen = days[-1:] if last_day_only else days

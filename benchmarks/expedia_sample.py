@@ -26,7 +26,6 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-import narwhals as nw
 import numpy as np
 import polars as pl
 import pyarrow as pa
@@ -34,7 +33,8 @@ import pyarrow as pa
 from data.ingest import ingest
 from data.lake.store import Lake
 from data.schema.feature_set import FeatureSet
-from features.build import available_features, build_features
+from features.all_features import available_features
+from features.build import build_features
 from models.arrow_columns import Codes, Numbers, missing_last, numbers
 from models.baselines.heuristics import Cheapest, Random
 from models.evaluation.significance import draw_weights
@@ -73,12 +73,12 @@ def load_rows(log: Path, most: int | None) -> tuple[pa.Table, FeatureSet, Scores
     if most is not None:
         first = impressions["id_search"].unique().sort().head(most)
         impressions = impressions.filter(pl.col("id_search").is_in(first.implode()))
-    features = available_features(dict(nw.from_native(impressions).schema))
+    features = available_features(impressions.schema)
     features = FeatureSet(tuple(f for f in features if not f.is_history))
-    built = build_features(impressions, impressions, features=features).to_native()
+    built = build_features(impressions, impressions, features=features)
     keys = ["id_search", "id_listing"]
     shown = impressions.select(*keys, "position", "is_random_order")
-    joined = built.join(shown.lazy(), on=keys, how="left").sort(keys).collect()
+    joined = built.join(shown, on=keys, how="left").sort(keys)
     rows = joined.drop("position").to_arrow()
     return rows, features, -joined["position"].cast(pl.Float64).to_numpy()
 

@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 
 from data.schema.feature_set import FeatureSet
 from data.schema.tables import IMPRESSIONS, TRUTH
-from features.build import available_features
+from features.all_features import available_features
 from features.build_in_blocks import build_by_day
 from features.labels import lower_labels
 from models.lightgbm_core.search_groups import downsample_unclicked

@@ -25,7 +25,6 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import narwhals as nw
 import numpy as np
 import polars as pl
 from scipy.special import ndtri
@@ -92,11 +91,11 @@ def estimated(prices: StayPrices, rows: pl.DataFrame) -> Numbers:
 def by_median(before: pl.DataFrame, rows: pl.DataFrame) -> Numbers:
     """The way without nights: median nightly price × nights × factor + fee."""
     nightly = nightly_price(before.columns).alias("nightly")
-    priced = nw.from_native(before).with_columns(nightly).to_native()
+    priced = before.with_columns(nightly)
     median = priced.group_by(LISTING).agg(pl.col("nightly").median())
     joined = rows.join(median, on=LISTING, how="left", maintain_order="left")
     price = stay_price(joined.columns, nightly="nightly").alias("price")
-    return nw.from_native(joined).select(price).to_native()["price"].to_numpy()
+    return joined.select(price)["price"].to_numpy()
 
 
 def described(rows: pl.DataFrame) -> pl.DataFrame:

@@ -15,28 +15,23 @@ day 1     added to the sums                       none
 day 2     10:00 shown to ann, 14:00 clicked       of a search of 12:00: they know 10:00 alone
 day 3     the log is over                         of all others: they know all of it
 ========  ======================================  =========================================
-
-Polars only, as are builds in blocks.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
 
-import narwhals as nw
 import numpy as np
 import polars as pl
 
 from data.schema.feature_set import FeatureSet
 from data.schema.time import DAY_S
-from features.build import build_block, build_candidate_block, columns_read
-from features.build_in_blocks import ALWAYS_READ, BLOCK_ROWS, rows_of_days
-from features.formulas.history_inputs import history_inputs_of
-from features.history.id_codes import ID_COLUMNS, encode_ids
+from features.build import Block, events_of, planned, with_text
+from features.build_in_blocks import BLOCK_ROWS, rows_of_days
+from features.definitions.plan import Plan
+from features.history.id_codes import encode_ids
 from features.history.packed_keys import Rows, sorted_unique
-from features.history.point_in_time import AllBlocks
-from features.history.streaming_aggregates import StreamingAggregates
+from features.history.running_past import RunningPast
 
 __all__ = ["build_candidates"]
 
@@ -46,7 +41,6 @@ def build_candidates(
     impressions: pl.LazyFrame,
     *,
     pairs: pl.DataFrame,
-    searches: pl.DataFrame,
     features: FeatureSet,
     block_rows: int = BLOCK_ROWS,
 ) -> Iterator[pl.DataFrame]:
@@ -59,52 +53,36 @@ def build_candidates(
             search counts.
         pairs: ``id_user`` and ``id_listing`` of all candidates: what guests did with these
             listings alone is kept.
-        searches: ``id_user``, ``search_s`` and ``search_day`` of all candidates' searches.
         features: which features; columns that a candidate lacks (outcomes) are never read.
         block_rows: impressions that are read together.
 
     Raises ``ValueError`` when the blocks are not in order of time.
     """
-    log = history_inputs_of(nw.from_native(encode_ids(impressions)))
-    asked = nw.from_native(encode_ids(searches.lazy()))
-    all_blocks = AllBlocks(impressions=log, searches=asked)
-    streaming = _registered(impressions, features, log)
-    for aggregation in streaming.aggregations:
-        if aggregation.is_sparse:
-            coded = encode_ids(pairs.lazy().select(aggregation.key).drop_nulls()).collect()
-            keys = sorted_unique(Rows(coded).packed(aggregation.key))
-            streaming.restrict_to_keys(aggregation, keys)
-    reader = _LogReader(impressions, streaming, block_rows)
-    for block in blocks:
+    schema = impressions.collect_schema()
+    plan = planned(schema, schema, features)
+    past = RunningPast(plan.sources)
+    for aggregation in past.sparse:
+        coded = encode_ids(pairs.select(aggregation.key).drop_nulls())
+        past.restrict_to_keys(aggregation, sorted_unique(Rows(coded).packed(aggregation.key)))
+    reader = _LogReader(impressions, past, plan, block_rows)
+    for candidates in blocks:
         parts = []
-        for rows in reader.parts_of(block):
-            text = rows.select(name for name in ID_COLUMNS if name in rows.columns)
-            coded_rows = encode_ids(rows.lazy()).collect()
-            events = reader.events_until(int(coded_rows["search_s"].max()))  # type: ignore[arg-type]
-            built = build_candidate_block(coded_rows, events, streaming, features, all_blocks)
-            parts.append(built.with_columns(text))
+        for rows in reader.parts_of(candidates):
+            block = Block(encode_ids(rows), plan)
+            events = Rows(reader.events_until(int(rows["search_s"].max())))  # type: ignore[arg-type]
+            known = past.of_block(block.rows, searches=block.searches, events=events)
+            parts.append(with_text(block.built(known), rows))
         if parts:
             yield pl.concat(parts) if len(parts) > 1 else parts[0]
-
-
-def _registered(
-    impressions: pl.LazyFrame, features: FeatureSet, log: nw.LazyFrame[Any]
-) -> StreamingAggregates:
-    """Streaming aggregates that know which sums, and which columns, these features need."""
-    streaming = StreamingAggregates()
-    read = columns_read(impressions.collect_schema(), features.names)
-    no_rows = encode_ids(impressions.select(read).head(0)).collect()
-    build_block(no_rows, streaming, features, log)
-    return streaming
 
 
 class _LogReader:
     """Reads the log forward: what lies before the candidates at hand, and what lies among them."""
 
     def __init__(
-        self, impressions: pl.LazyFrame, streaming: StreamingAggregates, block_rows: int
+        self, impressions: pl.LazyFrame, past: RunningPast, plan: Plan, block_rows: int
     ) -> None:
-        self._streaming, self._impressions = streaming, impressions
+        self._past, self._impressions, self._plan = past, impressions, plan
         sizes = impressions.group_by("search_s").agg(rows=pl.len()).sort("search_s").collect()
         block = (sizes["rows"].cum_sum() - 1) // block_rows
         # The last second of each block: a second is never cut in two.
@@ -137,14 +115,10 @@ class _LogReader:
         ends = [int(cut) for cut in self._cuts if self._read_until < cut < last_s]
         for end in [*ends, last_s]:
             events = self._between(self._read_until, end)
-            self._streaming.add_events(events, last_s + 1)
+            self._past.add_events(events, last_s + 1)
             self._read_until = end
 
     def _between(self, after_s: int, last_s: int) -> pl.DataFrame:
         rows = rows_of_days(self._impressions, after_s // DAY_S, last_s // DAY_S)
         between = rows.filter(pl.col("search_s") > after_s, pl.col("search_s") <= last_s)
-        narrow = history_inputs_of(nw.from_native(encode_ids(between)))
-        read = self._streaming.columns | ALWAYS_READ
-        names = [name for name in narrow.collect_schema().names() if name in read]
-        frame: pl.DataFrame = narrow.select(names).to_native().collect(engine="streaming")
-        return frame
+        return events_of(between.select(self._plan.read_of_events).collect(), self._plan)

@@ -1,9 +1,8 @@
 """The features table in order of time: memory bounded by a block, one more day for little.
 
 Rows are read once, block by block, and each block is built from the running sums of what
-came before it (:mod:`features.history.streaming_aggregates`). A day built alone holds the
-same bits as the day in a build of everything. Polars only: on Spark,
-:func:`features.build.build_features` builds all days at once.
+came before it (:mod:`features.history.running_past`). A day built alone holds the
+same bits as the day in a build of everything.
 
 Example: six impressions of days 0, 1 and 2, of which days 1 and 2 are built, in blocks of two
 rows. What is not built is read too, for its events; a second is never cut in two, since its
@@ -27,22 +26,20 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
-import narwhals as nw
 import numpy as np
 import polars as pl
 
 from data.prefetch import prefetched
 from data.schema.feature_set import FeatureSet
 from data.schema.time import date_of
-from features.build import build_block, checked_features, columns_read
-from features.formulas.history_inputs import history_inputs_of
+from features.build import Block, events_of, planned, with_text
+from features.definitions.plan import Plan
 from features.history.aggregation_declaration import HistoryAggregation
-from features.history.id_codes import ID_COLUMNS, encode_ids
+from features.history.id_codes import encode_ids
 from features.history.packed_keys import Array, Rows, sorted_unique
-from features.history.streaming_aggregates import StreamingAggregates
+from features.history.running_past import RunningPast
 
 __all__ = [
-    "ALWAYS_READ",
     "BLOCK_ROWS",
     "FeatureBlock",
     "affected_days",
@@ -61,10 +58,6 @@ _SCATTER, _UPPER_HALF = np.uint64(0x9E3779B97F4A7C15), np.uint64(32)
 
 _UNBUILT_BLOCKS = 4
 """Rows that are not built have few columns, so that these many blocks are read at once."""
-
-ALWAYS_READ = frozenset(
-    {"id_search", "id_user", "search_s", "search_day", "stage", "contact_day", "book_day"}
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,23 +98,19 @@ def build_by_day(
     next, and no more than two are held at a time. Raises as
     :func:`features.build.build_features` does.
     """
-    frame = nw.from_native(impressions)
-    chosen = checked_features(frame, frame, features)
-    spans = _spans(impressions, days, block_rows)
     schema = impressions.collect_schema()
-    streaming = StreamingAggregates()
-    log = history_inputs_of(nw.from_native(encode_ids(impressions)))
-    no_rows = _coded(impressions.select(columns_read(schema, chosen.names)).head(0).collect())[1]
-    build_block(no_rows, streaming, chosen, log)  # registers the aggregations that are needed
-    _restrict_sparse(streaming, impressions, spans)
-    with prefetched(_read(impressions, spans, chosen, streaming.columns), ahead=1) as blocks:
+    plan = planned(schema, schema, features)
+    spans = _spans(impressions, days, block_rows)
+    past = RunningPast(plan.sources)
+    _restrict_sparse(past, impressions, spans)
+    with prefetched(_read(impressions, spans, plan), ahead=1) as blocks:
         for span, rows in blocks:
             if not span.is_built:
-                streaming.add_events(rows, _next_built_s(spans, span))
+                past.add_events(rows, _next_built_s(spans, span))
                 continue
-            text, block = _coded(rows)
-            built = build_block(block, streaming, chosen, log)
-            yield FeatureBlock(last_day=span.last_day, rows=built.with_columns(text))
+            block = Block(encode_ids(rows), plan)
+            built = block.built(past.of_block(block.rows, searches=block.searches))
+            yield FeatureBlock(last_day=span.last_day, rows=with_text(built, rows))
 
 
 def affected_days(changed: Collection[int], days: Collection[int]) -> tuple[int, ...]:
@@ -163,23 +152,15 @@ def _spans(impressions: pl.LazyFrame, days: Collection[int], block_rows: int) ->
 
 
 def _read(
-    impressions: pl.LazyFrame,
-    spans: list[_Span],
-    features: FeatureSet,
-    history_columns: Collection[str],
+    impressions: pl.LazyFrame, spans: list[_Span], plan: Plan
 ) -> Iterator[tuple[_Span, pl.DataFrame]]:
-    """Rows of each span: all that a block reads, or the ``history_columns`` if it is not built."""
-    read = columns_read(impressions.collect_schema(), features.names)
+    """Rows of each span: all that a block reads, or its events alone if it is not built."""
     for span in spans:
         rows = _within(impressions, span)
         if span.is_built:
-            yield span, rows.select(read).collect()
+            yield span, rows.select(plan.read).collect()
         else:
-            narrow = history_inputs_of(nw.from_native(encode_ids(rows.select(read))))
-            names = [
-                n for n in narrow.collect_schema().names() if n in {*history_columns, *ALWAYS_READ}
-            ]
-            yield span, narrow.select(names).to_native().collect()
+            yield span, events_of(rows.select(plan.read_of_events).collect(), plan)
 
 
 def _within(impressions: pl.LazyFrame, span: _Span) -> pl.LazyFrame:
@@ -201,18 +182,15 @@ def _next_built_s(spans: list[_Span], after: _Span) -> int:
     return min(s.first_s for s in spans if s.is_built and s.first_s > after.last_s)
 
 
-def _restrict_sparse(
-    streaming: StreamingAggregates, impressions: pl.LazyFrame, spans: list[_Span]
-) -> None:
+def _restrict_sparse(past: RunningPast, impressions: pl.LazyFrame, spans: list[_Span]) -> None:
     """Keep totals of a sparse aggregation for the few keys alone that need them.
 
     Where all days are built these are the keys with more than one row; where some are only read
     for their events, the keys of the rows that are built.
     """
-    for aggregation in streaming.aggregations:
-        if aggregation.is_sparse and spans:
-            find_keys = _repeated_keys if all(span.is_built for span in spans) else _built_keys
-            streaming.restrict_to_keys(aggregation, find_keys(impressions, spans, aggregation))
+    find_keys = _repeated_keys if all(span.is_built for span in spans) else _built_keys
+    for aggregation in past.sparse if spans else ():
+        past.restrict_to_keys(aggregation, find_keys(impressions, spans, aggregation))
 
 
 def _repeated_keys(
@@ -251,7 +229,7 @@ def _keys_of(
     keys = []
     for day in days:
         rows = rows_of_days(impressions, day, day).select(*aggregation.key).drop_nulls()
-        packed = Rows(encode_ids(rows).collect()).packed(aggregation.key)
+        packed = Rows(encode_ids(rows.collect())).packed(aggregation.key)
         hashes = packed * _SCATTER >> _UPPER_HALF
         keys.append(packed[hashes % np.uint64(parts) == np.uint64(part)])
     return np.concatenate(keys)
@@ -261,9 +239,3 @@ def _more_than_once(keys: Array) -> Array:
     """The keys that occur more than once, each once and sorted; ``keys`` is sorted in place."""
     keys.sort()
     return sorted_unique(keys[1:][keys[1:] == keys[:-1]])
-
-
-def _coded(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The text of the ids, and the rows with codes in its place."""
-    text = rows.select(name for name in ID_COLUMNS if name in rows.columns)
-    return text, encode_ids(rows.lazy()).collect()

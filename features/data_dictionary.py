@@ -10,7 +10,7 @@ import sys
 from data.schema.feature_set import Feature
 from data.schema.reason_codes import MEANINGS, NULL_MEANINGS
 from data.schema.tables import TABLES, Column, Table
-from features.build import ALL_FEATURES
+from features.all_features import ALL_FEATURES
 from features.sentences.every_sentence import SENTENCES
 from features.sentences.sentence import Untold
 

@@ -1,19 +1,22 @@
 """The calendar of the markets: months, public holidays and Carnival, as a table of days.
 
-Calendar arithmetic differs between engines, so it is done once, in Python, and joined.
+Calendar arithmetic is done once, in Python, and looked up.
 """
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cache
 
 import holidays
+import polars as pl
 import pyarrow as pa
 
 from data.schema.time import day_number
 
-__all__ = ["CALENDAR_YEARS", "MARKET_STATE", "day_table"]
+__all__ = ["CALENDAR_YEARS", "MARKET_STATE", "CalendarLookup", "day_table"]
 
 CALENDAR_YEARS = range(2008, 2041)
 """Years that the table covers; a stay outside them has null holidays."""
@@ -87,3 +90,35 @@ def _easter(year: int) -> date:
     n = (a + 11 * h + 22 * m) // 451
     month, day = divmod(h + m - 7 * n + 114, 31)
     return date(year, month, day + 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CalendarLookup:
+    """A column of :func:`day_table` for the market and the day in column ``day`` of a row.
+
+    Null where the day is, and for a market or year outside the calendar.
+    """
+
+    column: str
+    day: str
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        return ("market", self.day)
+
+    @property
+    def together(self) -> Hashable:
+        return CalendarLookup, self.day
+
+    def compute(self, wanted: Mapping[str, CalendarLookup], rows: pl.DataFrame) -> list[pl.Series]:
+        """Those of ``wanted`` that look up the same day, in one join."""
+        columns = {name: pl.col(lookup.column) for name, lookup in wanted.items()}
+        table = _as_frame().select("market", pl.col("_day").alias(self.day), **columns)
+        keys = rows.select("market", pl.col(self.day).cast(pl.Int32))
+        found = keys.join(table, on=["market", self.day], how="left", maintain_order="left")
+        return found.select(*wanted).get_columns()
+
+
+@cache
+def _as_frame() -> pl.DataFrame:
+    return pl.DataFrame(pl.from_arrow(day_table()))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import pi
 
-import narwhals as nw
+import polars as pl
 
 from data.schema.geo import EARTH_RADIUS_KM
 
@@ -20,7 +20,7 @@ _RADIANS = pi / 180
 _HALF_RADIANS = pi / 360
 
 
-def distance_km(lat: nw.Expr, lng: nw.Expr, to_lat: nw.Expr, to_lng: nw.Expr) -> nw.Expr:
+def distance_km(lat: pl.Expr, lng: pl.Expr, to_lat: pl.Expr, to_lng: pl.Expr) -> pl.Expr:
     """Haversine distance of two points in degrees, in km; null where one is unknown.
 
     Within a city the chord is the arc to 1e-5, and no engine but some have an arcsine:
@@ -33,13 +33,13 @@ def distance_km(lat: nw.Expr, lng: nw.Expr, to_lat: nw.Expr, to_lng: nw.Expr) ->
     return h.sqrt() * (2 * EARTH_RADIUS_KM)
 
 
-def micro_degrees(angle: nw.Expr) -> nw.Expr:
+def micro_degrees(angle: pl.Expr) -> pl.Expr:
     """Degrees as an integer of millionths, about 0.1 m: sums of it are exact."""
-    return (angle.cast(nw.Float64) * MICRO + 0.5).floor().cast(nw.Int64)
+    return (angle.cast(pl.Float64) * MICRO + 0.5).floor().cast(pl.Int64)
 
 
-def cell_of(lat: nw.Expr, lng: nw.Expr) -> nw.Expr:
+def cell_of(lat: pl.Expr, lng: pl.Expr) -> pl.Expr:
     """Integer name of the grid cell of a point; null where it is unknown."""
-    row = ((lat.cast(nw.Float64) + 90) * CELLS_PER_DEGREE).floor().cast(nw.Int64)
-    column = ((lng.cast(nw.Float64) + 180) * CELLS_PER_DEGREE).floor().cast(nw.Int64)
+    row = ((lat.cast(pl.Float64) + 90) * CELLS_PER_DEGREE).floor().cast(pl.Int64)
+    column = ((lng.cast(pl.Float64) + 180) * CELLS_PER_DEGREE).floor().cast(pl.Int64)
     return row * _ROW_STRIDE + column

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-import narwhals as nw
+import polars as pl
 
 from data.schema.long_stay import MONTH_NIGHTS, WEEK_NIGHTS
 
@@ -31,45 +31,45 @@ PRICE_PARTS = (
 """What is taken off the price of a stay, where the log has it."""
 
 
-def nights(columns: Collection[str]) -> nw.Expr:
+def nights(columns: Collection[str]) -> pl.Expr:
     """Searched nights, 1 for a dateless search or a log without dates; never null."""
     if not {"checkin_day", "checkout_day"} <= set(columns):
-        return nw.lit(1)
-    return (nw.col("checkout_day") - nw.col("checkin_day")).fill_null(1)
+        return pl.lit(1)
+    return (pl.col("checkout_day") - pl.col("checkin_day")).fill_null(1)
 
 
-def nightly_price(columns: Collection[str]) -> nw.Expr:
+def nightly_price(columns: Collection[str]) -> pl.Expr:
     """The listing's nightly price before discounts, from ``listing_total_price``.
 
     ``columns`` are those of the frame; fee and factors that it lacks take no part. Null
     where the price is unknown, or where the fee leaves nothing of it.
     """
-    for_nights = nw.col("listing_total_price").cast(nw.Float64) - _fee(columns)
+    for_nights = pl.col("listing_total_price").cast(pl.Float64) - _fee(columns)
     price = for_nights / (nights(columns) * _factor(columns))
-    return nw.when(price > 0).then(price)
+    return pl.when(price > 0).then(price)
 
 
-def stay_price(columns: Collection[str], *, nightly: str) -> nw.Expr:
+def stay_price(columns: Collection[str], *, nightly: str) -> pl.Expr:
     """The price of the searched stay from the nightly price in column ``nightly``.
 
     The inverse of :func:`nightly_price`: fee included, null where ``nightly`` is null.
     """
-    return nw.col(nightly) * nights(columns) * _factor(columns) + _fee(columns)
+    return pl.col(nightly) * nights(columns) * _factor(columns) + _fee(columns)
 
 
-def _fee(columns: Collection[str]) -> nw.Expr:
+def _fee(columns: Collection[str]) -> pl.Expr:
     return _stated("listing_cleaning_fee", 0.0, columns)
 
 
-def _factor(columns: Collection[str]) -> nw.Expr:
+def _factor(columns: Collection[str]) -> pl.Expr:
     stay = nights(columns)
     weekly = _stated("listing_weekly_price_factor", 1.0, columns)
     monthly = weekly
     if "listing_monthly_price_factor" in columns:
-        monthly = nw.coalesce(nw.col("listing_monthly_price_factor").cast(nw.Float64), weekly)
-    one = nw.lit(1.0)
+        monthly = pl.coalesce(pl.col("listing_monthly_price_factor").cast(pl.Float64), weekly)
+    one = pl.lit(1.0)
     return (
-        nw.when(stay >= MONTH_NIGHTS)
+        pl.when(stay >= MONTH_NIGHTS)
         .then(monthly)
         .when(stay >= WEEK_NIGHTS)
         .then(weekly)
@@ -77,7 +77,7 @@ def _factor(columns: Collection[str]) -> nw.Expr:
     )
 
 
-def _stated(name: str, otherwise: float, columns: Collection[str]) -> nw.Expr:
+def _stated(name: str, otherwise: float, columns: Collection[str]) -> pl.Expr:
     if name not in columns:
-        return nw.lit(otherwise)
-    return nw.col(name).cast(nw.Float64).fill_null(otherwise)
+        return pl.lit(otherwise)
+    return pl.col(name).cast(pl.Float64).fill_null(otherwise)

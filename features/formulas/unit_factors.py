@@ -7,7 +7,7 @@ fell into blocks. A product with the same constant is the same everywhere.
 
 from __future__ import annotations
 
-import narwhals as nw
+import polars as pl
 
 from data.schema.time import HOUR_S
 
@@ -19,6 +19,6 @@ MINUTES_PER_SECOND = 1 / 60
 HOURS_PER_SECOND = 1 / HOUR_S
 
 
-def hours_since(moment: str) -> nw.Expr:
+def hours_since(moment: str) -> pl.Expr:
     """Hours from the second in column ``moment`` to the search; null where it is null."""
-    return (nw.col("search_s") - nw.col(moment)) * HOURS_PER_SECOND
+    return (pl.col("search_s") - pl.col(moment)) * HOURS_PER_SECOND

@@ -2,7 +2,7 @@
 
 An aggregation names keys, stages and integer columns, never a frame and never an outcome, so a
 feature that looks into the future cannot even be declared.
-:meth:`features.history.point_in_time.EventHistory.join` computes what is declared here.
+:class:`features.history.running_past.RunningPast` computes what is declared here.
 
 Example: per listing its clicks so far, those of the last hour, and when it was last booked.
 
@@ -17,8 +17,10 @@ Example: per listing its clicks so far, those of the last hour, and when it was 
 ... )
 >>> listing.names
 ('clicks', 'clicks_1h', 'booked_s')
->>> listing.available({"id_listing", "stage"}).names  # a log without booking dates
-('clicks', 'clicks_1h')
+>>> listing.only({"clicks"}).names  # where nobody asks for the others
+('clicks',)
+>>> listing.read_for("booked_s")  # columns of the log
+('id_listing', 'stage', 'book_day')
 
 ``refresh_s`` trades freshness for speed. A click at second 10, known to searches from then on:
 
@@ -49,7 +51,7 @@ class Aggregate:
     """One sum over past events.
 
     Attributes:
-        name: column that :meth:`EventHistory.join` adds.
+        name: column that the rows get.
         stage: which events: impressions, clicks, contacts or bookings.
         of: integer column of the impression that is summed; ``None`` counts events.
         distinct: count different values of this column instead of events.
@@ -94,6 +96,8 @@ class HistoryAggregation:
             later such periods only. 1 is the exact second; 86,400 counts up to yesterday.
         is_sparse: most keys have events at one time only (a guest and a listing), so that
             the running sums are worth computing for the others alone. Same results.
+        counts_searches: an event is a whole search instead of one of its impressions. Only
+            impressions can be counted then: outcomes belong to listings.
     """
 
     key: tuple[str, ...]
@@ -101,6 +105,7 @@ class HistoryAggregation:
     latest: tuple[LastEventTime, ...] = ()
     refresh_s: int = 1
     is_sparse: bool = False
+    counts_searches: bool = False
 
     def __post_init__(self) -> None:
         if not self.key or not (self.aggregates or self.latest):
@@ -127,12 +132,6 @@ class HistoryAggregation:
         )
 
     @property
-    def columns(self) -> frozenset[str]:
-        """The columns of the impressions that keys and aggregates are made of."""
-        summed = {name for a in self.aggregates for name in (a.of, a.distinct) if name}
-        return frozenset(self.key) | summed
-
-    @property
     def window_s(self) -> int | None:
         """Length of the window of those aggregates that have one."""
         return next(
@@ -146,25 +145,15 @@ class HistoryAggregation:
         latest = tuple(entry for entry in self.latest if entry.name in names)
         return replace(self, aggregates=aggregates, latest=latest) if aggregates or latest else None
 
-    def available(self, columns: Collection[str]) -> HistoryAggregation | None:
-        """The part that a log with these columns supports; ``None`` when nothing is left."""
-        if not set(self.key) <= set(columns):
-            return None
-        aggregates = tuple(
-            aggregate
-            for aggregate in self.aggregates
-            if _has_stage(aggregate.stage, columns)
-            and {aggregate.of, aggregate.distinct} - {None} <= set(columns)
-        )
-        latest = tuple(entry for entry in self.latest if _has_stage(entry.stage, columns))
-        if not (aggregates or latest):
-            return None
-        return replace(self, aggregates=aggregates, latest=latest)
-
-
-def _has_stage(stage: Stage, columns: Collection[str]) -> bool:
-    needed = OUTCOME_DAY.get(stage, "stage")
-    return needed in columns and "stage" in columns
+    def read_for(self, name: str) -> tuple[str, ...]:
+        """The columns of rows and events that the column of this name is made from."""
+        part = self.only({name})
+        if part is None:
+            raise KeyError(name)
+        stages = {entry.stage for entry in (*part.aggregates, *part.latest)}
+        dated = (OUTCOME_DAY[stage] for stage in sorted(stages) if stage in OUTCOME_DAY)
+        summed = (name for a in part.aggregates for name in (a.of, a.distinct) if name)
+        return tuple(dict.fromkeys((*self.key, "stage", *dated, *summed)))
 
 
 def _refuse_outcomes(name: str, columns: Collection[str | None]) -> None:

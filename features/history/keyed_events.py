@@ -13,7 +13,10 @@ import numpy as np
 
 from features.history.packed_keys import Array, Keys, grouped_by_key
 
-__all__ = ["TIME_BITS", "KeyedEvents", "PointInTimeQuery"]
+__all__ = ["NEVER", "TIME_BITS", "KeyedEvents", "PointInTimeQuery"]
+
+NEVER = -1
+"""Stands for "no event yet" among latest times while they are compared; every second is greater."""
 
 # A key's number (its place among the query's keys) and a time are packed into one integer: the
 # number in the upper 32 bits, the seconds since the block's first row in the lower. Key 2 at

@@ -65,8 +65,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from features.history.keyed_events import TIME_BITS, KeyedEvents, PointInTimeQuery
-from features.history.lazy_aggregates import NEVER
+from features.history.keyed_events import NEVER, TIME_BITS, KeyedEvents, PointInTimeQuery
 from features.history.packed_keys import Array, Keys
 
 __all__ = [

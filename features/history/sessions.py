@@ -2,75 +2,168 @@
 
 Example, a pause of more than 1,800 seconds ends a session. One guest searches four times:
 
-========  ===============  ======================================
-search_s  session_start_s  session_searches
-========  ===============  ======================================
-0         0                1
-600       0                2
-2,400     0                3: a pause of just 1,800 s does not end it
-4,201     4,201            1: 1,801 s after the last
-========  ===============  ======================================
+========  ===============  ==========================================================
+search_s  session_start_s  session_searches: what the search knows of those before it
+========  ===============  ==========================================================
+0         none             none: there is no session yet
+600       0                1
+2,400     0                2: a pause of just 1,800 s does not end it
+4,201     none             none: 1,801 s after the last
+========  ===============  ==========================================================
 
-A build block by block hands on the last row of each session that may continue
-(:func:`open_sessions`), so that a session goes on across blocks as if there were one.
+>>> sessions = OpenSessions(gap_s=1_800)
+>>> for seconds in ([0, 600], [2_400, 4_201]):  # two blocks: a session goes on across them
+...     searches = Rows(pl.DataFrame({"id_user": [7, 7], "search_s": seconds}))
+...     query = PointInTimeQuery(searches.keys(["id_user"]), searches.integers("search_s"))
+...     started, counts = sessions.before(query, searches)
+...     started.tolist(), counts.tolist()
+([-1, 0], [-1, 1])
+([0, -1], [2, -1])
 """
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
 
-import narwhals as nw
+import numpy as np
+import polars as pl  # noqa: F401 (the example's)
 
-from features.history.lazy_aggregates import NEVER, Frame, without_null_keys
+from features.history.keyed_events import NEVER, TIME_BITS, PointInTimeQuery
+from features.history.packed_keys import Array, Rows, grouped_by_key
 
-__all__ = ["open_sessions", "sessions"]
+__all__ = ["GuestSessions", "OpenSessions"]
 
-_GUEST = "id_user"
+_GUEST = ("id_user",)
 
 
-def sessions(events: Frame, gap_s: int, open_before: Frame | None = None) -> Frame:
-    """One row per guest and time of a search, with the session that it belongs to.
+@dataclass(frozen=True, kw_only=True)
+class GuestSessions:
+    """The session that a search of a guest goes on with.
 
-    A session ends when the guest does not search for more than ``gap_s`` seconds.
-    ``open_before`` are the latest rows of sessions that began before ``events`` did, as
-    :func:`open_sessions` gave them. Columns: ``id_user``, ``search_s``,
-    ``session_start_s`` and ``session_searches``, the searches up to this time.
+    Columns: ``session_start_s``, the second of the session's first search, and
+    ``session_searches``, how many searches it had before this one. Both are null for a guest
+    without an id, and where the last session is over or there was none.
+
+    Attributes:
+        gap_s: a session ends when the guest does not search for more than so many seconds.
     """
-    searches = nw.col("id_search").n_unique().cast(nw.Int64)
-    of_guests = without_null_keys(events, (_GUEST,))
-    times = of_guests.group_by(_GUEST, "search_s").agg(searches.alias("_searches"))
-    times = times.with_columns(_open_since=nw.lit(None, dtype=nw.Int64))
-    if open_before is not None:
-        times = nw.concat([times, _as_times(open_before)], how="vertical")
-    counted = _numbered(times, gap_s)
-    return counted.select(_GUEST, "search_s", "session_start_s", "session_searches")
+
+    gap_s: int
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        return _GUEST
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The columns that it adds, in their order."""
+        return ("session_start_s", "session_searches")
+
+    def only(self, names: object) -> GuestSessions:
+        """Both columns, whichever is asked for."""
+        del names
+        return self
+
+    def read_for(self, name: str) -> tuple[str, ...]:
+        """The columns of rows and events that the column of this name is made from."""
+        del name
+        return (*_GUEST, "stage")
 
 
-def open_sessions(placed: Frame, until_s: int, gap_s: int) -> Frame:
-    """The last row of each session that may go on after ``until_s``."""
-    recent = placed.filter(nw.col("search_s") >= until_s - gap_s)
-    last = recent.group_by(_GUEST).agg(nw.col("search_s").max())
-    return recent.join(last, on=[_GUEST, "search_s"], how="semi")
+class OpenSessions:
+    """The sessions that may go on, brought forward from block to block."""
+
+    def __init__(self, gap_s: int) -> None:
+        self._gap_s = gap_s
+        self._open = _Searches(*(np.empty(0, dtype=np.int64) for _ in range(4)))
+
+    def before(self, query: PointInTimeQuery, searches: Rows) -> tuple[Array, Array]:
+        """Start and searches of each query's session; then ``searches`` are added.
+
+        Both -1 where no session goes on. ``searches``: one row per search, ``id_user`` and
+        ``search_s``, none before an earlier block's.
+        """
+        known = self._add(searches)
+        packed = _packed(known.guest, known.search_s)
+        asked = _packed(query.unique[query.of_row].astype(np.int64), query.search_s)
+        # "left": a search of the query's own second is not before it.
+        place = np.searchsorted(packed, asked, side="left") - 1
+        if len(packed) == 0:
+            none = np.full(len(asked), NEVER)
+            return none, none
+        last = np.maximum(place, 0)
+        goes_on = (place >= 0) & (known.guest[last] == query.unique[query.of_row].astype(np.int64))
+        goes_on &= query.search_s - known.search_s[last] <= self._gap_s
+        return (
+            np.where(goes_on, known.start_s[last], NEVER),
+            np.where(goes_on, known.count[last], NEVER),
+        )
+
+    def _add(self, searches: Rows) -> _Searches:
+        """The open sessions and these searches, by guest and time, each with its session so far."""
+        keys, seconds = searches.keys(_GUEST), searches.integers("search_s")
+        has_guest = np.flatnonzero(keys.is_known)
+        guest = keys.unique[keys.of_row[has_guest]].astype(np.int64)
+        packed, _, starts = grouped_by_key(_packed(guest, seconds[has_guest]))
+        counts = np.diff(np.append(starts, len(guest)))
+        new = _Searches(*_unpacked(packed), np.full(len(packed), NEVER), counts)
+        known = self._open.merged(new).in_sessions(self._gap_s)
+        self._open = known.last_of_each(int(seconds.max(initial=NEVER)) - self._gap_s)
+        return known
 
 
-def _as_times(open_before: Frame) -> Frame:
-    return open_before.select(
-        _GUEST,
-        "search_s",
-        nw.col("session_searches").alias("_searches"),
-        nw.col("session_start_s").alias("_open_since"),
-    )
+@dataclass(frozen=True)
+class _Searches:
+    """Seconds at which guests searched, by guest and time.
+
+    Attributes:
+        guest: packed key of each.
+        search_s: the second.
+        start_s: the first second of its session; -1 where it is not known yet.
+        count: searches of the session up to this second; of a new one those of the second.
+    """
+
+    guest: Array
+    search_s: Array
+    start_s: Array
+    count: Array
+
+    def take(self, at: Array) -> _Searches:
+        return _Searches(self.guest[at], self.search_s[at], self.start_s[at], self.count[at])
+
+    def merged(self, new: _Searches) -> _Searches:
+        both = (np.concatenate(pair) for pair in zip(_columns(self), _columns(new), strict=True))
+        together = _Searches(*both)
+        return together.take(np.argsort(_packed(together.guest, together.search_s), kind="stable"))
+
+    def in_sessions(self, gap_s: int) -> _Searches:
+        """Each with the start of its session, and the searches of it so far."""
+        if len(self.guest) == 0:
+            return self
+        is_same_guest = np.append(False, self.guest[1:] == self.guest[:-1])
+        is_near = np.append(False, np.diff(self.search_s) <= gap_s)
+        begins = ~(is_same_guest & is_near)
+        place = np.maximum.accumulate(np.where(begins, np.arange(len(begins)), 0))
+        # An open session of an earlier block is the first of its guest, and brings its start.
+        first_s = np.where(self.start_s > NEVER, self.start_s, self.search_s)
+        running = np.cumsum(self.count)
+        count = running - (running - self.count)[place]
+        return _Searches(self.guest, self.search_s, first_s[place], count)
+
+    def last_of_each(self, since_s: int) -> _Searches:
+        """The last search of each guest, of those at ``since_s`` or later."""
+        is_last = np.append(self.guest[1:] != self.guest[:-1], True)[: len(self.guest)]
+        return self.take(np.flatnonzero(is_last & (self.search_s >= since_s)))
 
 
-def _numbered(times: Frame, gap_s: int) -> Frame:
-    window: dict[str, Any] = {"order_by": "search_s"}
-    before = times.with_columns(_before=nw.col("search_s").shift(1).over(_GUEST, **window))
-    goes_on = (nw.col("search_s") - nw.col("_before") <= gap_s).fill_null(value=False)
-    begun = nw.when(goes_on).then(NEVER).otherwise(nw.col("search_s"))
-    # A search that goes on has NEVER as its start, so that the running maximum of the starts is
-    # that of its session. An open session of an earlier block brings its start along.
-    starts = before.with_columns(_start=nw.coalesce(nw.col("_open_since"), begun))
-    placed = starts.with_columns(session_start_s=nw.col("_start").cum_max().over(_GUEST, **window))
-    return placed.with_columns(
-        session_searches=nw.col("_searches").cum_sum().over(_GUEST, "session_start_s", **window)
-    )
+def _columns(searches: _Searches) -> tuple[Array, ...]:
+    return searches.guest, searches.search_s, searches.start_s, searches.count
+
+
+def _packed(guest: Array, second: Array) -> Array:
+    return np.asarray((guest.astype(np.uint64) << TIME_BITS) | second.astype(np.uint64))
+
+
+def _unpacked(packed: Array) -> tuple[Array, Array]:
+    guest = (packed >> TIME_BITS).astype(np.int64)
+    return guest, (packed & np.uint64(0xFFFFFFFF)).astype(np.int64)

@@ -50,8 +50,7 @@ import numpy as np
 from data.schema.event_visibility import OUTCOME_DAY, known_s_of_day
 from data.schema.tables import Stage
 from features.history.aggregation_declaration import Aggregate, HistoryAggregation, LastEventTime
-from features.history.keyed_events import KeyedEvents, PointInTimeQuery
-from features.history.lazy_aggregates import NEVER
+from features.history.keyed_events import NEVER, KeyedEvents, PointInTimeQuery
 from features.history.packed_keys import Array, Keys, Rows, grouped_by_key, is_member, sorted_unique
 from features.history.running_totals import (
     RunningTotals,
@@ -90,7 +89,13 @@ def _latest_of(aggregation: HistoryAggregation, stage: Stage) -> tuple[LastEvent
 
 
 class StageAggregate:
-    """Events of one stage: the totals of those that are visible, and those that are pending."""
+    """Events of one stage: the totals of those that are visible, and those that are pending.
+
+    Attributes:
+        aggregation: that this is a part of.
+        names: its columns, sums first.
+        distinct, window_s: see :class:`Aggregate`.
+    """
 
     def __init__(
         self,
@@ -104,10 +109,10 @@ class StageAggregate:
             *(aggregate.name for aggregate in aggregates),
             *(entry.name for entry in latest),
         )
-        self._aggregation, self._stage = aggregation, stage
+        self.aggregation, self._stage = aggregation, stage
         self._aggregates, self._latest = aggregates, latest
-        self._distinct = aggregates[0].distinct if aggregates else None
-        self._window_s = aggregates[0].window_s if aggregates else None
+        self.distinct = aggregates[0].distinct if aggregates else None
+        self.window_s = aggregates[0].window_s if aggregates else None
         self._totals = RunningTotals(len(aggregates), len(latest))
         self._pending: dict[int, list[KeyedEvents]] = defaultdict(list)
         # Packed key and value of a distinct count, sorted: pairs that were counted already.
@@ -135,7 +140,7 @@ class StageAggregate:
         else:
             event_at = self._event_rows_of(event_rows, keys)
             events = self._events(event_rows, keys, event_at)
-            if is_same_block and self._aggregation.refresh_s > 1:
+            if is_same_block and self.aggregation.refresh_s > 1:
                 # Many events share a key and a period: fewer are left to search in.
                 events = events.per_key_and_time(query.numbers[event_at])
             last_s = max(_last_second(event_rows), query.last_s)
@@ -148,16 +153,16 @@ class StageAggregate:
     def add_events(self, event_rows: Rows, keys: Keys, until_s: int) -> None:
         """Add rows of a time that is not built; the next that is begins at ``until_s``."""
         event_at = self._event_rows_of(event_rows, keys)
-        known, every = self._known_s(event_rows)[event_at], self._aggregation.refresh_s
+        known, every = self.known_s(event_rows)[event_at], self.aggregation.refresh_s
         # Visible at until_s: known before the period began that until_s falls into.
         is_visible = known < until_s // every * every
-        if self._window_s is not None:
+        if self.window_s is not None:
             # An event that has left the window by then would add +1 and −1: neither is added.
             # The others still have to leave it, so each is an event with a second of its own.
-            lasting = known >= (until_s - self._window_s) // every * every
+            lasting = known >= (until_s - self.window_s) // every * every
             event_at, is_visible = event_at[lasting], np.zeros(int(lasting.sum()), dtype=bool)
         visible = event_at if is_visible.all() else event_at[is_visible]
-        moments = self._known_s(event_rows)[visible]
+        moments = self.known_s(event_rows)[visible]
         amounts = [_amounts(aggregate, event_rows, visible) for aggregate in self._aggregates]
         self._totals.add(totals_per_key(keys, visible, amounts, [moments for _ in self._latest]))
         later = self._events(event_rows, keys, event_at[~is_visible])
@@ -167,9 +172,9 @@ class StageAggregate:
     def _is_known_at_once(self) -> bool:
         """Whether every event is visible from the second after its own row on, and stays so."""
         return (
-            self._aggregation.refresh_s == 1
+            self.aggregation.refresh_s == 1
             and self._stage not in OUTCOME_DAY
-            and self._window_s is None
+            and self.window_s is None
         )
 
     def _row_by_row(self, query: PointInTimeQuery, event_rows: Rows, keys: Keys) -> KeyedEvents:
@@ -190,8 +195,8 @@ class StageAggregate:
 
     def _events(self, rows: Rows, keys: Keys, event_at: Array) -> KeyedEvents:
         """The events at these rows, visible from the period after the one they are known in."""
-        known = self._known_s(rows)[event_at]
-        every = self._aggregation.refresh_s
+        known = self.known_s(rows)[event_at]
+        every = self.aggregation.refresh_s
         return KeyedEvents(
             keys=keys.unique[keys.of_row[event_at]],
             visible_s=(known // every + 1) * every,
@@ -201,12 +206,12 @@ class StageAggregate:
 
     def _event_rows_of(self, rows: Rows, keys: Keys) -> Array:
         """Numbers of the rows that are events: with a key, of the stage, and new if distinct."""
-        event_at = np.flatnonzero(self._is_event(rows) & keys.is_known)
-        return event_at if self._distinct is None else self._first_occurrences(rows, event_at)
+        event_at = np.flatnonzero(self.is_event(rows) & keys.is_known)
+        return event_at if self.distinct is None else self._first_occurrences(rows, event_at)
 
     def _visible_until(self, events: KeyedEvents, last_s: int) -> KeyedEvents:
         """All events that become visible up to ``last_s``, pending ones too; the later are kept."""
-        ends = [] if self._window_s is None else [events.reversed_after(self._window_s)]
+        ends = [] if self.window_s is None else [events.reversed_after(self.window_s)]
         fresh = [self._postpone(part, last_s) for part in (events, *ends)]
         return KeyedEvents.concatenated([*fresh, *self._pop_due(last_s)])
 
@@ -230,31 +235,38 @@ class StageAggregate:
             self._pending[int(second)].append(later.take(later.visible_s == second).per_key())
         return events.take(~is_later)
 
-    def _is_event(self, rows: Rows) -> Array:
+    def amounts(self, rows: Rows) -> tuple[Array, ...]:
+        """What each row would add to each sum, if it is an event."""
+        every = np.arange(len(rows))
+        return tuple(_amounts(aggregate, rows, every) for aggregate in self._aggregates)
+
+    def is_event(self, rows: Rows) -> Array:
+        """Whether each row is an event of the stage, whatever its key."""
         if self._stage in OUTCOME_DAY:
             return rows.is_known(OUTCOME_DAY[self._stage])
         return np.asarray(rows.integers("stage") >= int(self._stage))
 
-    def _known_s(self, rows: Rows) -> Array:
+    def known_s(self, rows: Rows) -> Array:
+        """The second after which each row's event is known; meaningless where it is none."""
         if self._stage in OUTCOME_DAY:
             return known_s_of_day(rows.integers(OUTCOME_DAY[self._stage]))
         return rows.integers("search_s")
 
     def _first_occurrences(self, rows: Rows, event_at: Array) -> Array:
         """Of these rows the first of each key and value, unless an earlier block had the pair."""
-        value = str(self._distinct)
+        value = str(self.distinct)
         event_at = event_at[rows.is_known(value)[event_at]]
-        both = rows.packed((*self._aggregation.key, value), event_at)
+        both = rows.packed((*self.aggregation.key, value), event_at)
         pairs, order, starts = grouped_by_key(both)
         if len(pairs) == 0:
             return event_at
-        known = self._known_s(rows)[event_at][order]
+        known = self.known_s(rows)[event_at][order]
         sizes = np.diff(np.append(starts, len(order)))
         # The earliest of each pair; of several in one second the first row.
         is_first = known == np.repeat(np.minimum.reduceat(known, starts), sizes)
         places = np.where(is_first, np.arange(len(order)), len(order))
         first = order[np.minimum.reduceat(places, starts)]
-        if self._distinct in _IN_ONE_BLOCK:
+        if self.distinct in _IN_ONE_BLOCK:
             return event_at[first]
         is_new = ~is_member(pairs, self._counted_pairs)
         self._counted_pairs = np.sort(np.concatenate([self._counted_pairs, pairs[is_new]]))

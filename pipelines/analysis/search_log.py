@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-import narwhals as nw
 import polars as pl
 
 from data.schema.tables import BOOKED, CLICKED, CONTACTED
@@ -106,5 +105,4 @@ def _nightly(impressions: pl.LazyFrame) -> pl.LazyFrame:
     names = impressions.collect_schema().names()
     if "listing_total_price" not in names:
         return impressions.with_columns(nightly_price=pl.lit(None, pl.Float64))
-    priced = nw.from_native(impressions).with_columns(nightly_price(names).alias("nightly_price"))
-    return priced.to_native()
+    return impressions.with_columns(nightly_price(names).alias("nightly_price"))

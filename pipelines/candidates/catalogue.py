@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import narwhals as nw
 import polars as pl
 
 from features.formulas.nightly_price import nightly_price
@@ -30,7 +29,7 @@ def catalogue_of(before: pl.LazyFrame) -> pl.DataFrame:
     priced = before
     if has_price:
         nightly = nightly_price(columns).alias(NIGHTLY_PRICE)
-        priced = nw.from_native(before).with_columns(nightly).to_native()
+        priced = before.with_columns(nightly)
     median = [pl.col(NIGHTLY_PRICE).median()] if has_price else []
     latest = priced.group_by(listing).agg(pl.col("search_s").max(), *median)
     rows = before.select(*listing, "search_s", "id_search", *wanted)

@@ -64,7 +64,6 @@ def retrieved_lists(
             [rows],
             before,
             pairs=timed.select("id_user", "id_listing"),
-            searches=source.queries.select("id_user", "search_s", "search_day").unique(),
             features=ranker.features,
         )
     )

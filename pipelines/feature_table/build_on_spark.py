@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,8 +18,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import narwhals as nw
-import polars as pl
 import pyarrow as pa
 import pyarrow.dataset as ds
 
@@ -27,6 +26,7 @@ from data.lake.store import streamed
 from data.schema.feature_set import FeatureSet
 from data.schema.tables import FEATURES, IMPRESSIONS
 from features.build import build_features
+from features.build_on_spark import build_on_spark as spark_frame_of_features
 from pipelines.feature_table.rebuild_plan import RebuildPlan
 from pipelines.run_context import RunContext
 
@@ -60,12 +60,13 @@ def build_on_spark(context: RunContext, plan: RebuildPlan, options: SparkOptions
         tempfile.TemporaryDirectory(dir=staging, prefix=".features-") as folder,
     ):
         if plan.days:
-            with_tasks_for(session, lake.rows(IMPRESSIONS.name))
-            rows = _impressions(session, lake.path(IMPRESSIONS.name), lake.files(IMPRESSIONS.name))
+            rows = lake.rows(IMPRESSIONS.name)
+            with_tasks_for(session, rows)
+            log = _impressions(session, lake.path(IMPRESSIONS.name), lake.files(IMPRESSIONS.name))
             # All rows are read, since the history before ``since`` counts; only later are built.
             since = None if plan.is_whole else min(plan.days)
-            built = build_features(rows, rows, features=plan.features, since_day=since)
-            built.to_native().write.mode("overwrite").parquet(str(Path(folder) / "built"))
+            built = spark_frame_of_features(log, features=plan.features, rows=rows, since_day=since)
+            built.write.mode("overwrite").parquet(str(Path(folder) / "built"))
         stream = _read_back(Path(folder) / "built", _expected(context, plan.features))
         if plan.is_whole:
             lake.replace_all(FEATURES.name, stream)
@@ -102,23 +103,23 @@ def spark_session(master: str) -> Iterator[Any]:
 _SETTINGS = {
     # Times are local clocks; a zone would shift them.
     "spark.sql.session.timeZone": "UTC",
-    # One plan holds all history aggregations: printed in full it would take megabytes.
-    "spark.sql.debug.maxToStringFields": "25",
+    # Rows that are handed to Python together: fewer, larger batches cost less.
+    "spark.sql.execution.arrow.maxRecordsPerBatch": "50000",
+    # A task has a core; more threads would take those of its neighbours.
+    "spark.executorEnv.POLARS_MAX_THREADS": "1",
+    "spark.executorEnv.OMP_NUM_THREADS": "1",
+    "spark.executorEnv.OPENBLAS_NUM_THREADS": "1",
 }
 
 
 _SETTINGS_ALONE = {
     "spark.driver.host": "127.0.0.1",
     "spark.ui.enabled": "false",
-    "spark.driver.memory": "6g",
-    # Measured: writing, compiling and re-planning some hundred wide stages takes several times
-    # as long as running them, so each is run as first planned, operator by operator.
-    "spark.sql.codegen.wholeStage": "false",
-    "spark.sql.adaptive.enabled": "false",
-    # That compiler alone would get 48 MB for its code, too little for plans like these.
-    "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m",
+    "spark.driver.memory": "4g",
+    # The workers run what this process runs, wherever the PATH leads.
+    "spark.pyspark.python": sys.executable,
 }
-_ROWS_PER_TASK = 125_000
+_ROWS_PER_TASK = 500_000
 
 
 def with_tasks_for(session: Any, rows: int) -> None:
@@ -150,14 +151,13 @@ def _has_java() -> bool:
 def _impressions(session: Any, table: Path, addresses: list[str]) -> Any:
     """The table's rows, partition columns included, as its latest version names them."""
     reader = session.read.option("basePath", str(table)).option("mergeSchema", "true")
-    return nw.from_native(reader.parquet(*addresses))
+    return reader.parquet(*addresses)
 
 
 def _expected(context: RunContext, features: FeatureSet) -> pa.Schema:
     """The types that a build without Spark gives: the table has one schema, whoever writes."""
     no_rows = context.lake.scan(IMPRESSIONS.name).head(0)
-    built: pl.DataFrame = build_features(no_rows, no_rows, features=features).to_native().collect()
-    return streamed([built]).schema
+    return streamed([build_features(no_rows, no_rows, features=features)]).schema
 
 
 def _read_back(folder: Path, schema: pa.Schema) -> pa.RecordBatchReader:

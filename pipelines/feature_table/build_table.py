@@ -11,7 +11,8 @@ from data.errors import DataError
 from data.lake.store import streamed
 from data.schema.feature_set import FeatureSet
 from data.schema.tables import FEATURES, IMPRESSIONS
-from features.build import available_features, build_features
+from features.all_features import available_features
+from features.build import build_features
 from features.build_in_blocks import build_by_day
 from pipelines.config.console import ProgressCall
 from pipelines.config.home import write_json
@@ -74,7 +75,7 @@ def _frames(
     # A stream needs one frame at least, to have a schema.
     if not plan.days:
         no_rows = impressions.head(0)
-        yield build_features(no_rows, no_rows, features=plan.features).to_native().collect()
+        yield build_features(no_rows, no_rows, features=plan.features)
     for block in build_by_day(impressions, plan.days, features=plan.features):
         yield block.rows
         report_progress(sum(day <= block.last_day for day in plan.days), len(plan.days))

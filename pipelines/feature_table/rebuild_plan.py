@@ -23,15 +23,13 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-import narwhals as nw
-
 import features as feature_code
 from data.counted import counted
 from data.lake.store import Partition
 from data.schema.feature_set import FeatureSet
 from data.schema.tables import FEATURES, IMPRESSIONS
 from data.schema.time import date_of, day_number
-from features.build import available_features
+from features.all_features import available_features
 from features.build_in_blocks import affected_days
 from pipelines.run_context import RunContext
 
@@ -79,9 +77,7 @@ def rebuild_plan(context: RunContext) -> RebuildPlan:
     """What a build would do now; reads no row."""
     lake = context.lake
     # With the types: they tell a numeric extra column from a category.
-    features = available_features(
-        dict(nw.from_native(lake.scan(IMPRESSIONS.name)).collect_schema())
-    )
+    features = available_features(lake.scan(IMPRESSIONS.name).collect_schema())
     hash_of = lake.fingerprints(IMPRESSIONS.name)
     hashes = {"/".join(map(str, partition)): digest for partition, digest in hash_of.items()}
     code = f"{_code_fingerprint()}-{features.fingerprint}"

@@ -113,7 +113,6 @@ def _feature_blocks(
     guests = (
         queries["id_user"] if has_guest else pl.Series([None] * queries.height, dtype=pl.String)
     )
-    times = queries.select("search_s", "search_day").with_columns(guests.alias("id_user"))
     blocks = list(_cut(queries["search_s"].to_numpy()[candidates.query_C[order]]))
     listings = source.catalogue["id_listing"]
     pairs = pl.DataFrame(
@@ -135,7 +134,6 @@ def _feature_blocks(
         (rows_of(part) for part in blocks),
         impressions,
         pairs=pairs,
-        searches=times.unique(),
         features=features,
     )
     for part, rows in zip(blocks, built, strict=True):

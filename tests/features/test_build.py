@@ -6,7 +6,8 @@ import pytest
 from data.errors import DataError
 from data.schema.feature_set import FeatureSet
 from data.schema.tables import CARRIED, IMPRESSIONS
-from features.build import ALL_FEATURES, available_features, build_features
+from features.all_features import ALL_FEATURES, available_features
+from features.build import build_features
 from tests.features.worlds import random_impressions
 
 KEY = ["id_search", "id_listing"]

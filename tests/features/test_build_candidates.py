@@ -12,7 +12,8 @@ import pytest
 from hypothesis import example, given, settings
 
 from data.schema.time import DAY_S
-from features.build import available_features, build_features
+from features.all_features import available_features
+from features.build import build_features
 from features.build_candidates import build_candidates
 from tests.features.test_leakage import KINDS, LENIENT, SOME_KINDS, with_another_future
 from tests.features.worlds import FIRST_DAY, differences, random_impressions

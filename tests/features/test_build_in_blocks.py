@@ -4,7 +4,8 @@ import polars as pl
 import pytest
 
 from features import build_in_blocks
-from features.build import available_features, build_features
+from features.all_features import available_features
+from features.build import build_features
 from features.build_in_blocks import affected_days, build_by_day
 from tests.features.worlds import FIRST_DAY, differences, random_impressions
 

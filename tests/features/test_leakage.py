@@ -13,9 +13,9 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 
 from data.schema.feature_set import FeatureSet
-from features.build import ALL_FEATURES, available_features, build_features
+from features.all_features import ALL_FEATURES, available_features
+from features.build import build_features
 from features.build_in_blocks import build_by_day
-from features.history import lazy_aggregates, point_in_time, stage_aggregates
 from features.history.aggregation_declaration import HistoryAggregation
 from tests.features.worlds import DAY_S, FIRST_DAY, differences, random_impressions
 
@@ -37,7 +37,7 @@ def built(log: pl.DataFrame, group: str | None, until_s: int) -> pl.DataFrame:
     chosen = available_features(log.columns)
     if group is not None:
         chosen = FeatureSet(tuple(f for f in chosen if f.group == group))
-    frame = build_features(log.lazy(), log.lazy(), features=chosen).to_native()
+    frame = build_features(log, log, features=chosen).lazy()
     assert isinstance(frame, pl.LazyFrame)
     rows = frame.filter(pl.col("search_s") <= until_s).collect()
     return rows.select("id_search", "id_listing", *chosen.names).sort("id_search", "id_listing")

@@ -16,7 +16,8 @@ from hypothesis import HealthCheck, Phase, example, given, settings
 
 from data.ingest import ingest
 from data.lake.store import Lake
-from features.build import available_features, build_features
+from features.all_features import available_features
+from features.build import build_features
 from pipelines.feature_table.build_on_spark import spark_session
 from tests.features.test_leakage import (
     ALL_GROUPS,

@@ -10,7 +10,8 @@ import numpy as np
 import polars as pl
 
 from data.schema.tables import IMPRESSIONS
-from features.build import available_features, build_features
+from features.all_features import available_features
+from features.build import build_features
 
 DAY_S = 86_400
 FIRST_DAY = 17_563  # 2018-02-01
@@ -67,7 +68,7 @@ def features_of(log: pl.DataFrame, names: Collection[str]) -> pl.DataFrame:
     """These features of all rows, by time, search and listing."""
     chosen = available_features(log.columns).only(names)
     assert set(chosen.names) == set(names)
-    built = build_features(log.lazy(), log.lazy(), features=chosen).to_native()
+    built = build_features(log, log, features=chosen).lazy()
     assert isinstance(built, pl.LazyFrame)
     return built.collect().sort("search_s", "id_search", "id_listing").select(names)
 

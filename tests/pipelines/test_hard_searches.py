@@ -62,7 +62,7 @@ def as_logged(finished: Finished, search: pl.DataFrame, log: pl.DataFrame) -> pl
 
 def _features(finished: Finished, rows: pl.DataFrame, past: pl.DataFrame) -> pl.DataFrame:
     features = feature_set_of(finished[0])
-    built = build_features(rows.lazy(), past.lazy(), features=features).to_native().collect()
+    built = build_features(rows, past, features=features)
     assert built.height == rows.height
     return built.sort("id_listing")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import narwhals as nw
 import polars as pl
 
-from features.build import available_features
+from features.all_features import available_features
 from tests.features.worlds import features_of, impression, typed
 
 

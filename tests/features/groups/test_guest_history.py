@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from data.schema.time import HOUR_S
-from features.build import available_features
+from features.all_features import available_features
 from tests.features.worlds import features_of, impression, typed
 
 TEN = 10 * HOUR_S

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from data.schema.language import Language
-from features.build import ALL_FEATURES
+from features.all_features import ALL_FEATURES
 from features.groups.extra_columns import extras_of
 from features.sentences.every_sentence import SENTENCES, Sentences
 from features.sentences.sentence import Sentence, Untold

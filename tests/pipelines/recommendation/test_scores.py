@@ -77,7 +77,7 @@ def test_scores_are_those_of_features_built_one_table_at_a_time(
     made, model = unlike.made, unlike.made.serving.ranker
     rows = candidate_rows(made.source, keys(unlike, scored.candidates))
     log = unlike.context.lake.scan(IMPRESSIONS.name).filter(pl.col("search_day") < trained.morning)
-    built = build_features(rows.lazy(), log, features=model.features_read).to_native().collect()
+    built = build_features(rows, log, features=model.features_read)
     key = ["id_search", "id_listing"]
     built = rows.select(key).join(built, on=key, how="left", maintain_order="left")
     np.testing.assert_array_equal(scored.score_C, model.probabilities(arrow(built))["book"])

@@ -1,8 +1,7 @@
-"""Compares the results of each search with NumPy, without windows or joins. Polars only.
+"""Compares the results of each search with NumPy, without windows or joins.
 
 Searches with the same number of results form one matrix (results × searches), so that
-comparing all of them with their n-th result is one operation. Tests hold the output equal
-to the same features written as windows and joins, which other engines compute.
+comparing all of them with their n-th result is one operation.
 
 One search with four results, nightly prices and distances in km, where low is good:
 
@@ -35,13 +34,14 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from functools import cached_property, reduce
 from operator import and_, or_
+from typing import Any
 
 import numpy as np
 import polars as pl
 
-from features.history.packed_keys import Array
-
 __all__ = ["RESOLUTION", "ResultsBySearch", "as_array"]
+
+Array = np.ndarray[Any, np.dtype[Any]]
 
 RESOLUTION = 1_000_000
 """A value's position between the lowest and highest of its search, in whole millionths."""
