@@ -29,7 +29,8 @@ from data.prefetch import prefetched
 from data.simulator import SimulationConfig, write_simulation
 from features.all_features import available_features
 from features.build_in_blocks import build_by_day
-from features.build_on_spark import build_on_spark, columns_of
+from features.build_on_spark import build_on_spark
+from features.on_spark.spark_types import columns_of
 from pipelines.feature_table.build_on_spark import spark_session, with_tasks_for
 
 EIGHT = (

@@ -21,7 +21,7 @@ fed block by block. Workers need this package (see ``docs/scaling.md``).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
@@ -41,9 +41,10 @@ from features.on_spark.partitions import (
     features_of_searches,
     sums_of_family,
 )
+from features.on_spark.spark_types import columns_of, frame_of, spark_schema, to_spark
 from features.on_spark.work import Work
 
-__all__ = ["build_on_spark", "columns_of"]
+__all__ = ["build_on_spark"]
 
 _ROWS_PER_GROUP = 50_000
 _SUMS = tuple(f"s{n}" for n in range(MOST_SUMS))
@@ -76,13 +77,6 @@ def build_on_spark(
     return _beside(built, families, work, handed, rows)
 
 
-def columns_of(frame: Any) -> Mapping[str, pl.DataType]:
-    """The columns of a Spark frame, with Polars types."""
-    from pyspark.sql.pandas.types import to_arrow_schema
-
-    return pl.DataFrame(pl.from_arrow(to_arrow_schema(frame.schema).empty_table())).schema
-
-
 def _handed(impressions: Any, work: Work) -> Handed:
     return Handed(totals=_totals(impressions, work), vectors=_vectors(impressions, work))
 
@@ -99,16 +93,12 @@ def _totals(impressions: Any, work: Work) -> dict[int, pl.DataFrame]:
     found = rows.mapInArrow(partial(_entries, work=work), schema)
     # A distinct value counts from its earliest second, and once.
     first = found.filter("value is not null").groupBy("part", "key", "value")
-    first = first.agg(
-        f.min("visible_s").alias("visible_s"), *(f.lit(0).alias(n) for n in _SUMS[1:])
-    )
-    first = first.withColumn("s0", f.lit(1))
+    ones = [f.lit(int(name == _SUMS[0])).alias(name) for name in _SUMS]
+    first = first.agg(f.min("visible_s").alias("visible_s"), *ones)
     sums = found.filter("value is null").select("part", "key", "visible_s", *_SUMS)
     together = sums.unionByName(first.select("part", "key", "visible_s", *_SUMS))
     added = [f.sum(name).cast("bigint").alias(name) for name in _SUMS]
-    table = pl.DataFrame(
-        pl.from_arrow(together.groupBy("part", "key", "visible_s").agg(*added).toArrow())
-    )
+    table = frame_of(together.groupBy("part", "key", "visible_s").agg(*added).toArrow())
     return {number: table.filter(pl.col("part") == number) for number in range(len(parts))}
 
 
@@ -124,7 +114,7 @@ def _vectors(impressions: Any, work: Work) -> dict[int, pl.DataFrame]:
     known = f.broadcast(days).join(pairs, f.col("first_day") < f.col("search_day"))
     schema = f"search_day int, id_listing string, {_bigints(_VECTORS)}"
     learnt = known.select("search_day", "id_user", "id_listing").groupBy("search_day")
-    table = pl.DataFrame(pl.from_arrow(learnt.applyInArrow(_learnt, schema).toArrow()))
+    table = frame_of(learnt.applyInArrow(_learnt, schema).toArrow())
     by_day = table.partition_by("search_day", as_dict=True, include_key=False)
     return {int(day[0]): of_day for day, of_day in by_day.items()}
 
@@ -142,15 +132,14 @@ def _beside(built: Any, families: list[Any], work: Work, handed: Any, rows: int)
     from pyspark.sql import functions as f
 
     session = built.sparkSession
-    sums = families[0] if families else session.createDataFrame([], _spark_schema(SUMS_SCHEMA))
+    sums = families[0] if families else session.createDataFrame([], spark_schema(SUMS_SCHEMA))
     for further in families[1:]:
         sums = sums.unionByName(further)
     group = f.pmod(f.xxhash64("id_search"), f.lit(max(1, -(-rows // _ROWS_PER_GROUP))))
     left = built.withColumn("_group", group).groupBy("_group")
     right = sums.withColumn("_group", group).groupBy("_group")
-    schema = _spark_schema(
-        _signed(build_features(work.empty(), work.empty(), features=work.features))
-    )
+    no_rows = build_features(work.empty(), work.empty(), features=work.features)
+    schema = spark_schema(to_spark(no_rows).schema)
     return left.cogroup(right).applyInArrow(partial(_features, work=work, handed=handed), schema)
 
 
@@ -165,47 +154,16 @@ def _family(
 
 
 def _features(rows: pa.Table, sums: pa.Table, work: Work, handed: Any) -> pa.Table:
-    if rows.num_rows == 0:  # sums of a row that is not built
-        rows = rows.slice(0, 0)
-    table = features_of_searches(rows.drop_columns("_group"), sums, work, handed.value)
-    return table.cast(_signed(pl.DataFrame(pl.from_arrow(table.slice(0, 0)))))
+    return features_of_searches(rows.drop_columns("_group"), sums, work, handed.value)
 
 
 def _learnt(clicks: pa.Table) -> pa.Table:
     """The vectors of one day, from the pairs of guest and listing that were clicked before it."""
-    frame = pl.DataFrame(pl.from_arrow(clicks))
+    frame = frame_of(clicks)
     learnt = learnt_vectors(frame["id_user"], frame["id_listing"], VectorConfig())
     day = pl.lit(frame["search_day"][0], pl.Int32).alias("search_day")
-    table = learnt.select(day, "id_listing", *_VECTORS).to_arrow(
-        compat_level=pl.CompatLevel.oldest()
-    )
-    return table.cast(
-        pa.schema(
-            [
-                ("search_day", pa.int32()),
-                ("id_listing", pa.string()),
-                *((n, pa.int64()) for n in _VECTORS),
-            ]
-        )
-    )
+    return to_spark(learnt.select(day, "id_listing", *_VECTORS))
 
 
 def _bigints(names: tuple[str, ...]) -> str:
     return ", ".join(f"{name} bigint" for name in names)
-
-
-def _signed(frame: pl.DataFrame) -> pa.Schema:
-    """The frame's schema in types that Spark has."""
-    unsigned = {pl.UInt8: pl.Int16, pl.UInt16: pl.Int32, pl.UInt32: pl.Int64, pl.UInt64: pl.Int64}
-    signed = frame.head(0).with_columns(pl.col(old).cast(new) for old, new in unsigned.items())
-    schema = signed.to_arrow(compat_level=pl.CompatLevel.oldest()).schema
-    return pa.schema(
-        pa.field(e.name, pa.string() if pa.types.is_large_string(e.type) else e.type)
-        for e in schema
-    )
-
-
-def _spark_schema(schema: pa.Schema) -> Any:
-    from pyspark.sql.pandas.types import from_arrow_schema
-
-    return from_arrow_schema(schema)

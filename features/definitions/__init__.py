@@ -1,1 +1,1 @@
-"""What a feature is: one record with its meaning and its expression; and how records are evaluated."""
+"""What a feature is: one record, meaning and expression; and how records are evaluated."""

@@ -8,7 +8,7 @@ the guest. So it needs ``listing_total_price``, ``id_user`` and ``stage``, and i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 
 from data.schema.feature_set import Feature, FeatureSet
 from data.schema.tables import IMPRESSIONS
@@ -40,10 +40,12 @@ class Catalogue:
         self._source_of: dict[str, PastSource] = {}
         for source in self.sources:
             for name in source.names:
-                self._put(self._source_of, name, source)
+                _refuse_twice(name, self._source_of)
+                self._source_of[name] = source
         self._definitions: dict[str, Definition] = {}
         for definition in (*inputs, *(d for group in self.groups.values() for d in group)):
-            self._put(self._definitions, definition.name, definition)
+            _refuse_twice(definition.name, self._definitions)
+            self._definitions[definition.name] = definition
         known = {*self._definitions, *self._source_of, *IMPRESSIONS.names}
         for definition in self._definitions.values():
             unknown = [n for n in reads(definition, ()) if n not in known and n != definition.name]
@@ -52,12 +54,6 @@ class Catalogue:
                     f"{definition.name} reads {', '.join(unknown)}: no column of the log, no "
                     "definition, and no source of the past makes it"
                 )
-
-    @staticmethod
-    def _put(names: dict[str, object], name: str, value: object) -> None:  # type: ignore[misc]
-        if name in names:
-            raise ValueError(f"{name}: two definitions, or two sources, make this column")
-        names[name] = value
 
     def definition(self, name: str) -> Definition | None:
         """The definition of a column; ``None`` where it is of the log or of the past."""
@@ -118,3 +114,8 @@ class Catalogue:
             yield from source.read_for(name)
         elif definition is not None:
             yield from reads(definition, ())
+
+
+def _refuse_twice(name: str, names: Container[str]) -> None:
+    if name in names:
+        raise ValueError(f"{name}: two definitions, or two sources, make this column")

@@ -28,7 +28,7 @@ __all__ = ["DEFINITIONS", "INPUTS", "comparisons_of"]
 
 
 def comparisons_of(of: str, column: str, *, low_is_good: bool = False) -> tuple[Definition, ...]:
-    """The four features of one value: rank, z, to_median, to_best; ``of`` is part of their names."""
+    """Four features of one value: rank, z, to_median, to_best; ``of`` is part of their names."""
 
     def value(kind: str) -> Comparison:
         return Comparison(column=column, kind=kind, low_is_good=low_is_good)

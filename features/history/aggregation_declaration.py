@@ -150,7 +150,7 @@ class HistoryAggregation:
         part = self.only({name})
         if part is None:
             raise KeyError(name)
-        stages = {entry.stage for entry in (*part.aggregates, *part.latest)}
+        stages = {a.stage for a in part.aggregates} | {entry.stage for entry in part.latest}
         dated = (OUTCOME_DAY[stage] for stage in sorted(stages) if stage in OUTCOME_DAY)
         summed = (name for a in part.aggregates for name in (a.of, a.distinct) if name)
         return tuple(dict.fromkeys((*self.key, "stage", *dated, *summed)))

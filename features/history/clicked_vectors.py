@@ -99,7 +99,7 @@ class ListingVectors:
 
 @dataclass(frozen=True, kw_only=True)
 class DayVectors:
-    """The vectors of one day: codes of the listings that have one, sorted, and millionths (n, D)."""
+    """The vectors of one day: codes of the listings with one, sorted, and millionths (n, D)."""
 
     listings: Array
     vectors: Array

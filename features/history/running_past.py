@@ -38,6 +38,7 @@ import numpy as np
 import polars as pl
 
 from data.schema.tables import IMPRESSED
+from features.formulas.listing_vectors import VectorConfig
 from features.history.aggregation_declaration import HistoryAggregation
 from features.history.clicked_vectors import (
     ClickLog,
@@ -50,7 +51,7 @@ from features.history.past_sources import PastSource
 from features.history.sessions import GuestSessions, OpenSessions
 from features.history.stage_aggregates import StageAggregate, stage_aggregates_of
 
-__all__ = ["RunningPast", "is_of_searches"]
+__all__ = ["RunningPast", "is_of_searches", "searches_of"]
 
 _OF_SEARCHES = frozenset({"id_user", "market", "checkin_day", "_query_cell"})
 
@@ -61,7 +62,13 @@ def is_of_searches(source: PastSource) -> bool:
 
 
 class RunningPast:
-    """The totals of every source of a build, up to the block at hand."""
+    """The totals of every source of a build, up to the block at hand.
+
+    Attributes:
+        parts: of each aggregation, by the events that they count.
+        sessions: of each session source, those that may go on.
+        clicks: for the vectors of what was clicked; without such a source empty.
+    """
 
     def __init__(
         self,
@@ -69,22 +76,24 @@ class RunningPast:
         vectors_of: Callable[[int], DayVectors] | None = None,
     ) -> None:
         """For these sources alone. ``vectors_of``: see :class:`ClickLog`."""
-        self._parts: dict[HistoryAggregation, list[StageAggregate]] = {}
+        self.parts: dict[HistoryAggregation, list[StageAggregate]] = {}
+        self.sessions: dict[GuestSessions, OpenSessions] = {}
+        self.clicks = ClickLog(VectorConfig(), vectors_of)
         self._restricted: dict[HistoryAggregation, Array] = {}
-        self._sessions: dict[GuestSessions, OpenSessions] = {}
-        self._clicks: ClickLog | None = None
+        self._reads_clicks = False
         for source in sources:
             if isinstance(source, HistoryAggregation):
-                self._parts[source] = stage_aggregates_of(source)
+                self.parts[source] = stage_aggregates_of(source)
             elif isinstance(source, GuestSessions):
-                self._sessions[source] = OpenSessions(source.gap_s)
-            elif self._clicks is None:
-                self._clicks = ClickLog(source.config, vectors_of)
+                self.sessions[source] = OpenSessions(source.gap_s)
+            else:
+                self.clicks = ClickLog(source.config, vectors_of)
+                self._reads_clicks = True
 
     @property
     def sparse(self) -> tuple[HistoryAggregation, ...]:
         """Aggregations that need totals of few of their keys: see :meth:`restrict_to_keys`."""
-        return tuple(aggregation for aggregation in self._parts if aggregation.is_sparse)
+        return tuple(aggregation for aggregation in self.parts if aggregation.is_sparse)
 
     def restrict_to_keys(self, aggregation: HistoryAggregation, keys: Array) -> None:
         """Keep totals of these keys alone (packed, sorted), those that come more than once.
@@ -93,7 +102,7 @@ class RunningPast:
         its sums are 0 and nothing need be remembered of it.
         """
         self._restricted[aggregation] = keys
-        for part in self._parts[aggregation]:
+        for part in self.parts[aggregation]:
             part.restrict_to_keys(keys)
 
     def of_block(self, rows: Rows, *, searches: Rows, events: Rows | None = None) -> _BlockPast:
@@ -105,8 +114,8 @@ class RunningPast:
             events: impressions, with outcomes and what is summed, that are no earlier than
                 those of earlier blocks; by default the rows themselves.
         """
-        if self._clicks is not None:
-            self._clicks.add(rows if events is None else events)
+        if self._reads_clicks:
+            self.clicks.add(rows if events is None else events)
         of_searches = searches if events is None else None
         return _BlockPast(self, rows, searches, rows if events is None else events, of_searches)
 
@@ -121,21 +130,21 @@ class RunningPast:
         # Aggregations share nothing but the arrays of the rows, and NumPy sorts without the
         # interpreter's lock: two threads keep two cores busy.
         with ThreadPoolExecutor(max_workers=2) as pool:
-            sources = (searches if a.counts_searches else rows for a in self._parts)
+            sources = (searches if a.counts_searches else rows for a in self.parts)
             add = partial(self._add_events_of, until_s=until_s)
-            for _ in pool.map(add, self._parts, sources):
+            for _ in pool.map(add, self.parts, sources):
                 pass
-        for source, sessions in self._sessions.items():
+        for source, sessions in self.sessions.items():
             sessions.before(_nobody(searches, source.key), searches)
-        if self._clicks is not None:
-            self._clicks.add(rows)
+        if self._reads_clicks:
+            self.clicks.add(rows)
 
     def _add_events_of(self, aggregation: HistoryAggregation, source: Rows, until_s: int) -> None:
-        keys = self._known_keys(aggregation, source)
-        for part in self._parts[aggregation]:
+        keys = self.known_keys(aggregation, source)
+        for part in self.parts[aggregation]:
             part.add_events(source, keys, until_s)
 
-    def _known_keys(self, aggregation: HistoryAggregation, rows: Rows) -> Keys:
+    def known_keys(self, aggregation: HistoryAggregation, rows: Rows) -> Keys:
         """The keys, marked unknown where totals of others alone are kept."""
         keys = rows.keys(aggregation.key)
         if aggregation not in self._restricted:
@@ -163,13 +172,11 @@ class _BlockPast:
             return self._vectors(source, asking)
         query = PointInTimeQuery(asking.keys(source.key), asking.integers("search_s"))
         if isinstance(source, GuestSessions):
-            found = self.running._sessions[source].before(query, self.event_searches)
-            columns = [np.where(amount > NEVER, amount, NEVER) for amount in found]
-            return _frame(
-                source.names, [_null_where_never(_in_all_rows(c, query, NEVER)) for c in columns]
-            )
+            found = self.running.sessions[source].before(query, self.event_searches)
+            columns = [_null_where_never(_in_all_rows(c, query, NEVER)) for c in found]
+            return _frame(source.names, columns)
         days = asking.integers("search_day")[query.rows]
-        sums = self._click_log.sums_before(query, days)
+        sums = self.running.clicks.sums_before(query, days)
         return _frame(source.names, [_in_all_rows(amount, query, 0) for amount in sums])
 
     @cached_property
@@ -179,20 +186,15 @@ class _BlockPast:
             return self.searches_of_events
         return Rows(searches_of(self.events.frame))
 
-    @property
-    def _click_log(self) -> ClickLog:
-        assert self.running._clicks is not None
-        return self.running._clicks
-
     def _totals(self, aggregation: HistoryAggregation, asking: Rows) -> pl.DataFrame:
         events = self.event_searches if aggregation.counts_searches else self.events
-        keys = self.running._known_keys(aggregation, asking)
+        keys = self.running.known_keys(aggregation, asking)
         query = PointInTimeQuery(keys, asking.integers("search_s"))
         is_same_block = events is asking
-        event_keys = keys if is_same_block else self.running._known_keys(aggregation, events)
+        event_keys = keys if is_same_block else self.running.known_keys(aggregation, events)
         has_key = asking.keys(aggregation.key).is_known
         columns: dict[str, pl.Series] = {}
-        for part in self.running._parts[aggregation]:
+        for part in self.running.parts[aggregation]:
             sums, latest = part.totals_before(
                 query, events, event_keys, is_same_block=is_same_block
             )
@@ -206,7 +208,7 @@ class _BlockPast:
 
     def _vectors(self, source: ListingVectors, asking: Rows) -> pl.DataFrame:
         listings, days = asking.integers("id_listing"), asking.integers("search_day")
-        vectors, is_known = self._click_log.vectors_before(listings, days)
+        vectors, is_known = self.running.clicks.vectors_before(listings, days)
         known = pl.Series(is_known)
         columns = [pl.select(pl.when(known).then(pl.Series(v))).to_series() for v in vectors.T]
         return _frame(source.names, columns)

@@ -16,6 +16,8 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from features.history.packed_keys import Array
+
 __all__ = ["packed", "unpacked"]
 
 _NULL = np.iinfo(np.int64).min  # no sum and no time is as small
@@ -30,18 +32,15 @@ def packed(sums: pl.DataFrame) -> pa.Array:
     return pa.Array.from_buffers(pa.binary(), len(matrix), buffers)
 
 
-def unpacked(
-    values: pa.Array, names: Sequence[str], places: np.ndarray | None = None
-) -> pl.DataFrame:  # type: ignore[type-arg]
+def unpacked(values: pa.Array, names: Sequence[str], places: Array | None = None) -> pl.DataFrame:
     """The columns of packed rows; of the rows at ``places``, where -1 gives a row of nulls."""
-    values = values.cast(pa.large_binary()) if pa.types.is_large_binary(values.type) else values
-    _, offsets, data = values.buffers()
-    width = len(names) * 8
-    at = np.frombuffer(offsets, dtype=np.int32)[values.offset] if len(values) else 0
-    bytes_ = b"" if data is None or not len(values) else data.slice(int(at), len(values) * width)
-    matrix = np.frombuffer(bytes_, dtype=np.int64).reshape(len(values), len(names))
+    matrix = np.zeros((0, len(names)), dtype=np.int64)
+    if len(values):
+        _, offsets, data = values.buffers()
+        first = int(np.frombuffer(offsets, dtype=np.int32)[values.offset])
+        of_rows = data.slice(first, len(values) * len(names) * 8)
+        matrix = np.frombuffer(of_rows, dtype=np.int64).reshape(len(values), len(names))
     if places is not None:
-        filled = np.vstack([matrix, np.full((1, len(names)), _NULL)])
-        matrix = filled[places]
+        matrix = np.vstack([matrix, np.full((1, len(names)), _NULL)])[places]
     columns = [pl.Series(name, column) for name, column in zip(names, matrix.T, strict=True)]
     return pl.DataFrame(columns).select(pl.when(pl.all() > _NULL).then(pl.all()))

@@ -30,6 +30,7 @@ from features.history.past_sources import PastSource
 from features.history.running_past import RunningPast, is_of_searches, searches_of
 from features.on_spark.handed import Handed
 from features.on_spark.packed_sums import packed, unpacked
+from features.on_spark.spark_types import frame_of, to_spark
 from features.on_spark.work import Work
 
 __all__ = [
@@ -53,20 +54,21 @@ SUMS_SCHEMA = pa.schema(
 
 def parts_of(work: Work) -> dict[int, tuple[PastSource, ...]]:
     """The sources whose answers travel together, by number: of a family, per search or per row."""
-    parts: list[tuple[PastSource, ...]] = []
-    for sources in work.shuffles.values():
-        for of_searches in (True, False):
-            parts.append(tuple(s for s in sources if is_of_searches(s) is of_searches))
+    parts = (
+        tuple(source for source in sources if is_of_searches(source) is of_searches)
+        for sources in work.shuffles.values()
+        for of_searches in (True, False)
+    )
     return {number: part for number, part in enumerate(parts) if part}
 
 
 def entries(batches: Iterable[pa.RecordBatch], work: Work) -> Iterator[pa.RecordBatch]:
-    """What the rows add to the sums of few keys: :func:`features.history.known_totals.entries_of`."""
+    """What the rows add to the sums of few keys; see :mod:`features.history.known_totals`."""
     parts = stages_to_sum(work.summed)
-    for rows in _frames(batches):
-        impressions = event_columns(rows, work.plan)
+    for batch in batches:
+        impressions = event_columns(frame_of(batch), work.plan)
         frames = [entries_of(number, part, impressions) for number, part in enumerate(parts)]
-        yield from _batches(pl.concat(frames))
+        yield from to_spark(pl.concat(frames)).to_batches()
 
 
 def sums_of_family(
@@ -102,10 +104,10 @@ def sums_of_family(
 
 def features_of_searches(rows: pa.Table, sums: pa.Table, work: Work, handed: Handed) -> pa.Table:
     """The features of the rows of some whole searches; ``sums``: theirs, of all families."""
-    frame = pl.DataFrame(pl.from_arrow(rows))
+    frame = frame_of(rows)
     block = Block(encode_ids(frame), work.plan)
     built = with_text(block.built(_GivenPast(block, sums, work, handed)), frame)
-    return built.select(work.plan.columns).to_arrow(compat_level=pl.CompatLevel.oldest())
+    return to_spark(built.select(work.plan.columns))
 
 
 class _GivenPast:
@@ -171,21 +173,14 @@ def _places(asking: Rows, own: pa.Table, *, of_searches: bool) -> Array:
 
 
 def _text(codes: pl.Series) -> pa.Array:
-    return (
-        text_of(codes.to_numpy()).to_arrow(compat_level=pl.CompatLevel.oldest()).cast(pa.string())
-    )
-
-
-def _frames(batches: Iterable[pa.RecordBatch]) -> Iterator[pl.DataFrame]:
-    for batch in batches:
-        yield pl.DataFrame(pl.from_arrow(batch))
+    return to_spark(text_of(codes.to_numpy()).to_frame())[0].combine_chunks()
 
 
 def _in_blocks(batches: Iterable[pa.RecordBatch]) -> Iterator[pl.DataFrame]:
     """Rows that come in order of time, in blocks that cut no second in two."""
     waiting: list[pl.DataFrame] = []
-    for frame in _frames(batches):
-        waiting.append(frame)
+    for batch in batches:
+        waiting.append(frame_of(batch))
         if sum(part.height for part in waiting) >= _BLOCK_ROWS:
             together = pl.concat(waiting)
             is_last = together["search_s"] == together["search_s"][-1]
@@ -194,7 +189,3 @@ def _in_blocks(batches: Iterable[pa.RecordBatch]) -> Iterator[pl.DataFrame]:
                 waiting = [together.filter(is_last)]
     if waiting:
         yield pl.concat(waiting)
-
-
-def _batches(frame: pl.DataFrame) -> Iterator[pa.RecordBatch]:
-    yield from frame.to_arrow(compat_level=pl.CompatLevel.oldest()).to_batches()

@@ -16,9 +16,7 @@ KEY = ["id_search", "id_listing"]
 def built(
     rows: pl.DataFrame, past: pl.DataFrame, features: FeatureSet | None = None
 ) -> pl.DataFrame:
-    native = build_features(rows.lazy(), past.lazy(), features=features).to_native()
-    assert isinstance(native, pl.LazyFrame)
-    return native.collect().sort(KEY)
+    return build_features(rows, past, features=features).sort(KEY)
 
 
 def test_one_row_in_is_one_row_out_with_its_identity_first() -> None:

@@ -19,7 +19,6 @@ from tests.features.test_leakage import KINDS, LENIENT, SOME_KINDS, with_another
 from tests.features.worlds import FIRST_DAY, differences, random_impressions
 
 KEY = ["id_search", "id_listing"]
-SEARCH = ["id_user", "search_s", "search_day"]
 OUTCOMES = ["stage", "contact_day", "book_day"]
 DAYS = 4
 MORNING = FIRST_DAY + DAYS
@@ -87,7 +86,6 @@ def in_blocks(
         blocks,
         log.lazy(),
         pairs=rows.select(n for n in ("id_user", "id_listing") if n in rows.columns),
-        searches=rows.select(n for n in SEARCH if n in rows.columns).unique(),
         features=available_features(dict(log.schema)),
         block_rows=block_rows,
     )
@@ -95,9 +93,7 @@ def in_blocks(
 
 def at_once(log: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
     features = available_features(dict(log.schema))
-    native = build_features(rows.lazy(), log.lazy(), features=features).to_native()
-    assert isinstance(native, pl.LazyFrame)
-    return native.collect().sort(KEY)
+    return build_features(rows, log, features=features).sort(KEY)
 
 
 @cache

@@ -20,9 +20,7 @@ def by_day(log: pl.DataFrame, days: list[int], block_rows: int = 100) -> dict[in
 
 
 def at_once(log: pl.DataFrame) -> pl.DataFrame:
-    native = build_features(log.lazy(), log.lazy()).to_native()
-    assert isinstance(native, pl.LazyFrame)
-    return native.collect().sort(KEY)
+    return build_features(log, log).sort(KEY)
 
 
 def test_days_built_alone_hold_the_bits_of_the_whole_build() -> None:

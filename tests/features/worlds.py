@@ -68,9 +68,8 @@ def features_of(log: pl.DataFrame, names: Collection[str]) -> pl.DataFrame:
     """These features of all rows, by time, search and listing."""
     chosen = available_features(log.columns).only(names)
     assert set(chosen.names) == set(names)
-    built = build_features(log, log, features=chosen).lazy()
-    assert isinstance(built, pl.LazyFrame)
-    return built.collect().sort("search_s", "id_search", "id_listing").select(names)
+    built = build_features(log, log, features=chosen)
+    return built.sort("search_s", "id_search", "id_listing").select(names)
 
 
 def features_of_row(row: dict[str, Any], *names: str) -> tuple[Any, ...]:

@@ -3,7 +3,6 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
-import narwhals as nw
 import polars as pl
 import pytest
 
@@ -92,6 +91,6 @@ def test_integers_become_units() -> None:
 
 
 def test_hours_since_an_event_and_null_without_one() -> None:
-    rows = nw.from_native(pl.DataFrame({"search_s": [9_000, 9_000], "_last_s": [1_800, None]}))
+    rows = pl.DataFrame({"search_s": [9_000, 9_000], "_last_s": [1_800, None]})
     hours = rows.select(hours=hours_since("_last_s"))["hours"].to_list()
     assert hours == [pytest.approx(2.0), None]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import narwhals as nw
 import polars as pl
 
 from features.all_features import available_features
@@ -17,9 +16,7 @@ def test_numeric_extras_of_a_listing_are_compared_within_the_search() -> None:
         ],
         extras={"x_score": pl.Float64, "x_query_site": pl.String, "x_is_brand": pl.Boolean},
     )
-    extras = [
-        f.name for f in available_features(dict(nw.from_native(log).schema)) if f.group == "extra"
-    ]
+    extras = [f.name for f in available_features(dict(log.schema)) if f.group == "extra"]
     values = [
         "x_score",
         *(f"in_search_x_score_{kind}" for kind in ("rank", "z", "to_median", "to_best")),

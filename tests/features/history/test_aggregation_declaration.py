@@ -60,20 +60,32 @@ def test_names_are_unique_and_something_is_aggregated() -> None:
         HistoryAggregation(key=("id_listing",))
 
 
-def test_a_log_supports_the_sums_whose_columns_it_has() -> None:
-    with_days = LISTING.available({"id_listing", "stage", "book_day", "_price"})
-    without_days = LISTING.available({"id_listing", "stage", "id_user"})
-    assert with_days is not None
-    assert without_days is not None
-    assert with_days.names == ("seen", "clicks", "bookings", "price_sum", "booked_s", "seen_s")
-    assert without_days.names == ("seen", "clicks", "guests", "seen_s")
-    assert LISTING.available({"id_user", "stage"}) is None
+@pytest.mark.parametrize(
+    ("name", "read"),
+    [
+        ("seen", ("id_listing", "stage")),
+        ("clicks", ("id_listing", "stage")),
+        ("bookings", ("id_listing", "stage", "book_day")),
+        ("guests", ("id_listing", "stage", "id_user")),
+        ("price_sum", ("id_listing", "stage", "_price")),
+        ("booked_s", ("id_listing", "stage", "book_day")),
+        ("seen_s", ("id_listing", "stage")),
+    ],
+)
+def test_a_column_reads_the_key_the_day_of_its_outcome_and_what_it_sums(
+    name: str, read: tuple[str, ...]
+) -> None:
+    assert LISTING.read_for(name) == read
 
 
-def test_the_part_that_gives_some_columns_reads_no_others() -> None:
+def test_a_column_that_is_not_aggregated_reads_nothing() -> None:
+    with pytest.raises(KeyError, match="unknown"):
+        LISTING.read_for("unknown")
+
+
+def test_a_part_gives_the_columns_asked_for_alone() -> None:
     part = LISTING.only({"guests", "seen_s", "unknown"})
     assert part is not None
     assert part.names == ("guests", "seen_s")
-    assert part.columns == {"id_listing", "id_user"}
-    assert LISTING.columns == {"id_listing", "id_user", "_price"}
+    assert part.key == LISTING.key
     assert LISTING.only({"unknown"}) is None

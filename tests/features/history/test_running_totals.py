@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from features.history.keyed_events import KeyedEvents, PointInTimeQuery
-from features.history.lazy_aggregates import NEVER
+from features.history.keyed_events import NEVER, KeyedEvents, PointInTimeQuery
 from features.history.packed_keys import Array, Keys
 from features.history.running_totals import (
     RunningTotals,

@@ -11,8 +11,7 @@ import pytest
 from data.schema.tables import BOOKED, CLICKED
 from data.schema.time import DAY_S, HOUR_S
 from features.history.aggregation_declaration import Aggregate, HistoryAggregation, LastEventTime
-from features.history.keyed_events import PointInTimeQuery
-from features.history.lazy_aggregates import NEVER
+from features.history.keyed_events import NEVER, PointInTimeQuery
 from features.history.packed_keys import Rows
 from features.history.stage_aggregates import StageAggregate, stage_aggregates_of
 
