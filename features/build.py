@@ -132,7 +132,8 @@ class Block:
     def built(self, past: Past) -> pl.DataFrame:
         """The plan's columns of each row, in order; ids as codes. To be called once."""
         plan, evaluation = self._plan, self._evaluation
-        of_search = Evaluation(self.searches.frame, plan.of_searches, keep=plan.joined)
+        keep = {*plan.joined, "id_search"}  # a frame without a column has no rows either
+        of_search = Evaluation(self.searches.frame, plan.of_searches, keep=keep)
         for source in plan.sources:
             if is_of_searches(source):
                 of_search.add(past.columns(source))

@@ -128,6 +128,10 @@ class ClickLog:
 
     def add(self, rows: Rows) -> None:
         """Add the clicks among these impressions."""
+        if len(rows):
+            # Blocks follow one another: what was learnt for days that are over is not asked again.
+            first = int(rows.integers("search_day").min())
+            self._learnt = {day: of_day for day, of_day in self._learnt.items() if day >= first}
         at = np.flatnonzero((rows.integers("stage") >= int(CLICKED)) & rows.is_known("id_user"))
         self._guests = np.append(self._guests, rows.integers("id_user")[at])
         self._listings = np.append(self._listings, rows.integers("id_listing")[at])
@@ -173,8 +177,6 @@ class ClickLog:
             return self._given(day)
         if day not in self._learnt:
             earlier = self._days < day
-            # A day's blocks follow one another: those of past days are not asked for again.
-            self._learnt = {d: v for d, v in self._learnt.items() if d >= day - 1}
             self._learnt[day] = coded_vectors(
                 learnt_vectors(
                     text_of(self._guests[earlier]), text_of(self._listings[earlier]), self._config

@@ -1,12 +1,14 @@
-from __future__ import annotations
+"""Factors that turn integers into units, and that no column is divided by a constant."""
 
-import ast
-from pathlib import Path
+from __future__ import annotations
 
 import polars as pl
 import pytest
 
-import features
+from data.schema.tables import IMPRESSIONS
+from data.schema.time import HOUR_S
+from features.all_features import catalogue_for
+from features.definitions.definition import reads, value_of
 from features.formulas.unit_factors import (
     MINUTES_PER_SECOND,
     PER_HUNDREDTH,
@@ -15,74 +17,70 @@ from features.formulas.unit_factors import (
 )
 
 
-def divisions_by_constants(folder: Path) -> list[str]:
-    """``file:line: code`` of each division of a column by a constant, sub-folders included.
-
-    `/ 100`, `/ HOUR_S`, `/ _WINDOW`: see features/formulas/unit_factors.py. Between two constants
-    a division is harmless, as in ``sentences``, which has no columns: numbers, one by one.
-    """
-    return [
-        f"{path.relative_to(folder).as_posix()}:{node.lineno}: {ast.unparse(node)}"
-        for path in sorted(folder.rglob("*.py"))
-        if "sentences" not in path.relative_to(folder).parts
-        for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, ast.BinOp)
-        and isinstance(node.op, ast.Div)
-        and is_constant(node.right)
-        and not is_constant(node.left)
-    ]
+def divisions_by_constants(expression: pl.Expr) -> list[str]:
+    """Each division of a column by what reads no column, such as ``/ 100`` or ``/ HOUR_S``."""
+    inputs = expression.meta.pop()
+    found = [text for part in inputs for text in divisions_by_constants(part)]
+    if len(inputs) == 2:
+        whole, part = inputs  # the latest comes first
+        is_division = expression.meta.eq(part / whole)
+        if is_division and part.meta.root_names() and not whole.meta.root_names():
+            found.append(str(expression))
+    return found
 
 
-def is_constant(node: ast.expr) -> bool:
-    """A number, a name in capitals or pi, or what is computed from such alone."""
-    if isinstance(node, ast.BinOp):
-        return is_constant(node.left) and is_constant(node.right)
-    if isinstance(node, ast.Name | ast.Attribute):
-        name = node.id if isinstance(node, ast.Name) else node.attr
-        return name.isupper() or name == "pi"
-    return isinstance(node, ast.Constant)
+def expressions() -> dict[str, pl.Expr]:
+    """The expression of every definition that has one, for a log with every column."""
+    catalogue = catalogue_for(IMPRESSIONS.names)
+    names = {
+        name for source in catalogue.sources for n in source.names for name in source.read_for(n)
+    }
+    left, found = [*names, *catalogue.features().names], {}
+    while left:
+        name = left.pop()
+        definition = catalogue.definition(name)
+        if definition is None or name in found:
+            continue
+        value = value_of(definition, IMPRESSIONS.names)
+        if isinstance(value, pl.Expr):
+            found[name] = value
+        left += [read for read in reads(definition, IMPRESSIONS.names) if read != name]
+    return found
 
 
 def test_no_column_is_divided_by_a_constant() -> None:
-    folder = Path(features.__file__).parent
-    assert (folder / "groups" / "listing.py").is_file()  # the folder that is searched is ours
-    assert divisions_by_constants(folder) == []
+    every = expressions()
+    assert {"listing_nightly_price", "_price", "guest_session_minutes"} <= set(every)
+    found = {name: divisions_by_constants(value) for name, value in every.items()}
+    assert {name: divisions for name, divisions in found.items() if divisions} == {}
+
+
+A, B = pl.col("a"), pl.col("b")
 
 
 @pytest.mark.parametrize(
-    ("code", "offence"),
+    "offence",
     [
-        ("price = col('_price') / 100", "col('_price') / 100"),
-        ("hours = age_s / HOUR_S", "age_s / HOUR_S"),
-        ("x = (a + b) / time._WINDOW_S", "(a + b) / time._WINDOW_S"),
-        ("x = age_s / (24 * HOUR_S)", "age_s / (24 * HOUR_S)"),
-        ("x = age_s / 24 * (1 / 60)", "age_s / 24"),
-        ("x = {\n'hours': age_s\n/ 24}", "age_s / 24"),
+        A / 100,
+        (A + B) / HOUR_S,
+        A / (24 * pl.lit(HOUR_S)),
+        (A / 24 * PER_MICRO).round(2),
+        pl.when(A > 0).then(B / 7.0),
+        pl.coalesce(A, B.cast(pl.Float64) / 60),
     ],
+    ids=str,
 )
-def test_a_division_by_a_constant_in_a_sub_folder_is_found(
-    tmp_path: Path, code: str, offence: str
-) -> None:
-    (tmp_path / "groups").mkdir()
-    (tmp_path / "groups" / "prices.py").write_text(code)
-    (division,) = divisions_by_constants(tmp_path)
-    file, _, text = division.split(":", 2)
-    assert (file, text.strip()) == ("groups/prices.py", offence)
+def test_a_division_by_a_constant_is_found_wherever_it_stands(offence: pl.Expr) -> None:
+    assert len(divisions_by_constants(offence)) == 1
 
 
 @pytest.mark.parametrize(
-    "line",
-    [
-        "share = clicks / impressions",
-        "PER_MICRO = 1 / 1_000_000",
-        "week = day // 7",
-        "radians = degrees * (pi / 180)",
-        "per_guest = 100 / guests",
-    ],
+    "allowed",
+    [A / B, A * (1 / HOUR_S), A // 7, 100 / A, A * (pl.lit(1) / 60), pl.when(B > 0).then(A / B)],
+    ids=str,
 )
-def test_a_ratio_of_columns_or_of_constants_is_allowed(tmp_path: Path, line: str) -> None:
-    (tmp_path / "prices.py").write_text(f"{line}\n")
-    assert divisions_by_constants(tmp_path) == []
+def test_a_ratio_of_columns_or_of_constants_is_allowed(allowed: pl.Expr) -> None:
+    assert divisions_by_constants(allowed) == []
 
 
 def test_integers_become_units() -> None:

@@ -1,46 +1,64 @@
-"""Sessions of a guest, whole and handed on from block to block."""
+"""Sessions of a guest, within a block and handed on from block to block."""
 
 from __future__ import annotations
 
-import narwhals as nw
 import polars as pl
+import pytest
 
-from features.history.sessions import open_sessions, sessions
+from features.history.keyed_events import NEVER, PointInTimeQuery
+from features.history.packed_keys import Rows
+from features.history.sessions import OpenSessions
 
 GAP_S = 1_800
 
 
-def log(*rows: tuple[str | None, str, int]) -> nw.LazyFrame[pl.LazyFrame]:
+def before(sessions: OpenSessions, *searches: tuple[int | None, int]) -> list[tuple[int, int]]:
+    """Start and searches of the session before each search of a guest; then they are added."""
     frame = pl.DataFrame(
-        rows,
-        schema={"id_user": pl.String, "id_search": pl.String, "search_s": pl.Int64},
-        orient="row",
+        searches, schema={"id_user": pl.UInt32, "search_s": pl.Int64}, orient="row"
     )
-    return nw.from_native(frame.lazy())
+    rows = Rows(frame)
+    query = PointInTimeQuery(rows.keys(["id_user"]), rows.integers("search_s"))
+    started, counts = sessions.before(query, rows)
+    return list(zip(started.tolist(), counts.tolist(), strict=True))
 
 
-def placed(frame: nw.LazyFrame[pl.LazyFrame]) -> list[tuple[str, int, int, int]]:
-    return frame.to_native().collect().sort("id_user", "search_s").rows()
+NONE = (NEVER, NEVER)
 
 
 def test_a_pause_longer_than_the_gap_begins_another_session() -> None:
-    searches = log(("g", "a", 0), ("g", "b", 600), ("g", "c", 2_400), ("g", "d", 4_201))
-    assert placed(sessions(searches, GAP_S)) == [
-        ("g", 0, 0, 1),
-        ("g", 600, 0, 2),
-        ("g", 2_400, 0, 3),
-        ("g", 4_201, 4_201, 1),
-    ]
+    found = before(OpenSessions(GAP_S), (7, 0), (7, 600), (7, 2_400), (7, 4_201))
+    assert found == [NONE, (0, 1), (0, 2), NONE]
 
 
-def test_rows_of_one_search_count_once_and_rows_without_a_guest_not_at_all() -> None:
-    searches = log(("g", "a", 5), ("g", "a", 5), ("h", "b", 5), (None, "c", 5))
-    assert placed(sessions(searches, GAP_S)) == [("g", 5, 5, 1), ("h", 5, 5, 1)]
+def test_searches_of_one_second_do_not_know_each_other_and_both_count_afterwards() -> None:
+    assert before(OpenSessions(GAP_S), (7, 5), (7, 5), (7, 6)) == [NONE, NONE, (5, 2)]
 
 
-def test_a_session_goes_on_in_the_next_block() -> None:
-    first = sessions(log(("g", "a", 0), ("g", "b", 600), ("h", "x", 0)), GAP_S)
-    still_open = open_sessions(first, 2_000, GAP_S)
-    assert placed(still_open) == [("g", 600, 0, 2)]
-    second = sessions(log(("g", "c", 2_000), ("h", "y", 2_000)), GAP_S, still_open)
-    assert placed(second)[-2:] == [("g", 2_000, 0, 3), ("h", 2_000, 2_000, 1)]
+def test_guests_have_sessions_of_their_own_and_searches_without_a_guest_have_none() -> None:
+    found = before(OpenSessions(GAP_S), (7, 5), (None, 6), (8, 7), (7, 8))
+    assert found == [NONE, NONE, (5, 1)]  # of the three searches with a guest
+
+
+@pytest.mark.parametrize(("second", "session"), [(2_400, (0, 2)), (2_401, NONE), (1_000_000, NONE)])
+def test_a_session_goes_on_in_the_next_block_unless_it_is_over(
+    second: int, session: tuple[int, int]
+) -> None:
+    sessions = OpenSessions(GAP_S)
+    before(sessions, (7, 0), (7, 600), (8, 0))
+    assert before(sessions, (7, second)) == [session]
+
+
+def test_a_session_that_went_on_in_a_block_without_its_guest_is_kept_while_it_may_go_on() -> None:
+    sessions = OpenSessions(GAP_S)
+    before(sessions, (7, 0))
+    before(sessions, (8, 1_000))
+    assert before(sessions, (7, 1_500), (8, 2_900)) == [(0, 1), NONE]
+
+
+def test_blocks_without_searches_change_nothing() -> None:
+    sessions = OpenSessions(GAP_S)
+    assert before(sessions) == []
+    before(sessions, (7, 0))
+    assert before(sessions) == []
+    assert before(sessions, (7, 10)) == [(0, 1)]
