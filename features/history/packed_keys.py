@@ -1,6 +1,6 @@
 """Columns of a frame as arrays, and keys of several columns packed into one integer.
 
-Polars only, for :mod:`features.history.streaming_aggregates`. A packed key belongs to this
+For :mod:`features.history.running_past`. A packed key belongs to this
 process: text is coded, and a code is never written out.
 
 Example: the key (guest, listing) of three rows, whose codes are 3, 3, 5 and 7, 9, 7. The first
@@ -163,7 +163,7 @@ def _differs_from_previous(in_order: Array) -> Array:
 
 def _checked_bits(column: Array, bits: int, name: str) -> Array:
     # A negative number (a day before 1970) keeps its low bits, which tell it apart.
-    if len(column) and (column.max() >> bits or column.min() < -1 << (bits - 1)):
+    if len(column) and (column.max() >= 1 << bits or column.min() < -1 << (bits - 1)):
         raise ValueError(
             f"column {name} holds a value of more than {bits} bits, too long for a key"
         )

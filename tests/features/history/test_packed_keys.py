@@ -35,6 +35,11 @@ def test_negative_numbers_stay_different() -> None:
     assert divmod(second, 1 << 32) == (7, 1)
 
 
+def test_a_column_of_negative_numbers_alone_fits() -> None:
+    rows = Rows(pl.DataFrame({"listing": [7, 7, 8], "day": [-1, -2, -1]}))
+    assert len(set(rows.packed(["listing", "day"]).tolist())) == 3
+
+
 def test_value_that_does_not_fit_is_refused_by_name() -> None:
     rows = Rows(pl.DataFrame({"listing": [1], "room": [1], "cell": [1 << 33]}))
     with pytest.raises(ValueError, match="column cell holds a value of more than 32 bits"):
