@@ -15,7 +15,7 @@ from data.schema.time import DAY_S
 from features.all_features import available_features
 from features.build import build_features
 from features.build_candidates import build_candidates
-from tests.features.test_leakage import KINDS, LENIENT, SOME_KINDS, with_another_future
+from tests.features.futures import KINDS, LENIENT, SOME_KINDS, with_another_future
 from tests.features.worlds import FIRST_DAY, differences, random_impressions
 
 KEY = ["id_search", "id_listing"]

@@ -187,6 +187,31 @@ def _outcome(rng: np.random.Generator, day: int) -> dict[str, Any]:
     return {"stage": stage, "contact_day": contact_day, "book_day": book_day}
 
 
+def skewed_impressions(seed: int = 0) -> pl.DataFrame:
+    """A log in which one guest has half of the searches, and one listing is in all of them."""
+    log = random_impressions(seed, searches=60, results=6, days=4)
+    of_one = (
+        pl.col("id_search").str.ends_with("1").or_(pl.col("id_search").str.contains("[02468]$"))
+    )
+    first = pl.int_range(pl.len()).over("id_search") == 0
+    # Another row of a search may show the listing already.
+    is_first = first & ~(pl.col("id_listing") == "l1").any().over("id_search")
+    return log.with_columns(
+        id_user=pl.when(of_one).then(pl.lit("u1")).otherwise("id_user"),
+        id_listing=pl.when(is_first).then(pl.lit("l1")).otherwise("id_listing"),
+    )
+
+
+def tied_impressions(seed: int = 0) -> pl.DataFrame:
+    """A log with searches of one second, some of one guest, and several seconds in an hour."""
+    log = random_impressions(seed, searches=50, results=6, days=4)
+    # Before there was a search at most every two hours.
+    number = pl.col("id_search").str.slice(1).str.to_integer()
+    log = log.with_columns(pl.col("search_s") + (number % 3 * 1_200).cast(log.schema["search_s"]))
+    again = log.filter(number < 12).with_columns(id_search="again " + pl.col("id_search"))
+    return pl.concat([log, again])
+
+
 def _maybe(rng: np.random.Generator, value: Any, null_share: float) -> Any:
     return None if rng.random() < null_share else value
 
@@ -197,10 +222,18 @@ def differences(left: pl.DataFrame, right: pl.DataFrame) -> list[str]:
         return [f"{left.shape} {left.columns} against {right.shape} {right.columns}"]
     found = []
     for name in left.columns:
-        if not left[name].equals(right[name], check_dtypes=True, null_equal=True):
+        one, other = (_bits(frame[name]) for frame in (left, right))
+        if not one.equals(other, check_dtypes=True, null_equal=True):
             both = pl.DataFrame({"left": left[name], "right": right[name]})
-            unlike = both.filter(pl.col("left").ne_missing(pl.col("right")))
-            found.append(
-                f"{name}: {unlike.height} rows, {left[name].dtype} {unlike.head(3).rows()}"
-            )
+            unlike = both.filter(one.ne_missing(other)) if one.dtype == other.dtype else both
+            kinds = f"{left[name].dtype}, {right[name].dtype}"
+            found.append(f"{name}: {unlike.height} rows, {kinds} {unlike.head(3).rows()}")
     return found
+
+
+def _bits(values: pl.Series) -> pl.Series:
+    """Floating-point numbers as the integers with the same bits: 0.0 is not -0.0."""
+    if values.dtype != pl.Float64:
+        return values
+    bits = pl.Series(values.fill_null(0.0).to_numpy().view(np.int64))
+    return pl.select(pl.when(values.is_not_null()).then(bits)).to_series()
