@@ -1,93 +1,121 @@
-"""Every feature is the same on Spark as on Polars, and as honest."""
+"""Spark itself gives the bits of one machine, whatever its partitions, and knows no future.
+
+The arithmetic of its workers is tested without it: the engine ``partitions of a cluster``.
+"""
 
 from __future__ import annotations
 
-import math
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import hypothesis.strategies as st
-import narwhals as nw
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, Phase, example, given, settings
 
 from data.ingest import ingest
 from data.lake.store import Lake
+from data.schema.feature_set import FeatureSet
 from features.all_features import available_features
-from features.build import build_features
+from features.build_on_spark import build_on_spark
 from pipelines.feature_table.build_on_spark import spark_session
-from tests.features.test_leakage import (
-    ALL_GROUPS,
-    KINDS,
-    SOME_KINDS,
-    time_of,
-    with_another_future,
-    world,
-)
-from tests.features.worlds import differences
+from tests.features.engines import AT_ONCE, KEY, in_the_types_of_one_machine
+from tests.features.futures import KINDS, with_another_future
+from tests.features.test_leakage import leaks, time_of, world
+from tests.features.worlds import FIRST_DAY, differences, random_impressions, skewed_impressions
 
 pytestmark = pytest.mark.slow
-KEY = ["id_search", "id_listing"]
-EXPEDIA = Path(__file__).parents[3] / "shared" / "data" / "expedia_2013"
+ROOT = Path(__file__).parents[2]
+EXPEDIA = ROOT / "shared" / "data" / "expedia_2013"
 
 
 @pytest.fixture(scope="module")
 def spark() -> Iterator[Any]:
-    """A session as ``stayrank features --engine spark`` begins it."""
+    """A session as ``stayrank features --engine spark`` begins it; its workers run this code."""
     pytest.importorskip("pyspark.sql", reason="PySpark is not installed (extra `spark`)")
-    with spark_session("local[2]") as session:
-        session.sparkContext.setLogLevel("ERROR")
-        session.conf.set("spark.sql.shuffle.partitions", "2")
-        yield session
+    with pytest.MonkeyPatch.context() as patch:
+        paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+        patch.setenv("PYTHONPATH", os.pathsep.join(paths))
+        with spark_session("local[2]") as session:
+            session.sparkContext.setLogLevel("ERROR")
+            yield session
+
+
+class Cluster:
+    """Builds logs on a Spark session."""
+
+    def __init__(self, session: Any, folder: Path) -> None:
+        self._session, self._folder = session, folder
+
+    def build(
+        self,
+        log: pl.DataFrame,
+        features: FeatureSet | None = None,
+        since_day: int | None = None,
+        *,
+        partitions: int,
+    ) -> pl.DataFrame:
+        """The features, where every step has so many partitions."""
+        file = self._folder / f"{uuid4().hex}.parquet"
+        log.write_parquet(file)
+        self._session.conf.set("spark.sql.shuffle.partitions", str(partitions))
+        chosen = available_features(dict(log.schema)) if features is None else features
+        built = build_on_spark(
+            self._session.read.parquet(str(file)),
+            features=chosen,
+            rows=log.height,
+            since_day=since_day,
+        )
+        frame = pl.DataFrame(pl.from_arrow(built.toArrow()))
+        return in_the_types_of_one_machine(frame, log, features).sort(KEY)
 
 
 @pytest.fixture(scope="module")
-def honest(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> pl.DataFrame:
+def cluster(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> Cluster:
+    return Cluster(spark, tmp_path_factory.mktemp("logs"))
+
+
+@pytest.fixture(scope="module")
+def honest(cluster: Cluster) -> pl.DataFrame:
     """The small world's features, as Spark builds them."""
-    return there(world(), spark, tmp_path_factory.mktemp("honest"))
+    return cluster.build(world(), partitions=2)
 
 
-def there(log: pl.DataFrame, spark: Any, folder: Path) -> pl.DataFrame:
-    """Every feature, built on Spark."""
-    file = folder / f"{uuid4().hex}.parquet"
-    log.write_parquet(file)
-    frame = nw.from_native(spark.read.parquet(str(file)))
-    built = build_features(frame, frame).collect("polars").to_native()
-    return pl.DataFrame(built).sort(KEY)
+def test_spark_gives_the_bits_of_a_build_at_once(honest: pl.DataFrame) -> None:
+    assert differences(honest, AT_ONCE.build(world())) == []
 
 
-def here(log: pl.DataFrame) -> pl.DataFrame:
-    """The same on Polars."""
-    native = build_features(log.lazy(), log.lazy()).to_native()
-    assert isinstance(native, pl.LazyFrame)
-    return native.collect().sort(KEY)
+def test_another_future_leaves_every_feature_bit_identical_on_spark(
+    honest: pl.DataFrame, cluster: Cluster
+) -> None:
+    t = time_of(0.5)
+    other = with_another_future(world(), t, 3, KINDS)
+    assert leaks(honest, cluster.build(other, partitions=1), t) == []
 
 
-def unlike(left: pl.DataFrame, right: pl.DataFrame) -> dict[str, Any]:
-    """Per column that differs, the first pair of values that does."""
-    assert left.columns == right.columns
-    return {
-        name: pair
-        for name in left.columns
-        for pair in zip(left[name].to_list(), right[name].to_list(), strict=True)
-        if not same(*pair)
-    }
+def test_the_last_days_of_a_skewed_log_hold_the_bits_of_the_whole_build(cluster: Cluster) -> None:
+    log, since_day = skewed_impressions(5), FIRST_DAY + 2
+    alone = cluster.build(log, since_day=since_day, partitions=5)
+    assert alone.height > 0
+    whole = AT_ONCE.build(log).filter(pl.col("search_day") >= since_day)
+    assert differences(alone, whole) == []
 
 
-def same(left: Any, right: Any) -> bool:
-    if isinstance(left, float) and isinstance(right, float):
-        return math.isclose(left, right, rel_tol=1e-9, abs_tol=1e-12)
-    return bool(left == right)
+def test_features_without_a_past_need_no_sums(cluster: Cluster) -> None:
+    log = random_impressions(31, searches=10)
+    features = available_features(log.columns).only(["query_nights", "in_search_price_rank"])
+    built = cluster.build(log, features, partitions=2)
+    assert differences(built, AT_ONCE.build(log, features)) == []
 
 
-def test_spark_builds_every_column_of_polars(honest: pl.DataFrame) -> None:
-    assert unlike(here(world()), honest) == {}
+@pytest.mark.parametrize("rows", [0, 1])
+def test_a_log_of_hardly_a_row_is_built(rows: int, cluster: Cluster) -> None:
+    log = random_impressions(31, searches=2).head(rows)
+    assert differences(cluster.build(log, partitions=2), AT_ONCE.build(log)) == []
 
 
-def test_spark_builds_every_column_of_real_impressions(spark: Any, tmp_path: Path) -> None:
+def test_spark_gives_the_bits_of_real_impressions(cluster: Cluster, tmp_path: Path) -> None:
     logs = sorted(EXPEDIA.glob("*.csv*")) if EXPEDIA.is_dir() else []
     sample = [path for path in logs if "rates" not in path.name]
     if not sample:
@@ -96,34 +124,6 @@ def test_spark_builds_every_column_of_real_impressions(spark: Any, tmp_path: Pat
     impressions = Lake(tmp_path / "home").scan("impressions").collect()
     few = impressions.filter(pl.col("id_search").rank("dense") <= 60)
     assert few.height > 0
-    assert unlike(here(few), there(few, spark, tmp_path)) == {}
-
-
-@settings(
-    max_examples=2,
-    deadline=None,
-    derandomize=True,
-    database=None,
-    phases=[Phase.explicit, Phase.generate],  # each example takes Spark half a minute
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
-@given(share=st.floats(0.3, 0.9), seed=st.integers(0, 10_000), kinds=SOME_KINDS)
-@example(share=0.5, seed=3, kinds=set(KINDS))
-def test_another_future_leaves_every_group_bit_identical_on_spark(
-    share: float, seed: int, kinds: set[str], honest: pl.DataFrame, spark: Any, tmp_path: Path
-) -> None:
-    t = time_of(share)
-    other = there(with_another_future(world(), t, seed, kinds), spark, tmp_path)
-    first, second = (frame.filter(pl.col("search_s") <= t) for frame in (honest, other))
-    assert first.height > 0
-    leaks = {
-        group: differences(first.select(*KEY, *names), second.select(*KEY, *names))
-        for group, names in names_of_groups().items()
-    }
-    assert set(leaks) == set(ALL_GROUPS)
-    assert {group: columns for group, columns in leaks.items() if columns} == {}
-
-
-def names_of_groups() -> dict[str, list[str]]:
-    chosen = available_features(world().columns)
-    return {group: [f.name for f in chosen if f.group == group] for group in chosen.groups}
+    features = available_features(dict(few.schema))
+    built = cluster.build(few, features, partitions=2)
+    assert differences(built, AT_ONCE.build(few, features)) == []
