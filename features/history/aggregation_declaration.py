@@ -54,7 +54,7 @@ class Aggregate:
         name: column that the rows get.
         stage: which events: impressions, clicks, contacts or bookings.
         of: integer column of the impression that is summed; ``None`` counts events.
-        distinct: count different values of this column instead of events.
+        distinct: count different values of this column instead of events: impressions or clicks.
         window_s: only events known at most this many seconds ago; ``None`` is all.
     """
 
@@ -68,6 +68,9 @@ class Aggregate:
         _refuse_outcomes(self.name, (self.of, self.distinct))
         if self.distinct is not None and (self.of is not None or self.window_s is not None):
             raise ValueError(f"aggregate {self.name}: distinct counts neither sum nor expire")
+        if self.distinct is not None and self.stage in OUTCOME_DAY:
+            # An earlier search may be booked later, so the first of a value is not known in time.
+            raise ValueError(f"aggregate {self.name}: distinct counts impressions or clicks")
         if self.window_s is not None and self.window_s < 1:
             raise ValueError(
                 f"aggregate {self.name}: window_s is {self.window_s}, must be positive"

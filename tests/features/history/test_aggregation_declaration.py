@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from data.schema.tables import BOOKED, CLICKED
+from data.schema.tables import BOOKED, CLICKED, CONTACTED, Stage
 from data.schema.time import DAY_S, HOUR_S
 from features.history.aggregation_declaration import Aggregate, HistoryAggregation, LastEventTime
 
@@ -37,6 +37,13 @@ def test_a_distinct_count_has_no_window_and_sums_nothing() -> None:
         Aggregate(name="guests", distinct="id_user", window_s=HOUR_S)
     with pytest.raises(ValueError, match="distinct counts neither sum nor expire"):
         Aggregate(name="guests", distinct="id_user", of="_price")
+
+
+@pytest.mark.parametrize("stage", [CONTACTED, BOOKED])
+def test_a_distinct_count_of_outcomes_is_refused(stage: Stage) -> None:
+    """The later search may have the earlier booking: what counts first depends on the blocks."""
+    with pytest.raises(ValueError, match="guests: distinct counts impressions or clicks"):
+        Aggregate(name="guests", stage=stage, distinct="id_user")
 
 
 def test_windows_and_refreshing_take_at_least_a_second() -> None:
