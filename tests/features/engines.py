@@ -23,7 +23,6 @@ __all__ = [
     "OTHERS",
     "PARTITIONS",
     "Engine",
-    "in_the_types_of_one_machine",
 ]
 
 KEY = ["id_search", "id_listing"]
@@ -91,26 +90,10 @@ def _as_candidates(
     return found.hstack(outcomes).select(like.columns)
 
 
-def in_the_types_of_one_machine(
-    built: pl.DataFrame, log: pl.DataFrame, features: FeatureSet | None
-) -> pl.DataFrame:
-    """Spark has no unsigned integers; no value changes, or the cast fails."""
-    like = build_features(log.clear(), log.clear(), features=features)
-    assert built.columns == like.columns
-    return built.cast(dict(like.schema))
-
-
-def _in_partitions(
-    log: pl.DataFrame, features: FeatureSet | None, since_day: int | None
-) -> pl.DataFrame:
-    built = build_in_partitions(log, features, since_day)
-    return in_the_types_of_one_machine(built, log, features)
-
-
 AT_ONCE = Engine("at once", _at_once)
 BY_DAY = Engine("by day, in small blocks", _by_day(50))
 CANDIDATES = Engine("as candidates", _as_candidates)
-PARTITIONS = Engine("partitions of a cluster", _in_partitions)
+PARTITIONS = Engine("partitions of a cluster", build_in_partitions)
 OTHERS = (
     BY_DAY,
     Engine("by day, rows in any order", _by_day(60, is_shuffled=True)),

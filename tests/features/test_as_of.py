@@ -59,5 +59,5 @@ def test_sums_of_guests_listings_markets_and_cells_are_among_them() -> None:
     keys = {key for source in plain_sums().values() for key in source.key}
     assert {"id_user", "id_listing", "market", "_cell", "_query_cell"} <= keys
     assert {"listing_past_bookings", "guest_saw_listing", "cell_listings"} <= set(plain_sums())
-    sums = expected("ties").select(plain_sums())
+    sums = expected("ties").select(*plain_sums())
     assert all(sums[name].max() > 0 for name in sums.columns)  # type: ignore[operator]

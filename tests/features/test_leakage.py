@@ -13,11 +13,11 @@ import pytest
 from hypothesis import example, given, settings
 
 from data.schema.feature_set import FeatureSet
+from features import build_on_spark
 from features.all_features import ALL_FEATURES, available_features
 from features.history import clicked_vectors, sessions, stage_aggregates
 from features.history.clicked_vectors import ClickLog
 from features.history.stage_aggregates import StageAggregate
-from tests.features import without_spark
 from tests.features.engines import AT_ONCE, BY_DAY, CANDIDATES, ENGINES, KEY, PARTITIONS, Engine
 from tests.features.futures import KINDS, LENIENT, SOME_KINDS, with_another_future
 from tests.features.worlds import DAY_S, FIRST_DAY, differences, tied_impressions
@@ -159,9 +159,9 @@ def clicked_vectors_know_their_own_second(patch: pytest.MonkeyPatch) -> None:
 
 
 def vectors_are_learnt_from_their_own_day(patch: pytest.MonkeyPatch) -> None:
-    of_day, vectors = ClickLog.of_day, without_spark.vectors_before
+    of_day, clicks = ClickLog.of_day, build_on_spark.clicks_before
     patch.setattr(ClickLog, "of_day", lambda self, day: of_day(self, day + 1))
-    patch.setattr(without_spark, "vectors_before", lambda log, day: vectors(log, day + 1))
+    patch.setattr(build_on_spark, "clicks_before", lambda log, day: clicks(log, day + 1))
 
 
 Break = Callable[[pytest.MonkeyPatch], None]

@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 from uuid import uuid4
 
 import polars as pl
@@ -17,12 +18,13 @@ import pytest
 from data.ingest import ingest
 from data.lake.store import Lake
 from data.schema.feature_set import FeatureSet
+from features import build_on_spark as job
 from features.all_features import available_features
-from features.build_on_spark import build_on_spark
 from pipelines.feature_table.build_on_spark import spark_session
-from tests.features.engines import AT_ONCE, KEY, in_the_types_of_one_machine
+from tests.features.engines import AT_ONCE, KEY
 from tests.features.futures import KINDS, with_another_future
 from tests.features.test_leakage import leaks, time_of, world
+from tests.features.without_spark import build_on_session
 from tests.features.worlds import FIRST_DAY, differences, random_impressions, skewed_impressions
 
 pytestmark = pytest.mark.slow
@@ -54,21 +56,18 @@ class Cluster:
         features: FeatureSet | None = None,
         since_day: int | None = None,
         *,
-        partitions: int,
+        parts: int,
     ) -> pl.DataFrame:
-        """The features, where every step has so many partitions."""
-        file = self._folder / f"{uuid4().hex}.parquet"
-        log.write_parquet(file)
-        self._session.conf.set("spark.sql.shuffle.partitions", str(partitions))
-        chosen = available_features(dict(log.schema)) if features is None else features
-        built = build_on_spark(
-            self._session.read.parquet(str(file)),
-            features=chosen,
-            rows=log.height,
-            since_day=since_day,
-        )
-        frame = pl.DataFrame(pl.from_arrow(built.toArrow()))
-        return in_the_types_of_one_machine(frame, log, features).sort(KEY)
+        """The features, where guests, listings and searches are in so many parts."""
+        folder = self._folder / uuid4().hex
+        folder.mkdir()
+        rows = -(-log.height // parts) or 1
+        with (
+            patch.object(job, "_ROWS_PER_PART", rows),
+            patch.object(job, "_ROWS_PER_FAMILY_PART", rows),
+        ):
+            built = build_on_session(self._session, log, features, since_day, folder)
+        return built.sort(KEY)
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +78,7 @@ def cluster(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> Cluster:
 @pytest.fixture(scope="module")
 def honest(cluster: Cluster) -> pl.DataFrame:
     """The small world's features, as Spark builds them."""
-    return cluster.build(world(), partitions=2)
+    return cluster.build(world(), parts=2)
 
 
 def test_spark_gives_the_bits_of_a_build_at_once(honest: pl.DataFrame) -> None:
@@ -91,12 +90,12 @@ def test_another_future_leaves_every_feature_bit_identical_on_spark(
 ) -> None:
     t = time_of(0.5)
     other = with_another_future(world(), t, 3, KINDS)
-    assert leaks(honest, cluster.build(other, partitions=1), t) == []
+    assert leaks(honest, cluster.build(other, parts=1), t) == []
 
 
 def test_the_last_days_of_a_skewed_log_hold_the_bits_of_the_whole_build(cluster: Cluster) -> None:
     log, since_day = skewed_impressions(5), FIRST_DAY + 2
-    alone = cluster.build(log, since_day=since_day, partitions=5)
+    alone = cluster.build(log, since_day=since_day, parts=5)
     assert alone.height > 0
     whole = AT_ONCE.build(log).filter(pl.col("search_day") >= since_day)
     assert differences(alone, whole) == []
@@ -105,14 +104,13 @@ def test_the_last_days_of_a_skewed_log_hold_the_bits_of_the_whole_build(cluster:
 def test_features_without_a_past_need_no_sums(cluster: Cluster) -> None:
     log = random_impressions(31, searches=10)
     features = available_features(log.columns).only(["query_nights", "in_search_price_rank"])
-    built = cluster.build(log, features, partitions=2)
+    built = cluster.build(log, features, parts=2)
     assert differences(built, AT_ONCE.build(log, features)) == []
 
 
-@pytest.mark.parametrize("rows", [0, 1])
-def test_a_log_of_hardly_a_row_is_built(rows: int, cluster: Cluster) -> None:
-    log = random_impressions(31, searches=2).head(rows)
-    assert differences(cluster.build(log, partitions=2), AT_ONCE.build(log)) == []
+def test_a_log_of_one_row_is_built(cluster: Cluster) -> None:
+    log = random_impressions(31, searches=2).head(1)
+    assert differences(cluster.build(log, parts=2), AT_ONCE.build(log)) == []
 
 
 def test_spark_gives_the_bits_of_real_impressions(cluster: Cluster, tmp_path: Path) -> None:
@@ -125,5 +123,5 @@ def test_spark_gives_the_bits_of_real_impressions(cluster: Cluster, tmp_path: Pa
     few = impressions.filter(pl.col("id_search").rank("dense") <= 60)
     assert few.height > 0
     features = available_features(dict(few.schema))
-    built = cluster.build(few, features, partitions=2)
+    built = cluster.build(few, features, parts=2)
     assert differences(built, AT_ONCE.build(few, features)) == []

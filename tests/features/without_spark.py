@@ -1,150 +1,162 @@
-"""The job of a Spark cluster without Spark: its functions on Arrow batches of small partitions.
+"""A Spark session without Spark: the real job of :mod:`features.build_on_spark`, and no JVM.
 
-What Spark does between them (move rows, sort them, add sums up) is done here by Polars: see
-:mod:`features.build_on_spark` for the steps.
+The stand-in moves batches as Spark does (it knows the few methods that the job calls), in no
+order of its own, and what a step of the job needs goes to it through a pickle.
 """
 
 from __future__ import annotations
 
 import pickle
-from collections.abc import Iterable, Iterator
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import SimpleNamespace
 from typing import Any, TypeVar
 from unittest.mock import patch
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 
 from data.schema.feature_set import FeatureSet
-from data.schema.tables import CLICKED
+from features import build_on_spark as job
 from features.all_features import available_features
-from features.build import planned
-from features.formulas.listing_vectors import VectorConfig
-from features.history.clicked_vectors import ClickedVectorSums, ListingVectors, learnt_vectors
-from features.history.known_totals import MOST_SUMS, stages_to_sum
-from features.on_spark import partitions
-from features.on_spark.handed import Handed
-from features.on_spark.partitions import (
-    SUMS_SCHEMA,
-    entries,
-    features_of_searches,
-    sums_of_family,
-)
-from features.on_spark.work import Work
+from features.build import build_features
+from features.on_spark import parcels, pieces
 
-__all__ = ["build_in_partitions", "merged_entries", "vectors_before"]
+__all__ = ["build_in_partitions", "build_on_session"]
 
 T = TypeVar("T")
-_SUMS = [f"s{n}" for n in range(MOST_SUMS)]
+Batches = list[pa.RecordBatch]
+Step = Callable[[Iterator[pa.RecordBatch]], Iterable[pa.RecordBatch]]
+
+_SEED = 5
 
 
 def build_in_partitions(
-    log: pl.DataFrame,
-    features: FeatureSet | None = None,
-    since_day: int | None = None,
-    *,
-    parts: int = 3,
-    batch_rows: int = 25,
-    block_rows: int = 60,
+    log: pl.DataFrame, features: FeatureSet | None = None, since_day: int | None = None
 ) -> pl.DataFrame:
-    """The features, built in so many partitions a step, whose batches and blocks are small."""
-    columns = dict(_without_order(log).schema)
-    chosen = available_features(columns) if features is None else features
-    plan = planned(columns, columns, chosen)
-    work = _sent(Work.of(columns, chosen, since_day))
-    handed = _sent(Handed(totals=_totals(log, work, parts), vectors=_vectors(log, work)))
-    events = _without_order(log).select(plan.read_of_events)
-    with patch.object(partitions, "_BLOCK_ROWS", block_rows):
-        sums = [
-            pa.Table.from_batches(
-                sums_of_family(_batches(part.sort("search_s"), batch_rows), work, by, handed),
-                schema=SUMS_SCHEMA,
-            )
-            for by in work.shuffles
-            for part in _by_key(events.filter(pl.col(by).is_not_null()), by, parts)
-        ]
-    together = pa.concat_tables([SUMS_SCHEMA.empty_table(), *sums])
-    built = log.select(plan.read)
-    if since_day is not None:
-        built = built.filter(pl.col("search_day") >= since_day)
-    return pl.concat(_built(built, together, work, handed, parts))
+    """The features of a log, built by the job in small parts, pieces and parcels."""
+    with (
+        TemporaryDirectory() as folder,
+        patch.object(job, "_ROWS_PER_PART", 100),
+        patch.object(job, "_ROWS_PER_FAMILY_PART", 120),
+        patch.object(parcels, "_TOGETHER", 70),
+        patch.dict(sys.modules, _without_pyspark()),
+    ):
+        return build_on_session(Session(), log, features, since_day, Path(folder))
 
 
-def merged_entries(found: Iterable[pl.DataFrame], number: int) -> pl.DataFrame:
-    """The sums of one part from the entries of several partitions, as Spark adds them up."""
-    entries_ = pl.concat(found).filter(pl.col("part") == number)
-    first = entries_.filter(pl.col("value").is_not_null()).group_by("key", "value")
-    counted = first.agg(pl.col("visible_s").min()).with_columns(
-        pl.lit(int(n == 0), pl.Int64).alias(name) for n, name in enumerate(_SUMS)
-    )
-    summed = entries_.filter(pl.col("value").is_null())
-    columns = ["key", "visible_s", *_SUMS]
-    both = pl.concat([summed.select(columns), counted.select(columns)])
-    return both.group_by("key", "visible_s").agg(pl.col(_SUMS).sum())
+def build_on_session(
+    session: Any,
+    log: pl.DataFrame,
+    features: FeatureSet | None,
+    since_day: int | None,
+    folder: Path,
+) -> pl.DataFrame:
+    """The features as the job writes them, of a log in files by day; in no order."""
+    chosen = available_features(dict(log.schema)) if features is None else features
+    none = build_features(log.clear(), log.clear(), features=chosen)
+    days = sorted(d for d in log["search_day"].unique() if since_day is None or d >= since_day)
+    if not days:
+        return none
+    built = folder / "built"
+    built.mkdir()
+    with patch.object(pieces, "_ROWS", 45):
+        of_log = pieces.pieces_of(_files(log, folder), dict(log.schema))
+    files = job.build_on_spark(session, of_log, built, features=chosen, days=days)
+    return pl.concat([none, *(pl.read_parquet(file) for file in files)])
 
 
-def _totals(log: pl.DataFrame, work: Work, parts: int) -> dict[int, pl.DataFrame]:
-    if not work.summed:
-        return {}
-    rows = _without_order(log).select(work.plan.read_of_events)
-    found = [
-        pl.DataFrame(pl.from_arrow(batch))
-        for part in _by_key(rows, "id_search", parts)
-        for batch in entries(_batches(part, 11), work)
-    ]
-    numbers = range(len(stages_to_sum(work.summed)))
-    none = {"part": pl.Int32, "key": pl.String, "value": pl.String, "visible_s": pl.Int64}
-    empty = pl.DataFrame(schema={**none, **dict.fromkeys(_SUMS, pl.Int64)})
-    return {number: merged_entries([empty, *found], number) for number in numbers}
+def _files(log: pl.DataFrame, folder: Path) -> Iterator[tuple[str, int, dict[str, Any]]]:
+    """A file per day, whose date is in its name alone where the log has it; rows in no order."""
+    shuffled = log.sample(fraction=1, shuffle=True, seed=_SEED)
+    for (day,), rows in shuffled.partition_by("search_day", as_dict=True).items():
+        file = folder / f"{day}.parquet"
+        rows.drop("ds_search", strict=False).write_parquet(file)
+        constants = {"ds_search": rows["ds_search"][0]} if "ds_search" in rows.columns else {}
+        yield str(file), rows.height, constants
 
 
-def _vectors(log: pl.DataFrame, work: Work) -> dict[int, pl.DataFrame]:
-    if not any(isinstance(s, ClickedVectorSums | ListingVectors) for s in work.plan.sources):
-        return {}
-    days = log["search_day"].unique()
-    return {day: vectors_before(log, day) for day in days if day >= work.since_day}
+def _without_pyspark() -> dict[str, Any]:
+    """What the job imports of PySpark: a column is its name."""
+    functions = SimpleNamespace(col=lambda name: name)
+    return {"pyspark": SimpleNamespace(), "pyspark.sql": SimpleNamespace(functions=functions)}
 
 
-def vectors_before(log: pl.DataFrame, day: int) -> pl.DataFrame:
-    """The vectors that are learnt from the clicks before this day."""
-    clicks = log.filter(pl.col("stage") >= int(CLICKED), pl.col("id_user").is_not_null())
-    known = clicks.filter(pl.col("search_day") < day)
-    return learnt_vectors(known["id_user"], known["id_listing"], VectorConfig())
+class Session:
+    """The methods of a Spark session that the job calls."""
+
+    @property
+    def sparkContext(self) -> Session:  # noqa: N802 (Spark's name)
+        return self
+
+    def broadcast(self, value: T) -> _Broadcast:
+        return _Broadcast(_sent(value))
+
+    def range(self, start: int, end: int, step: int, partitions: int) -> _Frame:
+        numbers = np.array_split(np.arange(start, end, step), partitions)
+        return _Frame([[pa.RecordBatch.from_pydict({"id": part})] for part in numbers])
 
 
-def _built(
-    rows: pl.DataFrame, sums: pa.Table, work: Work, handed: Handed, parts: int
-) -> Iterator[pl.DataFrame]:
-    frame = pl.DataFrame(pl.from_arrow(sums))
-    for number in range(parts):
-        own = (_group(part, "id_search", parts) == number for part in (rows, frame))
-        left, right = (part.filter(is_own) for part, is_own in zip((rows, frame), own, strict=True))
-        table = features_of_searches(_arrow(left), _arrow(right).cast(SUMS_SCHEMA), work, handed)
-        yield pl.DataFrame(pl.from_arrow(table))
+@dataclass(frozen=True)
+class _Broadcast:
+    value: Any
 
 
-def _by_key(rows: pl.DataFrame, by: str, parts: int) -> list[pl.DataFrame]:
-    group = _group(rows, by, parts)
-    return [rows.filter(group == number) for number in range(parts)]
+@dataclass(frozen=True)
+class _Frame:
+    """The methods of a Spark frame that the job calls.
+
+    Attributes:
+        parts: batches of each partition.
+    """
+
+    parts: Sequence[Batches]
+
+    def mapInArrow(self, step: Step, schema: str) -> _Frame:  # noqa: N802
+        names = [field.split()[0] for field in schema.split(",")]
+        mapped = [list(_sent(step)(iter(batches))) for batches in self.parts]
+        assert all(batch.schema.names == names for batches in mapped for batch in batches)
+        return _Frame(mapped)
+
+    def unionByName(self, other: _Frame) -> _Frame:  # noqa: N802
+        return _Frame([*self.parts, *other.parts])
+
+    def repartitionById(self, count: int, by: str) -> _Frame:  # noqa: N802
+        rows = _rows_of(self)
+        parts = rows[by].to_numpy() if rows.num_rows else np.empty(0, dtype=np.int64)
+        assert ((parts >= 0) & (parts < count)).all()
+        return _Frame([_in_batches(rows.filter(pa.array(parts == n))) for n in range(count)])
+
+    def sortWithinPartitions(self, *by: str) -> _Frame:  # noqa: N802
+        ordered = []
+        for part in self.parts:
+            rows = _rows_of(_Frame([part]))
+            order = np.random.default_rng(_SEED).permutation(rows.num_rows)
+            shuffled = rows.take(pa.array(order)) if rows.num_rows else rows
+            keys = [(name, "ascending") for name in by]
+            ordered.append(_in_batches(shuffled.sort_by(keys) if rows.num_rows else rows))
+        return _Frame(ordered)
+
+    def toArrow(self) -> pa.Table:  # noqa: N802
+        return _rows_of(self)
+
+    def collect(self) -> list[SimpleNamespace]:
+        return [SimpleNamespace(**row) for row in _rows_of(self).to_pylist()]
 
 
-def _group(rows: pl.DataFrame, by: str, parts: int) -> pl.Series:
-    return rows[by].hash(seed=1) % parts
+def _rows_of(frame: _Frame) -> pa.Table:
+    batches = [batch for part in frame.parts for batch in part]
+    return pa.Table.from_batches(batches) if batches else pa.table({})
 
 
-def _without_order(rows: pl.DataFrame) -> pl.DataFrame:
-    """A cluster keeps no order of rows."""
-    return rows.sample(fraction=1, shuffle=True, seed=5)
-
-
-def _batches(rows: pl.DataFrame, size: int) -> Iterator[pa.RecordBatch]:
-    yield from _arrow(rows).to_batches(max_chunksize=size)
-
-
-def _arrow(rows: pl.DataFrame) -> pa.Table:
-    """In the types that Spark hands to a worker: its texts and bytes are not large."""
-    table = rows.to_arrow(compat_level=pl.CompatLevel.oldest())
-    small = {pa.large_string(): pa.string(), pa.large_binary(): pa.binary()}
-    return table.cast(pa.schema([(f.name, small.get(f.type, f.type)) for f in table.schema]))
+def _in_batches(rows: pa.Table) -> Batches:
+    """Batches of a few rows."""
+    batches: Batches = rows.to_batches(max_chunksize=2)
+    return batches
 
 
 def _sent(value: T) -> T:

@@ -19,9 +19,9 @@ from features.history.known_totals import (
     key_text,
     stages_to_sum,
 )
+from features.on_spark.partitions import summed_entries
 from tests.features.history.logs import SEARCHES, log_of
 from tests.features.history.oracle import past_of
-from tests.features.without_spark import merged_entries
 
 FUNNEL = (
     Aggregate(name="seen"),
@@ -68,10 +68,11 @@ def known(log: pl.DataFrame, asked: pl.DataFrame, parts: int) -> list[dict[str, 
         if rows.height
         for number, part in enumerate(stages)
     ]
+    summed = summed_entries(pl.concat(found))
     columns: dict[str, list[int | None]] = {}
     for number, part in enumerate(stages):
         totals = KnownTotals(
-            merged_entries(found, number), sums=len(part.names), window_s=part.window_s
+            summed.filter(pl.col("part") == number), sums=len(part.names), window_s=part.window_s
         )
         keys = key_text(asked, part.aggregation.key)
         sums, has_key = totals.before(keys, asked["search_s"].to_numpy())
