@@ -30,8 +30,8 @@ from data.simulator import SimulationConfig, write_simulation
 from features.all_features import available_features
 from features.build_in_blocks import build_by_day
 from features.build_on_spark import build_on_spark
-from features.on_spark.spark_types import columns_of
-from pipelines.feature_table.build_on_spark import spark_session, with_tasks_for
+from features.on_spark.pieces import pieces_of
+from pipelines.feature_table.build_on_spark import spark_session
 
 EIGHT = (
     "query_nights",
@@ -68,12 +68,15 @@ def co_engagement(log: Path, out: Path) -> None:
 
 def spark(log: Path, out: Path) -> None:
     """Every feature but the co-engagement one, on Spark, one machine."""
-    with spark_session("local[*]") as session:
-        with_tasks_for(session, pl.scan_parquet(log).select(pl.len()).collect().item())
-        frame = session.read.parquet(str(log))
-        features = available_features(columns_of(frame)).without(["co_engagement"])
-        rows = pl.scan_parquet(log).select(pl.len()).collect().item()
-        build_on_spark(frame, features=features, rows=rows).write.parquet(str(out))
+    scan = pl.scan_parquet(log)
+    columns = scan.collect_schema()
+    features = available_features(columns).without(["co_engagement"])
+    days = scan.select(pl.col("search_day").unique().sort()).collect().to_series().to_list()
+    rows = scan.select(pl.len()).collect().item()
+    out.mkdir()
+    with spark_session("local[2]") as session:
+        pieces = pieces_of([(str(log), rows, {})], columns)
+        build_on_spark(session, pieces, out, features=features, days=days)
 
 
 def eight_here(log: Path, out: Path) -> None:

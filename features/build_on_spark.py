@@ -1,169 +1,203 @@
 """The features on a Spark cluster: the arithmetic of one machine, where the rows lie.
 
-Spark moves rows and nothing else; what is computed is computed by the functions of
-:mod:`features.on_spark.partitions`, on Arrow batches, and so to the last bit as on one machine.
+Spark moves parcels of rows (:mod:`features.on_spark.parcels`) and nothing else; workers read the
+log's files, and write those of the features. What is computed is computed by the functions of
+:mod:`features.on_spark.partitions`, and so to the last bit as on one machine.
 
 ====  =================================  ==================================================
 step  rows lie together by               what comes out
 ====  =================================  ==================================================
-1     nothing: where they are            sums of few keys (cell, market, room type) by the
-                                         hour: a small table, handed to every worker
+1     cell, market, room type            their sums by the hour: a small table, handed to
+                                         every worker
 2     day, clicks alone                  the vectors of the day: small, handed to every worker
-3     guest, in order of time            packed sums of each search, and of each impression
-4     listing, in order of time          packed sums of each impression
-5     search, with its packed sums       the features
+3     guest, day by day                  sums of each search, and of each impression
+4     listing, day by day                sums of each impression
+5     search, with its sums              the features, written by the worker
 ====  =================================  ==================================================
 
 The driver holds the two small tables, and no row. A guest or a listing with very many rows makes
-a long task, and not a large one: rows are sorted by Spark, on disk where need be, and are
-fed block by block. Workers need this package (see ``docs/scaling.md``).
+a long task, and not a large one: a day of a part is in memory at a time, and the totals of its
+keys. Workers need this package (``docs/scaling.md``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import polars as pl
 import pyarrow as pa
 
 from data.schema.feature_set import FeatureSet
-from data.schema.tables import CLICKED
-from features.build import build_features, planned
-from features.formulas.listing_vectors import VectorConfig, vector_names
-from features.history.clicked_vectors import ClickedVectorSums, ListingVectors, learnt_vectors
-from features.history.known_totals import MOST_SUMS, stages_to_sum
+from features.build import planned
+from features.history.clicked_vectors import ClickedVectorSums, ListingVectors
 from features.on_spark.handed import Handed
+from features.on_spark.parcels import PARCEL, Parcel, opened, parcels
 from features.on_spark.partitions import (
-    SUMS_SCHEMA,
+    clicks_before,
     entries,
     features_of_searches,
+    summed_entries,
     sums_of_family,
+    vectors_of_clicks,
 )
-from features.on_spark.spark_types import columns_of, frame_of, spark_schema, to_spark
+from features.on_spark.pieces import Piece
 from features.on_spark.work import Work
 
 __all__ = ["build_on_spark"]
 
-_ROWS_PER_GROUP = 50_000
-_SUMS = tuple(f"s{n}" for n in range(MOST_SUMS))
-_VECTORS = vector_names(VectorConfig())
+_ROWS_PER_PART = 150_000
+_ROWS_PER_FAMILY_PART = 1_000_000
+_ROWS = -1  # the kind of a parcel that holds rows of the log; of sums it is their number
+
+# A step of a worker: some batches in, and out what goes on from there.
+_Step = Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
 
 
 def build_on_spark(
-    impressions: Any, *, features: FeatureSet, rows: int, since_day: int | None = None
-) -> Any:
-    """The features of impressions, a Spark frame with their outcomes: as many rows, in any order.
+    session: Any,
+    pieces: Sequence[Piece],
+    folder: Path,
+    *,
+    features: FeatureSet,
+    days: Sequence[int],
+) -> list[Path]:
+    """Build the features of a log, and write them into ``folder``; returns the files.
 
     Args:
-        impressions: a Spark frame of the impressions table.
+        session: of Spark.
+        pieces: all rows of the impressions table, with outcomes; at least one.
+        folder: that all workers reach. A task that fails and is tried again leaves a file
+            behind: those returned are the ones that count.
         features: what to build.
-        rows: about how many rows there are, to cut them into groups of bounded size.
-        since_day: only rows of this day or later are built; days since 1970.
+        days: the days to build, since 1970: the last ones of the log; earlier ones are history.
 
-    The columns are those of :func:`features.build.build_features`, in Spark's types: what is
-    unsigned there is signed here. Raises as that does.
+    Columns and bits are those of :func:`features.build.build_features`, the rows in no
+    particular order. Raises as that does.
     """
-    columns = columns_of(impressions)
-    plan = planned(columns, columns, features)
-    work = Work.of(columns, features, since_day)
-    handed = impressions.sparkSession.sparkContext.broadcast(_handed(impressions, work))
-    events = impressions.select(*plan.read_of_events)
-    built = impressions.select(*plan.read)
-    if since_day is not None:
-        built = built.filter(built["search_day"] >= since_day)
-    families = [_sums(events, work, by, handed) for by in work.shuffles]
-    return _beside(built, families, work, handed, rows)
+    columns = pieces[0].columns
+    planned(columns, columns, features)  # raises where a column is absent or of another type
+    return _Job(session, pieces, Work.of(columns, features, min(days))).write(folder, days)
 
 
-def _handed(impressions: Any, work: Work) -> Handed:
-    return Handed(totals=_totals(impressions, work), vectors=_vectors(impressions, work))
+class _Job:
+    def __init__(self, session: Any, pieces: Sequence[Piece], work: Work) -> None:
+        self._session, self._pieces, self._work = session, pieces, work
+        rows = sum(piece.rows for piece in pieces)
+        self._parts = -(-rows // _ROWS_PER_PART) or 1
+        self._parts_of_family = max(2, -(-rows // _ROWS_PER_FAMILY_PART))
+
+    def write(self, folder: Path, days: Sequence[int]) -> list[Path]:
+        work, parts = self._work, self._parts
+        handed = self._session.sparkContext.broadcast(self._handed(days))
+        whole = self._read(partial(_by_search, work=work, parts=parts))
+        for by in work.shuffles:
+            of_keys = self._read(partial(_by_key, work=work, by=by, parts=self._parts_of_family))
+            answer = partial(_answers, work=work, by=by, handed=handed, parts=parts)
+            whole = whole.unionByName(self._shuffled(of_keys, self._parts_of_family, answer))
+        write = partial(_write, work=work, handed=handed, folder=str(folder))
+        written = self._by_part(whole, parts).mapInArrow(write, "file string")
+        return [Path(row.file) for row in written.collect()]
+
+    def _handed(self, days: Sequence[int]) -> Handed:
+        work, parts = self._work, self._parts_of_family
+        totals, vectors = pl.DataFrame(), pl.DataFrame()
+        if work.summed:
+            found = self._read(partial(_entries, work=work, parts=parts))
+            totals = _rows_of(self._shuffled(found, parts, _summed))
+        if any(isinstance(s, ClickedVectorSums | ListingVectors) for s in work.plan.sources):
+            clicks = self._read(partial(_clicks, days=tuple(days)))
+            vectors = _rows_of(
+                self._shuffled(clicks, len(days), partial(_learnt, days=tuple(days)))
+            )
+        return Handed.of(totals, vectors)
+
+    def _read(self, step: Callable[..., Iterator[pa.RecordBatch]]) -> Any:
+        """The pieces, each read and cut into parcels by a task."""
+        count = len(self._pieces)
+        numbers = self._session.range(0, count, 1, count)
+        return numbers.mapInArrow(partial(_of_pieces, pieces=self._pieces, step=step), PARCEL)
+
+    def _shuffled(self, frame: Any, parts: int, step: _Step) -> Any:
+        return self._by_part(frame, parts).mapInArrow(step, PARCEL)
+
+    @staticmethod
+    def _by_part(frame: Any, parts: int) -> Any:
+        """The parcels of one part together, in order of kind and day."""
+        from pyspark.sql import functions as f
+
+        return frame.repartitionById(parts, f.col("part")).sortWithinPartitions("kind", "day")
 
 
-def _totals(impressions: Any, work: Work) -> dict[int, pl.DataFrame]:
-    """The sums of few keys, of each part by its number."""
-    from pyspark.sql import functions as f
-
-    parts = stages_to_sum(work.summed)
-    if not parts:
-        return {}
-    schema = f"part int, key string, value string, visible_s bigint, {_bigints(_SUMS)}"
-    rows = impressions.select(*work.plan.read_of_events)
-    found = rows.mapInArrow(partial(_entries, work=work), schema)
-    # A distinct value counts from its earliest second, and once.
-    first = found.filter("value is not null").groupBy("part", "key", "value")
-    ones = [f.lit(int(name == _SUMS[0])).alias(name) for name in _SUMS]
-    first = first.agg(f.min("visible_s").alias("visible_s"), *ones)
-    sums = found.filter("value is null").select("part", "key", "visible_s", *_SUMS)
-    together = sums.unionByName(first.select("part", "key", "visible_s", *_SUMS))
-    added = [f.sum(name).cast("bigint").alias(name) for name in _SUMS]
-    table = frame_of(together.groupBy("part", "key", "visible_s").agg(*added).toArrow())
-    return {number: table.filter(pl.col("part") == number) for number in range(len(parts))}
+def _rows_of(frame: Any) -> pl.DataFrame:
+    """All rows of the parcels, on the driver: of small tables alone."""
+    found = [parcel.rows for parcel in opened(frame.toArrow().to_batches())]
+    return pl.concat(found) if found else pl.DataFrame()
 
 
-def _vectors(impressions: Any, work: Work) -> dict[int, pl.DataFrame]:
-    """The vectors of each day that is built, learnt from the clicks of the days before it."""
-    from pyspark.sql import functions as f
-
-    if not any(isinstance(s, ClickedVectorSums | ListingVectors) for s in work.plan.sources):
-        return {}
-    days = impressions.select("search_day").filter(f.col("search_day") >= work.since_day).distinct()
-    clicks = impressions.filter((f.col("stage") >= int(CLICKED)) & f.col("id_user").isNotNull())
-    pairs = clicks.groupBy("id_user", "id_listing").agg(f.min("search_day").alias("first_day"))
-    known = f.broadcast(days).join(pairs, f.col("first_day") < f.col("search_day"))
-    schema = f"search_day int, id_listing string, {_bigints(_VECTORS)}"
-    learnt = known.select("search_day", "id_user", "id_listing").groupBy("search_day")
-    table = frame_of(learnt.applyInArrow(_learnt, schema).toArrow())
-    by_day = table.partition_by("search_day", as_dict=True, include_key=False)
-    return {int(day[0]): of_day for day, of_day in by_day.items()}
+# What follows runs in the workers.
 
 
-def _sums(events: Any, work: Work, by: str, handed: Any) -> Any:
-    """The packed sums of a family of sources: the rows of each key together, in order of time."""
-    work_of = partial(_family, work=work, by=by, handed=handed)
-    # A row without a key has no past of this family: its sums are null wherever they are asked.
-    of_key = events.filter(events[by].isNotNull()).repartition(by).sortWithinPartitions("search_s")
-    return of_key.mapInArrow(work_of, "id_search string, id_listing string, part int, sums binary")
-
-
-def _beside(built: Any, families: list[Any], work: Work, handed: Any, rows: int) -> Any:
-    """The rows of some searches together with their sums, and from both the features."""
-    from pyspark.sql import functions as f
-
-    session = built.sparkSession
-    sums = families[0] if families else session.createDataFrame([], spark_schema(SUMS_SCHEMA))
-    for further in families[1:]:
-        sums = sums.unionByName(further)
-    group = f.pmod(f.xxhash64("id_search"), f.lit(max(1, -(-rows // _ROWS_PER_GROUP))))
-    left = built.withColumn("_group", group).groupBy("_group")
-    right = sums.withColumn("_group", group).groupBy("_group")
-    no_rows = build_features(work.empty(), work.empty(), features=work.features)
-    schema = spark_schema(to_spark(no_rows).schema)
-    return left.cogroup(right).applyInArrow(partial(_features, work=work, handed=handed), schema)
-
-
-def _entries(batches: Iterator[pa.RecordBatch], work: Work) -> Iterator[pa.RecordBatch]:
-    return entries(batches, work)
-
-
-def _family(
-    batches: Iterator[pa.RecordBatch], work: Work, by: str, handed: Any
+def _of_pieces(
+    batches: Iterator[pa.RecordBatch],
+    pieces: Sequence[Piece],
+    step: Callable[[Piece], Iterator[pa.RecordBatch]],
 ) -> Iterator[pa.RecordBatch]:
-    return sums_of_family(batches, work, by, handed.value)
+    for batch in batches:
+        for number in batch["id"].to_pylist():
+            yield from step(pieces[number])
 
 
-def _features(rows: pa.Table, sums: pa.Table, work: Work, handed: Any) -> pa.Table:
-    return features_of_searches(rows.drop_columns("_group"), sums, work, handed.value)
+def _by_search(piece: Piece, work: Work, parts: int) -> Iterator[pa.RecordBatch]:
+    rows = piece.read(work.plan.read).filter(pl.col("search_day") >= work.since_day)
+    return parcels([(_ROWS, rows)], by="id_search", count=parts)
 
 
-def _learnt(clicks: pa.Table) -> pa.Table:
-    """The vectors of one day, from the pairs of guest and listing that were clicked before it."""
-    frame = frame_of(clicks)
-    learnt = learnt_vectors(frame["id_user"], frame["id_listing"], VectorConfig())
-    day = pl.lit(frame["search_day"][0], pl.Int32).alias("search_day")
-    return to_spark(learnt.select(day, "id_listing", *_VECTORS))
+def _by_key(piece: Piece, work: Work, by: str, parts: int) -> Iterator[pa.RecordBatch]:
+    for (day,), rows in (
+        piece.read(work.plan.read_of_events).partition_by("search_day", as_dict=True).items()
+    ):
+        yield from parcels([(_ROWS, rows)], by=by, count=parts, day=int(day))
 
 
-def _bigints(names: tuple[str, ...]) -> str:
-    return ", ".join(f"{name} bigint" for name in names)
+def _entries(piece: Piece, work: Work, parts: int) -> Iterator[pa.RecordBatch]:
+    found = entries(piece.read(work.plan.read_of_events), work)
+    return parcels([(_ROWS, found)], by="key", count=parts)
+
+
+def _summed(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    for parcel in opened(batches):
+        yield Parcel(parcel.part, _ROWS, 0, summed_entries(parcel.rows)).packed()
+
+
+def _clicks(piece: Piece, days: tuple[int, ...]) -> Iterator[pa.RecordBatch]:
+    rows = piece.read(("id_user", "id_listing", "search_day", "stage"))
+    for number, day in enumerate(days):
+        yield Parcel(number, _ROWS, 0, clicks_before(rows, day)).packed()
+
+
+def _learnt(batches: Iterator[pa.RecordBatch], days: tuple[int, ...]) -> Iterator[pa.RecordBatch]:
+    for parcel in opened(batches):
+        learnt = vectors_of_clicks(parcel.rows, days[parcel.part])
+        yield Parcel(parcel.part, _ROWS, 0, learnt).packed()
+
+
+def _answers(
+    batches: Iterator[pa.RecordBatch], work: Work, by: str, handed: Any, parts: int
+) -> Iterator[pa.RecordBatch]:
+    days = (parcel.rows for parcel in opened(batches))
+    return parcels(sums_of_family(days, work, by, handed.value), by="id_search", count=parts)
+
+
+def _write(
+    batches: Iterator[pa.RecordBatch], work: Work, handed: Any, folder: str
+) -> Iterator[pa.RecordBatch]:
+    by_kind = {parcel.kind: parcel.rows for parcel in opened(batches)}
+    rows = by_kind.pop(_ROWS, None)
+    if rows is not None:
+        file = str(Path(folder) / f"{uuid4().hex}.parquet")
+        features_of_searches(rows, by_kind, work, handed.value).write_parquet(file)
+        yield pa.RecordBatch.from_pydict({"file": [file]})

@@ -24,6 +24,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import date
 from itertools import chain
 from pathlib import Path
@@ -38,7 +39,7 @@ from data.errors import HomeError
 from data.prefetch import prefetched_batches
 from data.schema.tables import TABLES, Table
 
-__all__ = ["Frame", "Lake", "Partition", "streamed"]
+__all__ = ["DataFile", "Frame", "Lake", "Partition", "streamed"]
 
 Frame: TypeAlias = pl.DataFrame | pl.LazyFrame | pa.Table | pa.RecordBatchReader
 # The values of a table's partition columns, in the contract's order.
@@ -53,6 +54,21 @@ _ROW_GROUP_ROWS = 1 << 16
 # Delta keeps one number per application in a table's log, written with the commit itself:
 # under this name it is the number of the last job that wrote to the table.
 _APPLICATION = "stayrank"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataFile:
+    """One Parquet file of a table.
+
+    Attributes:
+        address: its absolute path, or its URI.
+        rows: how many it holds.
+        partition: values of the columns that the table is partitioned by: not in the file.
+    """
+
+    address: str
+    rows: int
+    partition: dict[str, str | date]
 
 
 class Lake:
@@ -171,9 +187,18 @@ class Lake:
             for partition, paths in files.items()
         }
 
-    def files(self, table: str) -> list[str]:
-        """URIs of the table's data files, for readers that do not know Delta."""
-        return self._open(table).file_uris()
+    def files(self, table: str) -> list[DataFile]:
+        """The table's data files, for readers that do not know Delta."""
+        opened, names = self._open(table), _TABLES[table].partition_by
+        actions = pa.table(opened.get_add_actions(flatten=True)).to_pylist()
+        return [
+            DataFile(
+                address=uri,
+                rows=int(action["num_records"]),
+                partition={n: _typed(table, n, action[f"partition.{n}"]) for n in names},
+            )
+            for uri, action in zip(opened.file_uris(), actions, strict=True)
+        ]
 
     def _partitions_of(self, table: str, frame: Frame) -> list[Partition]:
         names = _TABLES[table].partition_by

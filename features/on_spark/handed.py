@@ -29,11 +29,18 @@ class Handed:
         self._ready: dict[int, KnownTotals] = {}
         self._coded: dict[int, DayVectors] = {}
 
+    @classmethod
+    def of(cls, totals: pl.DataFrame, vectors: pl.DataFrame) -> Handed:
+        """From the sums of all parts, told apart by ``part``, and the vectors by ``search_day``."""
+        return cls(_apart(totals, "part"), _apart(vectors, "search_day"))
+
     def totals(self, number: int, part: StageAggregate) -> KnownTotals:
         """The sums of the part of this number."""
         if number not in self._ready:
             sums = len(part.names)
-            table = self._totals[number]
+            none = {"key": pl.String, "visible_s": pl.Int64}
+            none |= {f"s{n}": pl.Int64 for n in range(sums)}
+            table = self._totals.get(number, pl.DataFrame(schema=none))
             self._ready[number] = KnownTotals(table, sums=sums, window_s=part.window_s)
         return self._ready[number]
 
@@ -47,3 +54,10 @@ class Handed:
 
     def __getstate__(self) -> dict[str, object]:
         return {"_totals": self._totals, "_vectors": self._vectors, "_ready": {}, "_coded": {}}
+
+
+def _apart(frame: pl.DataFrame, by: str) -> dict[int, pl.DataFrame]:
+    if frame.is_empty():
+        return {}
+    parts = frame.partition_by(by, as_dict=True, include_key=False)
+    return {int(key[0]): part for key, part in parts.items()}

@@ -1,9 +1,11 @@
-"""What a worker does with a partition: Arrow batches in, Arrow batches out, no Spark in sight.
+"""What a worker does with the rows of a partition: frames in, frames out, no Spark in sight.
 
 ===============================  ==============================================================
 function                         its partition
 ===============================  ==============================================================
 :func:`entries`                  any rows: what they add to the sums of few keys
+:func:`summed_entries`           all entries of some of these keys: their sums
+:func:`vectors_of_clicks`        all clicks before a day: the vectors of its listings
 :func:`sums_of_family`           all rows of some guests (or listings), in order of time: the
                                  past of each, fed block by block as on one machine, so that
                                  memory holds a block and the totals of these guests, however
@@ -14,45 +16,40 @@ function                         its partition
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 import polars as pl
-import pyarrow as pa
 
+from data.schema.tables import CLICKED
 from features.build import Block, event_columns, with_text
+from features.formulas.listing_vectors import VectorConfig
 from features.history.aggregation_declaration import HistoryAggregation
-from features.history.clicked_vectors import ListingVectors
-from features.history.id_codes import codes_of, encode_ids, text_of
-from features.history.known_totals import entries_of, key_text, stages_to_sum
-from features.history.packed_keys import Array, Rows
+from features.history.clicked_vectors import ListingVectors, learnt_vectors
+from features.history.id_codes import encode_ids, text_of
+from features.history.known_totals import MOST_SUMS, entries_of, key_text, stages_to_sum
+from features.history.packed_keys import Rows
 from features.history.past_sources import PastSource
 from features.history.running_past import RunningPast, is_of_searches, searches_of
 from features.on_spark.handed import Handed
-from features.on_spark.packed_sums import packed, unpacked
-from features.on_spark.spark_types import frame_of, to_spark
 from features.on_spark.work import Work
 
 __all__ = [
-    "SUMS_SCHEMA",
+    "clicks_before",
     "entries",
     "features_of_searches",
-    "parts_of",
+    "sources_by_number",
+    "summed_entries",
     "sums_of_family",
+    "vectors_of_clicks",
 ]
 
-_BLOCK_ROWS = 100_000
-SUMS_SCHEMA = pa.schema(
-    [
-        ("id_search", pa.string()),
-        ("id_listing", pa.string()),
-        ("part", pa.int32()),
-        ("sums", pa.binary()),
-    ]
-)
+
+_SEARCH = ("id_search",)
+_ROW = ("id_search", "id_listing")
 
 
-def parts_of(work: Work) -> dict[int, tuple[PastSource, ...]]:
+def sources_by_number(work: Work) -> dict[int, tuple[PastSource, ...]]:
     """The sources whose answers travel together, by number: of a family, per search or per row."""
     parts = (
         tuple(source for source in sources if is_of_searches(source) is of_searches)
@@ -62,68 +59,95 @@ def parts_of(work: Work) -> dict[int, tuple[PastSource, ...]]:
     return {number: part for number, part in enumerate(parts) if part}
 
 
-def entries(batches: Iterable[pa.RecordBatch], work: Work) -> Iterator[pa.RecordBatch]:
-    """What the rows add to the sums of few keys; see :mod:`features.history.known_totals`."""
+def entries(rows: pl.DataFrame, work: Work) -> pl.DataFrame:
+    """What the log's rows add to the sums of few keys; see :mod:`features.history.known_totals`."""
+    events = event_columns(rows, work.plan)
     parts = stages_to_sum(work.summed)
-    for batch in batches:
-        impressions = event_columns(frame_of(batch), work.plan)
-        frames = [entries_of(number, part, impressions) for number, part in enumerate(parts)]
-        yield from to_spark(pl.concat(frames)).to_batches()
+    return pl.concat(entries_of(number, part, events) for number, part in enumerate(parts))
+
+
+def summed_entries(found: pl.DataFrame) -> pl.DataFrame:
+    """The sums of all entries of some keys: ``part``, ``key``, ``visible_s``, ``s0``…"""
+    sums = [f"s{n}" for n in range(MOST_SUMS)]
+    # A distinct value counts from its earliest second, and once.
+    distinct = found.filter(pl.col("value").is_not_null()).group_by("part", "key", "value")
+    once = distinct.agg(pl.col("visible_s").min()).with_columns(
+        pl.lit(int(name == sums[0]), pl.Int64).alias(name) for name in sums
+    )
+    columns = ["part", "key", "visible_s", *sums]
+    counted = pl.concat(
+        [found.filter(pl.col("value").is_null()).select(columns), once.select(columns)]
+    )
+    return counted.group_by("part", "key", "visible_s").agg(pl.col(sums).sum())
+
+
+def clicks_before(rows: pl.DataFrame, day: int) -> pl.DataFrame:
+    """Pairs of guest and listing clicked before this day, each once."""
+    is_click = (pl.col("stage") >= int(CLICKED)) & pl.col("id_user").is_not_null()
+    earlier = rows.filter(is_click & (pl.col("search_day") < day))
+    return earlier.select("id_user", "id_listing").unique()
+
+
+def vectors_of_clicks(pairs: pl.DataFrame, day: int) -> pl.DataFrame:
+    """The vectors of a day, from what was clicked before it: ``search_day``, ``id_listing``, …"""
+    learnt = learnt_vectors(pairs["id_user"], pairs["id_listing"], VectorConfig())
+    return learnt.select(pl.lit(day, pl.Int32).alias("search_day"), pl.all())
 
 
 def sums_of_family(
-    batches: Iterable[pa.RecordBatch], work: Work, by: str, handed: Handed
-) -> Iterator[pa.RecordBatch]:
-    """The answers of a family's sources, packed: a row per search, and one per impression.
+    blocks: Iterable[pl.DataFrame], work: Work, by: str, handed: Handed
+) -> Iterator[tuple[int, pl.DataFrame]]:
+    """The answers of a family's sources: a row per search, and a row per impression.
 
-    ``batches``: the rows of some keys of the family, in order of time.
+    ``blocks``: the log's rows of some keys of the family, block by block in order of time, no
+    second in two of them. Each frame comes with the number of its sources
+    (:func:`sources_by_number`): ``id_search``, of impressions ``id_listing``, and the columns.
     """
     sources = work.shuffles[by]
-    numbers = {number: part for number, part in parts_of(work).items() if part[0] in sources}
+    numbers = {n: some for n, some in sources_by_number(work).items() if some[0] in sources}
     past = RunningPast(sources, handed.vectors_of)
-    for rows in _in_blocks(batches):
+    for rows in blocks:
         events = encode_ids(event_columns(rows, work.plan))
         arrays, searches = Rows(events), Rows(searches_of(events))
         block = past.of_block(arrays, searches=searches)
         for number, part in numbers.items():
-            of_searches = is_of_searches(part[0])
-            asking = searches if of_searches else arrays
-            sums = pl.concat([block.columns(source) for source in part], how="horizontal")
-            is_built = pl.Series(asking.integers("search_day") >= work.since_day)
-            ids = asking.frame.filter(is_built)
-            yield pa.record_batch(
-                [
-                    _text(ids["id_search"]),
-                    pa.nulls(ids.height, pa.string()) if of_searches else _text(ids["id_listing"]),
-                    pa.array(np.full(ids.height, number, dtype=np.int32)),
-                    packed(sums.filter(is_built)),
-                ],
-                schema=SUMS_SCHEMA,
+            asking, key = (searches, _SEARCH) if is_of_searches(part[0]) else (arrays, _ROW)
+            ids = [text_of(asking.integers(name)).alias(name) for name in key]
+            sums = pl.concat(
+                [pl.DataFrame(ids), *(block.columns(source) for source in part)], how="horizontal"
             )
+            is_built = pl.Series(asking.integers("search_day") >= work.since_day)
+            yield number, sums.filter(is_built)
 
 
-def features_of_searches(rows: pa.Table, sums: pa.Table, work: Work, handed: Handed) -> pa.Table:
-    """The features of the rows of some whole searches; ``sums``: theirs, of all families."""
-    frame = frame_of(rows)
-    block = Block(encode_ids(frame), work.plan)
-    built = with_text(block.built(_GivenPast(block, sums, work, handed)), frame)
-    return to_spark(built.select(work.plan.columns))
+def features_of_searches(
+    rows: pl.DataFrame, sums: Mapping[int, pl.DataFrame], work: Work, handed: Handed
+) -> pl.DataFrame:
+    """The features of the rows of some whole searches, in their order.
+
+    ``sums``: theirs, by the number of their sources; none where no row of them has a key.
+    """
+    block = Block(encode_ids(rows), work.plan)
+    return with_text(block.built(_GivenPast(block, sums, work, handed)), rows)
 
 
 class _GivenPast:
     """The past of a block whose sums have come: a :class:`~features.history.past_sources.Past`."""
 
-    def __init__(self, block: Block, sums: pa.Table, work: Work, handed: Handed) -> None:
+    def __init__(
+        self, block: Block, sums: Mapping[int, pl.DataFrame], work: Work, handed: Handed
+    ) -> None:
         self._block, self._handed, self._work = block, handed, work
         self._columns: dict[str, pl.Series] = {}
-        parts = sums["part"].to_numpy()
-        for number, sources in parts_of(work).items():
-            own = sums.filter(pa.array(parts == number))
-            asking = block.searches if is_of_searches(sources[0]) else block.rows
-            places = _places(asking, own, of_searches=is_of_searches(sources[0]))
+        for number, sources in sources_by_number(work).items():
+            of_searches = is_of_searches(sources[0])
+            asking, key = (block.searches, _SEARCH) if of_searches else (block.rows, _ROW)
             names = [name for source in sources for name in source.names]
-            values = pa.concat_arrays([pa.array([], pa.binary()), *own["sums"].chunks])
-            self._columns.update(unpacked(values, names, places).to_dict())
+            types = dict.fromkeys(key, pl.String) | dict.fromkeys(names, pl.Int64)
+            none = pl.DataFrame(schema=types)
+            own = encode_ids(sums.get(number, none))
+            found = asking.frame.select(key).join(own, on=key, how="left", maintain_order="left")
+            self._columns.update(found.select(names).to_dict())
 
     def columns(self, source: PastSource) -> pl.DataFrame:
         """See :meth:`features.history.past_sources.Past.columns`."""
@@ -156,36 +180,3 @@ class _GivenPast:
         has = pl.Series(is_known)
         columns = [pl.select(pl.when(has).then(pl.Series(v))).to_series() for v in vectors.T]
         return pl.DataFrame([c.alias(n) for n, c in zip(source.names, columns, strict=True)])
-
-
-def _places(asking: Rows, own: pa.Table, *, of_searches: bool) -> Array:
-    """For each asking row the place of its sums, -1 where there are none."""
-    wanted = asking.integers("id_search")
-    given = codes_of(pl.Series(own["id_search"]))
-    if not of_searches:
-        wanted = (wanted << 32) | asking.integers("id_listing")
-        given = (given << 32) | codes_of(pl.Series(own["id_listing"]))
-    if len(given) == 0:
-        return np.full(len(wanted), -1)
-    order = np.argsort(given)
-    place = order[np.minimum(np.searchsorted(given, wanted, sorter=order), len(given) - 1)]
-    return np.where(given[place] == wanted, place, -1)
-
-
-def _text(codes: pl.Series) -> pa.Array:
-    return to_spark(text_of(codes.to_numpy()).to_frame())[0].combine_chunks()
-
-
-def _in_blocks(batches: Iterable[pa.RecordBatch]) -> Iterator[pl.DataFrame]:
-    """Rows that come in order of time, in blocks that cut no second in two."""
-    waiting: list[pl.DataFrame] = []
-    for batch in batches:
-        waiting.append(frame_of(batch))
-        if sum(part.height for part in waiting) >= _BLOCK_ROWS:
-            together = pl.concat(waiting)
-            is_last = together["search_s"] == together["search_s"][-1]
-            if not is_last.all():
-                yield together.filter(~is_last)
-                waiting = [together.filter(is_last)]
-    if waiting:
-        yield pl.concat(waiting)

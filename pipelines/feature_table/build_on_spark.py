@@ -1,6 +1,6 @@
-"""Build the features on Spark instead of Polars; the table and its types are the same.
+"""Build the features on Spark instead of on this machine; the table is the same, bit for bit.
 
-Spark needs no Delta jar: it reads the Parquet files that the lake's table names, and writes
+Spark needs no Delta jar: its workers read the Parquet files that the lake's table names, and write
 plain Parquet into a staging folder, which this process then writes to the features table in
 one commit.
 """
@@ -26,11 +26,12 @@ from data.lake.store import streamed
 from data.schema.feature_set import FeatureSet
 from data.schema.tables import FEATURES, IMPRESSIONS
 from features.build import build_features
-from features.build_on_spark import build_on_spark as spark_frame_of_features
+from features.build_on_spark import build_on_spark as write_features
+from features.on_spark.pieces import pieces_of
 from pipelines.feature_table.rebuild_plan import RebuildPlan
 from pipelines.run_context import RunContext
 
-__all__ = ["SparkOptions", "build_on_spark", "spark_session", "with_tasks_for"]
+__all__ = ["SparkOptions", "build_on_spark", "spark_session"]
 
 _BATCH_ROWS = 1 << 16
 
@@ -59,15 +60,20 @@ def build_on_spark(context: RunContext, plan: RebuildPlan, options: SparkOptions
         spark_session(options.master) as session,
         tempfile.TemporaryDirectory(dir=staging, prefix=".features-") as folder,
     ):
+        files: list[Path] = []
         if plan.days:
-            rows = lake.rows(IMPRESSIONS.name)
-            with_tasks_for(session, rows)
-            log = _impressions(session, lake.path(IMPRESSIONS.name), lake.files(IMPRESSIONS.name))
-            # All rows are read, since the history before ``since`` counts; only later are built.
-            since = None if plan.is_whole else min(plan.days)
-            built = spark_frame_of_features(log, features=plan.features, rows=rows, since_day=since)
-            built.write.mode("overwrite").parquet(str(Path(folder) / "built"))
-        stream = _read_back(Path(folder) / "built", _expected(context, plan.features))
+            table = lake.files(IMPRESSIONS.name)
+            files = write_features(
+                session,
+                pieces_of(
+                    [(file.address, file.rows, file.partition) for file in table],
+                    lake.scan(IMPRESSIONS.name).collect_schema(),
+                ),
+                Path(folder),
+                features=plan.features,
+                days=plan.days,
+            )
+        stream = _read_back(files, _expected(context, plan.features))
         if plan.is_whole:
             lake.replace_all(FEATURES.name, stream)
         else:
@@ -86,6 +92,8 @@ def spark_session(master: str) -> Iterator[Any]:
     for name, value in _SETTINGS.items():
         builder = builder.config(name, value)
     if master.startswith("local"):
+        # The workers run what this process runs, wherever the PATH leads.
+        os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
         # A machine alone need not be found by others, nor show a page.
         for name, value in _SETTINGS_ALONE.items():
             builder = builder.config(name, value)
@@ -101,33 +109,25 @@ def spark_session(master: str) -> Iterator[Any]:
 
 
 _SETTINGS = {
-    # Times are local clocks; a zone would shift them.
-    "spark.sql.session.timeZone": "UTC",
-    # Rows that are handed to Python together: fewer, larger batches cost less.
-    "spark.sql.execution.arrow.maxRecordsPerBatch": "50000",
     # A task has a core; more threads would take those of its neighbours.
     "spark.executorEnv.POLARS_MAX_THREADS": "1",
     "spark.executorEnv.OMP_NUM_THREADS": "1",
     "spark.executorEnv.OPENBLAS_NUM_THREADS": "1",
+    # Batches hold parcels of some megabytes each: few are enough.
+    "spark.sql.execution.arrow.maxRecordsPerBatch": "8",
+    # Nothing is left to plan anew once the parts are cut.
+    "spark.sql.adaptive.enabled": "false",
 }
 
 
 _SETTINGS_ALONE = {
     "spark.driver.host": "127.0.0.1",
     "spark.ui.enabled": "false",
-    "spark.driver.memory": "4g",
-    # The workers run what this process runs, wherever the PATH leads.
-    "spark.pyspark.python": sys.executable,
+    "spark.driver.memory": "2g",
+    # Java moves bytes here, and computes nothing: a compiler and a collector that think long
+    # would cost more than they save.
+    "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
 }
-_ROWS_PER_TASK = 500_000
-
-
-def with_tasks_for(session: Any, rows: int) -> None:
-    """On one machine, a task per core or more where there are many rows: not 200 a shuffle."""
-    context = session.sparkContext
-    if context.master.startswith("local"):
-        tasks = max(context.defaultParallelism, -(-rows // _ROWS_PER_TASK))
-        session.conf.set("spark.sql.shuffle.partitions", str(tasks))
 
 
 def _refuse_without_spark(master: str) -> None:
@@ -148,23 +148,17 @@ def _has_java() -> bool:
     return bool(shutil.which("java") or (home and Path(home, "bin", "java").exists()))
 
 
-def _impressions(session: Any, table: Path, addresses: list[str]) -> Any:
-    """The table's rows, partition columns included, as its latest version names them."""
-    reader = session.read.option("basePath", str(table)).option("mergeSchema", "true")
-    return reader.parquet(*addresses)
-
-
 def _expected(context: RunContext, features: FeatureSet) -> pa.Schema:
     """The types that a build without Spark gives: the table has one schema, whoever writes."""
     no_rows = context.lake.scan(IMPRESSIONS.name).head(0)
     return streamed([build_features(no_rows, no_rows, features=features)]).schema
 
 
-def _read_back(folder: Path, schema: pa.Schema) -> pa.RecordBatchReader:
-    """What Spark wrote, a batch in memory at a time; without rows where it wrote nothing."""
-    if not folder.exists():
+def _read_back(files: list[Path], schema: pa.Schema) -> pa.RecordBatchReader:
+    """What the workers wrote, a batch in memory at a time."""
+    if not files:
         return pa.Table.from_pylist([], schema=schema).to_reader()
-    scanner = ds.dataset(folder, format="parquet").scanner(batch_size=_BATCH_ROWS)
+    scanner = ds.dataset(files, format="parquet").scanner(batch_size=_BATCH_ROWS)
 
     def batches() -> Iterator[pa.RecordBatch]:
         for batch in scanner.to_batches():
