@@ -66,8 +66,8 @@ def co_engagement(log: Path, out: Path) -> None:
     _built(log, out, last_day_only=False, names=["guest_clicks_similarity"])
 
 
-def spark(log: Path, out: Path) -> None:
-    """Every feature but the co-engagement one, on Spark, one machine."""
+def spark(log: Path, out: Path) -> tuple[float, float]:
+    """Every feature but the co-engagement one, on Spark; what Java and its workers used."""
     scan = pl.scan_parquet(log)
     columns = scan.collect_schema()
     features = available_features(columns).without(["co_engagement"])
@@ -77,6 +77,7 @@ def spark(log: Path, out: Path) -> None:
     with spark_session("local[2]") as session:
         pieces = pieces_of([(str(log), rows, {})], columns)
         build_on_spark(session, pieces, out, features=features, days=days)
+        return _of_descendants()
 
 
 def eight_here(log: Path, out: Path) -> None:
@@ -166,7 +167,7 @@ SIZES = {"1M": 57_000, "10M": 570_000, "50M": 2_850_000}
 
 TOLERANCE = 1e-9
 
-JOBS: dict[str, Callable[[Path, Path], None]] = {
+JOBS: dict[str, Callable[[Path, Path], tuple[float, float] | None]] = {
     job.__name__: job
     for job in (
         bare,
@@ -234,8 +235,8 @@ def _measured(job: str, log: Path, out: Path) -> dict[str, float]:
 
 def _run(job: str, log: Path, out: Path) -> None:
     started, used = time.perf_counter(), os.times()
-    JOBS[job](log, out)
-    now, children = os.times(), _of_children()
+    children = JOBS[job](log, out) or (0.0, 0.0)
+    now = os.times()
     own_gb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
     print(
         json.dumps(
@@ -248,15 +249,22 @@ def _run(job: str, log: Path, out: Path) -> None:
     )
 
 
-def _of_children() -> tuple[float, float]:
-    """CPU seconds and peak memory in GB of this process's children that still run: Spark's Java."""
-    listed = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children")
+def _of_descendants() -> tuple[float, float]:
+    """CPU seconds, and the sum of the peaks of memory in GB, of what this process has started.
+
+    With what their own children used that have ended: Spark's workers come and go.
+    """
     cpu_s = peak_gb = 0.0
-    for pid in listed.read_text().split() if listed.exists() else []:
-        ticks = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
-        cpu_s += sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")
-        status = Path(f"/proc/{pid}/status").read_text()
-        peak_gb += int(status.partition("VmHWM:")[2].split()[0]) / 1024**2
+    left = [os.getpid()]
+    while left:
+        pid = left.pop()
+        children = Path(f"/proc/{pid}/task").glob("*/children")
+        for child in " ".join(path.read_text() for path in children).split():
+            ticks = Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()[11:15]
+            cpu_s += sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")
+            status = Path(f"/proc/{child}/status").read_text()
+            peak_gb += int(status.partition("VmHWM:")[2].split()[0]) / 1024**2
+            left.append(int(child))
     return cpu_s, peak_gb
 
 

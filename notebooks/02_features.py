@@ -48,7 +48,7 @@ rounded(feature_power(rows, features).head(25))
 #
 # Below, the same count of clicks twice: as of each search, and over the whole log. The second looks far
 # better, because it contains the very click it is asked to predict. A model trained on it would shine on
-# paper and fail on the day. Every feature of a past goes through `features/history/point_in_time.py`, and a test
+# paper and fail on the day. Every feature of a past goes through `features/history/past_sources.py`, and a test
 # changes future rows and demands that no feature moves.
 
 # %%

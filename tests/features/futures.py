@@ -51,7 +51,8 @@ def with_another_future(
 
 
 def _added(log: pl.DataFrame, t: int, seed: int) -> pl.DataFrame:
-    days = int(log["search_day"].max() - log["search_day"].min()) + 3  # type: ignore[operator]
+    known_days = log["search_day"].unique().to_list()
+    days = max(known_days) - min(known_days) + 3
     later = random_impressions(seed=1_000 + seed, searches=15, results=6, days=days)
     later = later.filter(pl.col("search_s") > t).select(log.columns)
     return later.with_columns(pl.concat_str(pl.lit("new"), "id_search").alias("id_search"))

@@ -15,9 +15,10 @@ from hypothesis import example, given, settings
 from data.schema.feature_set import FeatureSet
 from features import build_on_spark
 from features.all_features import ALL_FEATURES, available_features
-from features.history import clicked_vectors, sessions, stage_aggregates
+from features.history import clicked_vectors, running_totals, sessions, stage_aggregates
 from features.history.clicked_vectors import ClickLog
 from features.history.stage_aggregates import StageAggregate
+from features.on_spark import partitions
 from tests.features.engines import AT_ONCE, BY_DAY, CANDIDATES, ENGINES, KEY, PARTITIONS, Engine
 from tests.features.futures import KINDS, LENIENT, SOME_KINDS, with_another_future
 from tests.features.worlds import DAY_S, FIRST_DAY, differences, tied_impressions
@@ -110,7 +111,7 @@ def test_first_search_has_no_history() -> None:
 
 
 def rows_know_their_own_second(patch: pytest.MonkeyPatch) -> None:
-    before = stage_aggregates.totals_before_each_row
+    before = running_totals.totals_before_each_row
 
     def too_early(query: Any, own: Any) -> Any:
         sums, latest, per_key = before(query, own)
@@ -147,7 +148,7 @@ def sessions_know_their_own_second(patch: pytest.MonkeyPatch) -> None:
 
 
 def clicked_vectors_know_their_own_second(patch: pytest.MonkeyPatch) -> None:
-    before = clicked_vectors.totals_before_each_query
+    before = running_totals.totals_before_each_query
 
     def too_early(query: Any, events: Any) -> Any:
         earlier = type(events)(
@@ -159,7 +160,7 @@ def clicked_vectors_know_their_own_second(patch: pytest.MonkeyPatch) -> None:
 
 
 def vectors_are_learnt_from_their_own_day(patch: pytest.MonkeyPatch) -> None:
-    of_day, clicks = ClickLog.of_day, build_on_spark.clicks_before
+    of_day, clicks = ClickLog.of_day, partitions.clicks_before
     patch.setattr(ClickLog, "of_day", lambda self, day: of_day(self, day + 1))
     patch.setattr(build_on_spark, "clicks_before", lambda log, day: clicks(log, day + 1))
 

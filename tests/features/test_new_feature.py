@@ -9,7 +9,7 @@ from data.schema.tables import CLICKED
 from data.schema.time import HOUR_S
 from features import all_features
 from features.all_features import available_features
-from features.definitions.definition import defined
+from features.definitions.definition import defined, hidden
 from features.formulas.comparisons import Comparison
 from features.formulas.ratios import ratio
 from features.history.aggregation_declaration import Aggregate, HistoryAggregation
@@ -52,8 +52,6 @@ NAMES = [definition.name for definition in EXAMPLE]
 
 @pytest.fixture
 def _with_example(monkeypatch: pytest.MonkeyPatch) -> None:
-    from features.definitions.definition import hidden
-
     bedrooms = hidden("_bedrooms", pl.col("listing_num_bedrooms").cast(pl.Int64))
     monkeypatch.setitem(all_features._GROUPS, "example", EXAMPLE)
     monkeypatch.setattr(all_features, "_INPUTS", (*all_features._INPUTS, bedrooms))

@@ -9,7 +9,7 @@ import polars as pl
 
 from tests.features.worlds import DAY_S, FIRST_DAY, impression, typed
 
-__all__ = ["SEARCHES", "log_of"]
+__all__ = ["EVERY_SECOND", "SEARCHES", "log_of"]
 
 # Seconds of a log of three days: of one session and of different ones, next to each other and to
 # the beginning and the end of an hour and of a day.
@@ -24,6 +24,9 @@ SEARCHES = st.lists(
     min_size=1,
     max_size=12,
 )
+
+# One guest and one listing at every one of the seconds, twice: any two of them meet.
+EVERY_SECOND = [("u1", second, {"l1": (3, 0, 1)}) for second in SECONDS for _ in range(2)]
 
 
 def log_of(searches: list[Any], prefix: str = "s") -> pl.DataFrame:

@@ -10,7 +10,7 @@ import hypothesis.strategies as st
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 
 from data.schema.tables import BOOKED, CLICKED, CONTACTED
 from data.schema.time import DAY_S, HOUR_S
@@ -22,7 +22,7 @@ from features.history.packed_keys import Rows
 from features.history.past_sources import PastSource
 from features.history.running_past import RunningPast, is_of_searches, searches_of
 from features.history.sessions import GuestSessions
-from tests.features.history.logs import SEARCHES, log_of
+from tests.features.history.logs import EVERY_SECOND, SEARCHES, log_of
 from tests.features.history.oracle import past_of
 from tests.features.worlds import impression, random_impressions, typed
 
@@ -151,6 +151,8 @@ def blocks_of(log: pl.DataFrame, times: int) -> list[pl.DataFrame]:
 @pytest.mark.parametrize("name", SOURCES)
 @QUICK
 @given(searches=SEARCHES, times=st.integers(1, 14), unbuilt=st.integers(0, 3))
+@example(searches=EVERY_SECOND, times=3, unbuilt=0)
+@example(searches=EVERY_SECOND, times=1, unbuilt=2)
 def test_blocks_of_any_size_know_what_a_loop_over_all_events_finds(
     name: str, searches: list[Any], times: int, unbuilt: int
 ) -> None:
@@ -168,6 +170,7 @@ def test_blocks_of_any_size_know_what_a_loop_over_all_events_finds(
 @pytest.mark.parametrize("name", SOURCES)
 @QUICK
 @given(searches=SEARCHES, asked=SEARCHES, times=st.integers(1, 14))
+@example(searches=EVERY_SECOND, asked=EVERY_SECOND, times=2)
 def test_candidates_know_what_a_loop_over_all_events_finds(
     name: str, searches: list[Any], asked: list[Any], times: int
 ) -> None:
