@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
-# As the command line does: idle OpenMP threads spin by default, and two test processes that share
-# two cores wait for each other for minutes.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+from models.passive_threads import wait_passively
+
+# As every program here does: of two test processes that share two cores the threads of one would
+# spin while those of the other have no core.
+wait_passively(os.environ)

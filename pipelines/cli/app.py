@@ -120,8 +120,6 @@ def context_of(
 
 def _limit_threads(settings: Settings) -> None:
     """Tell the libraries how many threads they may use, before they are imported."""
-    # Idle OpenMP threads spin by default; beside another program that costs minutes.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     if settings.threads:
         for name in ("POLARS_MAX_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
             os.environ.setdefault(name, str(settings.threads))
