@@ -1,19 +1,19 @@
 """What training costs beside other programs: with threads that spin while they wait, and as it is.
 
-Trains each model on the same simulated rows in processes of their own, alone and beside so many
-busy processes per core, with OpenMP's default of spinning (``spins``: as it was), with threads
-that sleep (``sleeps``: as the program sets it), and that on one thread (``one``). SIMULATED data.
+Trains each model on the same simulated rows, alone and beside so many busy processes per core: with
+threads that spin by the libraries' default (``spins``: as it was), with threads that sleep
+(``sleeps``: as the program sets it), and that on one thread (``one``). SIMULATED data.
 
     python benchmarks/busy_machine.py --searches 1500 --load 6
     python benchmarks/busy_machine.py --models two_tower --ways sleeps one --load 2
 
 Of a load of L per core a fair scheduler leaves each thread 1/(L + 1) of a core: a fit then takes
-L + 1 times as long, which nothing but a priority beats. The column *fair* is the time beside the
-load over that, so 1 is fair and more is the waiting of threads for each other. Other programs of
-the machine stretch both times; these do not: CPU seconds (what grows beside the load is spinning),
-and what the leading thread did with its time: it ran, waited for a core, or slept till others were
+L + 1 times as long, which nothing but a priority beats. The column *fair* is the busy time over
+that: 1 is fair, more is the waiting of threads for each other. That holds on a machine that is
+otherwise free. On a shared one compare ways, by CPU seconds (what grows is spinning) and by what
+the leading thread did with its time: it ran, was queued for a core, or slept till others were
 done. The load stays in the session of the benchmark, or Linux would first share out between
-sessions, and the load count as one.
+sessions, and the whole load count as one.
 """
 
 from __future__ import annotations
@@ -143,13 +143,13 @@ def others() -> int:
 
 
 @contextmanager
-def busy_cores(per_core: int) -> Iterator[None]:
+def busy_cores(per_core: int) -> Iterator[list[subprocess.Popen[bytes]]]:
     """So many processes per core that always want one, until the block ends."""
     command = [sys.executable, "-c", LOAD, str(os.getpid())]
-    processes = []
+    processes: list[subprocess.Popen[bytes]] = []
     try:
         processes += [subprocess.Popen(command) for _ in range(per_core * cores())]
-        yield
+        yield processes
     finally:
         for process in processes:
             process.kill()

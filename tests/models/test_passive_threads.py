@@ -17,14 +17,13 @@ from models.passive_threads import BLAS_VARIABLE, WAIT_VARIABLES, wait_passively
 
 ROOT = Path(__file__).parents[2]
 # What a program imports first: the command line, a Prefect worker, a notebook, torchrun, a Dask
-# worker, somebody's own script.
+# worker.
 FIRST_IMPORTS = (
     "pipelines.cli",
     "pipelines.flows.daily",
     "pipelines.analysis.home_access",
     "models.two_tower.train_command",
     "models.lightgbm_core.dask_trainer",
-    "models.ranker",
 )
 # Each of these loads an OpenMP runtime, or several.
 WITH_OPENMP = ("torch", "lightgbm", "implicit.cpu.als")
