@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 
-import polars as pl
 import numpy as np
+import polars as pl
 import pyarrow as pa
 import pytest
 
