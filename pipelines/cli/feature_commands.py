@@ -34,7 +34,15 @@ def features(
         Path | None,
         typer.Option(
             "--spark-staging",
-            help="Folder that driver and executors both reach. Default: the home.",
+            help="Folder that driver and workers both reach. Default: the home.",
+            show_default=False,
+        ),
+    ] = None,
+    spark_archives: Annotated[
+        str | None,
+        typer.Option(
+            "--spark-archives",
+            help="Environment for the workers, such as stayrank.tar.gz#environment.",
             show_default=False,
         ),
     ] = None,
@@ -50,5 +58,5 @@ def features(
 
     on_spark = None
     if engine is Engine.SPARK:
-        on_spark = SparkOptions(master=spark_master, staging=spark_staging)
+        on_spark = SparkOptions(master=spark_master, staging=spark_staging, archives=spark_archives)
     build_features_table(context_of(home, settings, None), on_spark)

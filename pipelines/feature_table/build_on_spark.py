@@ -42,11 +42,14 @@ class SparkOptions:
 
     Attributes:
         master: as Spark knows it: ``local[*]``, ``spark://host:7077``, ``yarn``.
-        staging: folder that driver and executors both reach; the home by default.
+        staging: folder that driver and workers both reach; the home by default.
+        archives: an environment for the workers, unpacked beside them under the name after the
+            ``#`` (``stayrank.tar.gz#environment``); ``None`` where they have one.
     """
 
     master: str = "local[*]"
     staging: Path | None = None
+    archives: str | None = None
 
 
 def build_on_spark(context: RunContext, plan: RebuildPlan, options: SparkOptions) -> None:
@@ -57,7 +60,7 @@ def build_on_spark(context: RunContext, plan: RebuildPlan, options: SparkOptions
     lake = context.lake
     staging = options.staging or context.home.root
     with (
-        spark_session(options.master) as session,
+        spark_session(options.master, options.archives) as session,
         tempfile.TemporaryDirectory(dir=staging, prefix=".features-") as folder,
     ):
         files: list[Path] = []
@@ -81,8 +84,11 @@ def build_on_spark(context: RunContext, plan: RebuildPlan, options: SparkOptions
 
 
 @contextmanager
-def spark_session(master: str) -> Iterator[Any]:
-    """A Spark session on this master; one that was running already is used, and not stopped."""
+def spark_session(master: str, archives: str | None = None) -> Iterator[Any]:
+    """A Spark session on this master; one that was running already is used, and not stopped.
+
+    ``archives``: see :class:`SparkOptions`.
+    """
     _refuse_without_spark(master)
     from pyspark.errors import PySparkException
     from pyspark.sql import SparkSession
@@ -91,6 +97,8 @@ def spark_session(master: str) -> Iterator[Any]:
     builder = SparkSession.builder.master(master).appName("stayrank features")
     for name, value in _SETTINGS.items():
         builder = builder.config(name, value)
+    if archives is not None:
+        builder = builder.config("spark.archives", archives)
     if master.startswith("local"):
         # The workers run what this process runs, wherever the PATH leads.
         os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
