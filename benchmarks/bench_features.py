@@ -262,8 +262,9 @@ def _of_descendants() -> tuple[float, float]:
         for child in " ".join(path.read_text() for path in children).split():
             ticks = Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()[11:15]
             cpu_s += sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")
-            status = Path(f"/proc/{child}/status").read_text()
-            peak_gb += int(status.partition("VmHWM:")[2].split()[0]) / 1024**2
+            # One that has ended and is not yet buried holds nothing.
+            peak = Path(f"/proc/{child}/status").read_text().partition("VmHWM:")[2].split()
+            peak_gb += int(peak[0]) / 1024**2 if peak else 0.0
             left.append(int(child))
     return cpu_s, peak_gb
 
