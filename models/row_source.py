@@ -161,10 +161,11 @@ def narrowed(rows: Rows, columns: Sequence[str]) -> RowSource:
 
 def one_after_the_other(*parts: Rows) -> RowSource:
     """The rows of all parts, with the columns that all of them have."""
-    first, *others = sources = [source_of(part) for part in parts]
-    shared = [n for n in first.schema.names if all(n in other.schema.names for other in others)]
-    schemas = [pa.schema([s.schema.field(n).with_metadata(None) for n in shared]) for s in sources]
-    return _Together(tuple(sources), pa.unify_schemas(schemas, promote_options="permissive"))
+    sources = tuple(source_of(part) for part in parts)
+    schemas = [source.schema for source in sources]
+    shared = [name for name in schemas[0].names if all(name in s.names for s in schemas)]
+    narrow = [pa.schema([s.field(name).with_metadata(None) for name in shared]) for s in schemas]
+    return _Together(sources, pa.unify_schemas(narrow, promote_options="permissive"))
 
 
 def with_columns(rows: Rows, columns: pa.Table) -> Rows:
