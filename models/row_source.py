@@ -13,7 +13,7 @@ filtered, sorted or put together afterwards.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
@@ -32,6 +32,7 @@ __all__ = [
     "narrowed",
     "one_after_the_other",
     "places_of",
+    "put_at",
     "read",
     "read_all",
     "read_at",
@@ -222,19 +223,25 @@ def read_at(rows: Rows, columns: Sequence[str], places: Sequence[Codes]) -> list
     >>> table["n"].to_pylist()
     [13, 11]
     """
-    source, columns = source_of(rows), list(columns)
-    fields = [source.schema.field(name) for name in columns]
-    tables = [[_column(f.type, int((p >= 0).sum())) for f in fields] for p in places]
+    source = source_of(rows)
+    schema = pa.schema([source.schema.field(name).with_metadata(None) for name in columns])
+    return put_at(source.batches(list(columns)), schema, places)
+
+
+def put_at(
+    batches: Iterable[pa.Table], schema: pa.Schema, places: Sequence[Codes]
+) -> list[pa.Table]:
+    """As :func:`read_at`, of batches that may be gone afterwards, in the columns of ``schema``."""
+    tables = [[_column(field.type, int((p >= 0).sum())) for field in schema] for p in places]
     start = 0
-    for batch in source.batches(columns):
+    for batch in batches:
         end = start + batch.num_rows
         for place, table in zip(places, tables, strict=True):
             at = np.flatnonzero(place[start:end] >= 0)
             if len(at):
                 _fill(table, batch, at, place[start:end][at])
         start = end
-    names = pa.schema([field.with_metadata(None) for field in fields])
-    return [_finished(table, names) for table in tables]
+    return [_finished(table, schema) for table in tables]
 
 
 def _fill(table: Sequence[_Column], batch: pa.Table, at: Codes, place: Codes) -> None:

@@ -148,9 +148,10 @@ class TwoTower:
         if not rows.num_rows:
             return np.zeros(0, dtype=np.float64)
         order, search, searches = by_search(rows)
-        ordered = rows.take(pa.array(order))
         query_SD = torch.from_numpy(self.encode_queries(searches))
-        listing_ND = torch.from_numpy(self.encode_listings(ordered))
+        # encoded rows are put in order, not the rows themselves: they have many more columns
+        ordered = self.encoder.listing_rows(rows).take(order)
+        listing_ND = listing_vectors(self.net, ordered).cpu()
         cosine_N = (query_SD[torch.from_numpy(search)] * listing_ND).sum(dim=1)
         scores = np.empty(rows.num_rows, dtype=np.float64)
         scores[order] = cosine_N.double().numpy()
