@@ -212,11 +212,14 @@ def places_of(order: Codes, rows: int) -> Codes:
     return place
 
 
-def read_at(rows: Rows, columns: Sequence[str], places: Sequence[Codes]) -> list[pa.Table]:
+def read_at(
+    rows: Rows, columns: Sequence[str], places: Sequence[Codes], *, narrows: bool = False
+) -> list[pa.Table]:
     """A table for each of ``places``, which say where in it each row stands, if anywhere.
 
     Each of ``places`` has one number per row: those at or above 0 are 0, 1, … in any order. The
-    rows are read once.
+    rows are read once. With ``narrows`` whole numbers take as few bytes as hold them, for readers
+    that make doubles of them.
 
     >>> rows = pa.table({"n": [10, 11, 12, 13]})
     >>> [table] = read_at(rows, ["n"], [np.array([-1, 1, -1, 0])])
@@ -225,14 +228,19 @@ def read_at(rows: Rows, columns: Sequence[str], places: Sequence[Codes]) -> list
     """
     source = source_of(rows)
     schema = pa.schema([source.schema.field(name).with_metadata(None) for name in columns])
-    return put_at(source.batches(list(columns)), schema, places)
+    return put_at(source.batches(list(columns)), schema, places, narrows=narrows)
 
 
 def put_at(
-    batches: Iterable[pa.Table], schema: pa.Schema, places: Sequence[Codes]
+    batches: Iterable[pa.Table],
+    schema: pa.Schema,
+    places: Sequence[Codes],
+    *,
+    narrows: bool = False,
 ) -> list[pa.Table]:
     """As :func:`read_at`, of batches that may be gone afterwards, in the columns of ``schema``."""
-    tables = [[_column(field.type, int((p >= 0).sum())) for field in schema] for p in places]
+    sizes = [int((place >= 0).sum()) for place in places]
+    tables = [[_column(f.type, size, narrows=narrows) for f in schema] for size in sizes]
     start = 0
     for batch in batches:
         end = start + batch.num_rows
@@ -241,7 +249,7 @@ def put_at(
             if len(at):
                 _fill(table, batch, at, place[start:end][at])
         start = end
-    return [_finished(table, schema) for table in tables]
+    return [_finished(table, schema.names) for table in tables]
 
 
 def _fill(table: Sequence[_Column], batch: pa.Table, at: Codes, place: Codes) -> None:
@@ -251,10 +259,10 @@ def _fill(table: Sequence[_Column], batch: pa.Table, at: Codes, place: Codes) ->
         column.put(values, place)
 
 
-def _finished(table: list[_Column], schema: pa.Schema) -> pa.Table:
+def _finished(table: list[_Column], names: Sequence[str]) -> pa.Table:
     """The columns as a table; each is let go of as soon as it is made."""
     table.reverse()
-    return pa.Table.from_arrays([table.pop().finished() for _ in range(len(table))], schema=schema)
+    return pa.Table.from_arrays([table.pop().finished() for _ in range(len(table))], names=names)
 
 
 class _Column(Protocol):
@@ -263,9 +271,11 @@ class _Column(Protocol):
     def finished(self) -> pa.Array: ...
 
 
-def _column(arrow_type: pa.DataType, rows: int) -> _Column:
-    is_number = pa.types.is_integer(arrow_type) or pa.types.is_floating(arrow_type)
-    if is_number or pa.types.is_boolean(arrow_type):
+def _column(arrow_type: pa.DataType, rows: int, *, narrows: bool) -> _Column:
+    is_whole = pa.types.is_signed_integer(arrow_type)
+    if is_whole or pa.types.is_unsigned_integer(arrow_type) or pa.types.is_floating(arrow_type):
+        return _Scattered(arrow_type, rows, narrows=narrows and is_whole)
+    if pa.types.is_boolean(arrow_type):
         return _Scattered(arrow_type, rows)
     return _Gathered(arrow_type, rows)
 
@@ -273,9 +283,10 @@ def _column(arrow_type: pa.DataType, rows: int) -> _Column:
 class _Scattered:
     """Numbers and booleans: an array of the final size, each value written where it belongs."""
 
-    def __init__(self, arrow_type: pa.DataType, rows: int) -> None:
-        self.arrow_type = arrow_type
-        self.values = np.zeros(rows, dtype=arrow_type.to_pandas_dtype())
+    def __init__(self, arrow_type: pa.DataType, rows: int, *, narrows: bool = False) -> None:
+        self.narrows = narrows
+        dtype = np.int8 if narrows else arrow_type.to_pandas_dtype()
+        self.values: np.ndarray[Any, Any] = np.zeros(rows, dtype=dtype)
         self.is_null: np.ndarray[Any, np.dtype[np.bool_]] | None = None
 
     def put(self, values: pa.ChunkedArray, place: Codes) -> None:
@@ -283,12 +294,27 @@ class _Scattered:
             if self.is_null is None:
                 self.is_null = np.zeros(len(self.values), dtype=bool)
             self.is_null[place] = values.is_null().to_numpy()
-            values = pc.fill_null(values, self.values.dtype.type(0).item())
-        self.values[place] = values.to_numpy()
+            values = pc.fill_null(values, False if pa.types.is_boolean(values.type) else 0)
+        numbers = values.to_numpy()
+        if self.narrows and len(numbers):
+            needed = _narrowest(int(numbers.min()), int(numbers.max()))
+            wider = np.promote_types(self.values.dtype, needed)
+            self.values = self.values.astype(wider, copy=False)
+        self.values[place] = numbers
 
     def finished(self) -> pa.Array:
         # from_pandas=False: NaN stays a number.
-        return pa.array(self.values, self.arrow_type, mask=self.is_null, from_pandas=False)
+        return pa.array(self.values, mask=self.is_null, from_pandas=False)
+
+
+def _narrowest(least: int, most: int) -> np.dtype[Any]:
+    """The smallest signed type that holds both."""
+    fitting = (t for t in (np.int8, np.int16, np.int32) if _holds(t, least) and _holds(t, most))
+    return np.dtype(next(fitting, np.int64))
+
+
+def _holds(integer: type[np.signedinteger[Any]], value: int) -> bool:
+    return bool(np.iinfo(integer).min <= value <= np.iinfo(integer).max)
 
 
 class _Gathered:

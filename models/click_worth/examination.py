@@ -120,7 +120,7 @@ def _two_terms(
     with_place = len(is_bias) > len(matrix.features)
     columns = [*_KEYS, *matrix.features.names, *([POSITION] if with_place else [])]
     drawn = places_of(order[is_drawn[order]], learnt.num_rows)
-    [rows] = read_at(learnt, columns, [drawn])
+    [rows] = read_at(learnt, columns, [drawn], narrows=True)
     terms = (np.flatnonzero(~np.array(is_bias)).tolist(), np.flatnonzero(is_bias).tolist())
     parameters = {
         "objective": "binary",

@@ -124,6 +124,7 @@ class FittingRows:
             windows,
             windows.schema.names,
             [places_of(order[chosen[order]], impressions) for chosen in (is_learnt, is_drawn)],
+            narrows=True,
         )
         days, day_rates = _rates_by_day(keys, is_clicked)
         return cls(

@@ -140,7 +140,7 @@ class LambdaRank:
         self.boosters = tuple(bag.booster for bag in trained)
 
     def _searches(self, rows: Rows) -> RankedSearches:
-        columns = [*dict.fromkeys((*self.config.needs, *self.features.names))]
+        columns = [*self.config.order_shown, *self.features.names]
         return searches_to_learn_from(rows, label=self.config.label, columns=columns)
 
     def _training_rows(self, rows: Rows) -> tuple[SearchCount, LabelledRows, Numbers | None]:

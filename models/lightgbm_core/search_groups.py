@@ -81,7 +81,18 @@ def searches_to_learn_from(
     ``label`` names the column of the stages, ``columns`` those that are read of the searches
     (default: all). Of the other searches ids and stages alone are read.
     """
-    keys = read(rows, [*dict.fromkeys((*_KEY, label))])
+    # A function of its own, so that the keys are gone before the rows are read.
+    order, found, groups, count = _order_to_learn_in(read(rows, _keys(label)), label)
+    of_searches = _in_order(rows, order, columns or rows.schema.names)
+    return RankedSearches(rows=of_searches, stages=found, groups=groups, count=count)
+
+
+def _keys(label: str) -> list[str]:
+    return [*dict.fromkeys((*_KEY, label))]
+
+
+def _order_to_learn_in(keys: pa.Table, label: str) -> tuple[Codes, Codes, Codes, SearchCount]:
+    """The rows to learn from in their order, their stages, rows per search, and the count."""
     groups, ties = group_codes(keys["id_search"]), tie_keys(keys)
     stage = stages(keys, label=label)
     n_searches = int(groups.max()) + 1 if len(groups) else 0
@@ -93,17 +104,13 @@ def searches_to_learn_from(
     order = used[np.lexsort((ties[used], hashes[used]))]
     sizes = np.diff(np.r_[_starts(groups[order]), len(order)])
     n_used = int(has_action.sum())
-    return RankedSearches(
-        rows=_in_order(rows, order, columns or rows.schema.names),
-        stages=stage[order],
-        groups=sizes.astype(np.int64),
-        count=SearchCount(
-            searches=n_used,
-            rows=len(order),
-            without_action=n_searches - n_used,
-            rows_cut=int((has_action[groups] & ~within_limit).sum()),
-        ),
+    count = SearchCount(
+        searches=n_used,
+        rows=len(order),
+        without_action=n_searches - n_used,
+        rows_cut=int((has_action[groups] & ~within_limit).sum()),
     )
+    return order, stage[order], sizes.astype(np.int64), count
 
 
 def downsample_unclicked(rows: pa.Table, *, share: float, seed: int) -> pa.Table:
@@ -128,7 +135,7 @@ def _in_order(rows: Rows, order: Codes, columns: Sequence[str]) -> pa.Table:
     """These rows in this order; rows in memory that lie in it already are not copied."""
     if isinstance(rows, pa.Table) and _is_identity(order, rows.num_rows):
         return rows.select(list(columns))
-    return read_at(rows, columns, [places_of(order, rows.num_rows)])[0]
+    return read_at(rows, columns, [places_of(order, rows.num_rows)], narrows=True)[0]
 
 
 def _starts(groups: Codes) -> Codes:

@@ -41,8 +41,9 @@ def evaluate(context: RunContext, run: str) -> EvaluatedRun:
     diagnostics.
     """
     evaluated = measure(context, run)
-    write_scorecard(context, evaluated)
-    log_scorecard(context, evaluated)
+    with context.console.step("writing the scorecard"):
+        write_scorecard(context, evaluated)
+        log_scorecard(context, evaluated)
     with context.console.step("looking closer"):
         write_diagnostics(context, evaluated)
     return evaluated

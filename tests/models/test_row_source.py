@@ -69,6 +69,14 @@ def test_a_number_that_is_none_stays_apart_from_a_null() -> None:
     assert np.isnan(found["x"][1].as_py())
 
 
+def test_whole_numbers_take_no_more_bytes_than_they_need() -> None:
+    most = {"int8": 100, "int16": -200, "int32": 1 << 20, "int64": 1 << 40}
+    table = pa.table({name: pa.array([0, 1, None, value]) for name, value in most.items()})
+    [found] = read_at(InBatches(table, 1), table.column_names, [np.arange(4)], narrows=True)
+    assert [str(field.type) for field in found.schema] == list(most)
+    assert found.to_pydict() == table.to_pydict()
+
+
 def test_no_row_is_a_table_without_rows() -> None:
     table = mixed()
     [found] = read_at(InBatches(table, 9), table.column_names, [np.full(ROWS, -1)])
