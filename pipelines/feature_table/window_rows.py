@@ -17,6 +17,8 @@ from pipelines.run_context import RunContext
 
 __all__ = ["WindowRows"]
 
+_LABELS = ("search_day", "contact_day", "book_day")
+
 
 @dataclass(frozen=True)
 class WindowRows:
@@ -50,7 +52,7 @@ class WindowRows:
 
     @cached_property
     def schema(self) -> pa.Schema:
-        return arrow(self._rows.collect_schema().to_frame()).schema
+        return self._known(arrow(self._rows.collect_schema().to_frame())).schema
 
     @cached_property
     def num_rows(self) -> int:
@@ -58,14 +60,20 @@ class WindowRows:
 
     def batches(self, columns: Sequence[str]) -> Iterator[pa.Table]:
         """The rows with these columns, a row group at a time, in the order of the table."""
-        rows = self._rows.select(columns)
-        for batch in rows.collect_batches(maintain_order=True, engine="streaming"):
-            yield arrow(batch)
+        of_labels = _LABELS if "stage" in columns and self.known_on is not None else ()
+        read = [*dict.fromkeys((*columns, *(n for n in of_labels if n in self.schema.names)))]
+        # Labels are lowered here and not in the query: with a new column in it the engine reads
+        # a window of millions ahead of whoever takes the batches.
+        for batch in self._rows.select(read).collect_batches(
+            maintain_order=True, engine="streaming"
+        ):
+            rows = self._known(arrow(batch)) if of_labels else arrow(batch)
+            yield rows.select(list(columns))
 
     @property
     def _rows(self) -> pl.LazyFrame:
-        rows = self.table.filter(pl.col("search_day").is_between(*self.days))
-        if self.known_on is None:
-            return rows
-        lowered: pl.LazyFrame = lower_labels(rows, self.known_on)
-        return lowered
+        return self.table.filter(pl.col("search_day").is_between(*self.days))
+
+    def _known(self, rows: pa.Table) -> pa.Table:
+        """The rows with the stages that count."""
+        return rows if self.known_on is None else lower_labels(rows, self.known_on)
