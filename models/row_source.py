@@ -303,8 +303,13 @@ class _Scattered:
         self.values[place] = numbers
 
     def finished(self) -> pa.Array:
-        # from_pandas=False: NaN stays a number.
-        return pa.array(self.values, mask=self.is_null, from_pandas=False)
+        if self.values.dtype == bool:
+            return pa.array(self.values, mask=self.is_null)
+        # Arrow takes the array over as it is: with a mask it would make another, and both exist.
+        validity = None if self.is_null is None else pa.array(~self.is_null).buffers()[1]
+        buffers = [validity, pa.py_buffer(self.values)]
+        arrow_type = pa.from_numpy_dtype(self.values.dtype)
+        return pa.Array.from_buffers(arrow_type, len(self.values), buffers)
 
 
 def _narrowest(least: int, most: int) -> np.dtype[Any]:

@@ -17,7 +17,7 @@ from pipelines.run_context import RunContext
 
 __all__ = ["WindowRows"]
 
-_LABELS = ("search_day", "contact_day", "book_day")
+_LABELS = ("contact_day", "book_day")
 
 
 @dataclass(frozen=True)
@@ -61,9 +61,11 @@ class WindowRows:
     def batches(self, columns: Sequence[str]) -> Iterator[pa.Table]:
         """The rows with these columns, a row group at a time, in the order of the table."""
         of_labels = _LABELS if "stage" in columns and self.known_on is not None else ()
-        read = [*dict.fromkeys((*columns, *(n for n in of_labels if n in self.schema.names)))]
-        # Labels are lowered here and not in the query: with a new column in it the engine reads
-        # a window of millions ahead of whoever takes the batches.
+        wanted = {*columns, *of_labels, "search_day"}
+        read = [name for name in self.schema.names if name in wanted]
+        # A scan and a filter alone, in the table's order of columns: where the query also makes,
+        # drops or turns round columns, the engine reads a window of millions ahead of whoever
+        # takes the batches.
         for batch in self._rows.select(read).collect_batches(
             maintain_order=True, engine="streaming"
         ):
