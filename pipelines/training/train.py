@@ -19,6 +19,7 @@ from models.lambdarank import LambdaRank
 from models.lightgbm_core.dask_trainer import DaskTrainer
 from models.row_source import Rows, by_batches, narrowed, read, read_all
 from pipelines.config.home import write_json
+from pipelines.config.memory import release_memory
 from pipelines.config.settings import SettingsError
 from pipelines.feature_table.build_table import feature_set_of
 from pipelines.feature_table.judged_rows import with_click_worth
@@ -177,6 +178,9 @@ def _train_one(
         log_trained(context.tracking, child, model, folder, first_searches(rows.valid), curves)
         if isinstance(model, FunnelModel):
             _choose_exposure(context, model, rows.valid, destination.run, child)
+    # The next model makes tables of its own.
+    del model
+    release_memory()
     return child
 
 
