@@ -40,6 +40,7 @@ from data.simulator.results import Shown, show_results
 from data.simulator.scenario import SimulationConfig
 from data.simulator.searches import Queries
 from data.time_split import Windows
+from models.row_source import read_all
 from pipelines.config.console import Console
 from pipelines.config.home import Home
 from pipelines.config.settings import load_settings
@@ -138,7 +139,8 @@ def _retrieved(context: RunContext, record: RunRecord) -> Retrieval:
     rows = evaluation_rows(context, Windows(**record.windows), feature_set_of(context))
     prior = None
     if "ranker" in models:
-        prior = listing_prior(rows.valid, log_scores(models["ranker"].score(rows.valid)))
+        valid = read_all(rows.valid)
+        prior = listing_prior(valid, log_scores(models["ranker"].score(valid)))
     retrieval = retrieval_of(context, models, rows, prior=prior)
     if retrieval is None:
         raise SystemExit("nothing was taken on the test day; simulate more searches")

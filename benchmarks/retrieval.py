@@ -26,6 +26,7 @@ import pyarrow.compute as pc
 from over_worlds import mean_over_worlds
 
 from data.time_split import Windows
+from models.row_source import read, read_all
 from models.two_tower.retrieval.retriever import PLAIN
 from pipelines.config.console import Console
 from pipelines.config.home import Home
@@ -98,7 +99,8 @@ def _evaluate_world(seed: int, options: argparse.Namespace) -> Figures:
         record = read_record(context.home, train(context))
         models = load_models(context, record)
         rows = evaluation_rows(context, Windows(**record.windows), feature_set_of(context))
-        prior = listing_prior(rows.valid, log_scores(models["ranker"].score(rows.valid)))
+        valid = read_all(rows.valid)
+        prior = listing_prior(valid, log_scores(models["ranker"].score(valid)))
         return _recalls(context, models, rows, prior)
 
 
@@ -107,7 +109,7 @@ def _recalls(
 ) -> Figures:
     """Recall of what was taken: all, booked, per market, new and other listings."""
     figures: Figures = {}
-    known = set(pc.unique(rows.train["id_listing"]).to_pylist())
+    known = set(pc.unique(read(rows.train, ["id_listing"])["id_listing"]).to_pylist())
     for name, added in STEPS.items():
         # the other models do not change with what is added: they are read in the first step only
         retrievers = models if name == "two_tower" else {"two_tower": models["two_tower"]}

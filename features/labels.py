@@ -55,6 +55,8 @@ def lower_labels(rows: Any, day: int) -> Any:
     present = frame.collect_schema().names()
     absent = [name for name in ("contact_day", "book_day") if name not in present]
     stand_ins = {name: nw.col("search_day") for name in absent}
+    if not absent:
+        return frame.with_columns(stage_as_known_on(day)).to_native()
     lowered = frame.with_columns(**stand_ins).with_columns(stage_as_known_on(day))
     return lowered.drop(*absent).to_native()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -38,9 +38,14 @@ def missing_last(values: Numbers) -> Numbers:
     return np.where(np.isfinite(values), values, _BELOW_EVERY_SCORE)
 
 
-def require_columns(rows: pa.Table, names: Iterable[str], *, model: str) -> None:
+class _WithSchema(Protocol):
+    @property
+    def schema(self) -> pa.Schema: ...
+
+
+def require_columns(rows: _WithSchema, names: Iterable[str], *, model: str) -> None:
     """Raise ``ValueError`` naming the model and every column of ``names`` that is absent."""
-    present = set(rows.column_names)
+    present = set(rows.schema.names)
     absent = [name for name in names if name not in present]
     if absent:
         raise ValueError(f"{model} needs column(s) that the rows do not have: {', '.join(absent)}")

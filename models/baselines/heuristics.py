@@ -5,6 +5,8 @@ declared variants are compared on the validation window and the best one is kept
 again on both windows, so that what a learnt model is compared with is as good as it can be.
 
 A missing value ranks last: it gets a score below every possible one, never NaN.
+
+``reads`` of each: the columns that fitting reads, so far as the rows have them.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ import pyarrow as pa
 from models.arrow_columns import missing_last, numbers, require_columns
 from models.baselines.fit_record import FitRecord, both_windows
 from models.baselines.popularity import Popularity, PopularityConfig
-from models.evaluation.validation_metric import validation_value
+from models.evaluation.validation_metric import JUDGED_BY, validation_value
 from models.ranking_order import tie_keys
 from models.recommender import Scores
 from models.serialization import config_of, read_json, write_json
@@ -46,6 +48,7 @@ class Random:
     """
 
     name: str = "random"
+    reads: tuple[str, ...] = _IDS
 
     def __init__(self, *, seed: int = 1) -> None:
         self.seed = seed
@@ -78,6 +81,10 @@ class Cheapest:
 
     def __init__(self, *, column: str = "listing_total_price") -> None:
         self.column = column
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        return (self.column,)
 
     def fit(self, train: pa.Table, valid: pa.Table) -> Self:
         """Learns nothing; checks that the price column is there."""
@@ -136,6 +143,10 @@ class BestRated:
         self.prior = 0.0
         self.validation: dict[float, float] = {}
         self.record: FitRecord | None = None
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        return (*JUDGED_BY, self.config.rating, self.config.count)
 
     def fit(self, train: pa.Table, valid: pa.Table) -> Self:
         """Choose the strength on ``valid`` with the mean of ``train``; then the mean of both."""

@@ -41,7 +41,7 @@ from models.arrow_columns import (
 )
 from models.baselines.exact_retrieval import Catalogue
 from models.baselines.fit_record import FitRecord, both_windows
-from models.evaluation.validation_metric import validation_value
+from models.evaluation.validation_metric import JUDGED_BY, validation_value
 from models.recommender import Scores
 from models.serialization import config_of, read_json, read_table, write_json, write_table
 
@@ -144,6 +144,11 @@ class ImplicitALS:
     @property
     def name(self) -> str:
         return self.config.algorithm
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The columns that fitting reads, so far as the rows have them."""
+        return (*_NEEDS, *JUDGED_BY)
 
     def fit(self, train: pa.Table, valid: pa.Table) -> Self:
         """Choose a variant that learnt from ``train`` on ``valid``; factorise both with it.

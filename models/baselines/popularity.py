@@ -25,7 +25,7 @@ from models.arrow_columns import (
     stages,
 )
 from models.baselines.fit_record import FitRecord, both_windows
-from models.evaluation.validation_metric import validation_value
+from models.evaluation.validation_metric import JUDGED_BY, validation_value
 from models.recommender import Scores
 from models.serialization import config_of, read_json, read_table, write_json, write_table
 from models.stage_utilities import UTILITIES, Utilities, check_utilities
@@ -75,6 +75,11 @@ class Popularity:
         self.record: FitRecord | None = None
         self.listings = pa.array([], pa.string())
         self.counts = np.zeros((0, 4), dtype=np.int64)
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The columns that fitting reads, so far as the rows have them."""
+        return (*JUDGED_BY, self.config.books_90day)
 
     def fit(self, train: pa.Table, valid: pa.Table) -> Self:
         """Count ``train``, choose the variant on ``valid``, and count both."""

@@ -23,6 +23,7 @@ from models.click_worth.click_value import click_value
 from models.click_worth.config import ClickWorthConfig
 from models.click_worth.examination import examination
 from models.lightgbm_core.feature_matrix import of_other_results
+from models.row_source import Rows, places_of, read, read_at
 
 __all__ = ["ClickWorth", "click_worth"]
 
@@ -68,9 +69,9 @@ class ClickWorth:
 
 
 def click_worth(
-    judged: pa.Table,
+    judged: Rows,
     *,
-    learnt: pa.Table,
+    learnt: Rows,
     clicks: pa.Table,
     features: FeatureSet,
     config: ClickWorthConfig | None = None,
@@ -85,16 +86,18 @@ def click_worth(
             other results, so that the place has no second way in.
 
     All three have the columns of ``features``, ``id_search``, ``id_listing``, ``id_user`` and
-    ``stage``; raises ``ValueError`` naming what is absent. No order of the rows changes a bit.
+    ``stage``; raises ``ValueError`` naming what is absent. No order of the rows changes a bit. Of
+    ``learnt`` a part is read with its features, of ``judged`` a batch at a time.
     """
     config = config or ClickWorthConfig()
     needed = ("id_search", "id_listing", "id_user", "stage", *features.names)
     for rows in (judged, learnt, clicks):
         require_columns(rows, needed, model="the worth of clicks")
     seen = examination(judged, learnt, features, config)
-    clicked = np.flatnonzero(stages(judged) > 0)
+    clicked = np.flatnonzero(stages(read(judged, ["stage"])) > 0)
+    [judged_clicks] = read_at(judged, needed, [places_of(clicked, judged.num_rows)])
     value = click_value(
-        judged.select(needed).take(pa.array(clicked)),
+        judged_clicks,
         clicks.select(needed),
         FeatureSet(tuple(f for f in features if f.name not in of_other_results(features))),
         config,

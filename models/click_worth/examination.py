@@ -17,6 +17,7 @@ to a factor that is the same for all models. Three sources, the first that the l
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,15 +28,21 @@ from models.arrow_columns import Numbers, numbers, stages
 from models.click_worth.config import ClickWorthConfig
 from models.lightgbm_core.boosting import Booster, LabelledRows, RoundLimits, train_booster
 from models.lightgbm_core.feature_matrix import FeatureMatrix, of_other_results
-from models.lightgbm_core.position_bias import estimate_examination, examination_of
-from models.lightgbm_core.search_groups import downsample_unclicked
+from models.lightgbm_core.position_bias import (
+    EXAMINATION_COLUMNS,
+    estimate_examination,
+    examination_of,
+)
+from models.lightgbm_core.search_groups import is_clicked_or_drawn
 from models.ranking_order import tie_keys
+from models.row_source import Rows, by_batches, places_of, read, read_at
 
 __all__ = ["Examination", "examination"]
 
 POSITION = "position"
 RANDOM_ORDER = "is_random_order"
 _NAME = "the examination of results"
+_KEYS = ("id_search", "id_listing", "stage")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,18 +59,19 @@ class Examination:
 
 
 def examination(
-    judged: pa.Table, learnt: pa.Table, features: FeatureSet, config: ClickWorthConfig
+    judged: Rows, learnt: Rows, features: FeatureSet, config: ClickWorthConfig
 ) -> Examination:
     """How likely each ``judged`` row was looked at, learnt from the rows of ``learnt``.
 
     Both have the columns of ``features``, the two ids and ``stage``, and ``position`` and
     ``is_random_order`` where the log has them. Without clicks nothing is corrected.
     """
-    if not (stages(learnt) > 0).any():
+    if not (stages(read(learnt, ["stage"])) > 0).any():
         return Examination(chance=np.ones(judged.num_rows), source="none")
     if _has(POSITION, learnt, judged):
         if _has_random_order(learnt):
-            chance = examination_of(judged, estimate_examination(learnt))
+            of_places = estimate_examination(read(learnt, EXAMINATION_COLUMNS))
+            chance = examination_of(read(judged, [POSITION]), of_places)
             return Examination(chance=_bounded(chance, config), source="random order")
         return _by_bias_term(judged, learnt, features, (), config)
     apart = of_other_results(features)
@@ -73,8 +81,8 @@ def examination(
 
 
 def _by_bias_term(
-    judged: pa.Table,
-    learnt: pa.Table,
+    judged: Rows,
+    learnt: Rows,
     features: FeatureSet,
     apart: tuple[str, ...],
     config: ClickWorthConfig,
@@ -84,13 +92,18 @@ def _by_bias_term(
     names = [*features.names, *(() if apart else (POSITION,))]
     is_bias = [name in apart or name == POSITION for name in names]
     booster = _two_terms(learnt, matrix, is_bias, config)
-    encoded = _encoded(matrix, judged, with_place=not apart)
-    neutral = encoded
-    for place in np.flatnonzero(is_bias).tolist():
-        # What the other term reads does not matter: it is the same in both and cancels.
-        middle = pa.array(np.full(judged.num_rows, _median(encoded[names[place]])))
-        neutral = neutral.set_column(place, names[place], middle)
-    term = _raw(booster, encoded, config) - _raw(booster, neutral, config)
+    of_bias = [name for name, is_one in zip(names, is_bias, strict=True) if is_one]
+    middle = _medians(judged, matrix, of_bias)
+
+    def term_of(rows: pa.Table) -> Numbers:
+        encoded = neutral = _encoded(matrix, rows, with_place=not apart)
+        for place in np.flatnonzero(is_bias).tolist():
+            # What the other term reads does not matter: it is the same in both and cancels.
+            values = pa.array(np.full(rows.num_rows, middle[names[place]]))
+            neutral = neutral.set_column(place, names[place], values)
+        return _raw(booster, encoded, config) - _raw(booster, neutral, config)
+
+    term = by_batches(judged, names, term_of)
     # Not the highest: a single result that stands out would make all others look unseen.
     chance = np.exp(term - np.quantile(term, config.full_examination))
     source = "other results" if apart else "position"
@@ -98,11 +111,16 @@ def _by_bias_term(
 
 
 def _two_terms(
-    learnt: pa.Table, matrix: FeatureMatrix, is_bias: list[bool], config: ClickWorthConfig
+    learnt: Rows, matrix: FeatureMatrix, is_bias: list[bool], config: ClickWorthConfig
 ) -> Booster:
-    rows = downsample_unclicked(learnt, share=config.unclicked_share, seed=config.seed)
+    keys = read(learnt, _KEYS)
+    is_drawn = is_clicked_or_drawn(keys, share=config.unclicked_share, seed=config.seed)
     # In an order of the ids alone, so that the order of the log cannot change a tree.
-    rows = rows.take(pa.array(np.argsort(tie_keys(rows), kind="stable")))
+    order = np.argsort(tie_keys(keys), kind="stable")
+    with_place = len(is_bias) > len(matrix.features)
+    columns = [*_KEYS, *matrix.features.names, *([POSITION] if with_place else [])]
+    drawn = places_of(order[is_drawn[order]], learnt.num_rows)
+    [rows] = read_at(learnt, columns, [drawn], narrows=True)
     terms = (np.flatnonzero(~np.array(is_bias)).tolist(), np.flatnonzero(is_bias).tolist())
     parameters = {
         "objective": "binary",
@@ -120,7 +138,7 @@ def _two_terms(
         "verbosity": -1,
     }
     labelled = LabelledRows(
-        matrix=_encoded(matrix, rows, with_place=len(is_bias) > len(matrix.features)),
+        matrix=_encoded(matrix, rows, with_place=with_place),
         labels=(stages(rows) > 0).astype(np.int64),
         categories=matrix.features.categories,
     )
@@ -138,6 +156,17 @@ def _raw(booster: Booster, rows: pa.Table, config: ClickWorthConfig) -> Numbers:
     return np.asarray(raw, dtype=np.float64)
 
 
+def _medians(rows: Rows, matrix: FeatureMatrix, names: Sequence[str]) -> dict[str, float]:
+    """The median of each of these columns as the trees read it, NaN where it has no value."""
+    columns = read(rows, names)
+    features = FeatureSet(tuple(f for f in matrix.features if f.name in names))
+    if len(features):
+        encoded = FeatureMatrix(features, matrix.vocabulary).encode(columns, model=_NAME)
+        for place, name in enumerate(encoded.column_names):
+            columns = columns.set_column(columns.schema.get_field_index(name), name, encoded[place])
+    return {name: _median(columns[name]) for name in names}
+
+
 def _median(column: pa.ChunkedArray) -> float:
     values = column.cast(pa.float64()).to_numpy()
     known = values[np.isfinite(values)]
@@ -148,14 +177,16 @@ def _bounded(chance: Numbers, config: ClickWorthConfig) -> Numbers:
     return np.clip(chance, config.least_examination, 1.0)
 
 
-def _has(column: str, *tables: pa.Table) -> bool:
+def _has(column: str, *windows: Rows) -> bool:
     return all(
-        column in rows.column_names and np.isfinite(numbers(rows, column)).any() for rows in tables
+        column in rows.schema.names and np.isfinite(numbers(read(rows, [column]), column)).any()
+        for rows in windows
     )
 
 
-def _has_random_order(learnt: pa.Table) -> bool:
-    if RANDOM_ORDER not in learnt.column_names:
+def _has_random_order(learnt: Rows) -> bool:
+    if RANDOM_ORDER not in learnt.schema.names:
         return False
-    is_random = np.nan_to_num(numbers(learnt, RANDOM_ORDER)) > 0
-    return bool((is_random & (stages(learnt) > 0)).any())
+    shown = read(learnt, [RANDOM_ORDER, "stage"])
+    is_random = np.nan_to_num(numbers(shown, RANDOM_ORDER)) > 0
+    return bool((is_random & (stages(shown) > 0)).any())

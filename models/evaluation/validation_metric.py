@@ -13,12 +13,16 @@ from models.stage_utilities import Utilities
 
 __all__ = [
     "CLICK_WORTH",
+    "JUDGED_BY",
     "ndcg_per_search",
     "validation_value",
 ]
 
 CLICK_WORTH = "click_worth"
 """Column: what a click on the row is worth (``models.click_worth``), 0 where none came."""
+
+JUDGED_BY = ("id_search", "id_listing", "stage", "search_day", CLICK_WORTH)
+"""Columns that choosing a variant on a window, and its record, read."""
 
 
 def ndcg_per_search(rows: pa.Table, scores: Scores, *, utilities: Utilities, k: int) -> Numbers:

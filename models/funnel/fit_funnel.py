@@ -12,6 +12,7 @@ and a single one gives no level. That of clicks follows the trend of these days 
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -37,6 +38,7 @@ from models.lightgbm_core.feature_matrix import of_other_results
 from models.lightgbm_core.label_completeness import expected_outcomes
 from models.lightgbm_core.position_bias import estimate_examination, examination_of
 from models.linear.ridge_logistic import RidgeLogistic
+from models.row_source import Rows
 
 __all__ = ["FunnelFitting"]
 
@@ -58,27 +60,32 @@ class FunnelFitting:
         self.evidence: dict[str, Any] = {}
         self.first: ClickStage | None = None
 
-    def fit(self, train: pa.Table, valid: pa.Table) -> FunnelStages:
+    def fit(self, train: Rows, valid: Rows) -> FunnelStages:
         """The stages, from whole windows with all columns that are needed."""
         rows = FittingRows.of(train, valid, self.config)
+        learnt = rows.train
+        of_train = int((stages(learnt) > 0).sum())
+        has_enough = min(of_train, learnt.num_rows - of_train) >= self.config.fewest_outcomes
         self.evidence = {"impressions": rows.impressions, "clicks": rows.clicks}
-        stages = FunnelStages(
+        fitted = FunnelStages(
             click=None,
             later=(),
             mean_log_odds=(_log_odds_of(rows.clicks, rows.impressions),),
             calibrators=(),
-            neutral=_neutral_of(self.features, rows.train),
+            neutral=_neutral_of(self.features, learnt),
             keeps_in_search=self.config.in_search == "kept",
         )
-        stages = self._with_click(stages, rows)
+        del learnt  # nearly as large as the rows that it is a part of
+        fitted = self._with_click(fitted, rows, has_enough=has_enough)
         for stage in (CONTACTED, BOOKED):
-            stages = self._with_later(stages, rows, stage)
-        return replace(stages, evidence=self.evidence)
+            fitted = self._with_later(fitted, rows, stage)
+        return replace(fitted, evidence=self.evidence)
 
-    def _with_click(self, fitted: FunnelStages, rows: FittingRows) -> FunnelStages:
+    def _with_click(
+        self, fitted: FunnelStages, rows: FittingRows, *, has_enough: bool
+    ) -> FunnelStages:
         shape = Calibrator({})
-        of_train = int((stages(rows.train) > 0).sum())
-        if min(of_train, rows.train.num_rows - of_train) >= self.config.fewest_outcomes:
+        if has_enough:
             fitted, shape = self._fit_click(fitted, rows)
         log_odds = _click_log_odds(fitted, rows.sample)
         markets = markets_of(rows.sample)
@@ -91,27 +98,20 @@ class FunnelFitting:
         self, fitted: FunnelStages, rows: FittingRows
     ) -> tuple[FunnelStages, Calibrator]:
         """The click stage, and the shape of its calibration."""
-        examination = self._examination(rows.train)
         apart = () if self.config.in_search == "kept" else tuple(fitted.neutral)
-        first = ClickStage(self.features, self.config, apart).fit(
-            self._click_rows(rows.train, examination), self._click_rows(rows.stopping, examination)
-        )
+        first, debiasing = self._first_stage(rows, apart)
         self.first = first
-        everything = rows.both
-        both = self._click_rows(everything, self._examination(everything))
+        both = self._click_rows(rows.both, self._examination(rows.both))
         fitted = replace(
             fitted,
             click=first,
             # Without debiasing: with it the place would be gone from what is to be told from it.
-            keeps_in_search=self._keeps_in_search(
-                fitted, first, self._click_rows(everything, None)
-            ),
+            keeps_in_search=self._keeps_in_search(fitted, first, self._click_rows(rows.both, None)),
         )
-        clicked = (stages(rows.judged) > 0).astype(np.float64)
-        log_odds = _click_log_odds(fitted, rows.judged)
-        shape = calibrate(log_odds, clicked, markets_of(rows.judged), self.calibration)
+        log_odds = rows.judged.scored(partial(_click_log_odds, fitted))
+        shape = calibrate(log_odds, rows.judged.clicked, rows.judged.markets, self.calibration)
         self.evidence |= {
-            "debiasing": "none" if examination is None else "position",
+            "debiasing": debiasing,
             "click.trees": int(np.mean(first.rounds)),
             "click.is_led_by_a_line": first.is_led_by_a_line,
         }
@@ -119,6 +119,18 @@ class FunnelFitting:
             self.evidence["click.penalty"] = first.penalty
         again = first.fitted_again(both) if self.config.refits else first
         return replace(fitted, click=again), shape
+
+    def _first_stage(self, rows: FittingRows, apart: tuple[str, ...]) -> tuple[ClickStage, str]:
+        """The click stage that learns from the training window and stops on validation.
+
+        And what it was debiased by: ``none`` or ``position``.
+        """
+        train = rows.train
+        examination = self._examination(train)
+        stage = ClickStage(self.features, self.config, apart).fit(
+            self._click_rows(train, examination), self._click_rows(rows.stopping, examination)
+        )
+        return stage, "none" if examination is None else "position"
 
     def _with_later(self, fitted: FunnelStages, rows: FittingRows, stage: int) -> FunnelStages:
         """The stages with the next one: its regression, its mean rate and its level."""

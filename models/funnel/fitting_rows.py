@@ -1,19 +1,20 @@
 """The rows that the funnel learns from: of each window no more than is needed.
 
     train, valid     whole windows, as they come
-    learnt           of each: every clicked row, and a share of the others; of both windows
-                     together what trees are learnt from
+    both             of each: every clicked row, and a share of the others: what trees learn from
     stopping         the part of the validation rows learnt from that says when to stop
     judged           the validation window: shapes the calibration of clicks
     sample           of all impressions: says how much is predicted in all
     clicked          of both windows: what the later stages are made of
 
-Nothing here copies a whole training window, which is the largest table of a run. All are in an
-order of their ids' own, so that no order of the rows changes a bit.
+Of a whole window the ids and outcomes alone are held: it is the largest table of a run. The rows
+of ``both``, ``sample`` and ``clicked`` are read at their places, and ``judged`` batch by batch.
+All are in an order of their ids' own, so that no order of the rows changes a bit.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -24,14 +25,60 @@ import pyarrow.compute as pc
 from models.arrow_columns import Codes, Numbers, stages
 from models.funnel.config import FunnelConfig
 from models.lightgbm_core.label_completeness import Completeness, stage_completeness
-from models.lightgbm_core.search_groups import downsample_unclicked
+from models.lightgbm_core.search_groups import is_clicked_or_drawn
 from models.ranking_order import hashed_ids, tie_keys
+from models.row_source import (
+    Rows,
+    RowSource,
+    by_batches,
+    one_after_the_other,
+    places_of,
+    read,
+    read_at,
+    source_of,
+)
 
-__all__ = ["FittingRows", "markets_of"]
+__all__ = ["FittingRows", "JudgedRows", "markets_of"]
 
 _SAMPLED_ROWS = 100_000
 _DAY = "search_day"
 _SAMPLE_SEED = 11  # another draw than that of the rows learnt from
+_KEYS = ("id_search", "id_listing", "market", "stage")
+_OUTCOME_DAYS = (_DAY, "contact_day", "book_day")
+
+Flags = np.ndarray[Any, np.dtype[np.bool_]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class JudgedRows:
+    """The validation window, whose rows are scored batch by batch.
+
+    Attributes:
+        rows: as they come.
+        order: of the rows, by their ids.
+        clicked: 0 or 1, and
+        markets: the market of each row, both in that order.
+    """
+
+    rows: RowSource
+    order: Codes
+    clicked: Numbers
+    markets: np.ndarray[Any, Any]
+
+    @classmethod
+    def of(cls, rows: Rows) -> Self:
+        keys = read(rows, _KEYS)
+        order = np.argsort(tie_keys(keys), kind="stable")
+        return cls(
+            rows=source_of(rows),
+            order=order,
+            clicked=(stages(keys) > 0).astype(np.float64)[order],
+            markets=markets_of(keys)[order],
+        )
+
+    def scored(self, of_rows: Callable[[pa.Table], Numbers]) -> Numbers:
+        """What ``of_rows`` gives for each row, in that order."""
+        return np.asarray(by_batches(self.rows, self.rows.schema.names, of_rows)[self.order])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +86,8 @@ class FittingRows:
     """See the table above.
 
     Attributes:
-        train, valid: the rows learnt from of each window.
+        both: the rows learnt from.
+        is_valid: which of them are of the validation window.
         judged, sample, clicked: see the table.
         rates: of each row of ``sample`` the share of its market's impressions that were clicked.
         days, day_rates: days since 1970, and the share of each day's impressions that were
@@ -48,9 +96,9 @@ class FittingRows:
         known: by stage, how much of its outcomes is known; empty without correction.
     """
 
-    train: pa.Table
-    valid: pa.Table
-    judged: pa.Table
+    both: pa.Table
+    is_valid: Flags
+    judged: JudgedRows
     sample: pa.Table
     clicked: pa.Table
     rates: Numbers
@@ -61,84 +109,77 @@ class FittingRows:
     known: dict[int, Completeness]
 
     @classmethod
-    def of(cls, train: pa.Table, valid: pa.Table, config: FunnelConfig) -> Self:
+    def of(cls, train: Rows, valid: Rows, config: FunnelConfig) -> Self:
         """From whole windows."""
-        windows = (train, valid)
-        unclicked = sum(int((stages(rows) == 0).sum()) for rows in windows)
-        impressions = train.num_rows + valid.num_rows
+        windows = one_after_the_other(train, valid)
+        keys = read(windows, _keys_in(windows))
+        is_clicked = stages(keys) > 0
+        unclicked = int((~is_clicked).sum())
+        impressions = keys.num_rows
         share = max(config.unclicked_share, min(1.0, config.fewest_unclicked / max(unclicked, 1)))
-        thinned = [
-            _in_fixed_order(downsample_unclicked(rows, share=share, seed=config.seed))
-            for rows in windows
-        ]
-        drawn = [_drawn(rows, _SAMPLED_ROWS / max(impressions, 1)) for rows in windows]
-        sample = _in_fixed_order(together(*drawn))
-        days, day_rates = _rates_by_day(windows)
+        is_learnt = is_clicked_or_drawn(keys, share=share, seed=config.seed)
+        is_drawn = tie_keys(keys, seed=_SAMPLE_SEED) / 2.0**64 < _SAMPLED_ROWS / max(impressions, 1)
+        order = np.argsort(tie_keys(keys), kind="stable")
+        both, sample = read_at(
+            windows,
+            windows.schema.names,
+            [places_of(order[chosen[order]], impressions) for chosen in (is_learnt, is_drawn)],
+            narrows=True,
+        )
+        days, day_rates = _rates_by_day(keys, is_clicked)
         return cls(
-            train=thinned[0],
-            valid=thinned[1],
-            judged=_in_fixed_order(valid),
+            both=both,
+            is_valid=order[is_learnt[order]] >= train.num_rows,
+            judged=JudgedRows.of(valid),
             sample=sample,
-            clicked=_in_fixed_order(together(*(_clicked(rows) for rows in thinned))),
-            rates=_click_rates(windows, markets_of(sample)),
+            clicked=both.filter(pa.array(stages(both) > 0)),
+            rates=_click_rates(markets_of(keys), is_clicked, markets_of(sample)),
             days=days,
             day_rates=day_rates,
             impressions=impressions,
             clicks=impressions - unclicked,
-            known=stage_completeness(train, valid) if config.corrects_maturity else {},
+            known=stage_completeness(keys) if config.corrects_maturity else {},
         )
+
+    @property
+    def train(self) -> pa.Table:
+        """The rows learnt from of the training window."""
+        return self.both.filter(pa.array(~self.is_valid))
 
     @property
     def stopping(self) -> pa.Table:
         """Half of the searches of the validation rows learnt from."""
-        return self.valid.filter(pa.array(hashed_ids(self.valid["id_search"]) % 2 == 0))
-
-    @property
-    def both(self) -> pa.Table:
-        """The rows learnt from, of both windows."""
-        return _in_fixed_order(together(self.train, self.valid))
-
-
-def together(*parts: pa.Table) -> pa.Table:
-    """The rows of all parts, with the columns that all of them have."""
-    first, *others = parts
-    shared = [n for n in first.column_names if all(n in part.column_names for part in others)]
-    selected = [part.select(shared) for part in parts]
-    return pa.concat_tables(selected, promote_options="permissive")
+        valid = self.both.filter(pa.array(self.is_valid))
+        return valid.filter(pa.array(hashed_ids(valid["id_search"]) % 2 == 0))
 
 
 def markets_of(rows: pa.Table) -> np.ndarray[Any, Any]:
     """The market of each row as a word, empty where it is unknown."""
-    return np.asarray(pc.fill_null(rows["market"].cast(pa.string()), "").to_pylist(), dtype=object)
+    market = rows["market"].combine_chunks()
+    if not pa.types.is_dictionary(market.type):
+        # One word per market, not one per row.
+        market = market.dictionary_encode()
+    words = np.asarray([*market.dictionary.cast(pa.string()).to_pylist(), ""], dtype=object)
+    return np.asarray(words[np.asarray(pc.fill_null(market.indices, len(words) - 1))])
 
 
-def _in_fixed_order(rows: pa.Table) -> pa.Table:
-    return rows.take(pa.array(np.argsort(tie_keys(rows), kind="stable")))
+def _keys_in(rows: RowSource) -> Sequence[str]:
+    return [*_KEYS, *(name for name in _OUTCOME_DAYS if name in rows.schema.names)]
 
 
-def _drawn(rows: pa.Table, share: float) -> pa.Table:
-    return rows.filter(pa.array(tie_keys(rows, seed=_SAMPLE_SEED) / 2.0**64 < share))
-
-
-def _clicked(rows: pa.Table) -> pa.Table:
-    return rows.filter(pa.array(stages(rows) > 0))
-
-
-def _click_rates(windows: tuple[pa.Table, pa.Table], markets: np.ndarray[Any, Any]) -> Numbers:
-    """Clicks per impression of each of these markets, over both windows."""
-    all_markets = np.concatenate([markets_of(rows) for rows in windows])
-    clicked = np.concatenate([stages(rows) > 0 for rows in windows])
+def _click_rates(
+    of_impressions: np.ndarray[Any, Any], is_clicked: Flags, markets: np.ndarray[Any, Any]
+) -> Numbers:
+    """Clicks per impression of each of these markets, over all impressions."""
     rates = np.zeros(len(markets))
     for market in np.unique(markets):
-        rates[markets == market] = clicked[all_markets == market].mean()
+        rates[markets == market] = is_clicked[of_impressions == market].mean()
     return rates
 
 
-def _rates_by_day(windows: tuple[pa.Table, pa.Table]) -> tuple[Codes, Numbers]:
+def _rates_by_day(keys: pa.Table, is_clicked: Flags) -> tuple[Codes, Numbers]:
     """The days of both windows, and clicks per impression of each."""
-    if not all(_DAY in rows.column_names for rows in windows):
+    if _DAY not in keys.column_names:
         return np.zeros(0, dtype=np.int64), np.zeros(0)
-    day = np.concatenate([np.asarray(rows[_DAY], dtype=np.int64) for rows in windows])
-    clicked = np.concatenate([stages(rows) > 0 for rows in windows])
-    days, place = np.unique(day, return_inverse=True)
-    return days, np.bincount(place, clicked) / np.bincount(place)
+    days, place = np.unique(np.asarray(keys[_DAY], dtype=np.int64), return_inverse=True)
+    return days, np.bincount(place, is_clicked.astype(np.float64)) / np.bincount(place)

@@ -43,6 +43,7 @@ from models.funnel.funnel_stages import FUNNEL_STAGES, FunnelStages
 from models.lightgbm_core.calibration import CalibrationConfig, Calibrator
 from models.linear.ridge_logistic import RidgeLogistic
 from models.recommender import Scores
+from models.row_source import Rows
 from models.serialization import config_of, read_json, write_json
 
 __all__ = ["FUNNEL_STAGES", "FunnelConfig", "FunnelModel"]
@@ -92,12 +93,12 @@ class FunnelModel:
         neutral = set(self.fitted.neutral) if self.fitted is not None else set()
         return FeatureSet(tuple(f for f in self.features if f.name not in neutral))
 
-    def fit(self, train: pa.Table, valid: pa.Table) -> Self:
+    def fit(self, train: Rows, valid: Rows) -> Self:
         """Learn each stage, and calibrate it.
 
         ``valid`` stops the trees by half of its searches, and shapes the calibration; then all
-        is learnt from both windows. Raises ``ValueError`` when a column that is needed is
-        absent.
+        is learnt from both windows. Of rows that are not learnt from the features are not read.
+        Raises ``ValueError`` when a column that is needed is absent.
         """
         for rows in (train, valid):
             require_columns(rows, (*_NEEDS, "stage", *self.features.names), model=_MODEL)

@@ -108,8 +108,13 @@ class LambdaRankConfig:
         """The columns that training needs besides the features."""
         return (
             *dict.fromkeys(("id_search", "id_listing", "stage", self.label)),
-            *_DEBIASING_COLUMNS[self.debiasing],
+            *self.order_shown,
         )
+
+    @property
+    def order_shown(self) -> tuple[str, ...]:
+        """What it learns from of the order in which results were shown."""
+        return _DEBIASING_COLUMNS[self.debiasing]
 
     def parameters(self, *, bag: int = 0) -> dict[str, Any]:
         """LightGBM's parameters of one bag."""

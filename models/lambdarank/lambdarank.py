@@ -41,9 +41,14 @@ from models.lightgbm_core.boosting import (
     train_booster,
 )
 from models.lightgbm_core.feature_matrix import FeatureMatrix
-from models.lightgbm_core.position_bias import estimate_examination, inverse_examination
+from models.lightgbm_core.position_bias import (
+    EXAMINATION_COLUMNS,
+    estimate_examination,
+    inverse_examination,
+)
 from models.lightgbm_core.search_groups import RankedSearches, SearchCount, searches_to_learn_from
 from models.recommender import Scores
+from models.row_source import Rows, one_after_the_other, read
 from models.serialization import config_of, read_json, write_json
 
 __all__ = ["LambdaRank", "LambdaRankConfig"]
@@ -89,12 +94,14 @@ class LambdaRank:
 
     def fit(
         self,
-        train: pa.Table,
-        valid: pa.Table,
+        train: Rows,
+        valid: Rows,
         *,
         progress: _Progress | None = None,
     ) -> Self:
         """Train on the searches of ``train`` with an action, stop early on those of ``valid``.
+
+        Of the other searches the features are not read.
 
         With the setting ``refits`` train again on both, as many trees as the first time.
         Raises ``ValueError`` when no search of ``train`` has an action, or when a column
@@ -107,9 +114,9 @@ class LambdaRank:
             self._fit_again(train, valid, progress)
         return self
 
-    def _fit_and_stop(self, train: pa.Table, valid: pa.Table, progress: _Progress | None) -> None:
+    def _fit_and_stop(self, train: Rows, valid: Rows, progress: _Progress | None) -> None:
         """Learn from ``train``; ``valid`` says after how many trees each bag stops."""
-        held_out = searches_to_learn_from(valid, label=self.config.label)
+        held_out = self._searches(valid)
         learnt, training, examination = self._training_rows(train)
         self.counts = {"train": learnt, "valid": held_out.count}
         validation = self._labelled(held_out, examination) if held_out.count.searches else None
@@ -122,12 +129,9 @@ class LambdaRank:
         self.rounds = tuple(b.best_iteration or b.num_trees() for b in self.boosters)
         self.valid_ndcg = tuple(_best_ndcg(b, config.k) for b in self.boosters)
 
-    def _fit_again(self, train: pa.Table, valid: pa.Table, progress: _Progress | None) -> None:
+    def _fit_again(self, train: Rows, valid: Rows, progress: _Progress | None) -> None:
         """Learn from both windows, each bag as many trees as it had when it stopped."""
-        columns = [*dict.fromkeys((*self.config.needs, *self.features.names))]
-        parts = [rows.select(columns) for rows in (train, valid)]
-        both = pa.concat_tables(parts, promote_options="permissive")
-        learnt, training, _ = self._training_rows(both)
+        learnt, training, _ = self._training_rows(one_after_the_other(train, valid))
         self.counts["refit"] = learnt
         trained = [
             self._train(training, None, bag, trees, progress)
@@ -135,17 +139,23 @@ class LambdaRank:
         ]
         self.boosters = tuple(bag.booster for bag in trained)
 
-    def _training_rows(self, rows: pa.Table) -> tuple[SearchCount, LabelledRows, Numbers | None]:
+    def _searches(self, rows: Rows) -> RankedSearches:
+        columns = [*self.config.order_shown, *self.features.names]
+        return searches_to_learn_from(rows, label=self.config.label, columns=columns)
+
+    def _training_rows(self, rows: Rows) -> tuple[SearchCount, LabelledRows, Numbers | None]:
         """The searches with an action, as LightGBM takes them; fits the vocabulary.
 
         With them their count, and the chance that each place is looked at where that weighs
         (``debiasing = "ips"``).
         """
-        learnt = searches_to_learn_from(rows, label=self.config.label)
+        learnt = self._searches(rows)
         if not learnt.count.searches:
             raise ValueError("no search of the training window has a click, contact or booking")
         self.matrix.fit(learnt.rows)
-        examination = estimate_examination(rows) if self.config.debiasing == "ips" else None
+        examination = None
+        if self.config.debiasing == "ips":
+            examination = estimate_examination(read(rows, EXAMINATION_COLUMNS))
         by_position = self.config.debiasing == "position"
         return (
             learnt.count,

@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 from data.schema.feature_set import Feature, FeatureSet
 from data.schema.tables import CARRIED
 from models.arrow_columns import require_columns
+from models.row_source import Rows, read
 
 __all__ = ["FORBIDDEN", "FeatureMatrix", "of_other_results"]
 
@@ -56,10 +57,12 @@ class FeatureMatrix:
         self.features = features
         self.vocabulary = vocabulary or {}
 
-    def fit(self, rows: pa.Table) -> Self:
+    def fit(self, rows: Rows) -> Self:
         """Learn the vocabulary of every category from ``rows``, sorted."""
         require_columns(rows, self.features.names, model="the feature matrix")
-        self.vocabulary = {name: _distinct(rows[name]) for name in self.features.categories}
+        categories = self.features.categories
+        words = read(rows, categories) if categories else None
+        self.vocabulary = {} if words is None else {n: _distinct(words[n]) for n in categories}
         return self
 
     def encode(self, rows: pa.Table, *, model: str) -> pa.Table:

@@ -83,16 +83,16 @@ def estimate_completeness(
     return Completeness(share, cutoff_day)
 
 
-def stage_completeness(train: pa.Table, valid: pa.Table) -> dict[int, Completeness]:
+def stage_completeness(*windows: pa.Table) -> dict[int, Completeness]:
     """For contacts (or direct bookings, stage 2) and bookings (3), how much is known by now.
 
-    Now is the morning after the last search of either window. A stage is absent where its
+    Now is the morning after the last search of any window. A stage is absent where its
     columns are, or where none of its outcomes is known.
     """
     needed = {"search_day", "contact_day", "book_day"}
-    if not needed <= set(train.column_names) & set(valid.column_names):
+    if not all(needed <= set(part.column_names) for part in windows):
         return {}
-    both = pa.concat_tables([part.select(sorted(needed)) for part in (train, valid)])
+    both = pa.concat_tables([part.select(sorted(needed)) for part in windows])
     if not both.num_rows:
         return {}
     cutoff = int(np.nanmax(numbers(both, "search_day"))) + 1

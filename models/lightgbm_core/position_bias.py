@@ -27,7 +27,15 @@ import pyarrow as pa
 
 from models.arrow_columns import Codes, Numbers, numbers, stages
 
-__all__ = ["estimate_examination", "examination_of", "inverse_examination"]
+__all__ = [
+    "EXAMINATION_COLUMNS",
+    "estimate_examination",
+    "examination_of",
+    "inverse_examination",
+]
+
+EXAMINATION_COLUMNS = ("position", "is_random_order", "stage")
+"""What :func:`estimate_examination` reads."""
 
 # So many clicks, at the mean click rate of all places, are added to each place: with few
 # random searches the estimates stay near each other.

@@ -15,7 +15,7 @@ the same trees:
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,8 +25,19 @@ import pyarrow as pa
 from models.arrow_columns import Codes, stages
 from models.lightgbm_core.boosting import MAX_GROUP_ROWS
 from models.ranking_order import group_codes, hashed_ids, rank_within, tie_keys
+from models.row_source import Rows, places_of, read, read_at
 
-__all__ = ["RankedSearches", "SearchCount", "downsample_unclicked", "searches_to_learn_from"]
+__all__ = [
+    "RankedSearches",
+    "SearchCount",
+    "downsample_unclicked",
+    "is_clicked_or_drawn",
+    "searches_to_learn_from",
+]
+
+Flags = np.ndarray[Any, np.dtype[np.bool_]]
+
+_KEY = ("id_search", "id_listing")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,40 +73,55 @@ class RankedSearches:
     count: SearchCount
 
 
-def searches_to_learn_from(rows: pa.Table, *, label: str = "stage") -> RankedSearches:
+def searches_to_learn_from(
+    rows: Rows, *, label: str = "stage", columns: Sequence[str] | None = None
+) -> RankedSearches:
     """The searches with an action, ordered by a hash of their ids; empty where none has one.
 
-    ``label`` names the column of the stages.
+    ``label`` names the column of the stages, ``columns`` those that are read of the searches
+    (default: all). Of the other searches ids and stages alone are read.
     """
-    groups, ties = group_codes(rows["id_search"]), tie_keys(rows)
-    stage = stages(rows, label=label)
+    # A function of its own, so that the keys are gone before the rows are read.
+    order, found, groups, count = _order_to_learn_in(read(rows, _keys(label)), label)
+    of_searches = _in_order(rows, order, columns or rows.schema.names)
+    return RankedSearches(rows=of_searches, stages=found, groups=groups, count=count)
+
+
+def _keys(label: str) -> list[str]:
+    return [*dict.fromkeys((*_KEY, label))]
+
+
+def _order_to_learn_in(keys: pa.Table, label: str) -> tuple[Codes, Codes, Codes, SearchCount]:
+    """The rows to learn from in their order, their stages, rows per search, and the count."""
+    groups, ties = group_codes(keys["id_search"]), tie_keys(keys)
+    stage = stages(keys, label=label)
     n_searches = int(groups.max()) + 1 if len(groups) else 0
     has_action = np.zeros(n_searches, dtype=bool)
     has_action[groups[stage > 0]] = True
     within_limit = _within_limit(groups, stage, ties)
     used = np.flatnonzero(has_action[groups] & within_limit)
-    hashes = hashed_ids(rows["id_search"])
+    hashes = hashed_ids(keys["id_search"])
     order = used[np.lexsort((ties[used], hashes[used]))]
     sizes = np.diff(np.r_[_starts(groups[order]), len(order)])
     n_used = int(has_action.sum())
-    return RankedSearches(
-        # Rows that lie in this order already are not copied.
-        rows=rows if _is_identity(order, rows.num_rows) else _gather(rows, order),
-        stages=stage[order],
-        groups=sizes.astype(np.int64),
-        count=SearchCount(
-            searches=n_used,
-            rows=len(order),
-            without_action=n_searches - n_used,
-            rows_cut=int((has_action[groups] & ~within_limit).sum()),
-        ),
+    count = SearchCount(
+        searches=n_used,
+        rows=len(order),
+        without_action=n_searches - n_used,
+        rows_cut=int((has_action[groups] & ~within_limit).sum()),
     )
+    return order, stage[order], sizes.astype(np.int64), count
 
 
 def downsample_unclicked(rows: pa.Table, *, share: float, seed: int) -> pa.Table:
     """The clicked rows, and a ``share`` of the others that a hash of their ids chooses."""
+    return rows.filter(pa.array(is_clicked_or_drawn(rows, share=share, seed=seed)))
+
+
+def is_clicked_or_drawn(rows: pa.Table, *, share: float, seed: int) -> Flags:
+    """Which rows :func:`downsample_unclicked` keeps; shape ``(rows,)``."""
     is_drawn = tie_keys(rows, seed=seed) / 2.0**64 < share
-    return rows.filter(pa.array(is_drawn | (stages(rows) > 0)))
+    return np.asarray(is_drawn | (stages(rows) > 0))
 
 
 def _within_limit(groups: Codes, stage: Codes, ties: np.ndarray[Any, Any]) -> Any:
@@ -105,12 +131,11 @@ def _within_limit(groups: Codes, stage: Codes, ties: np.ndarray[Any, Any]) -> An
     return rank_within(groups, stage.astype(np.float64), ties) <= MAX_GROUP_ROWS
 
 
-def _gather(rows: pa.Table, order: Codes) -> pa.Table:
-    """These rows in this order. Arrow gathers a column on one core; so all columns at once."""
-    places = pa.array(order)
-    with ThreadPoolExecutor(max_workers=pa.cpu_count()) as pool:
-        columns = list(pool.map(lambda column: column.take(places), rows.columns))
-    return pa.Table.from_arrays(columns, schema=rows.schema)
+def _in_order(rows: Rows, order: Codes, columns: Sequence[str]) -> pa.Table:
+    """These rows in this order; rows in memory that lie in it already are not copied."""
+    if isinstance(rows, pa.Table) and _is_identity(order, rows.num_rows):
+        return rows.select(list(columns))
+    return read_at(rows, columns, [places_of(order, rows.num_rows)], narrows=True)[0]
 
 
 def _starts(groups: Codes) -> Codes:

@@ -124,9 +124,8 @@ def cross_validated(
     """
     scaled = ScaledInputs(features, products=MECHANICS_PRODUCTS if grid.mechanics else ())
     require_columns(rows, scaled.inputs, model="the logistic regression")
-    x_NC = scaled.fit(rows, tail_share=_TAIL_SHARE).encode(rows)
-    if lead is not None:
-        x_NC = np.column_stack([x_NC, lead])
+    beside = () if lead is None else (lead,)
+    x_NC = scaled.fit(rows, tail_share=_TAIL_SHARE).encode(rows, beside=beside)
     design = _Design(x_NC, happened, np.zeros(len(x_NC)) if offset_N is None else offset_N)
     is_mechanics = np.array([name in MECHANICS for name in scaled.columns])
 
@@ -164,8 +163,9 @@ class _Design:
     offset_N: Numbers
 
     def fitted(self, at: Codes, penalty_C: Numbers, start: Numbers | None) -> Numbers:
+        is_all = len(at) == len(self.x_NC)
         return fit_ridge(
-            self.x_NC[at],
+            self.x_NC if is_all else self.x_NC[at],
             self.happened[at],
             penalty_C,
             offset_N=self.offset_N[at],

@@ -122,7 +122,10 @@ def fit_ridge(
     used = np.flatnonzero(x_ND.any(axis=0)) if len(x_ND) else np.zeros(0, dtype=np.int64)
     fitted = np.zeros(x_ND.shape[1] + 1)
     kept = np.r_[used, x_ND.shape[1]]
-    design = np.column_stack([x_ND[:, used], np.ones(len(x_ND))])
+    # Columns one after the other in memory; it is the largest array of a fit, and made once.
+    design = np.ones((len(x_ND), len(kept)), order="F")
+    for place, d in enumerate(used):
+        design[:, place] = x_ND[:, d]
     penalties = np.r_[penalty_D[used], 0.0] + _LEAST_PENALTY
     offset = np.zeros(len(x_ND)) if offset_N is None else offset_N
     begin = np.zeros(len(kept)) if start is None else np.asarray(start)[kept]

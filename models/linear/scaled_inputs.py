@@ -71,17 +71,25 @@ class ScaledInputs:
         self.scaling = np.stack([_scale(numbers(rows, n), tail_share) for n in self.inputs], 1)
         return self
 
-    def encode(self, rows: pa.Table) -> np.ndarray[Any, np.dtype[np.float64]]:
-        """Scaled values, missingness, and products; shape (rows, 2 · inputs + products)."""
-        scaled_ND = np.zeros((rows.num_rows, len(self.inputs)))
-        missing_ND = np.zeros(scaled_ND.shape, dtype=bool)
+    def encode(
+        self, rows: pa.Table, *, beside: Sequence[Numbers] = ()
+    ) -> np.ndarray[Any, np.dtype[np.float64]]:
+        """Scaled values, missingness, products, and the columns ``beside`` them.
+
+        Shape (rows, 2 · inputs + products + columns beside).
+        """
+        width = len(self.inputs)
+        # Written where it stays: parts that are put together afterwards exist twice.
+        matrix_NC = np.zeros((rows.num_rows, len(self.columns) + len(beside)))
         for d, name in enumerate(self.inputs):
-            scaled_ND[:, d], missing = self._scaled(rows, d, name)
+            matrix_NC[:, d], missing = self._scaled(rows, d, name)
             if missing is not None:
-                missing_ND[:, d] = missing
+                matrix_NC[:, width + d] = missing
         places = [[self.inputs.index(name) for name in pair] for pair in self.products]
-        products = [scaled_ND[:, first] * scaled_ND[:, second] for first, second in places]
-        return np.column_stack([scaled_ND, missing_ND.astype(np.float64), *products])
+        more = [*(matrix_NC[:, first] * matrix_NC[:, second] for first, second in places), *beside]
+        for c, column in enumerate(more, start=2 * width):
+            matrix_NC[:, c] = column
+        return matrix_NC
 
     def weighted(self, rows: pa.Table, coefficients: Numbers) -> Numbers:
         """The matrix of ``rows`` times the coefficients; shape (rows,)."""

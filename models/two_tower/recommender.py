@@ -14,15 +14,17 @@ import torch
 from torch import Tensor
 
 from models.recommender import Scores
+from models.row_source import Rows, read_all
 from models.two_tower.config import TowerConfig, TrainConfig
 from models.two_tower.cpu_threads import torch_threads
 from models.two_tower.encode_vectors import listing_vectors, query_vectors
 from models.two_tower.exact_search import exact_top_k
 from models.two_tower.inputs.arrays import FloatArray, IntArray
 from models.two_tower.inputs.eligibility import Allowed, Eligibility
-from models.two_tower.inputs.encoder import Encoder, sorted_rows
+from models.two_tower.inputs.encoder import Encoder
 from models.two_tower.inputs.guest_history import GuestEvents, events_of
 from models.two_tower.inputs.id_interactions import interaction_rows, seen_mask
+from models.two_tower.inputs.log_rows import LogRows
 from models.two_tower.inputs.training_set import TrainingSet, encode_log
 from models.two_tower.model import InputShape, TwoTowerNet
 from models.two_tower.result_tables import by_search, market_only, ranked_rows
@@ -58,8 +60,8 @@ class TwoTower:
 
     def fit(
         self,
-        train: pa.Table,
-        valid: pa.Table,
+        train: Rows,
+        valid: Rows,
         *,
         checkpoint: Path | None = None,
         progress: Callable[[int, int], None] | None = None,
@@ -78,12 +80,16 @@ class TwoTower:
 
         Raises ``ValueError`` when a column that is always needed is absent.
         """
-        if not set(_SEARCH_COLUMNS) <= set(train.column_names):
-            return self._fit_ids(train, valid, _reporter(progress, report))
-        rows, later = sorted_rows(train), sorted_rows(valid)
+        if not set(_SEARCH_COLUMNS) <= set(train.schema.names):
+            return self._fit_ids(read_all(train), read_all(valid), _reporter(progress, report))
+        # weak positives are drawn from what was shown, and any row may be one
+        log = LogRows.of(train, describes_all=bool(self.training.shown_weight))
+        rows, later = log.described, LogRows.of(valid).described
         self.encoder = Encoder.fit(rows, self.config, guest_ids=bool(self.config.use_guest_id))
         train_events = GuestEvents.of(events_of(rows), self.encoder.listings)
-        data = encode_log(rows, self.encoder, train_events, self.training, heads=self.config.heads)
+        data = encode_log(
+            rows, self.encoder, train_events, self.training, heads=self.config.heads, log=log
+        )
         # a search of the later window may also know what happened before it in that window
         self._set_history(pa.concat_tables([events_of(rows), events_of(later)]))
         # histories and retrieval read a listing's latest attributes; training its first ones
@@ -142,9 +148,10 @@ class TwoTower:
         if not rows.num_rows:
             return np.zeros(0, dtype=np.float64)
         order, search, searches = by_search(rows)
-        ordered = rows.take(pa.array(order))
         query_SD = torch.from_numpy(self.encode_queries(searches))
-        listing_ND = torch.from_numpy(self.encode_listings(ordered))
+        # encoded rows are put in order, not the rows themselves: they have many more columns
+        ordered = self.encoder.listing_rows(rows).take(order)
+        listing_ND = listing_vectors(self.net, ordered).cpu()
         cosine_N = (query_SD[torch.from_numpy(search)] * listing_ND).sum(dim=1)
         scores = np.empty(rows.num_rows, dtype=np.float64)
         scores[order] = cosine_N.double().numpy()

@@ -8,7 +8,6 @@ from torch import Tensor
 
 from models.ranking_order import rank_within, tie_keys
 from models.two_tower.inputs.arrays import IntArray
-from models.two_tower.inputs.encoder import one_per
 from models.two_tower.inputs.vocabulary import Vocabulary, as_text
 
 __all__ = ["by_search", "market_only", "ranked_rows"]
@@ -22,7 +21,10 @@ def by_search(rows: pa.Table) -> tuple[IntArray, IntArray, pa.Table]:
     search = Vocabulary.of([rows["id_search"]]).index(rows["id_search"]) - 1
     listing = Vocabulary.of([rows["id_listing"]]).index(rows["id_listing"])
     order = np.lexsort((listing, search))
-    return order, search[order], one_per(rows.take(pa.array(order)), "id_search")
+    ordered = search[order]
+    # rows without a search stand first, at -1
+    firsts = np.flatnonzero((ordered >= 0) & (np.diff(ordered, prepend=-2) != 0))
+    return order, ordered, rows.take(pa.array(order[firsts]))
 
 
 def market_only(table: pa.Table) -> pa.Table:

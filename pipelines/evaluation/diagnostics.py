@@ -17,6 +17,7 @@ from data.schema.tables import CLICKED
 from models.evaluation.validation_metric import CLICK_WORTH
 from models.ranking_order import group_codes, rank_within, tie_keys
 from models.reranking.new_listing_exposure import ExposurePolicy, exposure_curve
+from models.row_source import read
 from pipelines.config.home import Home
 from pipelines.evaluation.evaluated_run import EvaluatedRun
 from pipelines.evaluation.ranker_diagnostics import ablation, contributions, examples
@@ -118,7 +119,7 @@ def _retrieval(evaluated: EvaluatedRun) -> pl.DataFrame | None:
         return None
     earlier = pl.concat(
         [
-            frame_of(part.select(["market", "id_listing", "stage"]))
+            frame_of(read(part, ["market", "id_listing", "stage"]))
             for part in (evaluated.rows.train, evaluated.rows.valid)
         ],
         how="vertical_relaxed",

@@ -15,6 +15,7 @@ from data.time_split import Windows
 from models.evaluation.scorecard import Scorecard
 from models.funnel.funnel_model import FunnelModel
 from models.recommender import Recommender, Scores
+from models.row_source import read
 from pipelines.evaluation.diagnostics import write_diagnostics
 from pipelines.evaluation.evaluate_test_window import evaluate_test_window
 from pipelines.evaluation.evaluated_run import EvaluatedRun
@@ -40,8 +41,9 @@ def evaluate(context: RunContext, run: str) -> EvaluatedRun:
     diagnostics.
     """
     evaluated = measure(context, run)
-    write_scorecard(context, evaluated)
-    log_scorecard(context, evaluated)
+    with context.console.step("writing the scorecard"):
+        write_scorecard(context, evaluated)
+        log_scorecard(context, evaluated)
     with context.console.step("looking closer"):
         write_diagnostics(context, evaluated)
     return evaluated
@@ -85,4 +87,5 @@ def _listing_priors(
     of_rows = scores["valid"]["ranker"]
     # Scores of an earlier version's lambdarank are of any sign.
     is_funnel = isinstance(models["ranker"], FunnelModel)
-    return listing_prior(rows.valid, log_scores(of_rows) if is_funnel else of_rows)
+    shown = read(rows.valid, ["id_listing"])
+    return listing_prior(shown, log_scores(of_rows) if is_funnel else of_rows)

@@ -17,7 +17,7 @@ Rows with and without the guest's past stand apart, so that like is compared wit
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -33,6 +33,7 @@ from models.evaluation.catalogue_recall import RetrievalSettings, catalogue_reca
 from models.evaluation.scorecard import Score
 from models.ranking_order import hashed_ids
 from models.recommender import Recommender
+from models.row_source import one_after_the_other, places_of, read, read_at
 from models.two_tower.exact_search import blocks, exact_top_k
 from models.two_tower.inputs.eligibility import Eligibility
 from models.two_tower.recommender import TwoTower
@@ -119,12 +120,12 @@ def retrieval_of(
     With a ``prior`` also the candidates that ``recommend`` ranks. Every model retrieves from the
     same catalogue under the same eligibility (capacity, nights, price filter, radius), exactly.
     """
-    test = frame_of(rows.test).sort("search_s", "id_search", "id_listing")
-    taken = test.filter(pl.col("stage") >= int(CLICKED))
+    in_order = ("search_s", "id_search", "id_listing")
+    taken = frame_of(rows.test).filter(pl.col("stage") >= int(CLICKED)).sort(in_order)
     if taken.is_empty():
         return None
     queries = taken.unique("id_search", keep="first", maintain_order=True)
-    catalogue = _catalogue(rows, test)
+    catalogue = _catalogue(rows, in_order)
     query_rows, listing_rows = arrow(queries), arrow(catalogue)
     met = previously_seen_by(query_rows, _impressions(rows), listing_rows)
     retrieved: dict[str, pa.Table] = {}
@@ -144,26 +145,26 @@ def retrieval_of(
 
 def _impressions(rows: SplitRows) -> pa.Table:
     """Who was shown what in all windows; a search may know what came before it."""
-    parts = [part.select(SEEN_COLUMNS) for part in (rows.train, rows.valid, rows.test)]
+    parts = [read(part, SEEN_COLUMNS) for part in (rows.train, rows.valid, rows.test)]
     return pa.concat_tables(parts, promote_options="permissive")
 
 
-def _catalogue(rows: SplitRows, test: pl.DataFrame) -> pl.DataFrame:
+def _catalogue(rows: SplitRows, in_order: Sequence[str]) -> pl.DataFrame:
     """Every listing once: its last row before the test window, or its first one in it.
 
     Later rows of the test window would carry booking counts that did not exist yet. In the
     order of a hash of the id, so that ties between listings are broken by a fair coin.
     """
     # The training rows have their attributes only, which is what retrieval reads.
-    names = rows.train.column_names
-    parts = [frame_of(rows.train), frame_of(rows.valid.select(names))]
-    before = pl.concat(parts, how="vertical_relaxed")
-    test = test.select(names)
-    # Only the keys are sorted: the rows have all features, and sorting them copies them.
-    keys = before.select("id_listing", "search_s", "id_search").with_row_index("_at")
+    names = rows.train.schema.names
+    before = one_after_the_other(rows.train, rows.valid)
+    # Of all rows the keys alone are read; attributes of those that are in the catalogue.
+    keys = frame_of(read(before, ["id_listing", "search_s", "id_search"])).with_row_index("_at")
     latest_at = keys.sort("search_s", "id_search").unique("id_listing", keep="last")["_at"]
-    latest = before[latest_at]
-    new = test.unique("id_listing", keep="first").join(latest, on="id_listing", how="anti")
+    places = places_of(latest_at.cast(pl.Int64).to_numpy(), before.num_rows)
+    latest = frame_of(read_at(before, names, [places])[0])
+    unknown = frame_of(rows.test.select(names)).join(latest, on="id_listing", how="anti")
+    new = unknown.sort(in_order).unique("id_listing", keep="first")
     every = pl.concat([latest, new], how="vertical_relaxed")
     coin = hashed_ids(pa.chunked_array([every["id_listing"].to_arrow()]))
     return every.with_columns(pl.Series("_coin", coin)).sort("_coin").drop("_coin")

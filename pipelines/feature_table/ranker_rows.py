@@ -12,6 +12,7 @@ from data.schema.tables import IMPRESSIONS
 from features.labels import credit_journeys
 from models.funnel.config import FunnelConfig
 from models.lambdarank.config import LambdaRankConfig
+from models.row_source import Rows, read, with_columns
 from pipelines.feature_table.arrow_conversion import arrow, frame_of
 from pipelines.run_context import RunContext
 
@@ -22,8 +23,8 @@ _KEY = ["id_search", "id_listing"]
 
 
 def with_training_columns(
-    context: RunContext, config: LambdaRankConfig, train: pa.Table, valid: pa.Table
-) -> tuple[pa.Table, pa.Table]:
+    context: RunContext, config: LambdaRankConfig, train: Rows, valid: Rows
+) -> tuple[Rows, Rows]:
     """Training and validation rows with every column that ``config`` learns from.
 
     ``journey_stage`` credits an impression with what the guest did later in the two
@@ -37,8 +38,8 @@ def with_training_columns(
 
 
 def with_order_shown(
-    context: RunContext, config: FunnelConfig, train: pa.Table, valid: pa.Table
-) -> tuple[pa.Table, pa.Table]:
+    context: RunContext, config: FunnelConfig, train: Rows, valid: Rows
+) -> tuple[Rows, Rows]:
     """Both windows with ``position`` and ``is_random_order`` where the funnel learns from them.
 
     By default it does wherever the log has both, and without them where it lacks one. Raises
@@ -53,8 +54,8 @@ def with_order_shown(
 
 
 def _with_impression_columns(
-    context: RunContext, names: Sequence[str], train: pa.Table, valid: pa.Table
-) -> tuple[pa.Table, pa.Table]:
+    context: RunContext, names: Sequence[str], train: Rows, valid: Rows
+) -> tuple[Rows, Rows]:
     """Both windows with these columns of the impressions; unchanged where ``names`` is empty.
 
     Raises ``DataError`` naming a column that the log lacks.
@@ -68,24 +69,22 @@ def _with_impression_columns(
     return _with_impressions(context, train, names), _with_impressions(context, valid, names)
 
 
-def _credited(train: pa.Table, valid: pa.Table) -> tuple[pa.Table, pa.Table]:
+def _credited(train: Rows, valid: Rows) -> tuple[Rows, Rows]:
     """Both windows with ``journey_stage``; a journey may lead from one into the other."""
     names = [*_KEY, "id_user", "search_s", "stage"]
-    both = pa.concat_tables([train.select(names), valid.select(names)])
+    both = pa.concat_tables([read(train, names), read(valid, names)])
     credited = credit_journeys(frame_of(both)).select(*_KEY, "journey_stage")
     return _joined(train, credited), _joined(valid, credited)
 
 
-def _with_impressions(context: RunContext, rows: pa.Table, names: Sequence[str]) -> pa.Table:
+def _with_impressions(context: RunContext, rows: Rows, names: Sequence[str]) -> Rows:
     impressions = context.lake.scan(IMPRESSIONS.name).select(*_KEY, *names)
-    columns = frame_of(rows.select(_KEY)).lazy().join(impressions, on=_KEY, how="inner")
+    columns = frame_of(read(rows, _KEY)).lazy().join(impressions, on=_KEY, how="inner")
     return _joined(rows, columns.collect(engine="streaming"))
 
 
-def _joined(rows: pa.Table, columns: pl.DataFrame) -> pa.Table:
+def _joined(rows: Rows, columns: pl.DataFrame) -> Rows:
     """The rows in their order, with the columns appended."""
-    keys = frame_of(rows.select(_KEY))
+    keys = frame_of(read(rows, _KEY))
     joined = keys.join(columns, on=_KEY, how="left", validate="1:1", maintain_order="left")
-    for name in columns.columns[len(_KEY) :]:
-        rows = rows.append_column(name, arrow(joined.select(name))[name])
-    return rows
+    return with_columns(rows, arrow(joined.select(columns.columns[len(_KEY) :])))

@@ -7,7 +7,6 @@ known on the first day of the test window; the test rows keep all that the log k
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -17,9 +16,9 @@ from data.errors import DataError
 from data.schema.feature_set import FeatureSet
 from data.schema.tables import CARRIED, FEATURES
 from data.time_split import SplitError, Windows, windows_by_days, windows_by_shares
-from features.labels import lower_labels
+from models.row_source import Rows, narrowed, read_all
 from pipelines.config.settings import SplitSettings
-from pipelines.feature_table.arrow_conversion import arrow
+from pipelines.feature_table.window_rows import WindowRows
 from pipelines.run_context import RunContext
 
 __all__ = [
@@ -28,6 +27,7 @@ __all__ = [
     "evaluation_rows",
     "load_rows",
     "training_rows",
+    "training_windows",
     "windows_of",
 ]
 
@@ -42,8 +42,8 @@ class SplitRows:
     """The rows of the three windows, as :func:`evaluation_rows` gives them."""
 
     windows: Windows
-    train: pa.Table
-    valid: pa.Table
+    train: Rows
+    valid: Rows
     test: pa.Table
 
 
@@ -79,21 +79,12 @@ def _windows_for(searches: dict[int, int], settings: SplitSettings) -> Windows:
     )
 
 
-def load_rows(
-    context: RunContext, days: tuple[int, int], columns: Sequence[str] | None = None
-) -> pa.Table:
+def load_rows(context: RunContext, days: tuple[int, int]) -> pa.Table:
     """The features table's rows of these days, first and last included, as Arrow.
 
-    A log that names no guests gets a null ``id_user``. Columns that the table lacks are left
-    out.
+    A log that names no guests gets a null ``id_user``.
     """
-    rows = context.lake.scan(FEATURES.name).filter(pl.col("search_day").is_between(*days))
-    present = rows.collect_schema().names()
-    if "id_user" not in present:
-        rows = rows.with_columns(pl.lit(None, pl.String).alias("id_user"))
-    if columns is not None:
-        rows = rows.select(c for c in columns if c in present or c == "id_user")
-    return arrow(rows.collect(engine="streaming"))
+    return read_all(WindowRows.of(context, days))
 
 
 def attribute_columns(features: FeatureSet) -> list[str]:
@@ -105,23 +96,28 @@ def attribute_columns(features: FeatureSet) -> list[str]:
     return [*CARRIED, *attributes]
 
 
-def training_rows(context: RunContext, windows: Windows) -> tuple[pa.Table, pa.Table]:
-    """Training and validation rows, with the stages known on the first test day."""
+def training_windows(context: RunContext, windows: Windows) -> tuple[WindowRows, WindowRows]:
+    """Training and validation rows, with the stages known on the first test day; none is held."""
     cutoff = windows.label_cutoff_day
-    train, valid = (load_rows(context, days) for days in (windows.train, windows.valid))
-    return lower_labels(train, cutoff), lower_labels(valid, cutoff)
+    train, valid = (
+        WindowRows.of(context, days, known_on=cutoff) for days in (windows.train, windows.valid)
+    )
+    return train, valid
+
+
+def training_rows(context: RunContext, windows: Windows) -> tuple[pa.Table, pa.Table]:
+    """As :func:`training_windows`, all in memory."""
+    train, valid = training_windows(context, windows)
+    return read_all(train), read_all(valid)
 
 
 def evaluation_rows(context: RunContext, windows: Windows, features: FeatureSet) -> SplitRows:
-    """Validation and test rows with every feature, training rows with their attributes.
+    """Test rows in memory, the others to be read: of training their attributes alone.
 
     Validation labels are those known on the first test day, as in training; test labels
     are all that the log knows.
     """
-    cutoff = windows.label_cutoff_day
-    return SplitRows(
-        windows=windows,
-        train=lower_labels(load_rows(context, windows.train, attribute_columns(features)), cutoff),
-        valid=lower_labels(load_rows(context, windows.valid), cutoff),
-        test=load_rows(context, windows.test),
-    )
+    train, valid = training_windows(context, windows)
+    test = load_rows(context, windows.test)
+    attributes = narrowed(train, attribute_columns(features))
+    return SplitRows(windows=windows, train=attributes, valid=valid, test=test)

@@ -13,6 +13,7 @@ from prefect.cache_policies import NO_CACHE
 
 from pipelines.config.console import Console
 from pipelines.config.home import Home
+from pipelines.config.memory import release_memory
 from pipelines.config.settings import Settings
 from pipelines.evaluation.evaluate_recommendations import evaluate_recommendations
 from pipelines.feature_table import build_table
@@ -29,6 +30,7 @@ __all__ = ["build", "evaluate", "ingest", "monitor", "publish", "recommend", "si
 
 
 def _context(home: str, settings: Settings) -> RunContext:
+    release_memory()  # of the task before
     return RunContext(home=Home(Path(home)), settings=settings, console=Console())
 
 

@@ -73,12 +73,12 @@ def write_recommendations(
     made = recommended_on(context, run, day)
     with context.console.step("writing reasons and rows"):
         table = recommendation_rows(made, context.settings.recommendation.language)
-    context.lake.replace_partitions(
-        RECOMMENDATIONS.name,
-        table.lazy(),
-        # Of all markets that were asked for: one without a row left has none of an earlier run.
-        [(market, table["ds"][0]) for market in made.source.queries["market"].unique().sort()],
-    )
+        context.lake.replace_partitions(
+            RECOMMENDATIONS.name,
+            table.lazy(),
+            # Of all markets that were asked for: one without a row left has none of an earlier run.
+            [(market, table["ds"][0]) for market in made.source.queries["market"].unique().sort()],
+        )
     write_prices(context.home, made)
     return made
 
@@ -92,7 +92,8 @@ def recommended_on(
     ``DataError`` when there is nothing to recommend for, or a model was never trained.
     """
     impressions = context.lake.scan(IMPRESSIONS.name)
-    source = candidate_source(impressions, day)
+    with context.console.step("reading the latest searches and the catalogue"):
+        source = candidate_source(impressions, day)
     if guests is not None:
         queries = source.queries.filter(pl.col("id_user").is_in(guests.implode()))
         source = replace(source, queries=queries)

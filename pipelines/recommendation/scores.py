@@ -19,6 +19,7 @@ from data.schema.feature_set import FeatureSet
 from features.build_candidates import build_candidates
 from models.arrow_columns import Codes, Numbers
 from models.funnel.funnel_model import FunnelModel
+from models.row_source import places_of, put_at
 from pipelines.candidates.candidate_rows import CandidateSource, candidate_rows
 from pipelines.feature_table.arrow_conversion import arrow
 from pipelines.recommendation.first_cut import Candidates, Sizes
@@ -88,10 +89,18 @@ def scored_candidates(
         done += len(at)
         if progress is not None:
             progress(done, len(candidates))
-    rows_of = np.concatenate([at for at, _ in kept]) if kept else np.empty(0, dtype=np.int64)
-    together = pa.concat_tables([t for _, t in kept]) if kept else pa.table({})
-    by_candidate = together.take(pa.array(np.argsort(rows_of))) if kept else together
-    return ScoredCandidates(candidates, score_C, is_contender, by_candidate)
+    return ScoredCandidates(candidates, score_C, is_contender, _by_candidate(kept))
+
+
+def _by_candidate(kept: list[tuple[Codes, pa.Table]]) -> pa.Table:
+    """The rows in the order of their candidates; each part is let go of once it is copied."""
+    if not kept:
+        return pa.table({})
+    order = np.argsort(np.concatenate([at for at, _ in kept]))
+    schema = kept[0][1].schema
+    kept.reverse()
+    parts = (kept.pop()[1].cast(schema) for _ in range(len(kept)))
+    return put_at(parts, schema, [places_of(order, len(order))])[0]
 
 
 def _by_time(candidates: Candidates, queries: pl.DataFrame) -> Codes:

@@ -14,9 +14,10 @@ from matplotlib.figure import Figure
 from models.explanations.lift import ExplainedModel
 from models.explanations.shap_dependence import dependences, global_importance
 from models.ranking_order import group_codes
+from models.row_source import Rows, places_of, read, read_all, read_at
 from pipelines.tracking.tracking import Tracking
 
-__all__ = ["log_ranker_charts"]
+__all__ = ["first_searches", "log_ranker_charts"]
 
 # Contributions of so many rows take a second or two, and more change no chart.
 SAMPLED_ROWS = 4_000
@@ -30,7 +31,7 @@ def log_ranker_charts(
 
     From the first searches of ``rows``; nothing is logged where there are none.
     """
-    sample = _whole_searches(rows)
+    sample = first_searches(rows)
     if not sample.num_rows:
         return
     importance = global_importance(ranker, sample)
@@ -44,13 +45,14 @@ def log_ranker_charts(
         tracking.log_artifacts(run_id, folder, "explained")
 
 
-def _whole_searches(rows: pa.Table) -> pa.Table:
+def first_searches(rows: Rows) -> pa.Table:
     """The first searches, about ``SAMPLED_ROWS`` rows; contributions are taken within a search."""
-    codes = group_codes(rows["id_search"])
+    codes = group_codes(read(rows, ["id_search"])["id_search"])
     if len(codes) <= SAMPLED_ROWS:
-        return rows
+        return read_all(rows)
     last = int(np.sort(codes)[SAMPLED_ROWS])
-    return rows.filter(pa.array(codes < max(last, 1)))
+    first = np.flatnonzero(codes < max(last, 1))
+    return read_at(rows, rows.schema.names, [places_of(first, rows.num_rows)])[0]
 
 
 def _draw_importance(importance: pa.Table, path: Path) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from models.evaluation.validation_metric import JUDGED_BY
 from models.recommender import Scores
 from models.reranking.new_listing_exposure import (
     ExposurePolicy,
@@ -21,11 +22,14 @@ from models.reranking.new_listing_exposure import (
 )
 from pipelines.config.home import write_json
 
-__all__ = ["POLICIES", "choose_exposure", "log_scores", "read_exposure"]
+__all__ = ["EXPOSURE_COLUMNS", "POLICIES", "choose_exposure", "log_scores", "read_exposure"]
 
 _FILE = "exposure.json"
 _IS_NEW = "listing_is_new"
 _LEAST = 1e-12
+
+EXPOSURE_COLUMNS = (*JUDGED_BY, _IS_NEW)
+"""What :func:`choose_exposure` reads, so far as the rows have it."""
 
 POLICIES = (
     *(ExposurePolicy(bonus=bonus) for bonus in (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6, 0.8)),

@@ -9,31 +9,29 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-import pyarrow as pa
 import pyarrow.compute as pc
 
 from data.errors import DataError
-from data.schema.feature_set import FeatureSet
 from data.schema.tables import FEATURES, IMPRESSIONS
 from data.time_split import Windows
 from models.funnel.funnel_model import FunnelModel
 from models.lambdarank import LambdaRank
 from models.lightgbm_core.dask_trainer import DaskTrainer
-from models.recommender import Recommender
-from models.two_tower.recommender import TwoTower
-from pipelines.config.console import ProgressCall
+from models.row_source import Rows, by_batches, narrowed, read, read_all
 from pipelines.config.home import write_json
+from pipelines.config.memory import release_memory
 from pipelines.config.settings import SettingsError
 from pipelines.feature_table.build_table import feature_set_of
 from pipelines.feature_table.judged_rows import with_click_worth
-from pipelines.feature_table.ranker_rows import with_order_shown, with_training_columns
-from pipelines.feature_table.training_rows import attribute_columns, training_rows, windows_of
+from pipelines.feature_table.training_rows import training_windows, windows_of
 from pipelines.run_context import RunContext
 from pipelines.tracking.model_checksums import write_manifest
-from pipelines.tracking.model_logging import Curve, log_trained
+from pipelines.tracking.model_logging import log_trained
+from pipelines.tracking.ranker_charts import first_searches
 from pipelines.tracking.run_environment import run_environment
 from pipelines.tracking.tracking import InputTable
-from pipelines.training.exposure_policy import choose_exposure, log_scores
+from pipelines.training.exposure_policy import EXPOSURE_COLUMNS, choose_exposure, log_scores
+from pipelines.training.fit_model import TrainingRows, fit_model
 from pipelines.training.model_factory import (
     check_settings,
     make_recommender,
@@ -46,18 +44,6 @@ from pipelines.training.train_availability import train_availability
 __all__ = ["train"]
 
 NEEDED_COLUMN = {"cheapest": "listing_total_price", "best_rated": "listing_review_rating"}
-
-
-@dataclass(frozen=True)
-class TrainingRows:
-    """What the models learn from: the features' description, training and validation rows.
-
-    The validation rows carry what a click on each is worth, by which variants are chosen.
-    """
-
-    features: FeatureSet
-    train: pa.Table
-    valid: pa.Table
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,8 +76,7 @@ def train(
             f"Write: stayrank train lambdarank --dask {dask}"
         )
     windows = _windows(context)
-    with context.console.step("loading the training rows"):
-        rows = TrainingRows(feature_set_of(context), *training_rows(context, windows))
+    rows = TrainingRows(feature_set_of(context), *training_windows(context, windows))
     with context.console.step("valuing clicks"):
         rows = replace(rows, valid=with_click_worth(context, rows.train, rows.valid, windows))
     chosen, left_out = _trainable(wanted, rows.train)
@@ -160,11 +145,11 @@ def _input(context: RunContext, name: str, version: int) -> InputTable:
     return InputTable(name=name, path=lake.path(name).resolve(), version=version, rows=rows)
 
 
-def _trainable(names: Sequence[str], train: pa.Table) -> tuple[tuple[str, ...], dict[str, str]]:
+def _trainable(names: Sequence[str], train: Rows) -> tuple[tuple[str, ...], dict[str, str]]:
     """The models that this log can train, and why the others are left out."""
-    guests = train["id_user"]
+    guests = read(train, ["id_user"])["id_user"]
     lacking = {"als": "guests"} if guests.null_count == len(guests) else {}
-    lacking |= {n: c for n, c in NEEDED_COLUMN.items() if c not in train.column_names}
+    lacking |= {n: c for n, c in NEEDED_COLUMN.items() if c not in train.schema.names}
     left_out = {name: f"the log names no {lacking[name]}" for name in names if name in lacking}
     return tuple(name for name in names if name not in left_out), left_out
 
@@ -184,53 +169,32 @@ def _train_one(
         context.console.step(f"training {model_name}") as report_progress,
     ):
         try:
-            curves = _fit(context, model, rows, report_progress)
+            curves = fit_model(context, model, rows, report_progress)
         except (ValueError, OSError) as error:
             raise DataError(f"model {model_name} cannot be trained: {error}") from error
         shutil.rmtree(folder, ignore_errors=True)
         model.save(folder)
         write_manifest(folder)
-        log_trained(context.tracking, child, model, folder, rows.valid, curves)
+        log_trained(context.tracking, child, model, folder, first_searches(rows.valid), curves)
         if isinstance(model, FunnelModel):
             _choose_exposure(context, model, rows.valid, destination.run, child)
+    # The next model makes tables of its own.
+    del model
+    release_memory()
     return child
 
 
 def _choose_exposure(
-    context: RunContext, model: FunnelModel, valid: pa.Table, run: str, child: str
+    context: RunContext, model: FunnelModel, valid: Rows, run: str, child: str
 ) -> None:
-    scores = log_scores(model.score_held_out(valid))
+    scores = log_scores(by_batches(valid, valid.schema.names, model.score_held_out))
     most_loss = context.settings.recommendation.most_loss
-    curve = choose_exposure(scores, valid, context.home.runs / run, most_loss=most_loss)
+    judged = read_all(narrowed(valid, EXPOSURE_COLUMNS))
+    curve = choose_exposure(scores, judged, context.home.runs / run, most_loss=most_loss)
     if curve.num_rows:
         context.tracking.log_table(child, curve.to_pandas(), "exposure_curve.json")
 
 
-def _fit(
-    context: RunContext, model: Recommender, rows: TrainingRows, report_progress: ProgressCall
-) -> tuple[Curve, ...]:
-    """Fit; returns the curves that the model itself does not keep."""
-    if isinstance(model, TwoTower):
-        # It sorts and copies its rows, so it gets no more columns than it reads.
-        read = [c for c in attribute_columns(rows.features) if c in rows.train.column_names]
-        losses: list[float] = []
-        model.fit(
-            rows.train.select(read),
-            rows.valid.select(read),
-            progress=report_progress,
-            report=lambda step: losses.append(step.loss),
-        )
-        return (Curve(name="curve.train_loss", values=losses),)
-    if isinstance(model, LambdaRank):
-        train, valid = with_training_columns(context, model.config, rows.train, rows.valid)
-        model.fit(train, valid, progress=report_progress)
-    elif isinstance(model, FunnelModel):
-        model.fit(*with_order_shown(context, model.config, rows.train, rows.valid))
-    else:
-        model.fit(rows.train, rows.valid)
-    return ()
-
-
-def _title(train: pa.Table, windows: Windows) -> str:
-    markets = "+".join(sorted(pc.unique(train["market"]).to_pylist())[:3])
+def _title(train: Rows, windows: Windows) -> str:
+    markets = "+".join(sorted(pc.unique(read(train, ["market"])["market"]).to_pylist())[:3])
     return f"{markets} {windows.describe()['test'].split('..')[-1]}"

@@ -22,7 +22,7 @@ from models.two_tower.inputs.numeric_inputs import (
 )
 from models.two_tower.inputs.vocabulary import Vocabulary
 
-__all__ = ["Encoder", "one_per", "sorted_rows"]
+__all__ = ["Encoder", "one_per", "row_order", "sorted_rows"]
 
 _LISTING_PLACE = ("listing_lat", "listing_lng")
 _QUERY_PLACE = ("query_center_lat", "query_center_lng")
@@ -30,9 +30,14 @@ _QUERY_PLACE = ("query_center_lat", "query_center_lng")
 
 def sorted_rows(rows: pa.Table) -> pa.Table:
     """The rows by time, search, guest and listing: their order in the table cannot matter."""
+    return rows.take(pa.array(row_order(rows)))
+
+
+def row_order(rows: pa.Table) -> IntArray:
+    """The order of :func:`sorted_rows`."""
     names = ("search_s", "id_search", "id_user", "id_listing")
     keys = [(name, "ascending") for name in names if name in rows.column_names]
-    return rows.take(pc.sort_indices(rows, sort_keys=keys))
+    return np.asarray(pc.sort_indices(rows, sort_keys=keys)).astype(np.int64)
 
 
 def one_per(rows: pa.Table, name: str, *, last: bool = False) -> pa.Table:

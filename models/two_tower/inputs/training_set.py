@@ -20,6 +20,7 @@ from models.two_tower.inputs.arrays import (
 from models.two_tower.inputs.eligibility import Eligibility
 from models.two_tower.inputs.encoder import Encoder, one_per
 from models.two_tower.inputs.guest_history import GuestEvents
+from models.two_tower.inputs.log_rows import LogRows
 from models.two_tower.inputs.vocabulary import Vocabulary
 
 __all__ = ["TrainingSet", "encode_log"]
@@ -59,22 +60,29 @@ def encode_log(
     *,
     heads: int = 1,
     hides_positive: bool = False,
+    log: LogRows | None = None,
 ) -> TrainingSet:
     """Encode impressions (:func:`models.two_tower.inputs.encoder.sorted_rows` first).
 
-    With ``heads`` above 1 a row teaches each stage that it reached, to that stage's head.
-    Positives of weight 0, and those of listings that the encoder does not know, are
-    left out. Raises ``ValueError`` when nothing is left to learn from.
+    ``log`` has all that was shown, where ``rows`` are the described ones of it. With ``heads``
+    above 1 a row teaches each stage that it reached, to that stage's head. Positives of weight 0,
+    and those of listings that the encoder does not know, are left out. Raises ``ValueError`` when
+    nothing is left to learn from.
     """
-    stage = rows["stage"].to_numpy().astype(np.int64)
+    stage = _stage_of(rows)
     listing = encoder.listings.index(rows["id_listing"])
     examples = _examples(stage, listing > 0, config, heads)
     positive = rows.take(pa.array(examples.row))
     searches = one_per(positive, "id_search")
     # one_per gives the searches in the order of this vocabulary, which counts from 1
     search = Vocabulary.of([positive["id_search"]]).index(positive["id_search"]) - 1
-    journeys = _JourneyListings.of(rows, listing, stage)
-    start, count = journeys.below(examples.row, examples.stage)
+    if log is None:
+        journeys, journey_row = _JourneyListings.of(rows, listing, stage), examples.row
+    else:
+        shown = encoder.listings.index(log.shown["id_listing"])
+        journeys = _JourneyListings.of(log.shown, shown, _stage_of(log.shown))
+        journey_row = log.at[examples.row]
+    start, count = journeys.below(journey_row, examples.stage)
     return TrainingSet(
         queries=encoder.queries(searches, events),
         catalogue=encoder.catalogue(rows, last=False),
@@ -92,6 +100,10 @@ def encode_log(
         query_inputs=encoder.query_inputs,
         listing_inputs=encoder.listing_inputs,
     )
+
+
+def _stage_of(rows: pa.Table) -> IntArray:
+    return np.asarray(rows["stage"].to_numpy().astype(np.int64))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,6 +14,7 @@ from data.schema.tables import BOOKED, FEATURES, IMPRESSIONS
 from data.time_split import Windows
 from features.labels import lower_labels
 from models.recommender import Recommender
+from models.row_source import read_all
 from pipelines.config.home import Home
 from pipelines.evaluation.retrieval_recall import ALS_WITH_MEMORY, CANDIDATES, retrieval_of
 from pipelines.evaluation.score_windows import score_of_window
@@ -44,7 +45,7 @@ def booked_from(second: int) -> dict[str, pl.Expr]:
 def judged(context: RunContext, run: str) -> tuple[SplitRows, dict[str, Recommender]]:
     record = read_record(context.home, run)
     rows = evaluation_rows(context, Windows(**record.windows), feature_set_of(context))
-    return rows, load_models(context, record)
+    return replace(rows, valid=read_all(rows.valid)), load_models(context, record)
 
 
 def test_what_is_retrieved_for_a_search_knows_no_outcome_of_it_or_after_it(
