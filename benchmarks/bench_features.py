@@ -32,6 +32,7 @@ from features.build_in_blocks import build_by_day
 from features.build_on_spark import build_on_spark
 from features.on_spark.pieces import pieces_of
 from pipelines.feature_table.build_on_spark import spark_session
+from pipelines.feature_table.kept_totals import KEPT_DAYS, KeptTotals
 
 EIGHT = (
     "query_nights",
@@ -52,12 +53,20 @@ def bare(log: Path, out: Path) -> None:
 
 
 def all_groups(log: Path, out: Path) -> None:
-    """Every feature but the co-engagement one, whose training is timed apart."""
-    _built(log, out, last_day_only=False)
+    """Every feature but the co-engagement one, whose training is timed apart.
+
+    With the totals at the end of the last two days, for :func:`one_more_day` to begin from.
+    """
+    _built(log, out, last_day_only=False, keeps=True)
 
 
 def one_more_day(log: Path, out: Path) -> None:
-    """The last day alone, on top of the others."""
+    """The last day alone, on top of the others, from the totals that ``all_groups`` kept."""
+    _built(log, out, last_day_only=True, kept=out.parent / all_groups.__name__ / "past")
+
+
+def one_more_day_anew(log: Path, out: Path) -> None:
+    """The last day alone, its totals summed from the events of the others."""
     _built(log, out, last_day_only=True)
 
 
@@ -173,6 +182,7 @@ JOBS: dict[str, Callable[[Path, Path], tuple[float, float] | None]] = {
         bare,
         all_groups,
         one_more_day,
+        one_more_day_anew,
         co_engagement,
         eight_here,
         eight_pandas,
@@ -190,6 +200,8 @@ def _built(
     last_day_only: bool,
     names: Sequence[str] | None = None,
     written: Sequence[str] | None = None,
+    keeps: bool = False,
+    kept: Path | None = None,
 ) -> None:
     """Build and write block by block, the next one being built while one is written."""
     frame = pl.scan_parquet(log)
@@ -198,7 +210,17 @@ def _built(
     days = frame.select(pl.col("search_day").unique().sort()).collect().to_series().to_list()
     chosen = days[-1:] if last_day_only else days
     out.mkdir()
-    with prefetched(build_by_day(frame, chosen, features=features), ahead=1) as blocks:
+    files = {str(day): ("", day) for day in days}
+    totals = KeptTotals(folder=kept or out / "past", code="", partitions=files)
+    built = build_by_day(
+        frame,
+        chosen,
+        features=features,
+        opening=None if kept is None else totals.before(chosen[0]),
+        closing_days=chosen[-KEPT_DAYS:] if keeps or kept else (),
+        on_close=totals.keep,
+    )
+    with prefetched(built, ahead=1) as blocks:
         for number, block in enumerate(blocks):
             rows = block.rows if written is None else block.rows.select(written)
             rows.lazy().sink_parquet(out / f"{number:04d}.parquet")

@@ -23,8 +23,9 @@ searches must not know each other.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 import polars as pl
@@ -35,17 +36,21 @@ from data.schema.time import date_of
 from features.build import Block, events_of, planned, with_text
 from features.definitions.plan import Plan
 from features.history.aggregation_declaration import HistoryAggregation
+from features.history.closing_totals import closing_totals, resume
 from features.history.id_codes import encode_ids
 from features.history.packed_keys import Array, Rows, sorted_unique
 from features.history.running_past import RunningPast
 
 __all__ = [
     "BLOCK_ROWS",
+    "Closing",
     "FeatureBlock",
     "affected_days",
     "build_by_day",
     "rows_of_days",
 ]
+
+Closing: TypeAlias = Mapping[str, pl.DataFrame]
 
 BLOCK_ROWS = 500_000
 """More rows are built in several blocks, cut by time."""
@@ -55,6 +60,17 @@ _KEYS_AT_ONCE = 1 << 25
 
 # Fibonacci hashing (Knuth): the upper half of a product with this number is spread evenly.
 _SCATTER, _UPPER_HALF = np.uint64(0x9E3779B97F4A7C15), np.uint64(32)
+
+_PAIR_EVENT = (
+    "id_search",
+    "id_listing",
+    "id_user",
+    "search_s",
+    "search_day",
+    "stage",
+    "contact_day",
+    "book_day",
+)
 
 _UNBUILT_BLOCKS = 4
 """Rows that are not built have few columns, so that these many blocks are read at once."""
@@ -91,25 +107,46 @@ def build_by_day(
     *,
     features: FeatureSet | None = None,
     block_rows: int = BLOCK_ROWS,
+    opening: Closing | None = None,
+    closing_days: Collection[int] = (),
+    on_close: Callable[[int, Closing], None] | None = None,
 ) -> Iterator[FeatureBlock]:
     """The features of the impressions of each of ``days``, block by block.
 
     Days count from 1970 and are built in order. Write each block before asking for the
-    next, and no more than two are held at a time. Raises as
-    :func:`features.build.build_features` does.
+    next, and no more than two are held at a time.
+
+    Args:
+        impressions: the log.
+        days: which to build.
+        features: which features; by default all that the columns support.
+        block_rows: rows of a block at most.
+        opening: the closing totals of all days before the first of ``days``, of the same
+            features (:mod:`features.history.closing_totals`): of those days only the pairs of
+            guests who come again are read then.
+        closing_days: of ``days``, those whose closing totals ``on_close`` is given.
+        on_close: takes the day and its closing totals, once all its rows are built.
+
+    Raises as :func:`features.build.build_features` does.
     """
     schema = impressions.collect_schema()
     plan = planned(schema, schema, features)
-    spans = _spans(impressions, days, block_rows)
+    spans = _spans(impressions, days, block_rows, closing_days)
     past = RunningPast(plan.sources)
+    if opening is not None:
+        resume(past, opening)
     _restrict_sparse(past, impressions, spans)
-    with prefetched(_read(impressions, spans, plan), ahead=1) as blocks:
-        for span, rows in blocks:
+    blocks_to_read = _read(impressions, spans, plan, has_opening=opening is not None)
+    with prefetched(blocks_to_read, ahead=1) as blocks:
+        for number, (span, rows) in enumerate(blocks):
             if not span.is_built:
-                past.add_events(rows, _next_built_s(spans, span))
+                until_s = _next_built_s(spans, span)
+                past.add_events(rows, until_s, only_sparse=opening is not None)
                 continue
             block = Block(encode_ids(rows), plan)
             built = block.built(past.of_block(block.rows, searches=block.searches))
+            if on_close is not None and _is_last_of_day(spans, number, closing_days):
+                on_close(span.last_day, closing_totals(past, block.rows.frame.schema))
             yield FeatureBlock(last_day=span.last_day, rows=with_text(built, rows))
 
 
@@ -130,12 +167,22 @@ def affected_days(changed: Collection[int], days: Collection[int]) -> tuple[int,
     return tuple(sorted(day for day in set(days) if day >= first))
 
 
-def _spans(impressions: pl.LazyFrame, days: Collection[int], block_rows: int) -> list[_Span]:
-    """All times up to the last of ``days``, in order, cut where a block is full."""
+def _spans(
+    impressions: pl.LazyFrame,
+    days: Collection[int],
+    block_rows: int,
+    cut_after: Collection[int] = (),
+) -> list[_Span]:
+    """All times up to the last of ``days``, in order, cut where a block is full.
+
+    Also after each of the days ``cut_after``, whose end is asked for.
+    """
     known = impressions.filter(pl.col("search_day") <= max(days, default=-1))
     sizes = known.group_by("search_day", "search_s").agg(rows=pl.len()).sort("search_s").collect()
     sizes = sizes.with_columns(is_built=pl.col("search_day").is_in(list(days)))
-    sizes = sizes.with_columns(run=pl.col("is_built").rle_id())
+    ended = [(pl.col("search_day") > day).cast(pl.Int32) for day in cut_after]
+    sizes = sizes.with_columns(ended=pl.sum_horizontal(pl.lit(0), *ended))
+    sizes = sizes.with_columns(run=pl.struct("is_built", "ended").rle_id())
     before = pl.col("rows").cum_sum().over("run") - 1
     most = pl.when("is_built").then(block_rows).otherwise(_UNBUILT_BLOCKS * block_rows)
     sizes = sizes.with_columns(block=before // most)
@@ -151,16 +198,40 @@ def _spans(impressions: pl.LazyFrame, days: Collection[int], block_rows: int) ->
     return in_order[: last_built + 1]
 
 
+def _is_last_of_day(spans: list[_Span], number: int, days: Collection[int]) -> bool:
+    """Whether the span of this number is the last of a day that is one of ``days``."""
+    day = spans[number].last_day
+    is_last = number + 1 == len(spans) or spans[number + 1].first_day > day
+    return is_last and day in days
+
+
 def _read(
-    impressions: pl.LazyFrame, spans: list[_Span], plan: Plan
+    impressions: pl.LazyFrame, spans: list[_Span], plan: Plan, *, has_opening: bool
 ) -> Iterator[tuple[_Span, pl.DataFrame]]:
-    """Rows of each span: all that a block reads, or its events alone if it is not built."""
+    """Rows of each span: all that a block reads, or its events alone if it is not built.
+
+    ``has_opening``: of those events the pairs of guests who come again.
+    """
+    guests = _guests(impressions, spans) if has_opening else None
     for span in spans:
         rows = _within(impressions, span)
         if span.is_built:
             yield span, rows.select(plan.read).collect()
-        else:
+        elif guests is None:
             yield span, events_of(rows.select(plan.read_of_events).collect(), plan)
+        else:
+            pairs = rows.select(name for name in _PAIR_EVENT if name in plan.read_of_events)
+            again = pairs.join(guests.lazy(), on="id_user", how="semi")
+            yield span, encode_ids(again.collect(engine="streaming"))
+
+
+def _guests(impressions: pl.LazyFrame, spans: list[_Span]) -> pl.DataFrame | None:
+    """The guests of the days that are built; ``None`` in a log without guests."""
+    if "id_user" not in impressions.collect_schema().names():
+        return None
+    days = sorted({d for s in spans if s.is_built for d in range(s.first_day, s.last_day + 1)})
+    parts = [rows_of_days(impressions, day, day).select("id_user").drop_nulls() for day in days]
+    return pl.concat(parts).unique().collect(engine="streaming")
 
 
 def _within(impressions: pl.LazyFrame, span: _Span) -> pl.LazyFrame:

@@ -138,6 +138,14 @@ class ClickLog:
         self._seconds = np.append(self._seconds, rows.integers("search_s")[at])
         self._days = np.append(self._days, rows.integers("search_day")[at])
 
+    def closing(self) -> tuple[Array, Array, Array, Array]:
+        """Guest, listing, second and day of each click."""
+        return self._guests, self._listings, self._seconds, self._days
+
+    def resume(self, guests: Array, listings: Array, seconds: Array, days: Array) -> None:
+        """Begin where another closed."""
+        self._guests, self._listings, self._seconds, self._days = guests, listings, seconds, days
+
     def sums_before(self, query: PointInTimeQuery, days: Array) -> list[Array]:
         """Per query: clicks on listings with a vector, and the sum of each dimension.
 

@@ -23,7 +23,16 @@ from typing import Any, NamedTuple
 import numpy as np
 import polars as pl
 
-__all__ = ["Array", "Keys", "Rows", "grouped_by_key", "is_member", "sorted_unique"]
+__all__ = [
+    "Array",
+    "Keys",
+    "Rows",
+    "columns_of_keys",
+    "grouped_by_key",
+    "is_member",
+    "sorted_unique",
+    "words_of",
+]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -128,6 +137,30 @@ def _number_by_sorting(keys: Array) -> tuple[Array, Array]:
     of_row = np.empty(len(order), dtype=np.int64)
     of_row[order] = np.cumsum(steps)
     return unique, of_row
+
+
+def columns_of_keys(keys: Array, names: Sequence[str]) -> dict[str, Array]:
+    """The columns that :meth:`Rows.packed` packed, as int64; text as its code.
+
+    >>> rows = Rows(pl.DataFrame({"market": ["rio", "rio"], "day": [-3, 5]}))
+    >>> columns_of_keys(rows.packed(["market", "day"]), ["market", "day"])["day"].tolist()
+    [-3, 5]
+    """
+    if len(names) == 1:
+        return {names[0]: keys.astype(np.int64)}
+    bits = (_KEY_BITS - _FIRST_BITS) // (len(names) - 1)
+    columns = {}
+    for name in reversed(names[1:]):
+        value = (keys & np.uint64((1 << bits) - 1)).astype(np.int64)
+        columns[name] = np.where(value >> (bits - 1), value - (1 << bits), value)
+        keys = keys >> np.uint64(bits)
+    return {names[0]: keys.astype(np.int64), **columns}
+
+
+def words_of(codes: Array) -> pl.Series:
+    """The text that :meth:`Rows.integers` gave these codes."""
+    coded = pl.Series("word", codes.astype(np.uint32), dtype=pl.UInt32)
+    return coded.to_frame().select(pl.col("word").cat.to(_WORDS).cast(pl.String)).to_series()
 
 
 def grouped_by_key(keys: Array) -> tuple[Array, Array, Array]:

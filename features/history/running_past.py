@@ -119,12 +119,20 @@ class RunningPast:
         of_searches = searches if events is None else None
         return _BlockPast(self, rows, searches, rows if events is None else events, of_searches)
 
-    def add_events(self, impressions: pl.DataFrame, until_s: int) -> None:
+    def add_events(
+        self, impressions: pl.DataFrame, until_s: int, *, only_sparse: bool = False
+    ) -> None:
         """Add the impressions of a time that is not built, with what is summed.
 
-        ``until_s`` is the first second that is built after them.
+        ``until_s`` is the first second that is built after them. ``only_sparse``: to the
+        aggregations of which no closing totals are kept; the others know these events already.
         """
         if impressions.height == 0:
+            return
+        if only_sparse:
+            rows = Rows(impressions)
+            for aggregation in self.sparse:
+                self._add_events_of(aggregation, rows, until_s=until_s)
             return
         rows, searches = Rows(impressions), Rows(searches_of(impressions))
         # Aggregations share nothing but the arrays of the rows, and NumPy sorts without the

@@ -115,6 +115,17 @@ class RunningTotals:
         for highest, moment in zip(self._latest, new.latest, strict=True):
             highest[places] = np.maximum(highest[places], moment)
 
+    def as_events(self) -> KeyedEvents:
+        """All of them as they are now, one entry per key; ``visible_s`` means nothing."""
+        return KeyedEvents(
+            keys=self.keys,
+            visible_s=np.zeros(len(self.keys), dtype=np.int64),
+            # Copies: what is added later is added in place.
+            sums=tuple(amount.copy() for amount in self._sums),
+            latest=tuple(moment.copy() for moment in self._latest),
+            is_per_key=True,
+        )
+
     def _find(self, keys: Array) -> tuple[Array, Array]:
         places = np.minimum(np.searchsorted(self.keys, keys), len(self.keys) - 1)
         return places, self.keys[places] == keys

@@ -99,6 +99,15 @@ class OpenSessions:
             np.where(goes_on, known.count[last], NEVER),
         )
 
+    def closing(self) -> tuple[Array, Array, Array, Array]:
+        """Guest, second, start and searches of the last search of each open session."""
+        return _columns(self._open)
+
+    def resume(self, guest: Array, search_s: Array, start_s: Array, count: Array) -> None:
+        """Begin where another closed."""
+        by_guest = np.argsort(_packed(guest, search_s))
+        self._open = _Searches(guest, search_s, start_s, count).take(by_guest)
+
     def _add(self, searches: Rows) -> _Searches:
         """The open sessions and these searches, by guest and time, each with its session so far."""
         keys, seconds = searches.keys(_GUEST), searches.integers("search_s")
@@ -156,7 +165,7 @@ class _Searches:
         return self.take(np.flatnonzero(is_last & (self.search_s >= since_s)))
 
 
-def _columns(searches: _Searches) -> tuple[Array, ...]:
+def _columns(searches: _Searches) -> tuple[Array, Array, Array, Array]:
     return searches.guest, searches.search_s, searches.start_s, searches.count
 
 

@@ -95,6 +95,7 @@ class StageAggregate:
         aggregation: that this is a part of.
         names: its columns, sums first.
         distinct, window_s: see :class:`Aggregate`.
+        latest_times: how many of its columns are latest times.
     """
 
     def __init__(
@@ -113,6 +114,7 @@ class StageAggregate:
         self._aggregates, self._latest = aggregates, latest
         self.distinct = aggregates[0].distinct if aggregates else None
         self.window_s = aggregates[0].window_s if aggregates else None
+        self.latest_times = len(latest)
         self._totals = RunningTotals(len(aggregates), len(latest))
         self._pending: dict[int, list[KeyedEvents]] = defaultdict(list)
         # Packed key and value of a distinct count, sorted: pairs that were counted already.
@@ -121,6 +123,23 @@ class StageAggregate:
     def restrict_to_keys(self, keys: Array) -> None:
         """Start afresh, for events of these keys (sorted) alone: no other will come."""
         self._totals = RunningTotals(len(self._aggregates), len(self._latest), keys)
+
+    def closing(self) -> tuple[KeyedEvents, list[KeyedEvents], Array]:
+        """Totals of what is visible; what is pending; and pairs that a distinct count has seen.
+
+        Pairs are packed keys with the value last, sorted.
+        """
+        pending = [
+            KeyedEvents.concatenated(self._pending[second]).per_key()
+            for second in sorted(self._pending)
+        ]
+        return self._totals.as_events(), pending, self._counted_pairs
+
+    def resume(self, totals: KeyedEvents, pending: KeyedEvents, counted_pairs: Array) -> None:
+        """Begin where another closed, before any event is added."""
+        self._totals.add(totals)
+        self._postpone(pending, int(pending.visible_s.min(initial=1)) - 1)
+        self._counted_pairs = np.sort(counted_pairs)
 
     def totals_before(
         self, query: PointInTimeQuery, event_rows: Rows, keys: Keys, *, is_same_block: bool

@@ -78,6 +78,11 @@ class Home:
         return resolved
 
     @property
+    def past(self) -> Path:
+        """What is kept of the past of each guest and listing, for the next day's features."""
+        return self.root / "past"
+
+    @property
     def features_record(self) -> Path:
         return self.root / "features.json"
 

@@ -17,6 +17,7 @@ from features.build_in_blocks import build_by_day
 from pipelines.config.console import ProgressCall
 from pipelines.config.home import write_json
 from pipelines.feature_table.build_on_spark import SparkOptions, build_on_spark
+from pipelines.feature_table.kept_totals import KEPT_DAYS
 from pipelines.feature_table.rebuild_plan import RebuildPlan, rebuild_plan
 from pipelines.run_context import RunContext
 
@@ -76,7 +77,15 @@ def _frames(
     if not plan.days:
         no_rows = impressions.head(0)
         yield build_features(no_rows, no_rows, features=plan.features)
-    for block in build_by_day(impressions, plan.days, features=plan.features):
+    blocks = build_by_day(
+        impressions,
+        plan.days,
+        features=plan.features,
+        opening=plan.kept.before(min(plan.days)) if plan.days else None,
+        closing_days=sorted(plan.days)[-KEPT_DAYS:],
+        on_close=plan.kept.keep,
+    )
+    for block in blocks:
         yield block.rows
         report_progress(sum(day <= block.last_day for day in plan.days), len(plan.days))
 

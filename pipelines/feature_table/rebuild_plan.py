@@ -31,6 +31,7 @@ from data.schema.tables import FEATURES, IMPRESSIONS
 from data.schema.time import date_of, day_number
 from features.all_features import available_features
 from features.build_in_blocks import affected_days
+from pipelines.feature_table.kept_totals import KeptTotals
 from pipelines.run_context import RunContext
 
 __all__ = ["RebuildPlan", "rebuild_plan"]
@@ -48,6 +49,7 @@ class RebuildPlan:
         is_whole: the whole table is replaced; otherwise the rows of other days stay.
         partitions: the partitions to replace, those that have no rows any more included.
         made_from: the hashes for the record, once the table is built.
+        kept: the past at the end of the last days, as far as it may be trusted.
     """
 
     features: FeatureSet
@@ -57,6 +59,7 @@ class RebuildPlan:
     is_whole: bool
     partitions: tuple[Partition, ...]
     made_from: dict[str, object]
+    kept: KeptTotals
 
     @property
     def is_needed(self) -> bool:
@@ -96,6 +99,11 @@ def rebuild_plan(context: RunContext) -> RebuildPlan:
         is_whole=is_whole,
         partitions=tuple(p for p in partitions if changed and _day(p[-1]) >= changed[0]),
         made_from={"code": code, "partitions": hashes},
+        kept=KeptTotals(
+            folder=context.home.past,
+            code=code,
+            partitions={name: (digest, _day_of(name)) for name, digest in hashes.items()},
+        ),
     )
 
 

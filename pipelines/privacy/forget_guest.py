@@ -24,6 +24,7 @@ from data.lake.store import Lake
 from data.schema.tables import RECOMMENDATIONS, TABLES
 from pipelines.config.home import Home, write_json
 from pipelines.config.settings import Settings, SettingsError
+from pipelines.feature_table.kept_totals import remove_kept_totals
 from pipelines.privacy.erase_databases import erase_from_database
 from pipelines.privacy.erase_files import Guest, erase_from_file
 from pipelines.recommendation.published_pointer import read_published, write_published
@@ -111,6 +112,8 @@ def forget_guest(context: RunContext, guest_id: str) -> Erasure:
         guest = Guest(ids=ids, searches=traces.searches, token=token_of(ids))
         # The files first: some name the guest only by search ids, which the lake tells. Killed
         # half-way, the erasure can be repeated as long as the lake still knows them.
+        if traces.is_known:
+            remove_kept_totals(home.past)
         files, not_rewritten = _erase_files(context, guest)
         rows: dict[str, int] = {}
         if traces.is_known:
