@@ -36,7 +36,9 @@ class _Scattered:
 
     def __init__(self, arrow_type: pa.DataType, rows: int, *, narrows: bool = False) -> None:
         self.narrows = narrows
-        dtype = np.int8 if narrows else arrow_type.to_pandas_dtype()
+        # Not `to_pandas_dtype`: a machine that trains the towers alone has no pandas.
+        no_values = pa.array([], arrow_type).to_numpy(zero_copy_only=False)
+        dtype = np.dtype(np.int8) if narrows else no_values.dtype
         self.values: np.ndarray[Any, Any] = np.zeros(rows, dtype=dtype)
         self.is_null: np.ndarray[Any, np.dtype[np.bool_]] | None = None
 
