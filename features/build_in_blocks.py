@@ -34,7 +34,7 @@ from data.prefetch import prefetched
 from data.schema.feature_set import FeatureSet
 from data.schema.time import date_of
 from features.build import Block, events_of, planned, with_text
-from features.definitions.plan import Plan
+from features.definitions.plan import EVENT_COLUMNS, Plan
 from features.history.aggregation_declaration import HistoryAggregation
 from features.history.closing_totals import closing_totals, resume
 from features.history.id_codes import encode_ids
@@ -60,17 +60,6 @@ _KEYS_AT_ONCE = 1 << 25
 
 # Fibonacci hashing (Knuth): the upper half of a product with this number is spread evenly.
 _SCATTER, _UPPER_HALF = np.uint64(0x9E3779B97F4A7C15), np.uint64(32)
-
-_PAIR_EVENT = (
-    "id_search",
-    "id_listing",
-    "id_user",
-    "search_s",
-    "search_day",
-    "stage",
-    "contact_day",
-    "book_day",
-)
 
 _UNBUILT_BLOCKS = 4
 """Rows that are not built have few columns, so that these many blocks are read at once."""
@@ -220,7 +209,7 @@ def _read(
         elif guests is None:
             yield span, events_of(rows.select(plan.read_of_events).collect(), plan)
         else:
-            pairs = rows.select(name for name in _PAIR_EVENT if name in plan.read_of_events)
+            pairs = rows.select(name for name in EVENT_COLUMNS if name in plan.read_of_events)
             again = pairs.join(guests.lazy(), on="id_user", how="semi")
             yield span, encode_ids(again.collect(engine="streaming"))
 

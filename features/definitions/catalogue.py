@@ -13,7 +13,7 @@ from collections.abc import Container, Iterable, Iterator, Mapping
 from data.schema.feature_set import Feature, FeatureSet
 from data.schema.tables import IMPRESSIONS
 from features.definitions.definition import Definition, reads
-from features.history.past_sources import PastSource
+from features.history.past_sources import PastSource, reads_of
 
 __all__ = ["ALWAYS_THERE", "Catalogue"]
 
@@ -111,7 +111,7 @@ class Catalogue:
     def _made_of(self, name: str) -> Iterator[str]:
         source, definition = self.source(name), self.definition(name)
         if source is not None:
-            yield from source.read_for(name)
+            yield from reads_of(source, name)
         elif definition is not None:
             yield from reads(definition, ())
 

@@ -25,10 +25,10 @@ from data.schema.feature_set import FeatureSet
 from data.schema.tables import CARRIED
 from features.definitions.catalogue import ALWAYS_THERE, Catalogue
 from features.definitions.definition import reads, value_of
-from features.history.past_sources import PastSource
+from features.history.past_sources import PastSource, part_of, reads_of
 from features.history.running_past import is_of_searches
 
-__all__ = ["Plan", "Step", "plan_for"]
+__all__ = ["EVENT_COLUMNS", "Plan", "Step", "plan_for"]
 
 _OF_SEARCH = frozenset(
     {
@@ -50,7 +50,7 @@ _OF_SEARCH = frozenset(
 )
 """Columns of the log that are the same for all rows of a search."""
 
-_EVENT = (
+EVENT_COLUMNS = (
     "id_search",
     "id_listing",
     "id_user",
@@ -60,6 +60,7 @@ _EVENT = (
     "contact_day",
     "book_day",
 )
+"""What every event has, as far as the log does: who, what, when, and what became of it."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -106,8 +107,7 @@ class Plan:
     @property
     def past_columns(self) -> frozenset[str]:
         """Columns that the sources read of rows and events: keys, times, amounts."""
-        read = {name for s in self.sources for column in s.names for name in s.read_for(column)}
-        return frozenset(read)
+        return _read_by(self.sources)
 
 
 def plan_for(catalogue: Catalogue, features: FeatureSet, columns: Collection[str]) -> Plan:
@@ -128,7 +128,7 @@ class _Planner:
         for name in self._features.names:
             self._visit(name)
         sources = self._sources()
-        asked = {name for s in sources for column in s.names for name in s.read_for(column)}
+        asked = _read_by(sources)
         inputs = self._needed_for(asked)
         of_searches = {
             n: s for n, s in self._steps.items() if n not in inputs and self._is_of_search(n)
@@ -160,8 +160,8 @@ class _Planner:
         source, definition = self._catalogue.source(name), self._catalogue.definition(name)
         if source is not None:
             self._past[name] = source
-            for read in source.read_for(name):
-                if read not in _EVENT:
+            for read in reads_of(source, name):
+                if read not in EVENT_COLUMNS:
                     self._visit(read)
         elif definition is None or definition.value is None:
             self._read.add(name)
@@ -174,7 +174,7 @@ class _Planner:
 
     def _sources(self) -> tuple[PastSource, ...]:
         parts = [
-            source.only({name for name, of in self._past.items() if of is source})
+            part_of(source, {name for name, of in self._past.items() if of is source})
             for source in dict.fromkeys(self._past.values())
         ]
         return tuple(part for part in parts if part is not None)
@@ -188,7 +188,7 @@ class _Planner:
         return {name: step for name, step in self._steps.items() if name in needed}
 
     def _read_of_events(self, inputs: dict[str, Step], asked: Collection[str]) -> tuple[str, ...]:
-        read = {*_EVENT, *asked, *(name for step in inputs.values() for name in step.reads)}
+        read = {*EVENT_COLUMNS, *asked, *(name for step in inputs.values() for name in step.reads)}
         return tuple(name for name in self._columns if name in read)
 
     def _is_of_search(self, name: str) -> bool:
@@ -199,3 +199,8 @@ class _Planner:
         if step is None:
             return name in _OF_SEARCH
         return all(self._is_of_search(read) for read in step.reads) and bool(step.reads)
+
+
+def _read_by(sources: Iterable[PastSource]) -> frozenset[str]:
+    """The columns of rows and events that the sources are made from."""
+    return frozenset(read for s in sources for name in s.names for read in reads_of(s, name))

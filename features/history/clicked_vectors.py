@@ -42,6 +42,7 @@ __all__ = [
 ]
 
 _PAIR = ("id_user", "id_listing")
+_READ = ("id_user", "stage")  # every row has a listing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,15 +61,10 @@ class ClickedVectorSums:
         """The columns that it adds, in their order."""
         return ("_vector_clicks", *(f"_clicked_vector{n}" for n in vector_names(self.config)))
 
-    def only(self, names: object) -> ClickedVectorSums:
-        """All columns, whichever are asked for."""
-        del names
-        return self
-
-    def read_for(self, name: str) -> tuple[str, ...]:
-        """The columns of rows and events that the column of this name is made from."""
-        del name
-        return ("id_user", "stage")
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The columns of rows and events that they are made from."""
+        return _READ
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,15 +82,10 @@ class ListingVectors:
         """The columns that it adds, in their order."""
         return vector_names(self.config)
 
-    def only(self, names: object) -> ListingVectors:
-        """All columns, whichever are asked for."""
-        del names
-        return self
-
-    def read_for(self, name: str) -> tuple[str, ...]:
-        """The columns of rows and events that the column of this name is made from."""
-        del name
-        return ("id_user", "stage")
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The columns of rows and events that they are made from."""
+        return _READ
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,6 +18,7 @@ declared.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Protocol
 
 import polars as pl
@@ -26,7 +27,7 @@ from features.history.aggregation_declaration import HistoryAggregation
 from features.history.clicked_vectors import ClickedVectorSums, ListingVectors
 from features.history.sessions import GuestSessions
 
-__all__ = ["Past", "PastSource"]
+__all__ = ["Past", "PastSource", "part_of", "reads_of"]
 
 PastSource = HistoryAggregation | GuestSessions | ClickedVectorSums | ListingVectors
 
@@ -41,3 +42,13 @@ class Past(Protocol):
         key holds a null, latest times also where there is no event.
         """
         ...
+
+
+def reads_of(source: PastSource, name: str) -> tuple[str, ...]:
+    """The columns of rows and events that a source's column of this name is made from."""
+    return source.read_for(name) if isinstance(source, HistoryAggregation) else source.reads
+
+
+def part_of(source: PastSource, names: Collection[str]) -> PastSource | None:
+    """The part of a source that gives these columns; only an aggregation comes in parts."""
+    return source.only(names) if isinstance(source, HistoryAggregation) else source

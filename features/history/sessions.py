@@ -11,6 +11,7 @@ search_s  session_start_s  session_searches: what the search knows of those befo
 4,201     none             none: 1,801 s after the last
 ========  ===============  ==========================================================
 
+>>> import polars as pl
 >>> sessions = OpenSessions(gap_s=1_800)
 >>> for seconds in ([0, 600], [2_400, 4_201]):  # two blocks: a session goes on across them
 ...     searches = Rows(pl.DataFrame({"id_user": [7, 7], "search_s": seconds}))
@@ -26,7 +27,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import polars as pl  # noqa: F401 (the example's)
 
 from features.history.keyed_events import NEVER, TIME_BITS, PointInTimeQuery
 from features.history.packed_keys import Array, Rows, grouped_by_key
@@ -59,14 +59,9 @@ class GuestSessions:
         """The columns that it adds, in their order."""
         return ("session_start_s", "session_searches")
 
-    def only(self, names: object) -> GuestSessions:
-        """Both columns, whichever is asked for."""
-        del names
-        return self
-
-    def read_for(self, name: str) -> tuple[str, ...]:
-        """The columns of rows and events that the column of this name is made from."""
-        del name
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The columns of rows and events that they are made from."""
         return (*_GUEST, "stage")
 
 

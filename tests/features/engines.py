@@ -11,7 +11,7 @@ from data.schema.feature_set import FeatureSet
 from features.all_features import available_features
 from features.build import build_features
 from features.build_candidates import build_candidates
-from features.build_in_blocks import BLOCK_ROWS, build_by_day
+from features.build_in_blocks import BLOCK_ROWS, Closing, build_by_day
 from tests.features.without_spark import build_in_partitions
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "BY_DAY",
     "CANDIDATES",
     "ENGINES",
+    "KEPT_TOTALS",
     "KEY",
     "OTHERS",
     "PARTITIONS",
@@ -71,6 +72,28 @@ def _by_day(block_rows: int, *, is_shuffled: bool = False) -> Build:
     return way
 
 
+def _from_kept_totals(
+    log: pl.DataFrame, features: FeatureSet | None, since_day: int | None
+) -> pl.DataFrame:
+    """Each day in a build of its own, from the closing totals of the day before."""
+    parts = [build_features(log.clear(), log.clear(), features=features)]
+    kept: dict[int, Closing] = {}
+    for day in log["search_day"].unique().sort():
+        opening = kept[max(kept)] if kept else None
+        blocks = build_by_day(
+            log.lazy(),
+            [day],
+            features=features,
+            block_rows=50,
+            opening=opening,
+            closing_days=[day],
+            on_close=kept.__setitem__,
+        )
+        built = [block.rows for block in blocks]
+        parts += built if since_day is None or day >= since_day else []
+    return pl.concat(parts)
+
+
 def _as_candidates(
     log: pl.DataFrame, features: FeatureSet | None, since_day: int | None
 ) -> pl.DataFrame:
@@ -94,8 +117,10 @@ AT_ONCE = Engine("at once", _at_once)
 BY_DAY = Engine("by day, in small blocks", _by_day(50))
 CANDIDATES = Engine("as candidates", _as_candidates)
 PARTITIONS = Engine("partitions of a cluster", build_in_partitions)
+KEPT_TOTALS = Engine("days from kept totals", _from_kept_totals)
 OTHERS = (
     BY_DAY,
+    KEPT_TOTALS,
     Engine("by day, rows in any order", _by_day(60, is_shuffled=True)),
     Engine("by day, in one block", _by_day(BLOCK_ROWS)),
     CANDIDATES,

@@ -15,6 +15,7 @@ from features.formulas.unit_factors import (
     PER_MICRO,
     hours_since,
 )
+from features.history.past_sources import reads_of
 
 
 def divisions_by_constants(expression: pl.Expr) -> list[str]:
@@ -33,7 +34,7 @@ def expressions() -> dict[str, pl.Expr]:
     """The expression of every definition that has one, for a log with every column."""
     catalogue = catalogue_for(IMPRESSIONS.names)
     names = {
-        name for source in catalogue.sources for n in source.names for name in source.read_for(n)
+        name for source in catalogue.sources for n in source.names for name in reads_of(source, n)
     }
     left, found = [*names, *catalogue.features().names], {}
     while left:
