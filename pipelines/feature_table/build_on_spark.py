@@ -11,6 +11,7 @@ import os
 import shutil
 import sys
 import tempfile
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -105,6 +106,8 @@ def spark_session(master: str, archives: str | None = None) -> Iterator[Any]:
         # A machine alone need not be found by others, nor show a page.
         for name, value in _SETTINGS_ALONE.items():
             builder = builder.config(name, value)
+    # Rows travel as Arrow: what PySpark says of pandas concerns nobody here.
+    warnings.filterwarnings("ignore", message="PySpark does not yet fully support pandas")
     try:
         session = running or builder.getOrCreate()
     except (PySparkException, RuntimeError) as error:
