@@ -7,7 +7,8 @@ from datetime import date
 
 import polars as pl
 
-from data.readers.values import null_spelled, read_booleans, read_dates, read_numbers
+from data.readers.times import read_dates
+from data.readers.values import null_spelled, read_booleans, read_numbers
 from data.schema.time import day_number
 from data.sources.column_rules import Rule
 

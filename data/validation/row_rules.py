@@ -11,13 +11,8 @@ from __future__ import annotations
 
 import polars as pl
 
-from data.readers.values import (
-    read_booleans,
-    read_dates,
-    read_numbers,
-    read_text,
-    read_words,
-)
+from data.readers.times import read_dates
+from data.readers.values import read_booleans, read_numbers, read_text, read_words
 from data.schema.event_visibility import OUTCOME_DAY
 from data.schema.reason_codes import Nulled, Reason
 from data.schema.tables import IMPRESSIONS, Column, Kind, Stage

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from data.readers.values import read_dates, read_times
+from data.readers.times import read_dates, read_times
 from data.schema.reason_codes import Reason
 from data.sources.apply_mapping import RawColumn
 from data.sources.mapping import Mapping
