@@ -150,7 +150,7 @@ class Block:
         return evaluation.frame.select(*carried, *plan.features.names)
 
 
-_OUTCOMES = ("stage", "contact_day", "book_day")
+_OUTCOMES = ("stage", "contact_day", "book_day", "contact_known_s", "book_known_s")
 
 
 def _check(chosen: FeatureSet, columns: Collection[str]) -> None:

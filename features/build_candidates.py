@@ -20,6 +20,7 @@ day 3     the log is over                         of all others: they know all o
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import partial
 
 import numpy as np
 import polars as pl
@@ -32,6 +33,7 @@ from features.definitions.plan import Plan
 from features.history.id_codes import encode_ids
 from features.history.packed_keys import Rows, sorted_unique
 from features.history.running_past import RunningPast
+from features.market_days import days_around, tells_instants
 
 __all__ = ["build_candidates"]
 
@@ -83,6 +85,8 @@ class _LogReader:
         self, impressions: pl.LazyFrame, past: RunningPast, plan: Plan, block_rows: int
     ) -> None:
         self._past, self._impressions, self._plan = past, impressions, plan
+        instants = tells_instants(impressions.collect_schema())
+        self._days = partial(days_around, tells_instants=instants)
         sizes = impressions.group_by("search_s").agg(rows=pl.len()).sort("search_s").collect()
         block = (sizes["rows"].cum_sum() - 1) // block_rows
         # The last second of each block: a second is never cut in two.
@@ -119,6 +123,6 @@ class _LogReader:
             self._read_until = end
 
     def _between(self, after_s: int, last_s: int) -> pl.DataFrame:
-        rows = rows_of_days(self._impressions, after_s // DAY_S, last_s // DAY_S)
+        rows = rows_of_days(self._impressions, *self._days(after_s, last_s))
         between = rows.filter(pl.col("search_s") > after_s, pl.col("search_s") <= last_s)
         return events_of(between.select(self._plan.read_of_events).collect(), self._plan)

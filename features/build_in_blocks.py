@@ -40,12 +40,12 @@ from features.history.closing_totals import closing_totals, resume
 from features.history.id_codes import encode_ids
 from features.history.packed_keys import Array, Rows, sorted_unique
 from features.history.running_past import RunningPast
+from features.market_days import SecondsOfDays, is_closed, seconds_of_days, tells_instants
 
 __all__ = [
     "BLOCK_ROWS",
     "Closing",
     "FeatureBlock",
-    "affected_days",
     "build_by_day",
     "rows_of_days",
 ]
@@ -112,15 +112,22 @@ def build_by_day(
         block_rows: rows of a block at most.
         opening: the closing totals of all days before the first of ``days``, of the same
             features (:mod:`features.history.closing_totals`): of those days only the pairs of
-            guests who come again are read then.
-        closing_days: of ``days``, those whose closing totals ``on_close`` is given.
+            guests who come again are read then. Not used where those days had not ended when
+            the first of ``days`` began (:mod:`features.market_days`).
+        closing_days: of ``days``, those whose closing totals ``on_close`` is given; where days
+            of several clocks overlap, none.
         on_close: takes the day and its closing totals, once all its rows are built.
 
     Raises as :func:`features.build.build_features` does.
     """
     schema = impressions.collect_schema()
     plan = planned(schema, schema, features)
-    spans = _spans(impressions, days, block_rows, closing_days)
+    seconds = seconds_of_days(impressions) if tells_instants(schema) else None
+    if seconds is not None:
+        closing_days = [day for day in closing_days if is_closed(day, seconds)]
+        if days and not is_closed(min(days) - 1, seconds):
+            opening = None
+    spans = _spans(impressions, days, block_rows, closing_days, seconds)
     past = RunningPast(plan.sources)
     if opening is not None:
         resume(past, opening)
@@ -136,24 +143,10 @@ def build_by_day(
             built = block.built(past.of_block(block.rows, searches=block.searches))
             if on_close is not None and _is_last_of_day(spans, number, closing_days):
                 on_close(span.last_day, closing_totals(past, block.rows.frame.schema))
-            yield FeatureBlock(last_day=span.last_day, rows=with_text(built, rows))
-
-
-def affected_days(changed: Collection[int], days: Collection[int]) -> tuple[int, ...]:
-    """Which of ``days`` must be rebuilt when impressions of the ``changed`` days changed.
-
-    A day's features know that day and all before it, so these are the changed days and
-    every later one; the others keep their bits.
-
-    >>> affected_days({3}, [1, 2, 3, 4, 7])
-    (3, 4, 7)
-    >>> affected_days(set(), [1, 2])
-    ()
-    """
-    if not changed:
-        return ()
-    first = min(changed)
-    return tuple(sorted(day for day in set(days) if day >= first))
+            of_days = with_text(built, rows)
+            if seconds is not None:
+                of_days = of_days.filter(pl.col("search_day").is_in(list(days)))
+            yield FeatureBlock(last_day=span.last_day, rows=of_days)
 
 
 def _spans(
@@ -161,15 +154,21 @@ def _spans(
     days: Collection[int],
     block_rows: int,
     cut_after: Collection[int] = (),
+    seconds: SecondsOfDays | None = None,
 ) -> list[_Span]:
     """All times up to the last of ``days``, in order, cut where a block is full.
 
-    Also after each of the days ``cut_after``, whose end is asked for.
+    Also after each of the days ``cut_after``, whose end is asked for. ``seconds``: where the
+    log tells instants.
     """
-    known = impressions.filter(pl.col("search_day") <= max(days, default=-1))
-    sizes = known.group_by("search_day", "search_s").agg(rows=pl.len()).sort("search_s").collect()
-    sizes = sizes.with_columns(is_built=pl.col("search_day").is_in(list(days)))
-    ended = [(pl.col("search_day") > day).cast(pl.Int32) for day in cut_after]
+    last = max(days, default=-1)
+    known = impressions if seconds is not None else impressions.filter(pl.col("search_day") <= last)
+    of_seconds = known.group_by("search_s").agg(
+        rows=pl.len(), first_day=pl.col("search_day").min(), last_day=pl.col("search_day").max()
+    )
+    sizes = of_seconds.sort("search_s").collect()
+    sizes = sizes.with_columns(is_built=_is_built(days, seconds))
+    ended = [(pl.col("first_day") > day).cast(pl.Int32) for day in cut_after]
     sizes = sizes.with_columns(ended=pl.sum_horizontal(pl.lit(0), *ended))
     sizes = sizes.with_columns(run=pl.struct("is_built", "ended").rle_id())
     before = pl.col("rows").cum_sum().over("run") - 1
@@ -179,12 +178,24 @@ def _spans(
         pl.col("rows").sum(),
         first_s=pl.col("search_s").min(),
         last_s=pl.col("search_s").max(),
-        first_day=pl.col("search_day").min(),
-        last_day=pl.col("search_day").max(),
+        first_day=pl.col("first_day").min(),
+        last_day=pl.col("last_day").max(),
     )
     in_order = [_Span(**row) for row in spans.drop("run", "block").iter_rows(named=True)]
     last_built = max((n for n, span in enumerate(in_order) if span.is_built), default=-1)
     return in_order[: last_built + 1]
+
+
+def _is_built(days: Collection[int], seconds: SecondsOfDays | None) -> pl.Expr:
+    """Whether rows of ``days`` lie at a second, or around it.
+
+    Where days of several clocks overlap, rows of other days between are built too, and left
+    out of what is given.
+    """
+    if seconds is None:
+        return pl.col("first_day").is_in(list(days))
+    within = [pl.col("search_s").is_between(*seconds[day]) for day in days if day in seconds]
+    return pl.any_horizontal(*within) if within else pl.lit(value=False)
 
 
 def _is_last_of_day(spans: list[_Span], number: int, days: Collection[int]) -> bool:
@@ -260,7 +271,7 @@ def _repeated_keys(
 
     If there are very many they are sorted in parts, by a hash, so that memory stays bounded.
     """
-    days = range(spans[0].first_day, spans[-1].last_day + 1)
+    days = range(min(s.first_day for s in spans), max(s.last_day for s in spans) + 1)
     parts = -(-sum(span.rows for span in spans) // _KEYS_AT_ONCE)
     repeated = [
         _more_than_once(_keys_of(impressions, days, aggregation, part=n, parts=parts))

@@ -22,7 +22,7 @@ keys. Workers need this package (``docs/scaling.md``).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -32,8 +32,10 @@ import polars as pl
 import pyarrow as pa
 
 from data.schema.feature_set import FeatureSet
+from data.schema.time import DAY_S
 from features.build import planned
 from features.history.clicked_vectors import ClickedVectorSums, ListingVectors
+from features.market_days import tells_instants
 from features.on_spark.handed import Handed
 from features.on_spark.parcels import PARCEL, Parcel, opened, parcels
 from features.on_spark.partitions import (
@@ -109,10 +111,9 @@ class _Job:
             found = self._read(partial(_entries, work=work, parts=parts))
             totals = _rows_of(self._shuffled(found, parts, _summed))
         if any(isinstance(s, ClickedVectorSums | ListingVectors) for s in work.plan.sources):
-            clicks = self._read(partial(_clicks, days=tuple(days)))
-            vectors = _rows_of(
-                self._shuffled(clicks, len(days), partial(_learnt, days=tuple(days)))
-            )
+            asked = _days_of_vectors(days, dict(work.columns))
+            clicks = self._read(partial(_clicks, days=asked))
+            vectors = _rows_of(self._shuffled(clicks, len(asked), partial(_learnt, days=asked)))
         return Handed.of(totals, vectors)
 
     def _read(self, step: Callable[..., Iterator[pa.RecordBatch]]) -> Any:
@@ -130,6 +131,17 @@ class _Job:
         from pyspark.sql import functions as f
 
         return frame.repartitionById(parts, f.col("part")).sortWithinPartitions("kind", "day")
+
+
+def _days_of_vectors(days: Sequence[int], columns: Collection[str]) -> tuple[int, ...]:
+    """The days, of the clock that all seconds are counted on, in which rows of ``days`` lie.
+
+    Where a log tells instants, a day of a market's own clock reaches into the next or the one
+    before.
+    """
+    if not tells_instants(columns):
+        return tuple(days)
+    return tuple(sorted({day + by for day in days for by in (-1, 0, 1)}))
 
 
 def _rows_of(frame: Any) -> pl.DataFrame:
@@ -157,10 +169,11 @@ def _by_search(piece: Piece, work: Work, parts: int) -> Iterator[pa.RecordBatch]
 
 
 def _by_key(piece: Piece, work: Work, by: str, parts: int) -> Iterator[pa.RecordBatch]:
-    for (day,), rows in (
-        piece.read(work.plan.read_of_events).partition_by("search_day", as_dict=True).items()
-    ):
-        yield from parcels([(_ROWS, rows)], by=by, count=parts, day=int(day))
+    # Days of the clock that all seconds are counted on: those of several markets overlap.
+    rows = piece.read(work.plan.read_of_events)
+    rows = rows.with_columns(_day=pl.col("search_s") // DAY_S)
+    for (day,), own in rows.partition_by("_day", as_dict=True, include_key=False).items():
+        yield from parcels([(_ROWS, own)], by=by, count=parts, day=int(day))
 
 
 def _entries(piece: Piece, work: Work, parts: int) -> Iterator[pa.RecordBatch]:
@@ -174,7 +187,7 @@ def _summed(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
 
 
 def _clicks(piece: Piece, days: tuple[int, ...]) -> Iterator[pa.RecordBatch]:
-    rows = piece.read(("id_user", "id_listing", "search_day", "stage"))
+    rows = piece.read(("id_user", "id_listing", "search_s", "stage"))
     for number, day in enumerate(days):
         yield Parcel(number, _ROWS, 0, clicks_before(rows, day)).packed()
 

@@ -8,7 +8,7 @@ what a kill at each step leaves behind.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from data.errors import DataError, HomeError
@@ -18,12 +18,14 @@ from data.ingest.pseudonyms import check_key
 from data.ingest.report import FileReport, IngestReport
 from data.ingest.stage_file import StagedFile, stage_file
 from data.ingest.staging import Staging, abandoned_exist
+from data.ingest.time_readings import read_times_as, refuse_mixed_clocks
 from data.lake.lock import lake_lock
 from data.lake.store import Lake
 from data.readers.files import SourceFile, find_files, identify
 from data.readers.open_log import Log, open_log
 from data.sources.mapping import Mapping, load_mapping
 from data.validation.row_order_check import RowOrderCheck, check_row_order
+from data.validation.time_reading import OffsetFoundError, TimeReading
 from data.validation.warnings import find_warnings
 
 __all__ = ["IngestOptions", "ingest"]
@@ -142,7 +144,8 @@ def _ingest_logs(logs: list[Log], job: _Job) -> _Outcome:
     """Stage the logs, then commit those that no other process has ingested meanwhile."""
     staging = Staging.create(job.lake.home)
     try:
-        staged = _stage_logs(logs, job, staging)
+        readings, found = read_times_as(logs, job.mapping, job.lake)
+        staged = _stage_logs(logs, readings, job, staging)
         with lake_lock(job.lake.home, wait_s=job.options.wait_s):
             recovered = recover(job.lake)
             # looked up again: the lock was not held while the logs were read
@@ -154,7 +157,7 @@ def _ingest_logs(logs: list[Log], job: _Job) -> _Outcome:
             if not staged:
                 return _Outcome(recovered=recovered)
             parts = staging.parts("accepted")
-            findings = find_warnings(parts)
+            findings = (*found, *find_warnings(parts))
             row_order = check_row_order(parts, is_declared=job.mapping.position_is_row_order)
             decision = decide(staged, job.mapping, staging, job.lake)
             commit(staging, decision.plan, job.lake)
@@ -169,18 +172,34 @@ def _ingest_logs(logs: list[Log], job: _Job) -> _Outcome:
         staging.close()
 
 
-def _stage_logs(logs: list[Log], job: _Job, staging: Staging) -> list[StagedFile]:
+def _stage_logs(
+    logs: list[Log], readings: Sequence[TimeReading], job: _Job, staging: Staging
+) -> list[StagedFile]:
+    """Stage the logs; anew, with instants, when the first time with an offset is met."""
+    try:
+        return _stage_with(logs, readings, job, staging)
+    except OffsetFoundError:
+        refuse_mixed_clocks(job.lake, logs[0].file.name)
+        for log in logs:
+            staging.drop(log.file.source_id)
+        told = [replace(reading, keeps_instants=True) for reading in readings]
+        return _stage_with(logs, told, job, staging)
+
+
+def _stage_with(
+    logs: list[Log], readings: Sequence[TimeReading], job: _Job, staging: Staging
+) -> list[StagedFile]:
     total = sum(log.file.stamp[0] for log in logs)
     bytes_before = 0
     staged = []
-    for log in logs:
+    for log, times in zip(logs, readings, strict=True):
 
         def report(bytes_read: int, bytes_before: int = bytes_before) -> None:
             if job.progress is not None:
                 job.progress(bytes_before + bytes_read, total)
 
         key = job.options.pseudonym_key
-        staged.append(stage_file(log, job.mapping, staging, report, pseudonym_key=key))
+        staged.append(stage_file(log, job.mapping, staging, report, times=times, pseudonym_key=key))
         report(log.file.stamp[0])
         bytes_before += log.file.stamp[0]
     return staged

@@ -17,8 +17,11 @@ from data.prefetch import prefetched
 from data.readers.chunk import Chunk
 from data.readers.open_log import Log
 from data.schema.reason_codes import MEANINGS, Nulled, Reason
+from data.schema.tables import IMPRESSIONS, Kind
 from data.sources.mapping import TARGETS, Mapping
+from data.validation.date_order import refuse_contradiction
 from data.validation.row_results import Example
+from data.validation.time_reading import TimeReading
 from data.validation.validate_chunk import ValidatedChunk, validate_chunk
 
 __all__ = ["SIMULATED_PREFIX", "StagedFile", "stage_file"]
@@ -83,12 +86,15 @@ def stage_file(
     staging: Staging,
     progress: Callable[[int], None],
     *,
+    times: TimeReading,
     pseudonym_key: str = "",
 ) -> StagedFile:
     """Read, validate and store the whole file; ``progress`` is called with the bytes read.
 
     Raises :class:`data.errors.LogError` when the file cannot be read to its end, changes
-    while it is read, mixes simulated with real rows, or has no row that can be accepted.
+    while it is read, mixes simulated with real rows, has no row that can be accepted, or dates
+    that contradict each other; and
+    :class:`data.validation.time_reading.OffsetFoundError` as that says.
     """
     file = log.file
     rules = mapping.rules_for(log.columns, file.name)
@@ -102,22 +108,33 @@ def stage_file(
     # an empty first part: a log without rows still says which columns it has
     no_rows = pl.DataFrame(schema=dict.fromkeys(log.columns, pl.String))
     no_lines = pl.Series("source_line", [], dtype=pl.Int64)
-    empty = validate_chunk(Chunk(rows=no_rows, lines=no_lines), rules, mapping, file.source_id)
+    nothing = Chunk(rows=no_rows, lines=no_lines)
+    empty = validate_chunk(nothing, rules, mapping, file.source_id, times)
     staging.write(file.source_id, "accepted", 0, empty.accepted)
     seen = SeenRows(file.source_id, staging) if mapping.position_is_row_order else None
     # the next chunk is read while this one is validated
     with prefetched(log.chunks(), ahead=1) as chunks:
         for number, raw in enumerate(chunks, start=1):
             chunk = pseudonymised(raw, rules, pseudonym_key) if pseudonym_key else raw
-            validated = validate_chunk(chunk, rules, mapping, file.source_id)
+            validated = validate_chunk(chunk, rules, mapping, file.source_id, times)
             staged.add(validated, chunk.row_count)
             _store(validated, number, staged, staging)
             if seen is not None:
                 seen.add(validated.keys, number)
             progress(chunk.bytes_read)
     file.check_unchanged()
+    # the order of day and month was decided by the first dates that tell it: later ones may not
+    # agree
+    if times.time_format != mapping.time_format and _has_unreadable_times(staged):
+        refuse_contradiction(log, rules)
     _check_usable(staged)
     return staged
+
+
+def _has_unreadable_times(staged: StagedFile) -> bool:
+    nulled = {column for column, reason in staged.nulled if reason == Nulled.UNREADABLE}
+    dates = {column.name for column in IMPRESSIONS.columns if column.kind == Kind.DATE}
+    return staged.reasons[Reason.TIME_UNREADABLE] > 0 or bool(nulled & dates)
 
 
 def _store(validated: ValidatedChunk, number: int, staged: StagedFile, staging: Staging) -> None:

@@ -187,6 +187,23 @@ class Lake:
             for partition, paths in files.items()
         }
 
+    def bounds(self, table: str, column: str) -> list[tuple[Partition, tuple[int, int]]]:
+        """Per file its partition, and the least and greatest value of an integer column.
+
+        From what was noted when the file was written: no row is read. Raises ``HomeError``
+        where nothing was noted.
+        """
+        opened, names = self._open(table), _TABLES[table].partition_by
+        actions = pa.table(opened.get_add_actions(flatten=True)).to_pylist()
+        found = []
+        for action in actions:
+            least, greatest = action.get(f"min.{column}"), action.get(f"max.{column}")
+            if least is None or greatest is None:
+                raise HomeError(f"{self.path(table)}: nothing is noted of column {column}")
+            values = tuple(_typed(table, name, action[f"partition.{name}"]) for name in names)
+            found.append((values, (int(least), int(greatest))))
+        return found
+
     def files(self, table: str) -> list[DataFile]:
         """The table's data files, for readers that do not know Delta."""
         opened, names = self._open(table), _TABLES[table].partition_by

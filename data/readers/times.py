@@ -13,7 +13,19 @@ import polars as pl
 from data.readers.values import NULL_SPELLINGS, ParsedColumn, joined, looked_up, nowhere
 from data.schema.time import DAY_S, day_number
 
-__all__ = ["read_dates", "read_times"]
+__all__ = ["TIME_FORMATS", "YEAR_LAST", "read_dates", "read_times"]
+
+# Units of an epoch, in parts of a second. The long names are those of earlier versions.
+_EPOCHS = {
+    "epoch_s": 1,
+    "epoch_ms": 1_000,
+    "epoch_us": 1_000_000,
+    "epoch_seconds": 1,
+    "epoch_milliseconds": 1_000,
+    "epoch_microseconds": 1_000_000,
+}
+TIME_FORMATS = ("auto", "day_first", "month_first", *_EPOCHS)
+"""How times may be written, besides by a strptime pattern."""
 
 # Year first, or month and day first with the year last; then a time, an offset.
 _CLOCK = (
@@ -23,6 +35,8 @@ _CLOCK = (
 _YEAR_FIRST = r"^(?P<year>\d{4})[-/.](?P<month>\d{1,2})[-/.](?P<day>\d{1,2})" + _CLOCK
 _MONTH_FIRST = r"^(?P<month>\d{1,2})[-/.](?P<day>\d{1,2})[-/.](?P<year>\d{4}|\d{2})" + _CLOCK
 _DAY_FIRST = r"^(?P<day>\d{1,2})[-/.](?P<month>\d{1,2})[-/.](?P<year>\d{4}|\d{2})" + _CLOCK
+YEAR_LAST = r"^\s*(?P<first>\d{1,2})[-/.](?P<second>\d{1,2})[-/.](?P<year>\d{4}|\d{2})(?:[T ].*)?$"
+"""Dates of which the order of day and month is open; what follows the date does not matter."""
 _PARTS = ("year", "month", "day", "hour", "minute", "second", "half", "offset")
 _LAST_EPOCH_S = day_number(date(2100, 1, 1)) * DAY_S
 
@@ -66,14 +80,13 @@ def read_times(
 def _parse_times(distinct: pl.Series, time_format: str, *, is_date: bool) -> pl.DataFrame:
     text = distinct.str.strip_chars()
     is_filled = ~text.is_in(NULL_SPELLINGS)
-    if time_format.startswith("epoch_"):
-        unit = 1 if time_format == "epoch_seconds" else 1000
-        seconds = text.cast(pl.Float64, strict=False) // unit
+    if time_format in _EPOCHS:
+        seconds = text.cast(pl.Float64, strict=False) // _EPOCHS[time_format]
         in_range = seconds.is_between(0, _LAST_EPOCH_S)
         micros = seconds.set(~in_range.fill_null(value=False), None).cast(pl.Int64) * 1_000_000
         values = micros.cast(pl.Datetime("us"))
         offset = pl.Series([0] * len(text), dtype=pl.Int32)
-    elif time_format not in ("auto", "day_first"):
+    elif time_format not in TIME_FORMATS:
         values = text.str.strptime(pl.Datetime("us"), time_format, strict=False)
         offset = pl.Series([None] * len(text), dtype=pl.Int32)
     else:

@@ -74,8 +74,16 @@ IDENTITY = (
     Column(
         name="search_s",
         kind=Kind.SECOND,
+        unit="seconds since 1970",
+        meaning="time of the search: UTC where the log tells offsets from it, else local clock; "
+        "what came first, and how long ago",
+    ),
+    Column(
+        name="local_s",
+        kind=Kind.SECOND,
         unit="seconds since 1970, local clock",
-        meaning="time of the search",
+        meaning="the same as the market's clock showed it; hours of the day",
+        null="the log tells no instants, and search_s is the local clock",
     ),
     _day("search_day", "day of the search"),
 )
@@ -92,6 +100,20 @@ OUTCOME = (
         "not contacted",
     ),
     _day("book_day", "day of the booking; known from the day after", "not booked"),
+    *(
+        Column(
+            name=name,
+            kind=Kind.SECOND,
+            unit="seconds since 1970, UTC",
+            meaning=f"last second before the {outcome} counts as known: the end of its day by "
+            "the market's clock",
+            null=f"{nothing}, or the log tells no instants",
+        )
+        for name, outcome, nothing in (
+            ("contact_known_s", "contact", "not contacted"),
+            ("book_known_s", "booking", "not booked"),
+        )
+    ),
 )
 
 # What the features table repeats of an impression beside its features: enough to

@@ -23,6 +23,7 @@ class Reason(StrEnum):
     LABEL_UNKNOWN = "label_unknown"
     TIME_MISSING = "time_missing"
     TIME_UNREADABLE = "time_unreadable"
+    TIME_WITHOUT_OFFSET = "time_without_offset"
     TIME_DISAGREES = "time_disagrees_with_date"
     STAY_BACKWARDS = "checkout_not_after_checkin"
     PARTY_BELOW_ONE = "party_below_one"
@@ -50,7 +51,10 @@ MEANINGS: dict[Reason, str] = {
     Reason.LABEL_UNKNOWN: "label is no known spelling of impressed, clicked, contacted, booked",
     Reason.TIME_MISSING: "ts_search is empty",
     Reason.TIME_UNREADABLE: "ts_search or ds_search is no date and time between 1990 and 2100",
-    Reason.TIME_DISAGREES: "ds_search is another day than that of ts_search",
+    Reason.TIME_WITHOUT_OFFSET: "ts_search has no offset from UTC as others have, and the mapping "
+    "names no time zone for its market",
+    Reason.TIME_DISAGREES: "ds_search is another day than that of ts_search, by the market's clock "
+    "and as it was written",
     Reason.STAY_BACKWARDS: "query_checkout is not after query_checkin",
     Reason.PARTY_BELOW_ONE: "query_num_guests is below one",
     Reason.PRICE_NOT_POSITIVE: "listing_total_price is zero or negative",

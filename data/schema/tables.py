@@ -4,9 +4,9 @@ This file, with ``data/schema/impressions.py`` for the largest table, is the sou
 ``docs/data_dictionary.md``. It computes nothing; every other package takes its tables from here.
 
 Times are stored twice, on purpose: dates and timestamps for people, integers for arithmetic.
-``*_s`` counts seconds since 1970-01-01 00:00 on the market's own clock, ``*_day`` counts
-days since 1970-01-01. Integer arithmetic is the same on every engine, calendar
-arithmetic is not.
+``*_s`` counts seconds since 1970-01-01 00:00, in UTC where the log tells offsets from it and on
+the market's own clock otherwise; ``*_day`` counts the market's own days since 1970-01-01.
+Integer arithmetic is the same on every engine, calendar arithmetic is not.
 """
 
 from __future__ import annotations

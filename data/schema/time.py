@@ -1,4 +1,4 @@
-"""Time as integers: days since 1970-01-01, and seconds on the market's own clock."""
+"""Time as integers: days and seconds since 1970-01-01."""
 
 from __future__ import annotations
 

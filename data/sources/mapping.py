@@ -26,6 +26,7 @@ from pydantic import (
 )
 
 from data.errors import LogError, MappingError
+from data.readers.times import TIME_FORMATS
 from data.schema.tables import EXTRA_PREFIX, IMPRESSIONS, Column, Kind, Stage
 from data.sources.column_rules import ExtraRule, Rule
 
@@ -38,8 +39,9 @@ _NAME = re.compile(r"[a-z][a-z0-9_]{0,40}")
 REQUIRED = ("id_search", "id_listing", "label", "ts_search", "query_market")
 # Derived from the others by ingest; a mapping cannot set them.
 _DERIVED = frozenset(
-    {"market", "stage", "search_s", "search_day", "contact_day", "book_day", "checkin_day"}
-    | {"checkout_day", "source_id", "source_line"}
+    {"market", "stage", "search_s", "local_s", "search_day", "contact_day", "book_day"}
+    | {"contact_known_s", "book_known_s", "checkin_day", "checkout_day"}
+    | {"source_id", "source_line"}
 )
 TARGETS: tuple[str, ...] = (
     *REQUIRED,
@@ -98,9 +100,10 @@ class Mapping(_Strict):
     Attributes:
         name: of the source; a home holds the rows of one source.
         description: for people.
-        time_format: ``auto`` (ISO and US spellings), ``day_first`` (``5/2/18`` is 5
-            February), ``epoch_seconds``, ``epoch_milliseconds``, or a strptime pattern.
-        time_zone: for markets without one of their own; used only for times with an offset
+        time_format: ``auto`` (ISO; dates with the year last in the order that the log shows),
+            ``day_first`` (``5/2/18`` is 5 February), ``month_first``, ``epoch_s``,
+            ``epoch_ms``, ``epoch_us``, or a strptime pattern.
+        time_zone: for markets without one of their own; used only where times have an offset
             from UTC. Without it such a time keeps the local clock that it is written in.
         markets: the known markets by slug. Empty: any market, its slug made from its value.
         market_prefix: put before the slug of a market that is not listed.
@@ -132,6 +135,17 @@ class Mapping(_Strict):
     @classmethod
     def _known_zone(cls, value: str | None) -> str | None:
         return _checked_zone(value)
+
+    @field_validator("time_format")
+    @classmethod
+    def _known_format(cls, value: str) -> str:
+        if value not in TIME_FORMATS and "%" not in value:
+            known = ", ".join(TIME_FORMATS)
+            raise ValueError(
+                f"{value!r} is no time format{_nearest(value, TIME_FORMATS)}; write one of "
+                f"{known}, or a pattern such as %d.%m.%Y %H:%M"
+            )
+        return value
 
     @field_validator("markets")
     @classmethod

@@ -13,13 +13,14 @@ import polars as pl
 
 from data.readers.times import read_dates
 from data.readers.values import read_booleans, read_numbers, read_text, read_words
-from data.schema.event_visibility import OUTCOME_DAY
+from data.schema.event_visibility import OUTCOME_DAY, OUTCOME_KNOWN
 from data.schema.reason_codes import Nulled, Reason
 from data.schema.tables import IMPRESSIONS, Column, Kind, Stage
 from data.sources.apply_mapping import RawColumn
 from data.sources.mapping import Mapping, slug
 from data.validation.row_results import RowResults
-from data.validation.search_time import apply_search_time
+from data.validation.search_time import SearchTime, apply_search_time
+from data.validation.time_reading import TimeReading
 
 __all__ = ["apply_row_rules"]
 
@@ -49,7 +50,9 @@ _BY_RULE = frozenset(
 )
 
 
-def apply_row_rules(raw: RawColumns, mapping: Mapping, height: int) -> RowResults:
+def apply_row_rules(
+    raw: RawColumns, mapping: Mapping, times: TimeReading, height: int
+) -> RowResults:
     """Type every cell and check every row by itself.
 
     ``raw`` holds the target columns that the log supports; the required ones are there.
@@ -59,13 +62,13 @@ def apply_row_rules(raw: RawColumns, mapping: Mapping, height: int) -> RowResult
     # market before time (its clock), time before outcome (no action before the search)
     _identity(raw, results)
     _market(raw["query_market"].values, mapping, results)
-    apply_search_time(raw, mapping, results)
-    _outcome(raw, mapping, results)
+    searched = apply_search_time(raw, mapping, times, results)
+    _outcome(raw, mapping, times, searched, results)
     extras = {column.name: column for column in mapping.extra_columns}
     for name, raw_column in raw.items():
         if name not in _BY_RULE:
             column = extras[name] if name in extras else IMPRESSIONS.column(name)
-            _attribute(column, raw_column, mapping, results)
+            _attribute(column, raw_column, times, results)
     _across_columns(results)
     return results
 
@@ -95,7 +98,13 @@ def _market(values: pl.Series, mapping: Mapping, results: RowResults) -> None:
     results.reject(Reason.MARKET_UNKNOWN, parsed.is_unreadable)
 
 
-def _outcome(raw: RawColumns, mapping: Mapping, results: RowResults) -> None:
+def _outcome(
+    raw: RawColumns,
+    mapping: Mapping,
+    times: TimeReading,
+    searched: SearchTime,
+    results: RowResults,
+) -> None:
     label = read_words(
         raw["label"].values, lambda word: mapping.stage_of.get(slug(word)), pl.Int8()
     )
@@ -103,35 +112,51 @@ def _outcome(raw: RawColumns, mapping: Mapping, results: RowResults) -> None:
     results.columns["stage"] = stage
     results.reject(Reason.LABEL_MISSING, stage.is_null() & ~label.is_unreadable)
     results.reject(Reason.LABEL_UNKNOWN, label.is_unreadable)
-    booked = _action_date("ds_book", Stage.BOOKED, raw, mapping, results)
-    contacted = _action_date("ds_contact", Stage.CONTACTED, raw, mapping, results)
-    day = results.columns["ds_search"]
-    results.reject(Reason.BOOKED_BEFORE_SEARCH, booked < day)
-    results.reject(Reason.CONTACTED_BEFORE_SEARCH, contacted < day)
+    booked = _action_date("ds_book", Stage.BOOKED, raw, times, results)
+    contacted = _action_date("ds_contact", Stage.CONTACTED, raw, times, results)
+    results.reject(Reason.BOOKED_BEFORE_SEARCH, booked < searched.earliest_day)
+    results.reject(Reason.CONTACTED_BEFORE_SEARCH, contacted < searched.earliest_day)
     results.reject(Reason.BOOKED_WITHOUT_DATE, (stage == Stage.BOOKED) & booked.is_null())
     results.reject(Reason.CONTACTED_WITHOUT_DATE, (stage == Stage.CONTACTED) & contacted.is_null())
+    for name, of_stage, date in (
+        ("ds_book", Stage.BOOKED, booked),
+        ("ds_contact", Stage.CONTACTED, contacted),
+    ):
+        if name in raw:
+            _action_day(name, of_stage, date, searched, results)
 
 
 def _action_date(
-    name: str, stage: Stage, raw: RawColumns, mapping: Mapping, results: RowResults
+    name: str, stage: Stage, raw: RawColumns, times: TimeReading, results: RowResults
 ) -> pl.Series:
-    """The date of an action, null where the label does not reach it."""
+    """The date of an action as the log has it, null where the label does not reach it."""
     if name not in raw:
         return pl.Series(name, [None], dtype=pl.Date).new_from_index(0, results.height)
     source = raw[name]
-    parsed = read_dates(source.values, mapping.time_format).with_unreadable(source.is_unreadable)
+    parsed = read_dates(source.values, times.time_format).with_unreadable(source.is_unreadable)
     has_happened = (results.columns["stage"] >= stage).fill_null(value=False)
     # a booked row may have no contact: only there an unreadable contact date is nulled
     results.null(name, Nulled.UNREADABLE, parsed.is_unreadable, source.values)
     is_without_action = parsed.values.is_not_null() & ~has_happened
     results.null(name, Nulled.DATE_WITHOUT_ACTION, is_without_action, source.values)
-    values = parsed.values.set(~has_happened, None)
-    results.columns[name] = values
-    results.columns[OUTCOME_DAY[stage]] = values.cast(pl.Int32)
-    return values
+    return parsed.values.set(~has_happened, None)
 
 
-def _attribute(column: Column, source: RawColumn, mapping: Mapping, results: RowResults) -> None:
+def _action_day(
+    name: str, stage: Stage, date: pl.Series, searched: SearchTime, results: RowResults
+) -> None:
+    """Write an action's date, its day, and where instants are told when it becomes known."""
+    if searched.clock is not None:
+        results.columns[OUTCOME_KNOWN[stage]] = searched.clock.last_second_of(date)
+        # a date by another clock than the market's may be the day before the search: nobody
+        # acts before the search
+        is_before = (date < searched.day).fill_null(value=False)
+        date = date.zip_with(~is_before, searched.day)
+    results.columns[name] = date
+    results.columns[OUTCOME_DAY[stage]] = date.cast(pl.Int32)
+
+
+def _attribute(column: Column, source: RawColumn, times: TimeReading, results: RowResults) -> None:
     """Type one optional attribute by its kind; an unusable value is nulled and counted."""
     name, raw = column.name, source.values
     if column.kind in (Kind.NUMBER, Kind.COUNT):
@@ -141,7 +166,7 @@ def _attribute(column: Column, source: RawColumn, mapping: Mapping, results: Row
         results.columns[name] = parsed.values
         results.null(name, Nulled.UNREADABLE, parsed.is_unreadable, raw)
     elif column.kind == Kind.DATE:
-        parsed = read_dates(raw, mapping.time_format).with_unreadable(source.is_unreadable)
+        parsed = read_dates(raw, times.time_format).with_unreadable(source.is_unreadable)
         results.columns[name] = parsed.values
         # query_checkin comes with checkin_day
         day = name.removeprefix("query_") + "_day"

@@ -15,6 +15,7 @@ from data.sources.column_rules import Rule
 from data.sources.mapping import Mapping
 from data.validation.row_results import Example, RowResults
 from data.validation.row_rules import apply_row_rules
+from data.validation.time_reading import TimeReading
 
 __all__ = ["ValidatedChunk", "rows_as_json", "validate_chunk"]
 
@@ -40,17 +41,24 @@ class ValidatedChunk:
 
 
 def validate_chunk(
-    chunk: Chunk, rules: dict[str, Rule], mapping: Mapping, source_id: str
+    chunk: Chunk,
+    rules: dict[str, Rule],
+    mapping: Mapping,
+    source_id: str,
+    times: TimeReading | None = None,
 ) -> ValidatedChunk:
     """Apply the mapping and the row rules; every row of the chunk is accepted or rejected.
 
     ``rules`` are those that the log supports, by target column
-    (:meth:`data.sources.mapping.Mapping.rules_for`).
+    (:meth:`data.sources.mapping.Mapping.rules_for`); ``times`` says how the log's times are
+    read, by default as the mapping has it. Raises
+    :class:`data.validation.time_reading.OffsetFoundError` as it says.
     """
+    times = times or TimeReading(time_format=mapping.time_format)
     columns = {
-        target: apply_rule(rule, chunk.rows, mapping.time_format) for target, rule in rules.items()
+        target: apply_rule(rule, chunk.rows, times.time_format) for target, rule in rules.items()
     }
-    results = apply_row_rules(columns, mapping, chunk.rows.height)
+    results = apply_row_rules(columns, mapping, times, chunk.rows.height)
     is_rejected = results.is_rejected()
     nulled, examples = _count_nulled(results, chunk.lines, is_rejected)
     return ValidatedChunk(

@@ -5,6 +5,7 @@ The ingest report prints them as findings. No row is changed or rejected because
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,12 +26,14 @@ class WarningLimits:
         capacity: a listing that takes more guests than this.
         day_share: a day with less than this share of the mean rows of the days beside it,
         usual_rows: where that mean is at least this; small markets vary by themselves.
+        days_apart: days without any search between two that have some.
     """
 
     far_km: float = 200.0
     capacity: int = 50
     day_share: float = 0.5
     usual_rows: int = 200
+    days_apart: int = 27
 
 
 def find_warnings(parts: list[Path], limits: WarningLimits | None = None) -> list[str]:
@@ -42,7 +45,7 @@ def find_warnings(parts: list[Path], limits: WarningLimits | None = None) -> lis
     rows = pl.scan_parquet(
         parts, schema=schema, missing_columns="insert", extra_columns="ignore", glob=False
     )
-    warnings = _short_days(rows, limits)
+    warnings = [*_far_days(rows, limits), *_short_days(rows, limits)]
     if {"listing_lat", "listing_lng"} <= set(schema):
         warnings += _far_listings(rows, limits)
     if "listing_person_capacity" in schema:
@@ -55,6 +58,21 @@ def find_warnings(parts: list[Path], limits: WarningLimits | None = None) -> lis
             "used (when the booking became known is not told) and is quarantined"
         )
     return warnings
+
+
+def _far_days(rows: pl.LazyFrame, limits: WarningLimits) -> list[str]:
+    """Days of searches with more than a month of nothing between: dates misread, most often."""
+    days = rows.select(pl.col("ds_search").unique().sort()).collect()["ds_search"].to_list()
+    gaps = [
+        f"{before} and {after}"
+        for before, after in itertools.pairwise(days)
+        if (after - before).days > limits.days_apart
+    ]
+    if not gaps:
+        return []
+    more = f" and {len(gaps) - 3} more gaps" if len(gaps) > 3 else ""
+    apart = f"days of the log lie months apart: {', '.join(gaps[:3])}{more}. "
+    return [apart + "If it is one week, its dates are misread: write time_format into the mapping"]
 
 
 def _short_days(rows: pl.LazyFrame, limits: WarningLimits) -> list[str]:

@@ -35,6 +35,7 @@ _OF_SEARCH = frozenset(
         "id_user",
         "market",
         "search_s",
+        "local_s",
         "search_day",
         "checkin_day",
         "checkout_day",
@@ -59,6 +60,8 @@ EVENT_COLUMNS = (
     "stage",
     "contact_day",
     "book_day",
+    "contact_known_s",
+    "book_known_s",
 )
 """What every event has, as far as the log does: who, what, when, and what became of it."""
 

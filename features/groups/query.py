@@ -5,6 +5,8 @@ Constant within a search, so it is computed once per search.
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import polars as pl
 
 from data.schema.time import DAY_S, HOUR_S
@@ -38,6 +40,13 @@ INPUTS = tuple(
     for day in ("checkin", "checkout")
 )
 """Days of a kind before check-in and before check-out: their difference is those of the stay."""
+
+
+def _hour_of_the_search(columns: Collection[str]) -> pl.Expr:
+    """By the market's own clock: a log without instants counts ``search_s`` on it."""
+    clock = "local_s" if "local_s" in columns else "search_s"
+    return pl.col(clock) % DAY_S // HOUR_S
+
 
 DEFINITIONS = (
     defined(
@@ -97,7 +106,7 @@ DEFINITIONS = (
     defined(
         "query_search_hour",
         "hour of the search, 0 to 23",
-        pl.col("search_s") % DAY_S // HOUR_S,
+        _hour_of_the_search,
         unit="hours",
         null=NEVER_NULL,
     ),

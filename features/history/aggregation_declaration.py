@@ -38,12 +38,14 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 
-from data.schema.event_visibility import OUTCOME_DAY
+from data.schema.event_visibility import OUTCOME_DAY, OUTCOME_KNOWN
 from data.schema.tables import IMPRESSED, Stage
 
 __all__ = ["Aggregate", "HistoryAggregation", "LastEventTime"]
 
-_OUTCOMES = frozenset({"stage", "contact_day", "book_day", "ds_contact", "ds_book"})
+_OUTCOMES = frozenset(
+    {"stage", *OUTCOME_DAY.values(), *OUTCOME_KNOWN.values(), "ds_contact", "ds_book"}
+)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -26,6 +26,7 @@ import numpy as np
 import polars as pl
 
 from data.schema.tables import CLICKED
+from data.schema.time import DAY_S
 from features.formulas.listing_vectors import VectorConfig, listing_vectors, vector_names
 from features.history.id_codes import codes_of, text_of
 from features.history.keyed_events import KeyedEvents, PointInTimeQuery
@@ -113,7 +114,7 @@ class ClickLog:
     ) -> None:
         """``vectors_of``: where the vectors of a day were learnt already; else they are here."""
         self._config = config
-        self._guests = self._listings = self._seconds = self._days = np.empty(0, dtype=np.int64)
+        self._guests = self._listings = self._seconds = np.empty(0, dtype=np.int64)
         self._given = vectors_of
         self._learnt: dict[int, DayVectors] = {}
 
@@ -121,21 +122,25 @@ class ClickLog:
         """Add the clicks among these impressions."""
         if len(rows):
             # Blocks follow one another: what was learnt for days that are over is not asked again.
-            first = int(rows.integers("search_day").min())
+            first = int(rows.integers("search_s").min()) // DAY_S
             self._learnt = {day: of_day for day, of_day in self._learnt.items() if day >= first}
         at = np.flatnonzero((rows.integers("stage") >= int(CLICKED)) & rows.is_known("id_user"))
         self._guests = np.append(self._guests, rows.integers("id_user")[at])
         self._listings = np.append(self._listings, rows.integers("id_listing")[at])
         self._seconds = np.append(self._seconds, rows.integers("search_s")[at])
-        self._days = np.append(self._days, rows.integers("search_day")[at])
 
-    def closing(self) -> tuple[Array, Array, Array, Array]:
-        """Guest, listing, second and day of each click."""
-        return self._guests, self._listings, self._seconds, self._days
+    def closing(self) -> tuple[Array, Array, Array]:
+        """Guest, listing and second of each click."""
+        return self._guests, self._listings, self._seconds
 
-    def resume(self, guests: Array, listings: Array, seconds: Array, days: Array) -> None:
+    def resume(self, guests: Array, listings: Array, seconds: Array) -> None:
         """Begin where another closed."""
-        self._guests, self._listings, self._seconds, self._days = guests, listings, seconds, days
+        self._guests, self._listings, self._seconds = guests, listings, seconds
+
+    @property
+    def _days(self) -> Array:
+        """The day of each click, by the clock that all seconds are counted on."""
+        return np.asarray(self._seconds // DAY_S)
 
     def sums_before(self, query: PointInTimeQuery, days: Array) -> list[Array]:
         """Per query: clicks on listings with a vector, and the sum of each dimension.

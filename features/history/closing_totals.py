@@ -48,7 +48,7 @@ from features.history.stage_aggregates import StageAggregate
 __all__ = ["closing_totals", "resume"]
 
 _SESSIONS = ("id_user", "search_s", "start_s", "count")
-_CLICKS = ("id_user", "id_listing", "search_s", "search_day")
+_CLICKS = ("id_user", "id_listing", "search_s")
 
 
 def closing_totals(past: RunningPast, schema: Mapping[str, Any]) -> dict[str, pl.DataFrame]:

@@ -38,6 +38,7 @@ import numpy as np
 import polars as pl
 
 from data.schema.tables import IMPRESSED
+from data.schema.time import DAY_S
 from features.formulas.listing_vectors import VectorConfig
 from features.history.aggregation_declaration import HistoryAggregation
 from features.history.clicked_vectors import (
@@ -183,7 +184,7 @@ class _BlockPast:
             found = self.running.sessions[source].before(query, self.event_searches)
             columns = [_null_where_never(_in_all_rows(c, query, NEVER)) for c in found]
             return _frame(source.names, columns)
-        days = asking.integers("search_day")[query.rows]
+        days = asking.integers("search_s")[query.rows] // DAY_S
         sums = self.running.clicks.sums_before(query, days)
         return _frame(source.names, [_in_all_rows(amount, query, 0) for amount in sums])
 
@@ -215,7 +216,7 @@ class _BlockPast:
         return _frame(aggregation.names, [columns[name] for name in aggregation.names])
 
     def _vectors(self, source: ListingVectors, asking: Rows) -> pl.DataFrame:
-        listings, days = asking.integers("id_listing"), asking.integers("search_day")
+        listings, days = asking.integers("id_listing"), asking.integers("search_s") // DAY_S
         vectors, is_known = self.running.clicks.vectors_before(listings, days)
         known = pl.Series(is_known)
         columns = [pl.select(pl.when(known).then(pl.Series(v))).to_series() for v in vectors.T]

@@ -47,7 +47,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from data.schema.event_visibility import OUTCOME_DAY, known_s_of_day
+from data.schema.event_visibility import OUTCOME_DAY, OUTCOME_KNOWN, known_s_of_day
 from data.schema.tables import Stage
 from features.history.aggregation_declaration import Aggregate, HistoryAggregation, LastEventTime
 from features.history.keyed_events import NEVER, KeyedEvents, PointInTimeQuery
@@ -268,6 +268,8 @@ class StageAggregate:
     def known_s(self, rows: Rows) -> Array:
         """The second after which each row's event is known; meaningless where it is none."""
         if self._stage in OUTCOME_DAY:
+            if OUTCOME_KNOWN[self._stage] in rows.frame.columns:
+                return rows.integers(OUTCOME_KNOWN[self._stage])
             return known_s_of_day(rows.integers(OUTCOME_DAY[self._stage]))
         return rows.integers("search_s")
 

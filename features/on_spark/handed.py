@@ -31,8 +31,8 @@ class Handed:
 
     @classmethod
     def of(cls, totals: pl.DataFrame, vectors: pl.DataFrame) -> Handed:
-        """From the sums of all parts, told apart by ``part``, and the vectors by ``search_day``."""
-        return cls(_apart(totals, "part"), _apart(vectors, "search_day"))
+        """From the sums of all parts, told apart by ``part``, and the vectors by ``day``."""
+        return cls(_apart(totals, "part"), _apart(vectors, "day"))
 
     def totals(self, number: int, part: StageAggregate) -> KnownTotals:
         """The sums of the part of this number."""

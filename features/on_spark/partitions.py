@@ -22,6 +22,7 @@ import numpy as np
 import polars as pl
 
 from data.schema.tables import CLICKED
+from data.schema.time import DAY_S
 from features.build import Block, event_columns, with_text
 from features.formulas.listing_vectors import VectorConfig
 from features.history.aggregation_declaration import HistoryAggregation
@@ -84,14 +85,14 @@ def summed_entries(found: pl.DataFrame) -> pl.DataFrame:
 def clicks_before(rows: pl.DataFrame, day: int) -> pl.DataFrame:
     """Pairs of guest and listing clicked before this day, each once."""
     is_click = (pl.col("stage") >= int(CLICKED)) & pl.col("id_user").is_not_null()
-    earlier = rows.filter(is_click & (pl.col("search_day") < day))
+    earlier = rows.filter(is_click & (pl.col("search_s") // DAY_S < day))
     return earlier.select("id_user", "id_listing").unique()
 
 
 def vectors_of_clicks(pairs: pl.DataFrame, day: int) -> pl.DataFrame:
-    """The vectors of a day, from what was clicked before it: ``search_day``, ``id_listing``, …"""
+    """The vectors of a day, from what was clicked before it: ``day``, ``id_listing``, …"""
     learnt = learnt_vectors(pairs["id_user"], pairs["id_listing"], VectorConfig())
-    return learnt.select(pl.lit(day, pl.Int32).alias("search_day"), pl.all())
+    return learnt.select(pl.lit(day, pl.Int32).alias("day"), pl.all())
 
 
 def sums_of_family(
@@ -173,8 +174,9 @@ class _GivenPast:
         rows = self._block.rows
         vectors = np.zeros((len(rows), source.config.dimensions), dtype=np.int64)
         is_known = np.zeros(len(rows), dtype=bool)
-        for day in np.unique(rows.integers("search_day")):
-            own = np.flatnonzero(rows.integers("search_day") == day)
+        days = rows.integers("search_s") // DAY_S
+        for day in np.unique(days):
+            own = np.flatnonzero(days == day)
             of_day = self._handed.vectors_of(int(day))
             vectors[own], is_known[own] = of_day.of(rows.integers("id_listing")[own])
         has = pl.Series(is_known)

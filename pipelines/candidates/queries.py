@@ -24,7 +24,7 @@ __all__ = ["NIGHTS", "latest_queries"]
 NIGHTS = "nights"
 STAY = ("checkin_day", "checkout_day")
 _QUERY_PREFIXES = ("query_", "x_query_")
-_IDENTITY = ("id_search", "id_user", "market", "ds_search", "search_s", "search_day")
+_IDENTITY = ("id_search", "id_user", "market", "ds_search", "search_s", "local_s", "search_day")
 
 
 def latest_queries(before: pl.LazyFrame, day: int) -> pl.DataFrame:
@@ -59,10 +59,14 @@ def _move_to_day(queries: pl.LazyFrame, columns: Sequence[str], day: int) -> pl.
     repeatable = pl.lit(value=True)
     if "checkin_day" in columns:
         repeatable = pl.col("checkin_day").is_null() | (pl.col("checkin_day") >= day)
-    moved_s = pl.lit(day, pl.Int64) * DAY_S + pl.col("search_s") % DAY_S
+    by_s = (pl.lit(day, pl.Int64) - pl.col("search_day")) * DAY_S
     moved_day = pl.when(repeatable).then(pl.lit(day, pl.Int32)).otherwise("search_day")
     return queries.with_columns(
-        pl.when(repeatable).then(moved_s).otherwise("search_s").alias("search_s"),
+        *(
+            pl.when(repeatable).then(pl.col(name) + by_s).otherwise(name).alias(name)
+            for name in ("search_s", "local_s")
+            if name in columns
+        ),
         moved_day.alias("search_day"),
         moved_day.cast(pl.Date).alias("ds_search"),
         _nights(columns).alias(NIGHTS),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 import polars as pl
 
@@ -31,6 +33,11 @@ ATTRIBUTES = (
     "listing_nightly_price",
 )
 """By which searches may rank a listing; those that the log has are used."""
+
+
+def _own_clock(names: Collection[str]) -> pl.Expr:
+    """Seconds by the market's own clock: nights, mornings and lead times are days of that clock."""
+    return pl.col("local_s" if "local_s" in names else "search_s").alias("_shown_s")
 
 
 def has_stays(impressions: pl.LazyFrame) -> bool:
@@ -71,12 +78,12 @@ def read_stay_log(impressions: pl.LazyFrame, catalogue: pl.DataFrame) -> StayLog
     names = impressions.collect_schema().names()
     outcome = [name for name in ("stage", "book_day") if name in names]
     rows = (
-        dated.select(*STAY_COLUMNS, *outcome)
+        dated.select(*STAY_COLUMNS, *outcome, _own_clock(names))
         .join(known, on=["market", "id_listing"], how="inner")
         .select(
             "id_search",
             "market",
-            pl.col("listing", "search_s", "checkin_day", "checkout_day").cast(pl.Int64),
+            pl.col("listing", "_shown_s", "checkin_day", "checkout_day").cast(pl.Int64),
             *outcome,
         )
         .collect(engine="streaming")
@@ -86,7 +93,7 @@ def read_stay_log(impressions: pl.LazyFrame, catalogue: pl.DataFrame) -> StayLog
             listing_R=rows["listing"].to_numpy(),
             checkin_R=rows["checkin_day"].to_numpy(),
             checkout_R=rows["checkout_day"].to_numpy(),
-            second_R=rows["search_s"].to_numpy(),
+            second_R=rows["_shown_s"].to_numpy(),
         ),
         searches=_searches(rows, catalogue),
         booked=_booked(rows),
@@ -94,16 +101,16 @@ def read_stay_log(impressions: pl.LazyFrame, catalogue: pl.DataFrame) -> StayLog
 
 
 def _searches(rows: pl.DataFrame, catalogue: pl.DataFrame) -> DatedSearches:
-    searches = rows.select("id_search", "market", "search_s", "checkin_day", "checkout_day").unique(
+    searches = rows.select("id_search", "market", "_shown_s", "checkin_day", "checkout_day").unique(
         "id_search"
     )
-    searches = searches.sort("search_s", "id_search")
+    searches = searches.sort("_shown_s", "id_search")
     market = searches["market"].replace_strict(market_codes(catalogue), return_dtype=pl.Int64)
     return DatedSearches(
         market_S=market.to_numpy(),
         checkin_S=searches["checkin_day"].to_numpy(),
         checkout_S=searches["checkout_day"].to_numpy(),
-        second_S=searches["search_s"].to_numpy(),
+        second_S=searches["_shown_s"].to_numpy(),
     )
 
 

@@ -25,12 +25,12 @@ from typing import Any
 
 import features as feature_code
 from data.counted import counted
-from data.lake.store import Partition
+from data.lake.store import Lake, Partition
 from data.schema.feature_set import FeatureSet
 from data.schema.tables import FEATURES, IMPRESSIONS
 from data.schema.time import date_of, day_number
 from features.all_features import available_features
-from features.build_in_blocks import affected_days
+from features.market_days import affected_days, tells_instants
 from pipelines.feature_table.kept_totals import KeptTotals
 from pipelines.run_context import RunContext
 
@@ -90,14 +90,16 @@ def rebuild_plan(context: RunContext) -> RebuildPlan:
     log = tuple(sorted({_day(partition[-1]) for partition in hash_of}))
     # Both ways: a market-day that is gone from the impressions has changed too.
     changed = sorted({_day_of(n) for n in {*built, *hashes} if built.get(n) != hashes.get(n)})
+    days = log if is_whole else affected_days(changed, log, _seconds(lake))
+    first = min([*changed[:1], *days], default=0)
     partitions = sorted({*hash_of, *lake.partitions(FEATURES.name)}, key=str)
     return RebuildPlan(
         features=features,
         log=log,
         changed=tuple(changed),
-        days=log if is_whole else affected_days(changed, log),
+        days=days,
         is_whole=is_whole,
-        partitions=tuple(p for p in partitions if changed and _day(p[-1]) >= changed[0]),
+        partitions=tuple(p for p in partitions if changed and _day(p[-1]) >= first),
         made_from={"code": code, "partitions": hashes},
         kept=KeptTotals(
             folder=context.home.past,
@@ -105,6 +107,20 @@ def rebuild_plan(context: RunContext) -> RebuildPlan:
             partitions={name: (digest, _day_of(name)) for name, digest in hashes.items()},
         ),
     )
+
+
+def _seconds(lake: Lake) -> dict[int, tuple[int, int]] | None:
+    """First and last second of each day, from what the table notes of its files.
+
+    ``None`` in a log of local times, whose days follow one another.
+    """
+    if not tells_instants(lake.columns(IMPRESSIONS.name)):
+        return None
+    found: dict[int, tuple[int, int]] = {}
+    for partition, (first, last) in lake.bounds(IMPRESSIONS.name, "search_s"):
+        before = found.get(day := _day(partition[-1]), (first, last))
+        found[day] = (min(first, before[0]), max(last, before[1]))
+    return found
 
 
 def _record(context: RunContext) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import polars as pl
 import pyarrow as pa
 
 from data.errors import DataError
+from data.schema.event_visibility import OUTCOME_DAY, OUTCOME_KNOWN
 from models.availability.availability_model import AvailabilityModel
 from models.funnel.funnel_model import FunnelModel
 from models.reranking.new_listing_exposure import ExposurePolicy
@@ -112,7 +113,8 @@ def _ranker_version(context: RunContext, record: RunRecord) -> str:
 def _events_after_training(impressions: pl.LazyFrame, record: RunRecord) -> pa.Table:
     """Clicks, contacts and bookings of the days after those that the retriever was saved with."""
     last = record.windows["valid"][1]
-    wanted = ("id_user", "id_listing", "search_s", "stage", "contact_day", "book_day", "market")
+    outcome = ("stage", *OUTCOME_DAY.values(), *OUTCOME_KNOWN.values())
+    wanted = ("id_user", "id_listing", "search_s", *outcome, "market")
     present = [c for c in wanted if c in impressions.collect_schema().names()]
     later = impressions.filter((pl.col("search_day") > last) & (pl.col("stage") > 0))
     return arrow(later.select(present).collect(engine="streaming"))

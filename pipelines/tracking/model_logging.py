@@ -29,7 +29,15 @@ CURVE_POINTS = 200
 # What the served models import; without the list MLflow would run the model to find out.
 SERVING = ("stayrank", "numpy", "pandas", "pyarrow", "scipy")
 # Of the columns that are carried along, those that a model may read when it serves.
-KNOWN_WHEN_SERVING = ("id_search", "id_listing", "id_user", "market", "search_s", "search_day")
+KNOWN_WHEN_SERVING = (
+    "id_search",
+    "id_listing",
+    "id_user",
+    "market",
+    "search_s",
+    "local_s",
+    "search_day",
+)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from data.schema.event_visibility import OUTCOME_DAY, OUTCOME_KNOWN
 from data.schema.feature_set import FeatureSet
 from features.all_features import available_features
 from features.build import build_features
@@ -27,7 +28,7 @@ __all__ = [
 ]
 
 KEY = ["id_search", "id_listing"]
-_OUTCOMES = ["stage", "contact_day", "book_day"]
+_OUTCOMES = ["stage", *OUTCOME_DAY.values(), *OUTCOME_KNOWN.values()]
 
 Build = Callable[[pl.DataFrame, FeatureSet | None, int | None], pl.DataFrame]
 
@@ -79,7 +80,8 @@ def _from_kept_totals(
     parts = [build_features(log.clear(), log.clear(), features=features)]
     kept: dict[int, Closing] = {}
     for day in log["search_day"].unique().sort():
-        opening = kept[max(kept)] if kept else None
+        before = log.filter(pl.col("search_day") < day)["search_day"].max()
+        opening = kept.get(before)  # none, where that day had not ended when this one began
         blocks = build_by_day(
             log.lazy(),
             [day],

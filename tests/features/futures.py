@@ -8,7 +8,13 @@ import hypothesis.strategies as st
 import polars as pl
 from hypothesis import HealthCheck, settings
 
-from tests.features.worlds import DAY_S, random_impressions
+from tests.features.worlds import (
+    DAY_S,
+    local_days,
+    on_clocks,
+    random_impressions,
+    with_known_s,
+)
 
 __all__ = ["KINDS", "LENIENT", "SOME_KINDS", "with_another_future"]
 
@@ -45,7 +51,7 @@ def with_another_future(
     if "alone" in kinds:
         now = now.filter(pl.col("id_search") == now["id_search"].sort()[-1])
     frames = [before, now, after, *([_added(log, t, seed)] if "added" in kinds else [])]
-    together = pl.concat(frames)
+    together = pl.concat(frame.select(log.columns) for frame in frames)
     is_shuffled = "shuffled" in kinds
     return together.sample(fraction=1, shuffle=True, seed=seed) if is_shuffled else together
 
@@ -54,6 +60,8 @@ def _added(log: pl.DataFrame, t: int, seed: int) -> pl.DataFrame:
     known_days = log["search_day"].unique().to_list()
     days = max(known_days) - min(known_days) + 3
     later = random_impressions(seed=1_000 + seed, searches=15, results=6, days=days)
+    if "local_s" in log.columns:
+        later = on_clocks(later, min(known_days))
     later = later.filter(pl.col("search_s") > t).select(log.columns)
     return later.with_columns(pl.concat_str(pl.lit("new"), "id_search").alias("id_search"))
 
@@ -68,16 +76,25 @@ def _other_attributes(rows: pl.DataFrame) -> pl.DataFrame:
 
 def _other_outcomes(rows: pl.DataFrame, seed: int) -> pl.DataFrame:
     stage = pl.lit(seed % 4).cast(pl.Int8)
-    return rows.with_columns(
-        stage.alias("stage"),
-        pl.when(stage >= 2).then("search_day").cast(pl.Int32).alias("contact_day"),
-        pl.when(stage == 3).then("search_day").cast(pl.Int32).alias("book_day"),
+    return _with_ends(
+        rows.with_columns(
+            stage.alias("stage"),
+            pl.when(stage >= 2).then("search_day").cast(pl.Int32).alias("contact_day"),
+            pl.when(stage == 3).then("search_day").cast(pl.Int32).alias("book_day"),
+        )
     )
+
+
+def _with_ends(rows: pl.DataFrame) -> pl.DataFrame:
+    """With the ends of outcomes' days, where the log tells instants."""
+    return with_known_s(rows) if "local_s" in rows.columns else rows
 
 
 def _other_late_outcomes(rows: pl.DataFrame, t: int, seed: int) -> pl.DataFrame:
     """Contacts and bookings dated on or after the day of ``t`` move, vanish, or appear."""
-    day = t // DAY_S
+    today = local_days(rows, t) if "local_s" in rows.columns else pl.lit(t // DAY_S)
+    rows = rows.with_columns(_today=today)
+    day = pl.col("_today")
     shift = pl.lit(seed % 3).cast(pl.Int32)
     rows = rows.with_columns(
         *(
@@ -96,4 +113,5 @@ def _other_late_outcomes(rows: pl.DataFrame, t: int, seed: int) -> pl.DataFrame:
     known = pl.when(pl.col("book_day").is_not_null()).then(3)
     contacted = known.when(pl.col("contact_day").is_not_null()).then(2)
     clicked = contacted.when(pl.col("stage") >= 1).then(1)
-    return rows.with_columns(clicked.otherwise(0).cast(pl.Int8).alias("stage"))
+    rows = rows.with_columns(clicked.otherwise(0).cast(pl.Int8).alias("stage"))
+    return _with_ends(rows.drop("_today"))

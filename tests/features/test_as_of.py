@@ -13,10 +13,20 @@ from features.build import event_columns, planned
 from features.history.past_sources import PastSource
 from tests.features.engines import ENGINES, KEY, Engine
 from tests.features.history.oracle import past_of
-from tests.features.worlds import skewed_impressions, tied_impressions
+from tests.features.worlds import (
+    CLOCK_GOES_FORWARD,
+    skewed_impressions,
+    tied_impressions,
+    zoned_impressions,
+)
 
 FEATURES = {f.name for f in ALL_FEATURES}
-LOGS = {"ties": lambda: tied_impressions(3), "skew": lambda: skewed_impressions(5)}
+LOGS = {
+    "ties": lambda: tied_impressions(3),
+    "skew": lambda: skewed_impressions(5),
+    "zones": lambda: zoned_impressions(3),
+    "zones, forward": lambda: zoned_impressions(4, CLOCK_GOES_FORWARD),
+}
 
 
 def plain_sums() -> dict[str, PastSource]:

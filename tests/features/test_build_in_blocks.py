@@ -6,7 +6,8 @@ import pytest
 from features import build_in_blocks
 from features.all_features import available_features
 from features.build import build_features
-from features.build_in_blocks import affected_days, build_by_day
+from features.build_in_blocks import build_by_day
+from features.market_days import affected_days
 from tests.features.worlds import FIRST_DAY, differences, random_impressions
 
 KEY = ["id_search", "id_listing"]

@@ -12,6 +12,7 @@ from data.schema.feature_set import FeatureSet
 from features.all_features import available_features
 from tests.features.engines import AT_ONCE, OTHERS, Engine
 from tests.features.worlds import (
+    CLOCK_GOES_FORWARD,
     DAY_S,
     FIRST_DAY,
     differences,
@@ -20,6 +21,7 @@ from tests.features.worlds import (
     skewed_impressions,
     tied_impressions,
     typed,
+    zoned_impressions,
 )
 
 REQUIRED = ["id_search", "id_listing", "market", "search_s", "search_day", "stage"]
@@ -57,6 +59,8 @@ def strange() -> pl.DataFrame:
 LOGS: dict[str, Callable[[], pl.DataFrame]] = {
     "ties": lambda: tied_impressions(3),
     "skew": lambda: skewed_impressions(5),
+    "zones": lambda: zoned_impressions(3),
+    "zones, forward": lambda: zoned_impressions(4, CLOCK_GOES_FORWARD),
     "strange": strange,
     "required columns": lambda: small().select(REQUIRED),
     **{f"without {', '.join(names)}": lacking(names) for names in OPTIONAL},

@@ -12,6 +12,7 @@ import polars as pl
 import pytest
 from hypothesis import example, given, settings
 
+from data.schema.event_visibility import OUTCOME_DAY, OUTCOME_KNOWN
 from data.schema.feature_set import FeatureSet
 from features import build_on_spark
 from features.all_features import ALL_FEATURES, available_features
@@ -21,25 +22,39 @@ from features.history.stage_aggregates import StageAggregate
 from features.on_spark import partitions
 from tests.features.engines import AT_ONCE, BY_DAY, CANDIDATES, ENGINES, KEY, PARTITIONS, Engine
 from tests.features.futures import KINDS, LENIENT, SOME_KINDS, with_another_future
-from tests.features.worlds import DAY_S, FIRST_DAY, differences, tied_impressions
+from tests.features.worlds import (
+    CLOCK_GOES_FORWARD,
+    DAY_S,
+    FIRST_DAY,
+    differences,
+    tied_impressions,
+    zoned_impressions,
+)
 
 HISTORY_GROUPS = tuple(dict.fromkeys(f.group for f in ALL_FEATURES if f.is_history))
 ALL_GROUPS = tuple(dict.fromkeys(f.group for f in ALL_FEATURES))
 
 
-@cache
-def world() -> pl.DataFrame:
-    return tied_impressions(3)
+WORLDS: dict[str, Callable[[], pl.DataFrame]] = {
+    "local times": lambda: tied_impressions(3),
+    "two zones, a clock goes back": lambda: zoned_impressions(3),
+    "two zones, a clock goes forward": lambda: zoned_impressions(4, CLOCK_GOES_FORWARD),
+}
 
 
 @cache
-def honest(engine: Engine) -> pl.DataFrame:
-    return engine.build(world())
+def world(name: str = "local times") -> pl.DataFrame:
+    return WORLDS[name]()
 
 
-def time_of(share: float) -> int:
+@cache
+def honest(engine: Engine, name: str = "local times") -> pl.DataFrame:
+    return engine.build(world(name))
+
+
+def time_of(share: float, name: str = "local times") -> int:
     """A time that some search of the world has: ties with it are what leaks first."""
-    times = world()["search_s"].unique().sort()
+    times = world(name)["search_s"].unique().sort()
     return int(times[int(share * (len(times) - 1))])
 
 
@@ -55,7 +70,8 @@ def of_group(group: str) -> FeatureSet:
 
 def leaks(built: pl.DataFrame, other: pl.DataFrame, t: int) -> list[str]:
     """Differences in the features of the rows up to ``t`` that both logs have."""
-    names = [name for name in built.columns if name not in {"stage", "contact_day", "book_day"}]
+    outcomes = {"stage", *OUTCOME_DAY.values(), *OUTCOME_KNOWN.values()}
+    names = [name for name in built.columns if name not in outcomes]
     known, tampered = (
         frame.filter(pl.col("search_s") <= t).select(names) for frame in (built, other)
     )
@@ -76,27 +92,47 @@ def test_another_future_leaves_the_group_bit_identical(
     assert leaks(AT_ONCE.build(world(), chosen), AT_ONCE.build(other, chosen), t) == []
 
 
+@pytest.mark.parametrize("name", WORLDS)
 @pytest.mark.parametrize("engine", ENGINES, ids=str)
 @settings(LENIENT, max_examples=3)
 @given(share=st.floats(0.2, 1), seed=st.integers(0, 10_000), kinds=SOME_KINDS)
 @example(share=0.5, seed=1, kinds=set(KINDS))
 def test_another_future_leaves_the_whole_build_bit_identical(
-    engine: Engine, share: float, seed: int, kinds: set[str]
+    engine: Engine, name: str, share: float, seed: int, kinds: set[str]
 ) -> None:
-    t = time_of(share)
-    other = with_another_future(world(), t, seed, kinds)
-    assert leaks(honest(engine), engine.build(other), t) == []
+    t = time_of(share, name)
+    other = with_another_future(world(name), t, seed, kinds)
+    assert leaks(honest(engine, name), engine.build(other), t) == []
 
 
+@pytest.mark.parametrize("name", WORLDS)
 @pytest.mark.parametrize("engine", ENGINES, ids=str)
-def test_a_day_built_alone_knows_no_more_in_another_future(engine: Engine) -> None:
-    t = time_of(0.7)
-    since_day = t // DAY_S
+def test_a_day_built_alone_knows_no_more_in_another_future(engine: Engine, name: str) -> None:
+    t = time_of(0.7, name)
+    at_that_time = world(name).filter(pl.col("search_s") == t)
+    since_day = int(at_that_time["search_day"].min())  # type: ignore[arg-type]
     one, two = (
         engine.build(log, since_day=since_day)
-        for log in (world(), with_another_future(world(), t, 2))
+        for log in (world(name), with_another_future(world(name), t, 2))
     )
     assert leaks(one, two, t) == []
+
+
+def test_suite_catches_an_order_by_clocks() -> None:
+    """Where a clock goes back, or between two zones, the clock shows the later time earlier."""
+    name = "two zones, a clock goes back"
+    by_clock = pl.col("local_s").alias("search_s")
+    found = []
+    for seed in range(4):
+        t = time_of(0.3 + seed / 6, name)
+        other = with_another_future(world(name), t, seed)
+        built = [AT_ONCE.build(log.with_columns(by_clock)) for log in (world(name), other)]
+        before = world(name).filter(pl.col("search_s") <= t).select(KEY)
+        known = [log.join(before, on=KEY, how="semi").sort(KEY) for log in built]
+        both = known[0].join(known[1].select(KEY), on=KEY, how="semi", maintain_order="left")
+        history = [f.name for f in ALL_FEATURES if f.is_history and f.name in both.columns]
+        found += differences(both.select(history), known[1].select(history))
+    assert found
 
 
 def test_first_search_has_no_history() -> None:

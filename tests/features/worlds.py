@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from datetime import date, timedelta
 from typing import Any
 
@@ -210,6 +210,74 @@ def tied_impressions(seed: int = 0) -> pl.DataFrame:
     log = log.with_columns(pl.col("search_s") + (number % 3 * 1_200).cast(log.schema["search_s"]))
     again = log.filter(number < 12).with_columns(id_search="again " + pl.col("id_search"))
     return pl.concat([log, again])
+
+
+_ZONES = {"rio_de_janeiro": "America/Sao_Paulo", "lisbon": "Europe/Lisbon"}
+CLOCK_GOES_BACK = 17_577
+"""Three days before Brazil's clocks went back: from 18 February 2018 0:00 to 23:00."""
+CLOCK_GOES_FORWARD = 17_452
+"""Three days before they went forward: from 15 October 2017 0:00 to 1:00."""
+
+
+def zoned_impressions(seed: int = 0, first_day: int = CLOCK_GOES_BACK) -> pl.DataFrame:
+    """A log that tells instants, of two markets whose clocks differ; guests search in both."""
+    return on_clocks(tied_impressions(seed), first_day)
+
+
+def on_clocks(log: pl.DataFrame, first_day: int) -> pl.DataFrame:
+    """The log with its seconds taken as UTC, and days and clocks as their markets have them."""
+    later = first_day - FIRST_DAY
+    log = log.with_columns(
+        pl.col("market").replace("sao_paulo", "lisbon"),
+        pl.col("search_s") + later * DAY_S,
+        pl.col("checkin_day", "checkout_day") + later,
+        *(pl.col(name) - pl.col("search_day") for name in ("contact_day", "book_day")),
+    )
+    shown = log.select(_by_zone(_shown_s)).to_series()
+    day = shown.dt.date()
+    log = log.with_columns(
+        local_s=shown.dt.epoch("s"),
+        ds_search=day,
+        search_day=day.cast(pl.Int32),
+    )
+    days = [(pl.col(n) + pl.col("search_day")).alias(n) for n in ("contact_day", "book_day")]
+    return with_known_s(log.with_columns(days))
+
+
+def local_days(log: pl.DataFrame, t: int) -> pl.Series:
+    """The day that each row's market has at a second, by its own clock."""
+    now = log.with_columns(search_s=pl.lit(t, pl.Int64))
+    shown = now.select(_by_zone(_shown_s)).to_series()
+    return shown.dt.date().cast(pl.Int32)
+
+
+def with_known_s(log: pl.DataFrame) -> pl.DataFrame:
+    """The log with the last second of each outcome's day beside it, by the market's clock."""
+    ends = [
+        _by_zone(lambda zone, name=name: _last_second(zone, name)).alias(known)
+        for name, known in (("contact_day", "contact_known_s"), ("book_day", "book_known_s"))
+    ]
+    return log.with_columns(ends)
+
+
+def _by_zone(value: Callable[[str], pl.Expr]) -> pl.Expr:
+    """``value`` of the zone of each row's market."""
+    of_rio = pl.when(pl.col("market") == "rio_de_janeiro").then(value(_ZONES["rio_de_janeiro"]))
+    return of_rio.otherwise(value(_ZONES["lisbon"]))
+
+
+def _shown_s(zone: str) -> pl.Expr:
+    utc = pl.from_epoch("search_s", time_unit="s").dt.replace_time_zone("UTC")
+    return utc.dt.convert_time_zone(zone).dt.replace_time_zone(None)
+
+
+def _last_second(zone: str, name: str) -> pl.Expr:
+    """One second before the first of the next day; a clock that leaves out midnight begins at 1."""
+    day = pl.from_epoch((pl.col(name).cast(pl.Int64) + 1) * DAY_S, time_unit="s")
+    options = {"ambiguous": "earliest", "non_existent": "null"}
+    midnight = day.dt.replace_time_zone(zone, **options).dt.epoch("s")
+    one = day.dt.offset_by("1h").dt.replace_time_zone(zone, **options).dt.epoch("s")
+    return pl.coalesce(midnight, one) - 1
 
 
 def _maybe(rng: np.random.Generator, value: Any, null_share: float) -> Any:

@@ -30,7 +30,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from data.schema.event_visibility import OUTCOME_DAY, known_s_of_day
+from data.schema.event_visibility import OUTCOME_DAY, OUTCOME_KNOWN, known_s_of_day
 from data.schema.tables import CLICKED
 from models.two_tower.inputs.arrays import IntArray
 from models.two_tower.inputs.vocabulary import Vocabulary, as_text
@@ -76,7 +76,10 @@ def events_of(rows: pa.Table) -> pa.Table:
         if column in rows.column_names:
             known = pc.and_(pc.is_valid(acted[column]), pc.greater_equal(acted["stage"], stage))
             happened = acted.filter(known)
-            known_s = known_s_of_day(happened[column].to_numpy().astype(np.int64))
+            if OUTCOME_KNOWN[stage] in rows.column_names:
+                known_s = happened[OUTCOME_KNOWN[stage]].to_numpy().astype(np.int64)
+            else:
+                known_s = known_s_of_day(happened[column].to_numpy().astype(np.int64))
             tables.append(_event_table(happened, pa.chunked_array([known_s]), stage))
     return pa.concat_tables(tables)
 

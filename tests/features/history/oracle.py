@@ -4,7 +4,7 @@ Rows and events are dictionaries with the columns of impressions. An event count
 was known strictly before the row's search (:mod:`data.schema.event_visibility`):
 
 * an impression or a click is known at the second of its search;
-* a contact or a booking is known at the last second of its day;
+* a contact or a booking is known at the last second of its day, by its market's clock;
 * sums that are refreshed every so many seconds are those of the latest refresh: what was known
   strictly before it.
 """
@@ -16,7 +16,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from data.schema.event_visibility import OUTCOME_DAY
+from data.schema.event_visibility import OUTCOME_DAY, OUTCOME_KNOWN
 from data.schema.tables import CLICKED, Stage
 from features.formulas.listing_vectors import VectorConfig, listing_vectors, vector_names
 from features.history.aggregation_declaration import Aggregate, HistoryAggregation
@@ -36,7 +36,7 @@ def past_of(source: PastSource, row: Row, events: Sequence[Row]) -> Row:
         return _sums(source, row, _searches(events) if source.counts_searches else events)
     if isinstance(source, GuestSessions):
         return _session(source, row, _searches(events))
-    vectors = _vectors(events, int(row["search_day"]), source.config)
+    vectors = _vectors(events, row["search_s"] // DAY_S, source.config)
     if isinstance(source, ListingVectors):
         return dict(
             zip(source.names, vectors.get(row["id_listing"]) or _nothing(source), strict=True)
@@ -81,6 +81,8 @@ def _known(events: Iterable[Row], stage: Stage, before_s: int) -> list[tuple[int
 def _known_s(event: Row, stage: Stage) -> int | None:
     """When it is known that the event reached the stage; ``None`` if it never did."""
     if stage in OUTCOME_DAY:
+        if OUTCOME_KNOWN[stage] in event:
+            return event[OUTCOME_KNOWN[stage]]
         day = event[OUTCOME_DAY[stage]]
         return None if day is None else int(day) * DAY_S + DAY_S - 1
     return int(event["search_s"]) if event["stage"] >= stage else None
@@ -111,7 +113,7 @@ def _vectors(events: Sequence[Row], day: int, config: VectorConfig) -> dict[str,
         {
             (event["id_user"], event["id_listing"])
             for event in events
-            if event["search_day"] < day and event["stage"] >= CLICKED
+            if event["search_s"] // DAY_S < day and event["stage"] >= CLICKED
             and event["id_user"] is not None
         }
     )  # fmt: skip
