@@ -107,7 +107,7 @@ def _ingest(paths: Sequence[str | Path], job: _Job) -> IngestReport:
     logs = [open_log(file, encoding=job.options.encoding) for file in new_files]
     for log in logs:
         # a file that is no log of this source is refused before the first is read
-        job.mapping.rules_for(log.columns, log.file.name)
+        job.mapping.rules_for(log.columns, log.file.name, log.nested)
     outcome = _ingest_logs(logs, job) if logs else _Outcome()
     return IngestReport(
         source=job.mapping.name,

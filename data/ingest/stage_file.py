@@ -91,7 +91,7 @@ def stage_file(
     while it is read, mixes simulated with real rows, or has no row that can be accepted.
     """
     file = log.file
-    rules = mapping.rules_for(log.columns, file.name)
+    rules = mapping.rules_for(log.columns, file.name, log.nested)
     used = {name for rule in rules.values() for name in rule.needs}
     staged = StagedFile(
         source_id=file.source_id,

@@ -211,10 +211,13 @@ class Mapping(_Strict):
             for name, rule in self.extra.items()
         )
 
-    def rules_for(self, columns: Collection[str], file: str) -> dict[str, Rule]:
+    def rules_for(
+        self, columns: Collection[str], file: str, nested: dict[str, str] | None = None
+    ) -> dict[str, Rule]:
         """The rules that a file with these columns supports, by target column.
 
-        Raises :class:`LogError` when a required column cannot be made.
+        ``nested``: columns that hold more than one value per cell, and their types. Raises
+        :class:`LogError` when a required column cannot be made, or a rule reads a nested one.
         """
         rules: dict[str, Rule] = dict(self.columns)
         rules |= {extra_name(name, rule): rule for name, rule in self.extra.items()}
@@ -232,9 +235,21 @@ class Mapping(_Strict):
         return usable
 
 
+        _refuse_nested(usable, nested or {}, file)
 def extra_name(name: str, rule: ExtraRule) -> str:
     """The name of an extra attribute's column, such as ``x_listing_stars``."""
     return f"{EXTRA_PREFIX}{rule.of}_{name}"
+def _refuse_nested(rules: dict[str, Rule], nested: dict[str, str], file: str) -> None:
+    for target, rule in rules.items():
+        for name in rule.needs:
+            if name in nested:
+                raise LogError(
+                    file,
+                    f"column {name}, read as {target}, holds {nested[name]}; a log has one value "
+                    "per cell. Write it as a column of plain values, or take it out of the mapping",
+                )
+
+
 
 
 def _nearest(name: str, names: Collection[str]) -> str:
