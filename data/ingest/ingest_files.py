@@ -23,6 +23,7 @@ from data.lake.store import Lake
 from data.readers.files import SourceFile, find_files, identify
 from data.readers.open_log import Log, open_log
 from data.sources.mapping import Mapping, load_mapping
+from data.validation.alike_markets import alike_markets
 from data.validation.row_order_check import RowOrderCheck, check_row_order
 from data.validation.warnings import find_warnings
 
@@ -155,6 +156,7 @@ def _ingest_logs(logs: list[Log], job: _Job) -> _Outcome:
                 return _Outcome(recovered=recovered)
             parts = staging.parts("accepted")
             findings = find_warnings(parts)
+            findings += alike_markets(parts, {market for market, _ in job.lake.market_days()})
             row_order = check_row_order(parts, is_declared=job.mapping.position_is_row_order)
             decision = decide(staged, job.mapping, staging, job.lake)
             commit(staging, decision.plan, job.lake)

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 import polars as pl
 
 from data.errors import LogError
+from data.ingest.exact_ids import refuse_inexact_ids
 from data.ingest.pseudonyms import pseudonymised
 from data.ingest.row_positions import SeenRows
 from data.ingest.staging import Staging
@@ -88,7 +89,8 @@ def stage_file(
     """Read, validate and store the whole file; ``progress`` is called with the bytes read.
 
     Raises :class:`data.errors.LogError` when the file cannot be read to its end, changes
-    while it is read, mixes simulated with real rows, or has no row that can be accepted.
+    while it is read, mixes simulated with real rows, has ids in a type that cannot hold them,
+    or has no row that can be accepted.
     """
     file = log.file
     rules = mapping.rules_for(log.columns, file.name, log.nested)
@@ -113,6 +115,7 @@ def stage_file(
             staged.add(validated, chunk.row_count)
             _store(validated, number, staged, staging)
             if seen is not None:
+            refuse_inexact_ids(raw, rules, file.name)
                 seen.add(validated.keys, number)
             progress(chunk.bytes_read)
     file.check_unchanged()
