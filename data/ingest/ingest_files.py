@@ -18,6 +18,7 @@ from data.ingest.pseudonyms import check_key
 from data.ingest.report import FileReport, IngestReport
 from data.ingest.stage_file import StagedFile, stage_file
 from data.ingest.staging import Staging, abandoned_exist
+from data.ingest.unreadable_columns import unreadable_columns
 from data.lake.lock import lake_lock
 from data.lake.store import Lake
 from data.readers.files import SourceFile, find_files, identify
@@ -155,7 +156,8 @@ def _ingest_logs(logs: list[Log], job: _Job) -> _Outcome:
             if not staged:
                 return _Outcome(recovered=recovered)
             parts = staging.parts("accepted")
-            findings = find_warnings(parts)
+            findings = unreadable_columns(staged, job.mapping)
+            findings += find_warnings(parts)
             findings += alike_markets(parts, {market for market, _ in job.lake.market_days()})
             row_order = check_row_order(parts, is_declared=job.mapping.position_is_row_order)
             decision = decide(staged, job.mapping, staging, job.lake)

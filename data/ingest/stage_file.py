@@ -38,6 +38,7 @@ class StagedFile:
         simulated: accepted rows whose search id is the simulator's.
         reasons: quarantined rows per reason code.
         nulled, examples: as in ``data.validation.validate_chunk.ValidatedChunk``.
+        filled: cells of accepted rows that were not empty, by column: read or nulled.
         absent, ignored: as in ``data.ingest.report.FileReport``.
     """
 
@@ -49,6 +50,7 @@ class StagedFile:
     reasons: Counter[str] = field(default_factory=Counter)
     nulled: Counter[tuple[str, Nulled]] = field(default_factory=Counter)
     examples: dict[tuple[str, Nulled], Example] = field(default_factory=dict)
+    filled: Counter[str] = field(default_factory=Counter)
     absent: tuple[str, ...] = ()
     ignored: tuple[str, ...] = ()
 
@@ -60,6 +62,9 @@ class StagedFile:
         self.simulated += int(is_simulated.sum())
         self.reasons += count_reasons(validated.rejected["reasons"])
         self.nulled += validated.nulled
+        self.filled.update({column.name: column.count() for column in validated.accepted})
+        for (column, _), cells in validated.nulled.items():
+            self.filled[column] += cells
         # the earlier example wins
         self.examples = validated.examples | self.examples
 
@@ -110,12 +115,12 @@ def stage_file(
     # the next chunk is read while this one is validated
     with prefetched(log.chunks(), ahead=1) as chunks:
         for number, raw in enumerate(chunks, start=1):
+            refuse_inexact_ids(raw, rules, file.name)
             chunk = pseudonymised(raw, rules, pseudonym_key) if pseudonym_key else raw
             validated = validate_chunk(chunk, rules, mapping, file.source_id)
             staged.add(validated, chunk.row_count)
             _store(validated, number, staged, staging)
             if seen is not None:
-            refuse_inexact_ids(raw, rules, file.name)
                 seen.add(validated.keys, number)
             progress(chunk.bytes_read)
     file.check_unchanged()
