@@ -19,11 +19,13 @@ from data.ingest.report import FileReport, IngestReport
 from data.ingest.stage_file import StagedFile, stage_file
 from data.ingest.staging import Staging, abandoned_exist
 from data.ingest.time_readings import read_times_as, refuse_mixed_clocks
+from data.ingest.unreadable_columns import unreadable_columns
 from data.lake.lock import lake_lock
 from data.lake.store import Lake
 from data.readers.files import SourceFile, find_files, identify
 from data.readers.open_log import Log, open_log
 from data.sources.mapping import Mapping, load_mapping
+from data.validation.alike_markets import alike_markets
 from data.validation.row_order_check import RowOrderCheck, check_row_order
 from data.validation.time_reading import OffsetFoundError, TimeReading
 from data.validation.warnings import find_warnings
@@ -109,7 +111,7 @@ def _ingest(paths: Sequence[str | Path], job: _Job) -> IngestReport:
     logs = [open_log(file, encoding=job.options.encoding) for file in new_files]
     for log in logs:
         # a file that is no log of this source is refused before the first is read
-        job.mapping.rules_for(log.columns, log.file.name)
+        job.mapping.rules_for(log.columns, log.file.name, log.nested)
     outcome = _ingest_logs(logs, job) if logs else _Outcome()
     return IngestReport(
         source=job.mapping.name,
@@ -157,7 +159,9 @@ def _ingest_logs(logs: list[Log], job: _Job) -> _Outcome:
             if not staged:
                 return _Outcome(recovered=recovered)
             parts = staging.parts("accepted")
-            findings = (*found, *find_warnings(parts))
+            findings = (*found, *unreadable_columns(staged, job.mapping))
+            findings += tuple(find_warnings(parts))
+            findings += alike_markets(parts, {market for market, _ in job.lake.market_days()})
             row_order = check_row_order(parts, is_declared=job.mapping.position_is_row_order)
             decision = decide(staged, job.mapping, staging, job.lake)
             commit(staging, decision.plan, job.lake)

@@ -18,7 +18,8 @@ import polars as pl
 
 from data.errors import HomeError, MappingError
 from data.readers.chunk import Chunk, as_json
-from data.readers.values import null_spelled, read_text
+from data.readers.ids import read_ids
+from data.readers.values import null_spelled
 from data.sources.column_rules import Rule
 
 __all__ = ["check_key", "pseudonym", "pseudonymised"]
@@ -27,6 +28,8 @@ PREFIX = "u_"
 DIGEST_BYTES = 16
 SHORTEST_KEY = 16
 RECORD = "pseudonyms.json"
+# In place of an id that lost digits: the row rules know it as one, and it tells no digit.
+INEXACT = "0.0E+0"
 WITHHELD = as_json({"withheld": "no row could be made of this line, and it may name a guest"})
 
 
@@ -81,11 +84,12 @@ def check_key(home: Path, key: str, *, has_rows: bool) -> None:
 
 def _pseudonyms_of(raw: pl.Series, rule: Rule, key: str) -> pl.Series:
     # trimmed and null-spelled as the row rules would: " G1 " and "G1" are one guest
-    text = read_text(null_spelled(raw, rule.null_if))
-    guests = text.drop_nulls().unique()
-    if guests.is_empty():
+    text, is_inexact = read_ids(null_spelled(raw, rule.null_if))
+    masked = dict.fromkeys(text.filter(is_inexact).unique(), INEXACT)
+    guests = text.filter(~is_inexact).drop_nulls().unique()
+    pseudonyms = masked | {guest: pseudonym(key, guest) for guest in guests}
+    if not pseudonyms:
         return text.alias(raw.name)
-    pseudonyms = {guest: pseudonym(key, guest) for guest in guests}
     return text.replace_strict(pseudonyms, default=None, return_dtype=pl.String).alias(raw.name)
 
 

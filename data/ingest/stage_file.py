@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 import polars as pl
 
 from data.errors import LogError
+from data.ingest.exact_ids import refuse_inexact_ids
 from data.ingest.pseudonyms import pseudonymised
 from data.ingest.row_positions import SeenRows
 from data.ingest.staging import Staging
@@ -40,6 +41,7 @@ class StagedFile:
         simulated: accepted rows whose search id is the simulator's.
         reasons: quarantined rows per reason code.
         nulled, examples: as in ``data.validation.validate_chunk.ValidatedChunk``.
+        filled: cells of accepted rows that were not empty, by column: read or nulled.
         absent, ignored: as in ``data.ingest.report.FileReport``.
     """
 
@@ -51,6 +53,7 @@ class StagedFile:
     reasons: Counter[str] = field(default_factory=Counter)
     nulled: Counter[tuple[str, Nulled]] = field(default_factory=Counter)
     examples: dict[tuple[str, Nulled], Example] = field(default_factory=dict)
+    filled: Counter[str] = field(default_factory=Counter)
     absent: tuple[str, ...] = ()
     ignored: tuple[str, ...] = ()
 
@@ -62,6 +65,9 @@ class StagedFile:
         self.simulated += int(is_simulated.sum())
         self.reasons += count_reasons(validated.rejected["reasons"])
         self.nulled += validated.nulled
+        self.filled.update({column.name: column.count() for column in validated.accepted})
+        for (column, _), cells in validated.nulled.items():
+            self.filled[column] += cells
         # the earlier example wins
         self.examples = validated.examples | self.examples
 
@@ -92,12 +98,12 @@ def stage_file(
     """Read, validate and store the whole file; ``progress`` is called with the bytes read.
 
     Raises :class:`data.errors.LogError` when the file cannot be read to its end, changes
-    while it is read, mixes simulated with real rows, has no row that can be accepted, or dates
-    that contradict each other; and
+    while it is read, mixes simulated with real rows, has ids in a type that cannot hold them,
+    has no row that can be accepted, or dates that contradict each other; and
     :class:`data.validation.time_reading.OffsetFoundError` as that says.
     """
     file = log.file
-    rules = mapping.rules_for(log.columns, file.name)
+    rules = mapping.rules_for(log.columns, file.name, log.nested)
     used = {name for rule in rules.values() for name in rule.needs}
     staged = StagedFile(
         source_id=file.source_id,
@@ -115,6 +121,7 @@ def stage_file(
     # the next chunk is read while this one is validated
     with prefetched(log.chunks(), ahead=1) as chunks:
         for number, raw in enumerate(chunks, start=1):
+            refuse_inexact_ids(raw, rules, file.name)
             chunk = pseudonymised(raw, rules, pseudonym_key) if pseudonym_key else raw
             validated = validate_chunk(chunk, rules, mapping, file.source_id, times)
             staged.add(validated, chunk.row_count)

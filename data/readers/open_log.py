@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from data.readers.chunk import Chunk
 from data.readers.csv import read_csv, read_header
@@ -15,11 +15,15 @@ __all__ = ["Log", "open_log"]
 
 @dataclass(frozen=True, kw_only=True)
 class Log:
-    """One log file: what it is, its own column names, and how to stream its rows."""
+    """One log file: what it is, its own column names, and how to stream its rows.
+
+    ``nested``: the columns whose cells hold lists, structs or maps, and their types.
+    """
 
     file: SourceFile
     columns: tuple[str, ...]
     chunks: Callable[[], Iterator[Chunk]]
+    nested: dict[str, str] = field(default_factory=dict)
 
 
 def open_log(file: SourceFile, *, encoding: str | None = None) -> Log:
@@ -28,8 +32,13 @@ def open_log(file: SourceFile, *, encoding: str | None = None) -> Log:
     ``encoding`` names the encoding of text that is neither UTF-8 nor carries a BOM.
     """
     if file.kind == "parquet":
-        columns = read_parquet_columns(file)
-        return Log(file=file, columns=columns, chunks=lambda: read_parquet(file, columns))
+        found = read_parquet_columns(file)
+        return Log(
+            file=file,
+            columns=found.names,
+            chunks=lambda: read_parquet(file, found.names),
+            nested=found.nested,
+        )
     header = read_header(file, encoding)
     return Log(
         file=file,

@@ -17,6 +17,7 @@ class Reason(StrEnum):
     NOT_TEXT = "not_text"
     IDENTITY_MISSING = "identity_missing"
     IDENTITY_UNREADABLE = "identity_unreadable"
+    IDENTITY_INEXACT = "identity_inexact"
     MARKET_MISSING = "market_missing"
     MARKET_UNKNOWN = "market_unknown"
     LABEL_MISSING = "label_missing"
@@ -45,6 +46,7 @@ MEANINGS: dict[Reason, str] = {
     Reason.NOT_TEXT: "the line holds bytes that are not text in the file's encoding",
     Reason.IDENTITY_MISSING: "id_search or id_listing is empty",
     Reason.IDENTITY_UNREADABLE: "an id is longer than 256 characters or holds control characters",
+    Reason.IDENTITY_INEXACT: "an id is in scientific notation (1.23457E+15), which drops digits",
     Reason.MARKET_MISSING: "query_market is empty",
     Reason.MARKET_UNKNOWN: "query_market is none of the source's markets",
     Reason.LABEL_MISSING: "label is empty",

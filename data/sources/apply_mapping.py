@@ -114,4 +114,6 @@ def _arithmetic(rule: Rule, rows: pl.DataFrame) -> RawColumn:
             pl.sum_horizontal(pl.all())
         )
     value = frame.select(expression.alias("value")).to_series()
+    # infinity times zero: no part is empty, so the result is unreadable rather than not given
+    unreadable = unreadable | value.is_nan().fill_null(value=False)
     return RawColumn(values=value.set(unreadable, None), is_unreadable=unreadable)

@@ -8,11 +8,22 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
-__all__ = ["ExtraRule", "FirstTrue", "Rule"]
+__all__ = ["ExtraRule", "FirstTrue", "Rule", "Spelling"]
 
 Factor = Annotated[float, Field(allow_inf_nan=False)]
+
+
+def _as_text(value: object) -> object:
+    """Numbers and booleans of the TOML as a log spells them: ``0`` and ``"0"`` are one."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if isinstance(value, int | float) else value
+
+
+# How a cell of the log is spelled.
+Spelling = Annotated[str, BeforeValidator(_as_text)]
 
 
 class _Strict(BaseModel):
@@ -56,7 +67,7 @@ class Rule(_Strict):
     plus_days: tuple[str, ...] = ()
     row_order: Literal[True] | None = None
     when: str | None = None
-    null_if: tuple[str, ...] = ()
+    null_if: tuple[Spelling, ...] = ()
     scale: Factor | None = None
 
     @field_validator("plus_days", mode="before")

@@ -9,7 +9,6 @@ from __future__ import annotations
 import difflib
 import re
 import tomllib
-import unicodedata
 from collections.abc import Collection
 from functools import cached_property
 from pathlib import Path
@@ -26,11 +25,15 @@ from pydantic import (
 )
 
 from data.errors import LogError, MappingError
+from data.readers.ids import SCIENTIFIC
 from data.readers.times import TIME_FORMATS
+from data.readers.values import is_spelled_null
+from data.readers.words import LONGEST_SLUG, SLUG, KnownWords, market_slug, suggested_slug
 from data.schema.tables import EXTRA_PREFIX, IMPRESSIONS, Column, Kind, Stage
-from data.sources.column_rules import ExtraRule, Rule
+from data.sources.column_rules import ExtraRule, Rule, Spelling
+from data.sources.listed_words import label_words, market_words
 
-__all__ = ["REQUIRED", "TARGETS", "Mapping", "built_in", "load_mapping", "slug"]
+__all__ = ["REQUIRED", "TARGETS", "Mapping", "built_in", "load_mapping"]
 
 _FOLDER = Path(__file__).parent
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,40}")
@@ -48,24 +51,7 @@ TARGETS: tuple[str, ...] = (
     *(n for n in IMPRESSIONS.names if n not in _DERIVED and n not in REQUIRED),
 )
 
-_LABELS: dict[str, tuple[str, ...]] = {
-    "impressed": ("impressed", "impression", "impress"),
-    "clicked": ("clicked", "click"),
-    "contacted": ("contacted", "contact", "contact_host", "contacted_host", "host_contacted"),
-    "booked": ("booked", "booking", "book"),
-}
 _STAGES = {stage.name.lower(): int(stage) for stage in Stage}
-
-
-def slug(value: str) -> str:
-    """Lower case, without accents, words joined by ``_``; at most 64 characters.
-
-    >>> slug("  São-Paulo ")
-    'sao_paulo'
-    """
-    plain = unicodedata.normalize("NFKD", value.strip().lower())
-    letters = "".join(c for c in plain if not unicodedata.combining(c))
-    return re.sub(r"[^a-z0-9]+", "_", letters).strip("_")[:64]
 
 
 def _as_rule(value: object) -> object:
@@ -79,7 +65,7 @@ class _Strict(BaseModel):
 class Market(_Strict):
     """One market: its spellings in the log beside its own slug, and its clock."""
 
-    spellings: tuple[str, ...] = ()
+    spellings: tuple[Spelling, ...] = ()
     time_zone: str | None = None
 
     @field_validator("time_zone")
@@ -105,9 +91,11 @@ class Mapping(_Strict):
             ``epoch_ms``, ``epoch_us``, or a strptime pattern.
         time_zone: for markets without one of their own; used only where times have an offset
             from UTC. Without it such a time keeps the local clock that it is written in.
-        markets: the known markets by slug. Empty: any market, its slug made from its value.
+        markets: the known markets by slug. Empty: any market, its slug made from its word
+            (:func:`data.readers.words.market_slug`).
         market_prefix: put before the slug of a market that is not listed.
-        labels: further spellings of the four labels.
+        labels: further spellings of the four labels. A usual spelling listed under another
+            label goes with that one. Spellings that are one word are refused.
         columns: the rule of each contract column.
         extra: further attributes.
     """
@@ -118,8 +106,8 @@ class Mapping(_Strict):
     time_zone: str | None = None
     markets: dict[str, Market] = Field(default_factory=dict)
     market_prefix: str = ""
-    labels: dict[Literal["impressed", "clicked", "contacted", "booked"], tuple[str, ...]] = Field(
-        default_factory=dict
+    labels: dict[Literal["impressed", "clicked", "contacted", "booked"], tuple[Spelling, ...]] = (
+        Field(default_factory=dict)
     )
     columns: dict[str, Annotated[Rule, BeforeValidator(_as_rule)]]
     extra: dict[str, ExtraRule] = Field(default_factory=dict)
@@ -151,8 +139,19 @@ class Mapping(_Strict):
     @classmethod
     def _slugs(cls, value: dict[str, Market]) -> dict[str, Market]:
         for name in value:
-            if slug(name) != name:
-                raise ValueError(f"market {name!r} must be written as a slug: {slug(name)!r}")
+            if not SLUG.fullmatch(name) or len(name) > LONGEST_SLUG:
+                example = suggested_slug(name) or "tokyo"
+                raise ValueError(
+                    f"market {name!r} must be written as a slug (a-z, 0-9 and _, such as "
+                    f"{example!r}), with its other spellings under spellings"
+                )
+        market_words({name: market.spellings for name, market in value.items()})
+        return value
+
+    @field_validator("labels")
+    @classmethod
+    def _labels_differ(cls, value: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+        label_words(value)
         return value
 
     @field_validator("extra")
@@ -184,24 +183,28 @@ class Mapping(_Strict):
         rule = self.columns.get("position")
         return rule is not None and rule.row_order is True
 
-    @cached_property
-    def stage_of(self) -> dict[str, int]:
-        """Spelling (as a slug) → stage."""
-        known = {w: _STAGES[label] for label, words in _LABELS.items() for w in words}
-        own = {slug(w): _STAGES[label] for label, words in self.labels.items() for w in words}
-        return known | own
+    def stage_of(self, word: str) -> int | None:
+        """The stage that a label means, ``None`` for an unknown word."""
+        label = self._label_words.meaning(word)
+        return None if label is None else _STAGES[label]
 
-    def market_of(self, value: str) -> str | None:
+    def market_of(self, word: str) -> str | None:
         """The market's slug, or ``None`` when the source does not know the market."""
-        word = slug(value)
-        if not self.markets:
-            return (self.market_prefix + word)[:80] if word else None
-        return self._spellings.get(word)
+        if self.markets:
+            return self._market_words.meaning(word)
+        # an id that lost its digits would make one market of many
+        if is_spelled_null(word) or re.fullmatch(SCIENTIFIC, word, flags=re.ASCII):
+            return None
+        name = market_slug(word)
+        return None if name is None else self.market_prefix + name
 
     @cached_property
-    def _spellings(self) -> dict[str, str]:
-        own = {slug(w): name for name, m in self.markets.items() for w in m.spellings}
-        return own | {name: name for name in self.markets}
+    def _label_words(self) -> KnownWords[str]:
+        return label_words({str(label): words for label, words in self.labels.items()})
+
+    @cached_property
+    def _market_words(self) -> KnownWords[str]:
+        return market_words({name: market.spellings for name, market in self.markets.items()})
 
     def zone_of(self, market: str) -> ZoneInfo | None:
         """The clock of a market, ``None`` when the mapping does not say."""
@@ -225,10 +228,13 @@ class Mapping(_Strict):
             for name, rule in self.extra.items()
         )
 
-    def rules_for(self, columns: Collection[str], file: str) -> dict[str, Rule]:
+    def rules_for(
+        self, columns: Collection[str], file: str, nested: dict[str, str] | None = None
+    ) -> dict[str, Rule]:
         """The rules that a file with these columns supports, by target column.
 
-        Raises :class:`LogError` when a required column cannot be made.
+        ``nested``: columns that hold more than one value per cell, and their types. Raises
+        :class:`LogError` when a required column cannot be made, or a rule reads a nested one.
         """
         rules: dict[str, Rule] = dict(self.columns)
         rules |= {extra_name(name, rule): rule for name, rule in self.extra.items()}
@@ -243,7 +249,19 @@ class Mapping(_Strict):
                     f"{hint}. The file has: {_listed(columns)}. Rename the column, or give a "
                     "column mapping with --source FILE.toml",
                 )
+        _refuse_nested(usable, nested or {}, file)
         return usable
+
+
+def _refuse_nested(rules: dict[str, Rule], nested: dict[str, str], file: str) -> None:
+    for target, rule in rules.items():
+        for name in rule.needs:
+            if name in nested:
+                raise LogError(
+                    file,
+                    f"column {name}, read as {target}, holds {nested[name]}; a log has one value "
+                    "per cell. Write it as a column of plain values, or take it out of the mapping",
+                )
 
 
 def extra_name(name: str, rule: ExtraRule) -> str:

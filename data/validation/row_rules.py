@@ -11,13 +11,15 @@ from __future__ import annotations
 
 import polars as pl
 
+from data.readers.ids import read_ids
 from data.readers.times import read_dates
 from data.readers.values import read_booleans, read_numbers, read_text, read_words
+from data.readers.words import KnownWords
 from data.schema.event_visibility import OUTCOME_DAY, OUTCOME_KNOWN
 from data.schema.reason_codes import Nulled, Reason
 from data.schema.tables import IMPRESSIONS, Column, Kind, Stage
 from data.sources.apply_mapping import RawColumn
-from data.sources.mapping import Mapping, slug
+from data.sources.mapping import Mapping
 from data.validation.row_results import RowResults
 from data.validation.search_time import SearchTime, apply_search_time
 from data.validation.time_reading import TimeReading
@@ -30,19 +32,22 @@ MAX_ID_LENGTH = 256
 # "no limit" on the nights of a stay is written as this number, or more
 NO_LIMIT_NIGHTS = 999_999_999
 
-_ROOM_TYPES = {
-    "entire_home": "entire_home",
-    "entire_home_apt": "entire_home",
-    "entire_place": "entire_home",
-    "entire_apartment": "entire_home",
-    "entire": "entire_home",
-    "private_room": "private_room",
-    "private": "private_room",
-    "shared_room": "shared_room",
-    "shared": "shared_room",
-    "hotel_room": "hotel_room",
-    "hotel": "hotel_room",
-}
+_ROOM_TYPES = KnownWords(
+    (word, room_type)
+    for room_type, words in {
+        "entire_home": (
+            "entire home",
+            "entire home/apt",
+            "entire place",
+            "entire apartment",
+            "entire",
+        ),
+        "private_room": ("private room", "private"),
+        "shared_room": ("shared room", "shared"),
+        "hotel_room": ("hotel room", "hotel"),
+    }.items()
+    for word in words
+)
 _COORDINATES = ("query_center_lat", "query_center_lng", "listing_lat", "listing_lng")
 _BY_RULE = frozenset(
     {"id_search", "id_listing", "id_user", "label", "ts_search", "ds_search", "query_market"}
@@ -77,7 +82,8 @@ def _identity(raw: RawColumns, results: RowResults) -> None:
     for name in ("id_search", "id_listing", "id_user"):
         if name not in raw:
             continue
-        values = read_text(raw[name].values).alias(name)
+        ids, is_inexact = read_ids(raw[name].values)
+        values = ids.alias(name)
         results.columns[name] = values
         if name != "id_user":
             results.reject(Reason.IDENTITY_MISSING, values.is_null())
@@ -85,14 +91,11 @@ def _identity(raw: RawColumns, results: RowResults) -> None:
             r"[\x00-\x1f\x7f]"
         )
         results.reject(Reason.IDENTITY_UNREADABLE, is_unreadable)
+        results.reject(Reason.IDENTITY_INEXACT, is_inexact)
 
 
 def _market(values: pl.Series, mapping: Mapping, results: RowResults) -> None:
-    def market_of(word: str) -> str | None:
-        # a market id with nulls beside it was written as a float column
-        return mapping.market_of(word.removesuffix(".0"))
-
-    parsed = read_words(values, market_of, pl.String())
+    parsed = read_words(values, mapping.market_of, pl.String())
     results.columns["market"] = parsed.values
     results.reject(Reason.MARKET_MISSING, parsed.values.is_null() & ~parsed.is_unreadable)
     results.reject(Reason.MARKET_UNKNOWN, parsed.is_unreadable)
@@ -105,9 +108,7 @@ def _outcome(
     searched: SearchTime,
     results: RowResults,
 ) -> None:
-    label = read_words(
-        raw["label"].values, lambda word: mapping.stage_of.get(slug(word)), pl.Int8()
-    )
+    label = read_words(raw["label"].values, mapping.stage_of, pl.Int8())
     stage = label.values
     results.columns["stage"] = stage
     results.reject(Reason.LABEL_MISSING, stage.is_null() & ~label.is_unreadable)
@@ -173,7 +174,7 @@ def _attribute(column: Column, source: RawColumn, times: TimeReading, results: R
         results.columns[day] = parsed.values.cast(pl.Int32)
         results.null(name, Nulled.UNREADABLE, parsed.is_unreadable, raw)
     elif name == "listing_room_type":
-        parsed = read_words(raw, lambda word: _ROOM_TYPES.get(slug(word)), pl.String())
+        parsed = read_words(raw, _ROOM_TYPES.meaning, pl.String())
         results.columns[name] = parsed.values
         results.null(name, Nulled.UNKNOWN_VALUE, parsed.is_unreadable, raw)
     else:
@@ -188,19 +189,16 @@ def _number(column: Column, source: RawColumn, results: RowResults) -> None:
     """
     name = column.name
     parsed = read_numbers(source.values).with_unreadable(source.is_unreadable)
-    values, is_nan = parsed.values, parsed.values.is_nan().fill_null(value=False)
+    values, is_unreadable = parsed.values, parsed.is_unreadable
     if name == "listing_maximum_nights":
         values = values.set((values >= NO_LIMIT_NIGHTS).fill_null(value=False), None)
     if name == "listing_total_price":
-        results.reject(Reason.PRICE_NOT_FINITE, is_nan | values.is_infinite())
+        results.reject(Reason.PRICE_NOT_FINITE, values.is_infinite())
         results.reject(Reason.PRICE_NOT_POSITIVE, (values <= 0) & ~values.is_infinite())
-    # NaN is a spelling of null in many tools: it is nulled below. Polars orders it above
-    # every number, so it has to be taken out of each comparison
     elif name in _COORDINATES:
-        results.reject(Reason.COORDINATES, _is_outside(values, column) & ~is_nan)
+        results.reject(Reason.COORDINATES, _is_outside(values, column))
     elif name == "query_num_guests":
-        results.reject(Reason.PARTY_BELOW_ONE, (values < 1) & ~is_nan)
-    is_unreadable = parsed.is_unreadable | is_nan
+        results.reject(Reason.PARTY_BELOW_ONE, values < 1)
     if column.kind == Kind.COUNT:
         is_unreadable = is_unreadable | ((values != values.floor()) & values.is_finite())
     is_unreadable = is_unreadable.fill_null(value=False)

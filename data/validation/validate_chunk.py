@@ -104,8 +104,11 @@ def _rejected_rows(results: RowResults, chunk: Chunk, is_rejected: pl.Series) ->
 
 
 def rows_as_json(rows: pl.DataFrame) -> pl.Series:
-    """Each row as a JSON object, column → value."""
-    return rows.select(pl.struct(pl.all()).struct.json_encode().alias("row")).to_series()
+    """Each row as a JSON object, column → value; numbers that JSON cannot hold as text."""
+    floats = rows.select(pl.col(pl.Float32, pl.Float64))
+    odd = [s.name for s in floats if (s.is_nan() | s.is_infinite()).any()]
+    whole = rows.with_columns(pl.col(odd).cast(pl.String))
+    return whole.select(pl.struct(pl.all()).struct.json_encode().alias("row")).to_series()
 
 
 def _count_nulled(

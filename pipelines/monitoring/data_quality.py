@@ -10,6 +10,7 @@ from datetime import date
 import numpy as np
 import polars as pl
 
+from data.readers.words import KnownWords, market_slug
 from pipelines.monitoring.config import MonitoringConfig
 from pipelines.monitoring.funnel_rates import GUEST, per_guest_and_day, rate_measures
 from pipelines.monitoring.measures import Measure
@@ -45,7 +46,7 @@ def quarantined_rows(
     A row that names neither counts for the day of its ingest and the market ``unknown``.
     """
     counts: Counter[tuple[str, date, str]] = Counter()
-    markets = {market for market, _ in rows_per_day}
+    markets = KnownWords((market, market) for market, _ in rows_per_day)
     for text, reasons, ingested in quarantine.select("row", "reasons", "ds_ingested").iter_rows():
         raw = json.loads(text)
         place = _market_of(raw, markets), _day_of(raw, ingested)
@@ -65,9 +66,10 @@ def quarantined_rows(
         )
 
 
-def _market_of(raw: dict[str, str | None], markets: set[str]) -> str:
-    slug = str(raw.get("query_market") or "").strip().lower().replace(" ", "_")
-    return slug if slug in markets else UNKNOWN
+def _market_of(raw: dict[str, object], markets: KnownWords[str]) -> str:
+    word = str(raw.get("query_market") or "")
+    # a market that no mapping lists is named by a slug that its own word alone gives
+    return markets.meaning(market_slug(word) or "") or markets.meaning(word) or UNKNOWN
 
 
 def _day_of(raw: dict[str, str | None], ingested: date) -> date:

@@ -16,6 +16,9 @@ QUARANTINED: list[tuple[dict[str, Any], Reason]] = [
     ({"id_listing": "NA"}, Reason.IDENTITY_MISSING),
     ({"id_listing": "L" * 300}, Reason.IDENTITY_UNREADABLE),
     ({"id_user": "U\t1"}, Reason.IDENTITY_UNREADABLE),
+    ({"id_listing": "1.23457E+15"}, Reason.IDENTITY_INEXACT),
+    ({"id_user": "1,23457e+15"}, Reason.IDENTITY_INEXACT),
+    ({"id_search": "1E+12"}, Reason.IDENTITY_INEXACT),
     ({"query_market": ""}, Reason.MARKET_MISSING),
     ({"query_market": "Paris"}, Reason.MARKET_UNKNOWN),
     ({"label": ""}, Reason.LABEL_MISSING),
@@ -32,7 +35,6 @@ QUARANTINED: list[tuple[dict[str, Any], Reason]] = [
     ({"query_num_guests": "0"}, Reason.PARTY_BELOW_ONE),
     ({"listing_total_price": "0"}, Reason.PRICE_NOT_POSITIVE),
     ({"listing_total_price": "-5"}, Reason.PRICE_NOT_POSITIVE),
-    ({"listing_total_price": "NaN"}, Reason.PRICE_NOT_FINITE),
     ({"listing_total_price": "inf"}, Reason.PRICE_NOT_FINITE),
     ({"listing_lat": "91"}, Reason.COORDINATES),
     ({"query_center_lng": "-180.5"}, Reason.COORDINATES),
@@ -45,11 +47,9 @@ QUARANTINED: list[tuple[dict[str, Any], Reason]] = [
 
 NULLED: list[tuple[str, str, Nulled]] = [
     ("listing_review_rating", "7", Nulled.OUT_OF_RANGE),
-    ("listing_review_rating", "NaN", Nulled.UNREADABLE),
     ("listing_occupancy_rate", "1.7", Nulled.OUT_OF_RANGE),
     ("listing_weekly_price_factor", "ten percent", Nulled.UNREADABLE),
     ("listing_total_price", "a lot", Nulled.UNREADABLE),
-    ("listing_lat", "NaN", Nulled.UNREADABLE),
     ("listing_person_capacity", "2.5", Nulled.UNREADABLE),
     ("listing_person_capacity", "-1", Nulled.OUT_OF_RANGE),
     ("listing_is_new", "maybe", Nulled.UNREADABLE),
@@ -117,6 +117,17 @@ def test_null_price_dateless_search_and_guest_without_id_are_accepted(world, row
     assert [impression[name] for name in ("listing_total_price", "checkin_day", "id_user")] == [
         None
     ] * 3
+
+
+@pytest.mark.parametrize("spelling", ["nan", "NaN", "-nan", "<NA>", "NULL", "#N/A", "\\N", "nil"])
+def test_null_spelling_is_null_in_every_kind_of_column_and_no_fault(world, row, spelling):
+    optional = [name for name in row(1) if name.startswith(("query_", "listing_", "ds_"))]
+    optional = [name for name in optional if name not in ("query_market", "ds_search")]
+    report = world.ingest(world.log(row(1, **dict.fromkeys([*optional, "id_user"], spelling))))
+    assert (report.rows_accepted, report.files[0].nulled) == (1, ())
+    (impression,) = world.impressions()
+    assert {name: impression[name] for name in optional} == dict.fromkeys(optional)
+    assert impression["id_user"] is None
 
 
 def test_no_limit_on_nights_is_null_and_not_counted(world, row):

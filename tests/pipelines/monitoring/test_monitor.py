@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from data.readers.words import market_slug
 from data.schema.feature_set import Feature, FeatureSet
 from data.schema.tables import QUALITY
 from pipelines.config.console import Console
@@ -184,6 +186,26 @@ def test_quarantine_is_counted_by_reason_market_and_day() -> None:
         ("rio", DAYS[1], "party_below_one"): (1, False),
         ("unknown", date(2026, 2, 1), "market_unknown"): (1, True),
     }
+
+
+@pytest.mark.parametrize(
+    ("word", "market"),
+    [
+        ("São-Paulo", "sao_paulo"),
+        ("東京", market_slug("東京")),
+        ("北京", "unknown"),
+        ("-1", "unknown"),
+        ("1.0", "1"),
+    ],
+)
+def test_quarantine_counts_for_the_market_that_its_own_word_names(word: str, market: str) -> None:
+    row = json.dumps({"query_market": word, "ds_search": "2026-01-20"})
+    quarantine = pl.DataFrame(
+        {"row": [row], "reasons": ["price_not_positive"], "ds_ingested": [DAYS[1]]}
+    )
+    rows = {(name, DAYS[1]): 150 for name in ("sao_paulo", "1", market_slug("東京") or "")}
+    (found,) = quarantined_rows(quarantine, rows, CONFIG)
+    assert found.market == market
 
 
 def test_config_out_of_range_is_refused() -> None:
