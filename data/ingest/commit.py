@@ -13,6 +13,9 @@ ingests        6         appends the records of the files, as job 7
 =============  ========  ===========================================
 
 ``ingests`` comes last: a file that stands there is taken for ingested and never read again.
+
+A plan that redoes files replaces instead of appending: the partitions that hold rows of theirs
+are written anew without them and with the new rows, and so is ``ingests``.
 """
 
 from __future__ import annotations
@@ -25,6 +28,7 @@ import polars as pl
 import pyarrow as pa
 
 from data.errors import DataError, HomeError
+from data.ingest.redo import without_files
 from data.ingest.row_positions import with_positions
 from data.ingest.staging import IngestPlan, Staging, abandoned
 from data.lake.store import Lake
@@ -66,16 +70,45 @@ def commit(staging: Staging, plan: IngestPlan, lake: Lake) -> None:
     if lake.last_job("impressions") < plan.job:
         _write_impressions(staging, plan, lake)
     if lake.last_job("quarantine") < plan.job:
-        parts = [*staging.parts("rejected"), *staging.parts("lost")]
-        batches = chain.from_iterable(
-            _batches(pl.read_parquet(part), QUARANTINE.schema) for part in parts
-        )
-        stream = pa.RecordBatchReader.from_batches(QUARANTINE.schema, batches)
-        lake.append("quarantine", stream, job=plan.job)
+        _write_quarantine(staging, plan, lake)
     if lake.last_job("ingests") < plan.job:
-        records = [_typed_record(record) for record in plan.ingest_records]
-        lake.append("ingests", pa.Table.from_pylist(records, INGESTS.schema), job=plan.job)
+        _write_ingests(plan, lake)
     staging.remove()
+
+
+def _write_quarantine(staging: Staging, plan: IngestPlan, lake: Lake) -> None:
+    new = chain.from_iterable(
+        _batches(pl.read_parquet(part), QUARANTINE.schema)
+        for kind in ("rejected", "lost")
+        for part in staging.parts(kind)
+    )
+    if not plan.quarantine_days:
+        stream = pa.RecordBatchReader.from_batches(QUARANTINE.schema, new)
+        lake.append("quarantine", stream, job=plan.job)
+        return
+    held = chain.from_iterable(
+        _batches(
+            without_files(lake.scan("quarantine"), plan.redone)
+            .filter(pl.col("ds_ingested") == day)
+            .collect(),
+            QUARANTINE.schema,
+        )
+        for day in plan.quarantine_days
+    )
+    stream = pa.RecordBatchReader.from_batches(QUARANTINE.schema, chain(held, new))
+    days = [(day,) for day in plan.quarantine_days]
+    lake.replace_partitions("quarantine", stream, days, job=plan.job)
+
+
+def _write_ingests(plan: IngestPlan, lake: Lake) -> None:
+    records = [_typed_record(record) for record in plan.ingest_records]
+    new = pa.Table.from_pylist(records, INGESTS.schema)
+    if not plan.redone:
+        lake.append("ingests", new, job=plan.job)
+        return
+    held = without_files(lake.scan("ingests"), plan.redone).collect()
+    batches = [*_batches(held, INGESTS.schema), *new.to_batches()]
+    lake.replace_all("ingests", pa.Table.from_batches(batches, INGESTS.schema), job=plan.job)
 
 
 def _typed_record(record: dict[str, object]) -> dict[str, object]:
@@ -163,7 +196,7 @@ def _held_rows(
     duplicates = pl.scan_parquet(staging.folder / HELD_DUPLICATES)
     for market, day in plan.market_days:
         in_partition = (pl.col("market") == market) & (pl.col("ds_search") == day)
-        held = lake.scan("impressions").filter(in_partition)
+        held = without_files(lake.scan("impressions"), plan.redone).filter(in_partition)
         frame = held.join(duplicates, on=_LINEAGE, how="anti").collect()
         yield from _batches(frame, schema)
 

@@ -18,10 +18,12 @@ a hash of ``id_search``, so that each holds whole searches.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import polars as pl
 
+from data.ingest.redo import without_files
 from data.ingest.staging import Staging
 from data.lake.store import Lake
 from data.schema.reason_codes import Reason
@@ -60,11 +62,14 @@ class DuplicateRows:
     held: pl.DataFrame
 
 
-def find_duplicates(staging: Staging, lake: Lake, order: list[str], rows: int) -> DuplicateRows:
+def find_duplicates(
+    staging: Staging, lake: Lake, order: list[str], rows: int, redone: Collection[str] = ()
+) -> DuplicateRows:
     """Compare the ``rows`` staged rows with each other and with the lake's.
 
     ``order`` lists the ``source_id`` of the files in the order of the command line: of equal
-    rows the first stays, and the lake's come before all.
+    rows the first stays, and the lake's come before all. Rows of the ``redone`` files in the
+    lake are left out: those that are staged stand in their place.
     """
     staged = pl.scan_parquet(
         staging.parts("accepted"),
@@ -73,13 +78,13 @@ def find_duplicates(staging: Staging, lake: Lake, order: list[str], rows: int) -
         extra_columns="ignore",
         glob=False,
     )
-    quarantined_before = _contradictory_before(lake)
+    quarantined_before = _contradictory_before(lake, redone)
     buckets = max(1, -(-rows // ROWS_PER_BUCKET))
     results = []
     for bucket in range(buckets):
         is_in_bucket = pl.col("id_search").hash(seed=0) % buckets == bucket
         new = staged.filter(is_in_bucket).collect(engine="streaming")
-        results.append(_in_bucket(new, _held(lake, new), order, quarantined_before))
+        results.append(_in_bucket(new, _held(lake, new, redone), order, quarantined_before))
     return DuplicateRows(
         new=pl.concat(result.new for result in results),
         held=pl.concat(result.held for result in results),
@@ -94,16 +99,17 @@ def _keys_of(frame: pl.LazyFrame) -> pl.LazyFrame:
     )
 
 
-def _held(lake: Lake, new: pl.DataFrame) -> pl.DataFrame:
+def _held(lake: Lake, new: pl.DataFrame, redone: Collection[str]) -> pl.DataFrame:
     """The lake's rows of the searches in ``new``."""
     if not lake.exists("impressions"):
         return new.clear()
     searches = new.lazy().select("id_search").unique()
-    held = _keys_of(lake.scan("impressions")).join(searches, on="id_search", how="semi")
+    others = without_files(lake.scan("impressions"), redone)
+    held = _keys_of(others).join(searches, on="id_search", how="semi")
     return held.collect(engine="streaming")
 
 
-def _contradictory_before(lake: Lake) -> pl.DataFrame:
+def _contradictory_before(lake: Lake, redone: Collection[str]) -> pl.DataFrame:
     """``id_search`` and ``reasons_before`` of searches that an earlier ingest quarantined whole.
 
     Later rows of theirs are quarantined too: the rows that show the contradiction are no
@@ -114,7 +120,7 @@ def _contradictory_before(lake: Lake) -> pl.DataFrame:
         return pl.DataFrame(schema=schema)
     codes = [str(reason) for reason in _CONTRADICTIONS]
     return (
-        lake.scan("quarantine")
+        without_files(lake.scan("quarantine"), redone)
         .filter(pl.col("reasons").str.contains_any(codes))
         .select(
             pl.col("row").str.json_path_match("$.id_search").alias("id_search"),

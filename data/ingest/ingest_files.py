@@ -13,8 +13,17 @@ from pathlib import Path
 
 from data.errors import DataError, HomeError
 from data.ingest.commit import commit, recover
-from data.ingest.plan import decide
+from data.ingest.known_files import (
+    KnownFile,
+    check_same_origin,
+    check_same_reading,
+    is_other_reading,
+    known_files,
+    reading_of,
+)
+from data.ingest.plan import IngestTerms, decide
 from data.ingest.pseudonyms import check_key
+from data.ingest.rejections import RejectionLimits
 from data.ingest.report import FileReport, IngestReport
 from data.ingest.stage_file import StagedFile, stage_file
 from data.ingest.staging import Staging, abandoned_exist
@@ -22,8 +31,10 @@ from data.ingest.time_readings import read_times_as, refuse_mixed_clocks
 from data.ingest.unreadable_columns import unreadable_columns
 from data.lake.lock import lake_lock
 from data.lake.store import Lake
-from data.readers.files import SourceFile, find_files, identify
+from data.readers.files import SourceFile, identify
+from data.readers.folders import FoundFiles, find_files
 from data.readers.open_log import Log, open_log
+from data.readers.partitions import partition_of
 from data.sources.mapping import Mapping, load_mapping
 from data.validation.alike_markets import alike_markets
 from data.validation.row_order_check import RowOrderCheck, check_row_order
@@ -37,17 +48,22 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, kw_only=True)
 class IngestOptions:
-    """Encoding, waiting time and pseudonym key of one ingest.
+    """How one ingest goes about it.
 
     Attributes:
         encoding: of text that is neither UTF-8 nor carries a BOM, such as ``latin-1``.
         wait_s: how long to wait for another run that writes to the same home.
         pseudonym_key: puts a keyed hash in place of each guest's id; empty keeps the ids.
+        redo: reads files that the lake holds again and replaces their rows: the way to correct
+            a mapping.
+        limits: how many rows of a file may be rejected before it is refused.
     """
 
     encoding: str | None = None
     wait_s: float = 600.0
     pseudonym_key: str = field(default="", repr=False)
+    redo: bool = False
+    limits: RejectionLimits = field(default_factory=RejectionLimits)
 
 
 def ingest(
@@ -63,10 +79,12 @@ def ingest(
     ``source`` is a built-in mapping or the path of a TOML file. ``progress`` is called with
     the bytes read so far and the bytes of all files. All files are ingested or none: raises
     :class:`data.errors.DataError`, with the lake unchanged, when one cannot be. Content
-    that the lake holds already is reported as such and left alone. What an earlier run had
-    decided and not committed is committed first.
+    that the lake holds already is reported as such and left alone; where this mapping makes
+    other rows of it than those that the lake holds it is refused, unless ``options.redo``
+    replaces them. What an earlier run had decided and not committed is committed first.
     """
     job = _Job(
+        source=str(source),
         mapping=load_mapping(source),
         lake=Lake(home),
         options=options or IngestOptions(),
@@ -82,8 +100,9 @@ def ingest(
 
 @dataclass(frozen=True, kw_only=True)
 class _Job:
-    """What holds for all files of one ingest."""
+    """What holds for all files of one ingest; ``source`` is the mapping as it was given."""
 
+    source: str
     mapping: Mapping
     lake: Lake
     options: IngestOptions
@@ -105,10 +124,9 @@ def _ingest(paths: Sequence[str | Path], job: _Job) -> IngestReport:
     recovered = _recover_abandoned(job)
     has_rows = job.lake.rows("impressions") > 0
     check_key(job.lake.home, job.options.pseudonym_key, has_rows=has_rows)
-    files = _unique_files(paths)
-    ingested = _ingested(job.lake)
-    new_files = [file for file in files if file.source_id not in ingested]
-    logs = [open_log(file, encoding=job.options.encoding) for file in new_files]
+    found = find_files(paths)
+    files, repeated = _unique_files(found, job.mapping)
+    logs = _logs_to_read(files, job)
     for log in logs:
         # a file that is no log of this source is refused before the first is read
         job.mapping.rules_for(log.columns, log.file.name, log.nested)
@@ -117,10 +135,39 @@ def _ingest(paths: Sequence[str | Path], job: _Job) -> IngestReport:
         source=job.mapping.name,
         files=tuple(outcome.reports.get(f.source_id) or _already_ingested(f) for f in files),
         superseded=outcome.superseded,
-        findings=outcome.findings,
+        findings=(*_left_aside(found), *repeated, *outcome.findings),
         recovered=recovered + outcome.recovered,
         row_order=outcome.row_order,
     )
+
+
+def _logs_to_read(files: list[SourceFile], job: _Job) -> list[Log]:
+    """The files that are new, or all where they are redone.
+
+    Raises :class:`DataError` for a known file of which this mapping would make other rows.
+    """
+    known = known_files(job.lake)
+    logs = []
+    for file in files:
+        if file.source_id in known:
+            check_same_origin(str(job.lake.home), file, known[file.source_id], job.mapping)
+        if file.source_id not in known or job.options.redo:
+            logs.append(_open(file, job))
+        elif is_other_reading(known[file.source_id], _reading(file, job)):
+            _check_same_reading(_open(file, job), job, known)
+    return logs
+
+
+def _open(file: SourceFile, job: _Job) -> Log:
+    return open_log(file, encoding=job.options.encoding, wanted=job.mapping.needs)
+
+
+def _check_same_reading(log: Log, job: _Job, known: dict[str, KnownFile]) -> None:
+    check_same_reading(log, known[log.file.source_id], _reading(log.file, job), job.source)
+
+
+def _reading(file: SourceFile, job: _Job) -> str:
+    return reading_of(job.mapping, job.options.encoding, file)
 
 
 def _recover_abandoned(job: _Job) -> int:
@@ -130,16 +177,29 @@ def _recover_abandoned(job: _Job) -> int:
         return recover(job.lake)
 
 
-def _unique_files(paths: Sequence[str | Path]) -> list[SourceFile]:
-    """The files, each content once, under the last of its names."""
-    return list({f.source_id: f for f in map(identify, find_files(paths))}.values())
+def _unique_files(found: FoundFiles, mapping: Mapping) -> tuple[list[SourceFile], list[str]]:
+    """The files, each content once, under the first of its names; a sentence on each other name."""
+    files: dict[str, SourceFile] = {}
+    repeated = []
+    for path in found.files:
+        file = identify(path, partition_of(path, mapping.needs))
+        first = files.setdefault(file.source_id, file)
+        if first is not file:
+            repeated.append(f"{file.name}: the same content as {first.name}, read once")
+    return list(files.values()), repeated
 
 
-def _ingested(lake: Lake) -> set[str]:
-    """``source_id`` of every file that the lake holds."""
-    if not lake.exists("ingests"):
-        return set()
-    return set(lake.scan("ingests").select("source_id").collect()["source_id"].to_list())
+def _left_aside(found: FoundFiles) -> list[str]:
+    """Sentences on what a folder holds beside the logs that were read."""
+    sentences = []
+    for what, paths in (
+        ("left aside, no log by its name", found.left_aside),
+        ("a part without a byte, as Spark writes for a partition without rows", found.empty),
+    ):
+        if paths:
+            more = f" and {len(paths) - 10} more" if len(paths) > 10 else ""
+            sentences.append(f"{what}: {', '.join(str(path) for path in paths[:10])}{more}")
+    return sentences
 
 
 def _ingest_logs(logs: list[Log], job: _Job) -> _Outcome:
@@ -151,19 +211,27 @@ def _ingest_logs(logs: list[Log], job: _Job) -> _Outcome:
         with lake_lock(job.lake.home, wait_s=job.options.wait_s):
             recovered = recover(job.lake)
             # looked up again: the lock was not held while the logs were read
-            ingested = _ingested(job.lake)
-            for file in staged:
-                if file.source_id in ingested:
-                    staging.drop(file.source_id)
-            staged = [file for file in staged if file.source_id not in ingested]
+            known = known_files(job.lake)
+            for log in logs:
+                if log.file.source_id in known and not job.options.redo:
+                    _check_same_reading(log, job, known)
+                    staging.drop(log.file.source_id)
+            redone = frozenset(known) if job.options.redo else frozenset()
+            staged = [f for f in staged if job.options.redo or f.source_id not in known]
             if not staged:
                 return _Outcome(recovered=recovered)
             parts = staging.parts("accepted")
-            findings = (*found, *unreadable_columns(staged, job.mapping))
-            findings += tuple(find_warnings(parts))
-            findings += alike_markets(parts, {market for market, _ in job.lake.market_days()})
+            held = {market for market, _ in job.lake.market_days()}
+            findings = [*found, *unreadable_columns(staged, job.mapping), *find_warnings(parts)]
+            findings += alike_markets(parts, held)
             row_order = check_row_order(parts, is_declared=job.mapping.position_is_row_order)
-            decision = decide(staged, job.mapping, staging, job.lake)
+            terms = IngestTerms(
+                mapping=job.mapping,
+                readings={log.file.source_id: _reading(log.file, job) for log in logs},
+                redone=redone & {file.source_id for file in staged},
+                limits=job.options.limits,
+            )
+            decision = decide(staged, terms, staging, job.lake)
             commit(staging, decision.plan, job.lake)
             return _Outcome(
                 reports=decision.reports,

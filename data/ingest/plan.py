@@ -4,26 +4,50 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import asdict, dataclass
+from collections.abc import Collection
+from collections.abc import Mapping as Dict
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime
+from typing import Any
 
 import polars as pl
 
-from data.errors import HomeError
+from data.errors import HomeError, LogError
 from data.ingest.commit import HELD_DUPLICATES, NEW_DUPLICATES, check_types
 from data.ingest.deduplicate import DuplicateRows, find_duplicates
+from data.ingest.known_files import digest_of
+from data.ingest.reason_examples import count_reasons
+from data.ingest.redo import LeavingRows, leaving_rows, without_files
+from data.ingest.rejections import RejectionLimits, check_rejections
 from data.ingest.report import DayRows, FileReport, NulledValues
 from data.ingest.row_positions import place_rows
-from data.ingest.stage_file import StagedFile, as_quarantine, count_reasons
+from data.ingest.stage_file import StagedFile, as_quarantine
 from data.ingest.staging import IngestPlan, Staging
 from data.lake.store import Lake
 from data.sources.mapping import Mapping
 from data.validation.validate_chunk import rows_as_json
 
-__all__ = ["IngestDecision", "decide"]
+__all__ = ["IngestDecision", "IngestTerms", "decide"]
 
 _TABLES = ("impressions", "quarantine", "ingests")
 _LINEAGE = ["source_id", "source_line"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class IngestTerms:
+    """What an ingest is decided by, beside its rows.
+
+    Attributes:
+        mapping: of all its files.
+        readings: ``source_id`` → what the file is read with (``data.ingest.known_files``).
+        redone: ``source_id`` of the files whose rows in the lake are replaced.
+        limits: how many rows of a file may be rejected.
+    """
+
+    mapping: Mapping
+    readings: Dict[str, str] = field(default_factory=dict)
+    redone: frozenset[str] = frozenset()
+    limits: RejectionLimits = field(default_factory=RejectionLimits)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,52 +64,97 @@ class IngestDecision:
 
 
 def decide(
-    staged: list[StagedFile], mapping: Mapping, staging: Staging, lake: Lake
+    staged: list[StagedFile], terms: IngestTerms, staging: Staging, lake: Lake
 ) -> IngestDecision:
     """Apply the rules over several rows, then declare the staging folder ready.
 
     Raises :class:`HomeError` when the home holds another origin, or an extra column of
-    another type.
+    another type; :class:`LogError` when too many rows of a file are rejected, or when simulated
+    and real files come together.
     """
-    is_simulated = any(file.simulated for file in staged)
+    mapping, redone = terms.mapping, terms.redone
+    is_simulated = _is_simulated(staged)
     if any(file.rows_accepted for file in staged):
-        _check_origin(lake, _origin(mapping.name, is_simulated=is_simulated))
+        _check_origin(lake, _origin(mapping.name, is_simulated=is_simulated), redone)
     check_types(staging, lake)
     order = [file.source_id for file in staged]
-    duplicates = find_duplicates(staging, lake, order, sum(file.rows_accepted for file in staged))
+    rows = sum(file.rows_accepted for file in staged)
+    duplicates = find_duplicates(staging, lake, order, rows, redone)
+    warnings = check_rejections(staged, duplicates, terms.limits, staging)
     duplicates.new.select(_LINEAGE).write_parquet(staging.folder / NEW_DUPLICATES)
     duplicates.held.select(_LINEAGE).write_parquet(staging.folder / HELD_DUPLICATES)
     findings = (
-        place_rows(staging, lake, order, sum(file.rows_in for file in staged))
+        place_rows(staging, lake, order, sum(file.rows_in for file in staged), redone)
         if mapping.position_is_row_order
         else ()
     )
     _quarantine_new(duplicates.new, staged, staging)
     _quarantine_held(duplicates.held, staging, lake)
+    leaving = leaving_rows(lake, redone, staging)
     days = _market_days(staging, duplicates)
-    reports = {file.source_id: _report(file, duplicates, days) for file in staged}
+    reports = {
+        file.source_id: _report(
+            file, duplicates, days, warnings[file.source_id], _status(file, redone, leaving)
+        )
+        for file in staged
+    }
     plan = IngestPlan(
         # above the last job of every table: one of them may have been made only later
         job=1 + max(lake.last_job(table) for table in _TABLES),
         ingest_records=[
-            _ingest_record(reports[file.source_id], mapping, is_simulated=file.simulated > 0)
+            _ingest_record(
+                reports[file.source_id],
+                mapping,
+                terms.readings.get(file.source_id),
+                is_simulated=file.is_simulated,
+            )
             for file in staged
         ],
-        market_days=_changed_market_days(days, duplicates),
-        rewrites=duplicates.held.height > 0,
+        market_days=_changed_market_days(days, duplicates, leaving),
+        rewrites=duplicates.held.height > 0 or bool(leaving.market_days),
+        redone=sorted(redone),
+        quarantine_days=list(leaving.quarantine_days),
     )
     staging.declare_ready(plan)
+    findings = (*(text for file in staged for text in _of_file(file)), *findings)
     return IngestDecision(
-        plan=plan, reports=reports, superseded=duplicates.held.height, findings=findings
+        plan=plan,
+        reports=reports,
+        superseded=duplicates.held.height,
+        findings=(*findings, *leaving.findings),
     )
 
 
-def _check_origin(lake: Lake, own: str) -> None:
+def _of_file(file: StagedFile) -> list[str]:
+    return [f"{file.name}: {finding}" for finding in file.findings]
+
+
+def _is_simulated(staged: list[StagedFile]) -> bool:
+    """Whether the files with rows are simulated; they are all, or none."""
+    with_rows = [file for file in staged if file.rows_accepted]
+    simulated = [file for file in with_rows if file.is_simulated]
+    real = [file for file in with_rows if not file.is_simulated]
+    if simulated and real:
+        raise LogError(
+            simulated[0].name,
+            f"is simulated and {real[0].name} is not; simulated and real rows are never mixed. "
+            "Ingest them into homes of their own (--home)",
+        )
+    return bool(simulated)
+
+
+def _status(file: StagedFile, redone: Collection[str], leaving: LeavingRows) -> dict[str, Any]:
+    if file.source_id not in redone:
+        return {}
+    return {"status": "redone", "replaced": leaving.accepted.get(file.source_id, 0)}
+
+
+def _check_origin(lake: Lake, own: str, redone: Collection[str]) -> None:
     """One home holds one origin: figures of a simulated and a real log never mix."""
     if not lake.exists("ingests"):
         return
     # a file without accepted rows has put nothing into the lake
-    records = lake.scan("ingests").filter(pl.col("rows_accepted") > 0)
+    records = without_files(lake.scan("ingests"), redone).filter(pl.col("rows_accepted") > 0)
     for source, is_simulated in records.select("source", "is_simulated").unique().collect().rows():
         origin = _origin(source, is_simulated=is_simulated)
         if origin != own:
@@ -151,12 +220,20 @@ def _market_days(staging: Staging, duplicates: DuplicateRows) -> pl.DataFrame:
     )
 
 
-def _changed_market_days(days: pl.DataFrame, duplicates: DuplicateRows) -> list[tuple[str, date]]:
+def _changed_market_days(
+    days: pl.DataFrame, duplicates: DuplicateRows, leaving: LeavingRows
+) -> list[tuple[str, date]]:
     both = pl.concat([frame.select("market", "ds_search") for frame in (days, duplicates.held)])
-    return both.unique().sort("market", "ds_search").rows()
+    return sorted({*both.rows(), *leaving.market_days})
 
 
-def _report(file: StagedFile, duplicates: DuplicateRows, days: pl.DataFrame) -> FileReport:
+def _report(
+    file: StagedFile,
+    duplicates: DuplicateRows,
+    days: pl.DataFrame,
+    warnings: tuple[str, ...],
+    status: dict[str, Any],
+) -> FileReport:
     leaving = duplicates.new.filter(pl.col("source_id") == file.source_id)
     reasons: Counter[str] = file.reasons + count_reasons(leaving["reasons"])
     own_days = days.filter(pl.col("source_id") == file.source_id)
@@ -175,6 +252,8 @@ def _report(file: StagedFile, duplicates: DuplicateRows, days: pl.DataFrame) -> 
             DayRows(market=market, ds_search=day.isoformat(), rows=rows)
             for _, market, day, rows in own_days.rows()
         ),
+        warnings=warnings,
+        **status,
     )
 
 
@@ -192,7 +271,7 @@ def _nulled(file: StagedFile) -> list[NulledValues]:
 
 
 def _ingest_record(
-    report: FileReport, mapping: Mapping, *, is_simulated: bool
+    report: FileReport, mapping: Mapping, reading: str | None, *, is_simulated: bool
 ) -> dict[str, object]:
     """A row of the table ``ingests``, as JSON can hold it."""
     return {
@@ -205,4 +284,6 @@ def _ingest_record(
         "rows_quarantined": report.rows_quarantined,
         "ingested_at": datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S.%f"),
         "report": json.dumps(asdict(report)),
+        "read_as": reading,
+        "read_as_digest": digest_of(reading) if reading else None,
     }

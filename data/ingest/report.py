@@ -37,17 +37,19 @@ class FileReport:
 
     Attributes:
         status: ``already ingested`` says that the same content is in the lake; its counts
-            are then zero.
+            are then zero. ``redone``: it was, and these rows have replaced those.
         quarantined: rows per reason code. A row with two codes counts under both, so the
             counts may exceed ``rows_quarantined``.
         absent: contract columns that the log cannot give.
         ignored: columns of the log that the mapping does not use.
         market_days: where the accepted rows went.
+        warnings: what somebody should look at before the rows are used, a sentence each.
+        replaced: accepted rows that left the lake because the file was read again.
     """
 
     file: str
     source_id: str
-    status: Literal["ingested", "already ingested"] = "ingested"
+    status: Literal["ingested", "already ingested", "redone"] = "ingested"
     rows_in: int = 0
     rows_accepted: int = 0
     rows_quarantined: int = 0
@@ -56,6 +58,8 @@ class FileReport:
     absent: tuple[str, ...] = ()
     ignored: tuple[str, ...] = ()
     market_days: tuple[DayRows, ...] = ()
+    warnings: tuple[str, ...] = ()
+    replaced: int = 0
 
     def __post_init__(self) -> None:
         if self.rows_in != self.rows_accepted + self.rows_quarantined:
@@ -68,7 +72,8 @@ class FileReport:
         """The report on this file as plain text."""
         if self.status == "already ingested":
             return [f"{self.file}: already ingested, nothing to do"]
-        lines = [f"{self.file}: {_row_counts(self)}"]
+        again = f", in place of {self.replaced:,} accepted before" if self.replaced else ""
+        lines = [f"{self.file}: {_row_counts(self)}{again}"]
         lines += [
             f"  quarantined {rows:,}: {code} ({MEANINGS[Reason(code)]})"
             for code, rows in sorted(self.quarantined.items())
@@ -170,4 +175,6 @@ class IngestReport:
             lines.append(f"row order: {self.row_order.sentence}")
         if self.recovered:
             lines.append(f"completed {self.recovered} earlier ingest(s) that had been cut off")
+        # last: what stands there is seen
+        lines += [f"warning: {file.file}: {text}" for file in self.files for text in file.warnings]
         return lines

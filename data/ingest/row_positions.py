@@ -29,8 +29,11 @@ chunk by chunk, then one bucket of searches is placed at a time, as in ``data.in
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import polars as pl
 
+from data.ingest.redo import without_files
 from data.ingest.staging import Staging
 from data.lake.store import Lake
 from data.schema.tables import IMPRESSIONS
@@ -72,11 +75,14 @@ class SeenRows:
         self._staging.write(self._source_id, "seen", number, seen)
 
 
-def place_rows(staging: Staging, lake: Lake, order: list[str], rows: int) -> tuple[str, ...]:
+def place_rows(
+    staging: Staging, lake: Lake, order: list[str], rows: int, redone: Collection[str] = ()
+) -> tuple[str, ...]:
     """Write down the place of each of the ``rows`` rows seen, for :func:`with_positions`.
 
-    ``order`` lists the ``source_id`` of the files in the order of the command line. Returns
-    sentences for the report: about searches that stand in several files.
+    ``order`` lists the ``source_id`` of the files in the order of the command line. Places of the
+    ``redone`` files in the lake do not count. Returns sentences for the report: about searches
+    that stand in several files.
     """
     seen = pl.scan_parquet(staging.parts("seen"), schema=_SEEN, glob=False)
     buckets = max(1, -(-rows // ROWS_PER_BUCKET))
@@ -87,7 +93,7 @@ def place_rows(staging: Staging, lake: Lake, order: list[str], rows: int) -> tup
         has_search = pl.col("id_search").is_not_null()
         in_bucket = seen.filter(has_search, is_in_bucket).collect(engine="streaming")
         results = _places_in_files(in_bucket, order)
-        both = pl.concat([results, _held_places(lake, in_bucket)])
+        both = pl.concat([results, _held_places(lake, in_bucket, redone)])
         places, split_searches = _of_first_file(both)
         missing = results.drop_nulls("id_listing").join(places, on=_RESULT, how="anti")
         split, unplaced = split + split_searches, unplaced + missing.select(_RESULT).n_unique()
@@ -115,12 +121,12 @@ def _places_in_files(seen: pl.DataFrame, order: list[str]) -> pl.DataFrame:
     )
 
 
-def _held_places(lake: Lake, seen: pl.DataFrame) -> pl.DataFrame:
+def _held_places(lake: Lake, seen: pl.DataFrame, redone: Collection[str]) -> pl.DataFrame:
     """The same of the lake's rows of these searches, as one file before all others."""
     schema = {"id_search": pl.String, "id_listing": pl.String, "file": pl.Int32}
     if not lake.exists(IMPRESSIONS.name):
         return pl.DataFrame(schema=schema | {"position": pl.Int32})
-    impressions = lake.scan(IMPRESSIONS.name)
+    impressions = without_files(lake.scan(IMPRESSIONS.name), redone)
     has_position = "position" in impressions.collect_schema().names()
     position = pl.col("position") if has_position else pl.lit(None, pl.Int32).alias("position")
     return (

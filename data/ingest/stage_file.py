@@ -9,26 +9,26 @@ from datetime import UTC, datetime
 
 import polars as pl
 
-from data.errors import LogError
 from data.ingest.exact_ids import refuse_inexact_ids
+from data.ingest.provenance import ProvenanceCount
 from data.ingest.pseudonyms import pseudonymised
+from data.ingest.reason_examples import count_reasons, first_examples
 from data.ingest.row_positions import SeenRows
 from data.ingest.staging import Staging
 from data.prefetch import prefetched
 from data.readers.chunk import Chunk
 from data.readers.open_log import Log
-from data.schema.reason_codes import MEANINGS, Nulled, Reason
-from data.schema.tables import IMPRESSIONS, Kind
+from data.readers.partitions import PartitionCheck
+from data.schema.reason_codes import Nulled, Reason
+from data.schema.tables import IMPRESSIONS, SIMULATED_MARK, Kind
+from data.sources.column_rules import Rule
 from data.sources.mapping import TARGETS, Mapping
 from data.validation.date_order import refuse_contradiction
 from data.validation.row_results import Example
 from data.validation.time_reading import TimeReading
 from data.validation.validate_chunk import ValidatedChunk, validate_chunk
 
-__all__ = ["SIMULATED_PREFIX", "StagedFile", "stage_file"]
-
-# Ids of the simulator begin so; a simulated log is always recognisable as one.
-SIMULATED_PREFIX = "sim"
+__all__ = ["StagedFile", "as_quarantine", "stage_file"]
 
 
 @dataclass(kw_only=True)
@@ -38,52 +38,43 @@ class StagedFile:
     Attributes:
         source_id, name: as in ``data.readers.files.SourceFile``.
         rows_in, rows_accepted: so far, by the row rules alone.
-        simulated: accepted rows whose search id is the simulator's.
+        is_part: it is one of the many files that a larger log was written in.
+        is_simulated: as its rows are marked; known when the file is read whole.
         reasons: quarantined rows per reason code.
+        rejected_examples: where each code is first found, in words.
         nulled, examples: as in ``data.validation.validate_chunk.ValidatedChunk``.
         filled: cells of accepted rows that were not empty, by column: read or nulled.
         absent, ignored: as in ``data.ingest.report.FileReport``.
+        findings: sentences for the report.
     """
 
     source_id: str
     name: str
+    is_part: bool = False
     rows_in: int = 0
     rows_accepted: int = 0
-    simulated: int = 0
+    is_simulated: bool = False
     reasons: Counter[str] = field(default_factory=Counter)
+    rejected_examples: dict[str, str] = field(default_factory=dict)
     nulled: Counter[tuple[str, Nulled]] = field(default_factory=Counter)
     examples: dict[tuple[str, Nulled], Example] = field(default_factory=dict)
     filled: Counter[str] = field(default_factory=Counter)
     absent: tuple[str, ...] = ()
     ignored: tuple[str, ...] = ()
+    findings: tuple[str, ...] = ()
 
-    def add(self, validated: ValidatedChunk, rows: int) -> None:
+    def add(self, validated: ValidatedChunk, rows: int, rules: dict[str, Rule]) -> None:
         """Count one chunk of ``rows`` rows."""
         self.rows_in += rows
         self.rows_accepted += validated.accepted.height
-        is_simulated = validated.accepted["id_search"].str.starts_with(SIMULATED_PREFIX)
-        self.simulated += int(is_simulated.sum())
         self.reasons += count_reasons(validated.rejected["reasons"])
+        self.rejected_examples |= first_examples(validated.rejected, rules, self.rejected_examples)
         self.nulled += validated.nulled
         self.filled.update({column.name: column.count() for column in validated.accepted})
         for (column, _), cells in validated.nulled.items():
             self.filled[column] += cells
         # the earlier example wins
         self.examples = validated.examples | self.examples
-
-
-def count_reasons(reasons: pl.Series) -> Counter[str]:
-    """Rows per code; a row with two codes counts under both.
-
-    >>> counts = count_reasons(pl.Series(["label_missing,time_missing", "label_missing"]))
-    >>> sorted(counts.items())
-    [('label_missing', 2), ('time_missing', 1)]
-    """
-    counts: Counter[str] = Counter()
-    for codes, rows in reasons.value_counts(name="rows").iter_rows():
-        for code in codes.split(","):
-            counts[code] += rows
-    return counts
 
 
 def stage_file(
@@ -98,8 +89,8 @@ def stage_file(
     """Read, validate and store the whole file; ``progress`` is called with the bytes read.
 
     Raises :class:`data.errors.LogError` when the file cannot be read to its end, changes
-    while it is read, mixes simulated with real rows, has ids in a type that cannot hold them,
-    has no row that can be accepted, or dates that contradict each other; and
+    while it is read, mixes simulated with real rows, has ids in a type that cannot hold them, or
+    dates that contradict each other; and
     :class:`data.validation.time_reading.OffsetFoundError` as that says.
     """
     file = log.file
@@ -108,8 +99,9 @@ def stage_file(
     staged = StagedFile(
         source_id=file.source_id,
         name=file.name,
+        is_part=bool(file.partition) or file.path.name.startswith("part-"),
         absent=tuple(name for name in TARGETS if name not in rules and name != "ds_search"),
-        ignored=tuple(name for name in log.columns if name not in used),
+        ignored=tuple(n for n in log.columns if n not in used and n != SIMULATED_MARK),
     )
     # an empty first part: a log without rows still says which columns it has
     no_rows = pl.DataFrame(schema=dict.fromkeys(log.columns, pl.String))
@@ -118,13 +110,16 @@ def stage_file(
     empty = validate_chunk(nothing, rules, mapping, file.source_id, times)
     staging.write(file.source_id, "accepted", 0, empty.accepted)
     seen = SeenRows(file.source_id, staging) if mapping.position_is_row_order else None
+    provenance, folders = ProvenanceCount(), PartitionCheck(file.partition, log.own_columns)
     # the next chunk is read while this one is validated
     with prefetched(log.chunks(), ahead=1) as chunks:
         for number, raw in enumerate(chunks, start=1):
             refuse_inexact_ids(raw, rules, file.name)
             chunk = pseudonymised(raw, rules, pseudonym_key) if pseudonym_key else raw
             validated = validate_chunk(chunk, rules, mapping, file.source_id, times)
-            staged.add(validated, chunk.row_count)
+            staged.add(validated, chunk.row_count, rules)
+            provenance.add(raw.rows, validated.accepted)
+            folders.add(raw.rows, raw.lines)
             _store(validated, number, staged, staging)
             if seen is not None:
                 seen.add(validated.keys, number)
@@ -134,7 +129,8 @@ def stage_file(
     # agree
     if times.time_format != mapping.time_format and _has_unreadable_times(staged):
         refuse_contradiction(log, rules)
-    _check_usable(staged)
+    staged.is_simulated = provenance.is_simulated(file.name)
+    staged.findings = (*_respelled(log), *folders.sentences())
     return staged
 
 
@@ -142,6 +138,14 @@ def _has_unreadable_times(staged: StagedFile) -> bool:
     nulled = {column for column, reason in staged.nulled if reason == Nulled.UNREADABLE}
     dates = {column.name for column in IMPRESSIONS.columns if column.kind == Kind.DATE}
     return staged.reasons[Reason.TIME_UNREADABLE] > 0 or bool(nulled & dates)
+
+
+def _respelled(log: Log) -> tuple[str, ...]:
+    if not log.spelled:
+        return ()
+    names = ", ".join(f"{own} as {name}" for name, own in list(log.spelled.items())[:5])
+    more = f" and {len(log.spelled) - 5} more" if len(log.spelled) > 5 else ""
+    return (f"columns read in another case than the mapping has them: {names}{more}",)
 
 
 def _store(validated: ValidatedChunk, number: int, staged: StagedFile, staging: Staging) -> None:
@@ -165,20 +169,3 @@ def as_quarantine(rows: pl.DataFrame, names: dict[str, str]) -> pl.DataFrame:
         "row",
         pl.lit(datetime.now(UTC).date()).alias("ds_ingested"),
     )
-
-
-def _check_usable(staged: StagedFile) -> None:
-    if staged.rows_in and not staged.rows_accepted:
-        code, rows = staged.reasons.most_common(1)[0]
-        hint = ". Name its encoding with --encoding" if code == Reason.NOT_TEXT else ""
-        raise LogError(
-            staged.name,
-            f"every one of its {staged.rows_in:,} rows was rejected, most often ({rows:,}) "
-            f"because {MEANINGS[Reason(code)]}{hint}",
-        )
-    if 0 < staged.simulated < staged.rows_accepted:
-        raise LogError(
-            staged.name,
-            f"{staged.simulated:,} of {staged.rows_accepted:,} searches have simulated ids "
-            f"({SIMULATED_PREFIX}…); simulated and real rows are never mixed. Split the file",
-        )

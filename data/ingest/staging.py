@@ -59,25 +59,30 @@ class IngestPlan:
         ingest_records: the rows of the table ``ingests``, times as text.
         market_days: partitions of impressions that change.
         rewrites: rows that the lake holds leave it, so the partitions are replaced.
+        redone: ``source_id`` of files whose rows in the lake, quarantined ones too, make way for
+            those of this ingest.
+        quarantine_days: partitions of quarantine that change then.
     """
 
     job: int
     ingest_records: list[dict[str, Any]]
     market_days: list[tuple[str, date]] = field(default_factory=list)
     rewrites: bool = False
+    redone: list[str] = field(default_factory=list)
+    quarantine_days: list[date] = field(default_factory=list)
 
     def to_json(self) -> str:
         """The plan as it stands in ``plan.json``."""
         # the key "ledger" is from the first version: a plan that it left must be read
-        return json.dumps(
-            {
-                "job": self.job,
-                "ledger": self.ingest_records,
-                "market_days": self.market_days,
-                "rewrites": self.rewrites,
-            },
-            default=str,
-        )
+        entries: dict[str, Any] = {
+            "job": self.job,
+            "ledger": self.ingest_records,
+            "market_days": self.market_days,
+            "rewrites": self.rewrites,
+        }
+        if self.redone:
+            entries |= {"redone": self.redone, "quarantine_days": self.quarantine_days}
+        return json.dumps(entries, default=str)
 
     @classmethod
     def from_json(cls, text: str) -> IngestPlan:
@@ -89,6 +94,9 @@ class IngestPlan:
             ingest_records=entries["ledger"],
             market_days=days,
             rewrites=entries["rewrites"],
+            # a plan of an earlier version redoes nothing
+            redone=entries.get("redone", []),
+            quarantine_days=[date.fromisoformat(d) for d in entries.get("quarantine_days", [])],
         )
 
 

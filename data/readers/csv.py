@@ -1,4 +1,4 @@
-"""Delimited text (CSV and its relatives), read block by block and never trusted.
+r"""Delimited text (CSV and its relatives), read block by block and never trusted.
 
 Memory is bounded by the block whatever the file's size. A block of bytes is cut into records
 by ``data.readers.csv_records`` and becomes one chunk of rows:
@@ -7,7 +7,13 @@ by ``data.readers.csv_records`` and becomes one chunk of rows:
 - a record with stray quotes is read alone by Python's ``csv``, because Polars applies one
   quoting rule to all that it is given: one stray quote there would shift every row after it;
 - a record with the wrong number of fields or undecodable bytes becomes a broken row with its
-  line number and its reason.
+  line number and its reason; so does a line longer than ``MAX_LINE_BYTES``, of which only the
+  beginning is held.
+
+Spark escapes a quote by a backslash (``"The \"Blue\" flat"``), RFC 4180 by a second quote. What a
+log means is decided by what it holds, block by block: where RFC 4180 leaves odd records and the
+block has a ``\"``, it is cut by both, and Spark's reading is taken where it leaves fewer. So a
+path that ends in a backslash (``"C:\photos\"``) stays what it is in a log that is sound without.
 
 Rows that were read alone come after the others in their chunk: ``Chunk.lines`` says where each
 row stood.
@@ -17,6 +23,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import BinaryIO
@@ -26,136 +33,118 @@ import polars as pl
 
 from data.errors import LogError
 from data.readers.chunk import BrokenRow, Chunk, broken_rows
-from data.readers.csv_records import GOOD, LITERAL, NOT_TEXT, WRONG_FIELDS, Records, split_records
+from data.readers.csv_header import Header
+from data.readers.csv_records import (
+    GOOD,
+    LITERAL,
+    NOT_TEXT,
+    TOO_LONG,
+    WRONG_FIELDS,
+    Records,
+    split_records,
+    with_doubled_quotes,
+)
 from data.readers.files import SourceFile, open_text
+from data.readers.long_lines import MAX_LINE_BYTES, read_up_to, skip_line, too_long
 from data.schema.reason_codes import Reason
 
-__all__ = ["SEPARATORS", "Header", "read_csv", "read_header"]
+__all__ = ["read_csv"]
 
-SEPARATORS = (",", ";", "\t", "|")
 BLOCK_BYTES = 16 << 20
-MAX_HEADER_BYTES = 1 << 20
 _REPLACED = "\ufffd"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Header:
-    """The first line of a delimited log: its column names in order, and its separator.
-
-    ``is_old_mac``: lines end with a carriage return alone, as on old Macintoshes.
-    """
-
-    columns: tuple[str, ...]
-    separator: str
-    is_old_mac: bool = False
-
-
-def read_header(file: SourceFile, encoding: str | None) -> Header:
-    """Read and check the header. Raises :class:`LogError` when there is none."""
-    with open_text(file, encoding) as opened:
-        head = _read_up_to(opened.stream, MAX_HEADER_BYTES)
-    is_old_mac = b"\n" not in head and b"\r" in head
-    line = head.split(b"\r" if is_old_mac else b"\n", 1)[0].rstrip(b"\r")
-    if len(line) >= MAX_HEADER_BYTES or b"\x00" in line:
-        raise LogError(
-            file.name,
-            "not a log: the first line is no text. If it is UTF-16 without a BOM or another "
-            "encoding, name it with --encoding",
-            line=1,
-        )
-    try:
-        text = line.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise LogError(
-            file.name,
-            f"the header is not UTF-8 (byte {error.start + 1}); name the encoding with --encoding",
-            line=1,
-        ) from error
-    return replace(_parsed_header(file, text), is_old_mac=is_old_mac)
-
-
-def _parsed_header(file: SourceFile, text: str) -> Header:
-    if not text.strip():
-        raise LogError(file.name, "the first line is blank; it must be the header", line=1)
-    separator = max(SEPARATORS, key=lambda s: len(_fields(text, s)))
-    names = tuple(name.strip() for name in _fields(text, separator))
-    if len(names) < 2:
-        raise LogError(
-            file.name,
-            f"not a log: the first line has one column ({names[0][:60]!r}); columns are "
-            "separated by comma, semicolon, tab or |",
-            line=1,
-        )
-    repeated = sorted({name for name in names if name and names.count(name) > 1})
-    if repeated:
-        raise LogError(
-            file.name,
-            f"the header names a column twice: {', '.join(repeated)}; rename or drop one",
-            line=1,
-        )
-    unnamed = iter(range(1, len(names) + 1))
-    columns = tuple(name or f"unnamed_{next(unnamed)}" for name in names)
-    return Header(columns=columns, separator=separator)
-
-
-def _fields(text: str, separator: str) -> list[str]:
-    try:
-        return next(csv.reader([text], delimiter=separator), [""])
-    except csv.Error:
-        return [text]
+_BACKSLASHES = re.compile(r'(\\+)("?)')
 
 
 def read_csv(file: SourceFile, header: Header, encoding: str | None) -> Iterator[Chunk]:
-    """The rows of the file in chunks of about ``BLOCK_BYTES``; the header is line 1.
+    """The rows of the file in chunks of about ``BLOCK_BYTES``; lines count from the file's first.
 
     Raises :class:`LogError` when the header stands in the file a second time, or the
     archive turns out to be damaged.
     """
-    separator = ord(header.separator)
     with open_text(file, encoding) as text:
-        unfinished, line, is_first, is_last = b"", 1, True, False
+        unfinished = read_up_to(text.stream, header.size)[header.size :]
+        line, is_last = header.lines + 1, False
         while not is_last:
-            fresh = _read_up_to(text.stream, BLOCK_BYTES)
+            fresh = read_up_to(text.stream, BLOCK_BYTES)
             # only an empty read ends the file: a last record without a line end is cut then
             is_last = not fresh
-            if header.is_old_mac:
-                fresh = fresh.replace(b"\r", b"\n")
-            data = unfinished + fresh
-            if is_first:
-                end = data.find(b"\n") + 1 or len(data)
-                data, line, is_first = data[end:], 2, False
-            records = split_records(
-                data, separator=separator, fields=len(header.columns), is_last=is_last
-            )
-            unfinished = data[records.consumed :]
-            if len(records.starts):
-                in_file = replace(records, lines=records.lines + line)
-                chunk = _chunk(file, header, data, in_file, is_transcoded=text.is_transcoded)
+            block = _cut(header, unfinished + fresh, is_last=is_last)
+            unfinished = block.data[block.records.consumed :]
+            if len(block.records.starts):
+                records = replace(block.records, lines=block.records.lines + line)
+                chunk = _chunk(file, header, replace(block, records=records), text.is_transcoded)
                 yield replace(chunk, bytes_read=text.position())
-            line += records.lines_consumed
+            line += block.records.lines_consumed
+            # a quoted line end never leaves so much: csv_records takes such a quote for stray
+            if len(unfinished) > MAX_LINE_BYTES:
+                broken, unfinished = _skipped(header, text.stream, unfinished, line)
+                yield replace(_without_rows(header, [broken]), bytes_read=text.position())
+                line += 1
 
 
-def _read_up_to(stream: BinaryIO, size: int) -> bytes:
-    parts, missing = [], size
-    while missing > 0 and (part := stream.read(missing)):
-        parts.append(part)
-        missing -= len(part)
-    return b"".join(parts)
+@dataclass(frozen=True, kw_only=True)
+class _Block:
+    """Some bytes of the file and the records in them.
+
+    ``parsed`` is what the parser is given: ``data``, or the same with Spark's escaped quotes
+    doubled, which changes no offset.
+    """
+
+    data: bytes
+    parsed: bytes
+    records: Records
 
 
-def _chunk(
-    file: SourceFile, header: Header, data: bytes, records: Records, *, is_transcoded: bool
-) -> Chunk:
-    """The rows of the records in ``data``; ``records.lines`` are lines of the file."""
+def _cut(header: Header, data: bytes, *, is_last: bool) -> _Block:
+    if header.is_old_mac:
+        data = data.replace(b"\r", b"\n")
+
+    def cut(text: bytes) -> Records:
+        return split_records(
+            text, separator=ord(header.separator), fields=len(header.columns), is_last=is_last
+        )
+
+    records = cut(data)
+    if _odd(records) and b'\\"' in data:
+        doubled = with_doubled_quotes(data)
+        by_spark = cut(doubled)
+        if _odd(by_spark) < _odd(records):
+            return _Block(data=data, parsed=doubled, records=by_spark)
+    return _Block(data=data, parsed=data, records=records)
+
+
+def _odd(records: Records) -> int:
+    """How many records are not sound."""
+    return int((records.state != GOOD).sum())
+
+
+def _skipped(header: Header, stream: BinaryIO, head: bytes, line: int) -> tuple[BrokenRow, bytes]:
+    """The broken row for a line that is too long, and what was read behind it."""
+    newline = b"\r" if header.is_old_mac else b"\n"
+    length, behind = skip_line(stream, head, BLOCK_BYTES, newline)
+    return too_long(line, length, head), behind
+
+
+def _without_rows(header: Header, broken: list[BrokenRow]) -> Chunk:
+    return Chunk(
+        rows=pl.DataFrame(schema=dict.fromkeys(header.columns, pl.String)),
+        lines=pl.Series("source_line", [], dtype=pl.Int64),
+        broken=broken_rows(broken),
+    )
+
+
+def _chunk(file: SourceFile, header: Header, block: _Block, is_transcoded: bool) -> Chunk:
+    """The rows of the block's records, whose lines are lines of the file."""
+    records = block.records
     is_good = records.state == GOOD
-    rows = _parse(header, _bytes_of(data, records, is_good), int(is_good.sum()))
+    rows = _parse(header, _bytes_of(block.parsed, records, is_good), int(is_good.sum()))
     if rows is None:
         # the parser sees other rows there than the cut did: each record is read alone
         state = np.where(is_good, LITERAL, records.state).astype(np.int8)
         records = replace(records, state=state)
         is_good = np.zeros_like(is_good)
         rows = pl.DataFrame(schema=dict.fromkeys(header.columns, pl.String))
-    read_alone, broken = _odd_records(header, data, records)
+    read_alone, broken = _odd_records(header, block.data, records)
     alone_lines = np.array([line for line, _ in read_alone], dtype=np.int64)
     lines = pl.Series("source_line", np.r_[records.lines[is_good], alone_lines])
     if read_alone:
@@ -214,6 +203,8 @@ def _odd_records(
         fields = _read_alone(raw, header) if state == LITERAL else None
         if fields is not None:
             read_alone.append((line, fields))
+        elif state == TOO_LONG:
+            broken.append(too_long(line, len(raw), raw))
         else:
             reason = Reason.NOT_TEXT if state == NOT_TEXT else Reason.WRONG_FIELD_COUNT
             text = raw.decode("utf-8", errors="backslashreplace")
@@ -222,16 +213,45 @@ def _odd_records(
 
 
 def _read_alone(raw: bytes, header: Header) -> list[str | None] | None:
-    """The fields of one line with stray quotes, or ``None`` when it cannot be divided into columns.
+    r"""The fields of one record with odd quotes; ``None`` when it cannot be divided into columns.
 
-    ``csv`` takes a quote in the middle of a field as a character (``5" tv`` is a value). A
-    quote that opens a field and never closes makes one field of the rest of the line, so
-    that their number is wrong.
+    Where it has a ``\"`` and is sound when that is a quote, it is read so. Else ``csv`` takes a
+    quote in the middle of a field as a character (``5" tv`` is a value). A quote that opens a
+    field and never closes makes one field of the rest of the line, so that their number is
+    wrong.
     """
     try:
-        text = io.StringIO(raw.decode("utf-8"), newline="")
-        fields = list(csv.reader(text, delimiter=header.separator))
-    except (csv.Error, UnicodeDecodeError):
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return None
+    fields = None
+    if '\\"' in text:
+        # only before a quote is a backslash more than a character
+        text_only = _BACKSLASHES.sub(_doubled_but_one, text)
+        fields = _fields(text_only, header, escapechar="\\", strict=True)
+    return fields if fields is not None else _fields(text, header)
+
+
+def _doubled_but_one(run: re.Match[str]) -> str:
+    backslashes, quote = run[1], run[2]
+    if quote and len(backslashes) % 2:
+        return backslashes[1:] * 2 + "\\" + quote
+    return backslashes * 2 + quote
+
+
+def _fields(
+    text: str, header: Header, *, escapechar: str | None = None, strict: bool = False
+) -> list[str | None] | None:
+    try:
+        fields = list(
+            csv.reader(
+                io.StringIO(text, newline=""),
+                delimiter=header.separator,
+                escapechar=escapechar,
+                strict=strict,
+            )
+        )
+    except csv.Error:
         return None
     if len(fields) != 1 or len(fields[0]) != len(header.columns):
         return None

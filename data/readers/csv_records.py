@@ -40,12 +40,24 @@ The next block starts with what was left over:
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-__all__ = ["GOOD", "LITERAL", "NOT_TEXT", "WRONG_FIELDS", "Records", "split_records"]
+from data.readers.long_lines import MAX_LINE_BYTES
+
+__all__ = [
+    "GOOD",
+    "LITERAL",
+    "NOT_TEXT",
+    "TOO_LONG",
+    "WRONG_FIELDS",
+    "Records",
+    "split_records",
+    "with_doubled_quotes",
+]
 
 Positions = np.ndarray[Any, np.dtype[np.int64]]
 Bytes = np.ndarray[Any, np.dtype[np.uint8]]
@@ -59,7 +71,10 @@ MAX_RECORD_BYTES = 1 << 20
 # taken by itself, so that a file full of stray quotes takes bounded time.
 MAX_REPAIRS = 16
 
-GOOD, WRONG_FIELDS, LITERAL, NOT_TEXT = range(4)
+# A quote behind an odd number of backslashes.
+_ESCAPED_QUOTE = re.compile(rb'(?<!\\)((?:\\\\)*)\\"')
+
+GOOD, WRONG_FIELDS, LITERAL, NOT_TEXT, TOO_LONG = range(5)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +85,8 @@ class Records:
         starts, ends: byte offsets; the end excludes the line end.
         lines: physical line of the record's first byte, from 0 at the block's start.
         state: ``GOOD``, ``WRONG_FIELDS``, ``LITERAL`` (its quotes break the rules, to be
-            read alone) or ``NOT_TEXT`` (a zero byte, or not UTF-8).
+            read alone), ``NOT_TEXT`` (a zero byte, or not UTF-8) or ``TOO_LONG`` (more than
+            ``MAX_LINE_BYTES``).
         consumed, lines_consumed: bytes and lines that the records cover; what follows is
             the beginning of a record that the next block ends.
     """
@@ -137,6 +153,7 @@ def split_records(data: bytes, *, separator: int, fields: int, is_last: bool) ->
         state[np.isin(lines, np.fromiter(literal_lines, dtype=np.int64))] = LITERAL
     consumed = min(int(ends[-1]) + 1, len(array)) if len(ends) else 0
     _mark_not_text(data, array, starts, ends, state, consumed)
+    state[ends - starts > MAX_LINE_BYTES] = TOO_LONG
     return Records(
         starts=starts,
         ends=_without_return(array, starts, ends),
@@ -145,6 +162,17 @@ def split_records(data: bytes, *, separator: int, fields: int, is_last: bool) ->
         consumed=consumed,
         lines_consumed=int(last_lines[-1]) + 1 if len(last_lines) else 0,
     )
+
+
+def with_doubled_quotes(data: bytes) -> bytes:
+    r"""The text with quotes escaped as Spark does it written as RFC 4180 has them.
+
+    As long as before, so that every offset stays. A backslash before a backslash is text:
+
+    >>> with_doubled_quotes(rb'1,"The \"Blue\" flat","C:\\"')
+    b'1,"The ""Blue"" flat","C:\\\\"'
+    """
+    return _ESCAPED_QUOTE.sub(rb'\1""', data)
 
 
 def _cut_until_sound(block: _Block) -> tuple[_Cut, set[int]]:

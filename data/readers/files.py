@@ -1,26 +1,28 @@
-"""Input files: found, identified by their first bytes, hashed, and opened as UTF-8."""
+"""Input files: identified by their first bytes, hashed, and opened as UTF-8."""
 
 from __future__ import annotations
 
 import codecs
-import glob
-import gzip
 import hashlib
 import io
-import zlib
-from collections.abc import Callable, Iterator, Sequence
+import json
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, TypeAlias
 
 from data.errors import LogError
+from data.readers.partitions import Partition
+from data.readers.unpack import DamagedArchiveError, packing_of, unpacked
 
-__all__ = ["OpenText", "SourceFile", "find_files", "identify", "open_text"]
+__all__ = ["OpenText", "SourceFile", "identify", "open_text"]
 
 _HASH_CHUNK = 1 << 20
+_HEAD = 512
 _Buffered: TypeAlias = "io.BufferedReader[Any]"
-_SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".txt", ".txt.gz", ".parquet", ".pq", ".gz")
+_JSON_LINES = (".jsonl", ".ndjson", ".json")
+_PACKED = (".gz", ".zst", ".bz2", ".xz", ".lz4")
 _BOMS = (  # the longer first: UTF-32's begins with UTF-16's
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -31,12 +33,16 @@ _BOMS = (  # the longer first: UTF-32's begins with UTF-16's
 _FOREIGN = {
     b"PK\x03\x04": "a zip archive (or a spreadsheet); unpack it, or save it as CSV",
     b"%PDF": "a PDF document",
-    b"\xfd7zXZ": "an xz archive; unpack it",
-    b"BZh": "a bzip2 archive; unpack it",
-    b"(\xb5/\xfd": "a zstd archive; unpack it",
+    b"7z\xbc\xaf'\x1c": "a 7z archive; unpack it",
+    b"Rar!": "a RAR archive; unpack it",
+    b"\x1f\x9d": "a compress archive (.Z); unpack it",
     b"\x89PNG": "a picture",
     b"SQLite": "a database",
+    b"\xd0\xcf\x11\xe0": "an old spreadsheet or document; save it as CSV",
+    b"Obj\x01": "an Avro file; save it as Parquet or CSV",
+    b"ARROW1\x00\x00": "an Arrow (Feather) file; save it as Parquet or CSV",
 }
+_TAR_AT = 257  # where a tar archive says that it is one
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,19 +53,26 @@ class SourceFile:
         path: where it is.
         name: as it was given, for messages, the report and the quarantine.
         sha256: of its bytes as stored; the first 16 digits are its ``source_id``.
-        kind: ``text`` or ``parquet``, by its content, not by its name.
+        kind: ``parquet`` by its content, whatever its name; ``json_lines`` by its name
+            (``.jsonl``, ``.ndjson``, ``.json``, packed or not); ``text`` else.
         stamp: size and time of change, to notice a file that grows while it is read.
+        partition: columns that the names of its folders give (``data.readers.partitions``).
     """
 
     path: Path
     name: str
     sha256: str
-    kind: Literal["text", "parquet"]
+    kind: Literal["text", "json_lines", "parquet"]
     stamp: tuple[int, int]
+    partition: Partition = ()
 
     @property
     def source_id(self) -> str:
-        return self.sha256[:16]
+        """The same for the same rows under whatever name; what folders say belongs to the rows."""
+        if not self.partition:
+            return self.sha256[:16]
+        rows = json.dumps([self.sha256, self.partition])
+        return hashlib.sha256(rows.encode()).hexdigest()[:16]
 
     def check_unchanged(self) -> None:
         """Raise :class:`LogError` when the file is no longer the one that was hashed."""
@@ -69,48 +82,12 @@ class SourceFile:
             )
 
 
-def find_files(paths: Sequence[str | Path]) -> list[Path]:
-    """The files that these paths name: files, folders (searched one level), or globs.
-
-    Sorted within a folder or glob, each file once. Raises :class:`LogError` when a path
-    names nothing that can be read as a log.
-    """
-    if not paths:
-        raise LogError("no log", "name at least one file, folder or glob")
-    files: dict[Path, Path] = {}  # by resolved path: a file named twice is read once
-    for pattern in paths:
-        for path in _expand(Path(pattern)):
-            files.setdefault(path.resolve(), path)
-    return list(files.values())
-
-
-def _expand(path: Path) -> list[Path]:
-    if path.is_file():
-        return [path]
-    if path.is_dir():
-        inside = sorted(p for p in path.iterdir() if p.is_file() and _looks_like_log(p))
-        if not inside:
-            raise LogError(path, f"the folder holds no log ({', '.join(_SUFFIXES[:7])})")
-        return inside
-    if path.exists():
-        raise LogError(path, "is not a regular file; a log must be a file, a folder or a glob")
-    matches = sorted(Path(p) for p in glob.glob(str(path)))  # noqa: PTH207  absolute patterns too
-    files = [p for p in matches if p.is_file()]
-    if not files:
-        raise LogError(path, "there is no such file, folder or matching name; check the path")
-    return files
-
-
-def _looks_like_log(path: Path) -> bool:
-    return not path.name.startswith(".") and path.name.lower().endswith(_SUFFIXES)
-
-
-def identify(path: Path) -> SourceFile:
+def identify(path: Path, partition: Partition = ()) -> SourceFile:
     """Hash the file and detect its kind. Raises :class:`LogError` when it is not a log."""
     try:
         stamp = _stamp(path)
         with path.open("rb") as file:
-            head = file.read(8)
+            head = file.read(_HEAD)
             digest = hashlib.sha256(head)
             while chunk := file.read(_HASH_CHUNK):
                 digest.update(chunk)
@@ -118,11 +95,32 @@ def identify(path: Path) -> SourceFile:
         raise LogError(path, f"cannot be read: {error.strerror or error}") from error
     if not head:
         raise LogError(path, "the file is empty; a log has at least a header line")
-    for magic, meaning in _FOREIGN.items():
-        if head.startswith(magic):
-            raise LogError(path, f"not a log: this is {meaning}")
-    kind: Literal["text", "parquet"] = "parquet" if head.startswith(b"PAR1") else "text"
-    return SourceFile(path=path, name=str(path), sha256=digest.hexdigest(), kind=kind, stamp=stamp)
+    _refuse_foreign(path, head)
+    return SourceFile(
+        path=path,
+        name=str(path),
+        sha256=digest.hexdigest(),
+        kind=_kind_of(path, head),
+        stamp=stamp,
+        partition=partition,
+    )
+
+
+def _kind_of(path: Path, head: bytes) -> Literal["text", "json_lines", "parquet"]:
+    if head.startswith(b"PAR1"):
+        return "parquet"
+    name = path.name.lower()
+    for suffix in _PACKED:
+        name = name.removesuffix(suffix)
+    return "json_lines" if name.endswith(_JSON_LINES) else "text"
+
+
+def _refuse_foreign(path: Path | str, head: bytes) -> None:
+    meaning = next((m for magic, m in _FOREIGN.items() if head.startswith(magic)), None)
+    if head[_TAR_AT:].startswith(b"ustar"):
+        meaning = "a tar archive; unpack it"
+    if meaning is not None:
+        raise LogError(path, f"not a log: this is {meaning}")
 
 
 def _stamp(path: Path) -> tuple[int, int]:
@@ -148,25 +146,37 @@ class OpenText:
 
 @contextmanager
 def open_text(file: SourceFile, encoding: str | None) -> Iterator[OpenText]:
-    """The file's text as a stream of UTF-8 bytes without BOM, unpacked when gzipped.
+    """The file's text as a stream of UTF-8 bytes without BOM, unpacked where it is packed.
 
-    Raises :class:`LogError` when the encoding is unknown, or the archive is truncated or
-    corrupt (which may show only later, while the stream is read).
+    Raises :class:`LogError` when the encoding is unknown, when the archive holds no text, or
+    when it is truncated or corrupt (which may show only later, while the stream is read).
     """
+    packing = None
     try:
         with file.path.open("rb") as raw:
-            is_gzip = raw.read(2) == b"\x1f\x8b"
+            packing = packing_of(raw.read(8))
             raw.seek(0)
-            stream: BinaryIO = gzip.GzipFile(fileobj=raw) if is_gzip else raw  # type: ignore[assignment]
-            with io.BufferedReader(stream, 1 << 20) as buffered:  # type: ignore[type-var]
-                text, is_transcoded = _decoded(file, buffered, encoding)
+            with unpacked(raw, packing) as stream:
+                if packing is not None:
+                    _refuse_packed(file, stream.peek(_HEAD))
+                text, is_transcoded = _decoded(file, stream, encoding)
                 yield OpenText(stream=text, is_transcoded=is_transcoded, position=raw.tell)
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+    except DamagedArchiveError as error:
         raise LogError(
-            file.name, f"the gzip archive is truncated or corrupt ({error}); copy it again"
+            file.name, f"the {packing} archive is truncated or corrupt ({error}); copy it again"
         ) from error
     except OSError as error:
         raise LogError(file.name, f"cannot be read: {error.strerror or error}") from error
+
+
+def _refuse_packed(file: SourceFile, head: bytes) -> None:
+    _refuse_foreign(file.name, head)
+    if head.startswith(b"PAR1"):
+        raise LogError(
+            file.name, "a Parquet file inside an archive; unpack it (Parquet is packed already)"
+        )
+    if packing_of(head) is not None:
+        raise LogError(file.name, "an archive inside an archive; unpack it once")
 
 
 def _decoded(file: SourceFile, stream: _Buffered, encoding: str | None) -> tuple[BinaryIO, bool]:

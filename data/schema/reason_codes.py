@@ -15,6 +15,8 @@ class Reason(StrEnum):
 
     WRONG_FIELD_COUNT = "wrong_field_count"
     NOT_TEXT = "not_text"
+    NOT_JSON = "not_json"
+    LINE_TOO_LONG = "line_too_long"
     IDENTITY_MISSING = "identity_missing"
     IDENTITY_UNREADABLE = "identity_unreadable"
     IDENTITY_INEXACT = "identity_inexact"
@@ -44,6 +46,8 @@ class Reason(StrEnum):
 MEANINGS: dict[Reason, str] = {
     Reason.WRONG_FIELD_COUNT: "the line has more or fewer fields than the header",
     Reason.NOT_TEXT: "the line holds bytes that are not text in the file's encoding",
+    Reason.NOT_JSON: "the line is not one JSON object, or names a key twice",
+    Reason.LINE_TOO_LONG: "the line is longer than 16 MB; only its beginning is kept",
     Reason.IDENTITY_MISSING: "id_search or id_listing is empty",
     Reason.IDENTITY_UNREADABLE: "an id is longer than 256 characters or holds control characters",
     Reason.IDENTITY_INEXACT: "an id is in scientific notation (1.23457E+15), which drops digits",

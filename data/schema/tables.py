@@ -28,6 +28,7 @@ __all__ = [
     "QUARANTINE",
     "RECOMMENDATIONS",
     "SCORES",
+    "SIMULATED_MARK",
     "TABLES",
     "TRUTH",
     "Column",
@@ -39,6 +40,10 @@ __all__ = [
 # Attributes that only a source mapping declares have this prefix, so that a column that the
 # contract gains later can never collide with one of them.
 EXTRA_PREFIX = "x_"
+
+# A log with this column says of each row whether a simulator made it. A mark in the rows
+# survives what is done to files: copied, joined, filtered, rewritten in another format.
+SIMULATED_MARK = "is_simulated"
 
 QUARANTINE = Table(
     name="quarantine",
@@ -63,12 +68,25 @@ INGESTS = Table(
         Column(name="source_id", kind=Kind.ID, meaning="as in impressions"),
         Column(name="source_file", kind=Kind.TEXT, meaning="name of the file as it was given"),
         Column(name="source", kind=Kind.CATEGORY, meaning="name of the column mapping"),
-        Column(name="is_simulated", kind=Kind.BOOLEAN, meaning="the rows come from the simulator"),
+        Column(name=SIMULATED_MARK, kind=Kind.BOOLEAN, meaning="the rows come from the simulator"),
         Column(name="rows_in", kind=Kind.SECOND, meaning="rows read, without the header"),
         Column(name="rows_accepted", kind=Kind.SECOND, meaning="rows that became impressions"),
         Column(name="rows_quarantined", kind=Kind.SECOND, meaning="rows that did not"),
         Column(name="ingested_at", kind=Kind.TIME, meaning="when, in UTC"),
         Column(name="report", kind=Kind.TEXT, meaning="the report on this file, as JSON"),
+        Column(
+            name="read_as",
+            kind=Kind.TEXT,
+            meaning="the mapping and the encoding that the file was read with, as JSON, without "
+            "what changes no row",
+            null="ingested by a version that did not keep it",
+        ),
+        Column(
+            name="read_as_digest",
+            kind=Kind.TEXT,
+            meaning="the first 16 digits of the SHA-256 of read_as",
+            null="as read_as",
+        ),
     ),
 )
 

@@ -1,7 +1,8 @@
 """Write a simulated week as files: the log in one folder, the truth in another.
 
 Everything goes to a temporary folder beside the target, which is renamed when it is
-complete: a reader finds the whole log or none.
+complete: a reader finds the whole log or none. Each row of the log says that it is simulated
+(column ``is_simulated``): ingest keeps it apart from real ones by that, not by its ids.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from data.errors import DataError
+from data.schema.tables import SIMULATED_MARK
 from data.schema.time import date_of
 from data.simulator.scenario import SimulationConfig
 from data.simulator.tables import LABELS
@@ -129,6 +131,11 @@ def _whole_or_nothing(out: Path) -> Iterator[Path]:
         shutil.rmtree(staging, ignore_errors=True)
 
 
+def _marked(log: pa.Table) -> pa.Table:
+    """The log's rows, each of them saying that it is simulated."""
+    return log.append_column(SIMULATED_MARK, pa.repeat(pa.scalar(True), log.num_rows))
+
+
 def _reason(error: BaseException) -> str:
     return (getattr(error, "strerror", None) or str(error).splitlines()[0]).rstrip(".")
 
@@ -142,7 +149,7 @@ def _write_chunks(
     labels = dict.fromkeys(LABELS, 0)
     try:
         for chunk in chunks:
-            log.write(chunk.day, chunk.log)
+            log.write(chunk.day, _marked(chunk.log))
             truth.write(chunk.day, chunk.truth)
             impressions += chunk.log.num_rows
             searches += pc.count_distinct(chunk.log["id_search"]).as_py()

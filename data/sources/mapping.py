@@ -228,6 +228,12 @@ class Mapping(_Strict):
             for name, rule in self.extra.items()
         )
 
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Every column of a log that a rule of this mapping reads."""
+        rules = (*self.columns.values(), *self.extra.values())
+        return tuple(dict.fromkeys(name for rule in rules for name in rule.needs))
+
     def rules_for(
         self, columns: Collection[str], file: str, nested: dict[str, str] | None = None
     ) -> dict[str, Rule]:
@@ -270,8 +276,10 @@ def extra_name(name: str, rule: ExtraRule) -> str:
 
 
 def _nearest(name: str, names: Collection[str]) -> str:
-    close = difflib.get_close_matches(name, list(names), n=1)
-    return f" (did you mean {close[0]!r}?)" if close else ""
+    # in another case first: to difflib no letter of ID_SEARCH is in id_search
+    alike = [other for other in names if other.casefold() == name.casefold()]
+    close = alike or difflib.get_close_matches(name, list(names), n=1)
+    return f" (did you mean {' or '.join(map(repr, close))}?)" if close else ""
 
 
 def _listed(columns: Collection[str]) -> str:
@@ -298,7 +306,8 @@ def load_mapping(source: str | Path) -> Mapping:
             "mapping of your own is named by the path of its TOML file"
         )
     try:
-        entries = tomllib.loads(path.read_text(encoding="utf-8"))
+        # editors on Windows begin a file with a byte order mark, which TOML does not know
+        entries = tomllib.loads(path.read_text(encoding="utf-8-sig"))
         return Mapping.model_validate(entries)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise MappingError(f"{path}: cannot be read as TOML: {error}") from error

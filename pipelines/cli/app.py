@@ -27,6 +27,7 @@ __all__ = [
     "EncodingOption",
     "HomeOption",
     "LogArgument",
+    "RedoOption",
     "SeedOption",
     "SettingsOption",
     "SourceOption",
@@ -97,9 +98,20 @@ EncodingOption = Annotated[
     str | None,
     typer.Option("--encoding", help="Encoding of the text files, where it is not UTF-8."),
 ]
+RedoOption = Annotated[
+    bool,
+    typer.Option(
+        "--redo",
+        help="Read logs again that the home holds, and replace their rows: after a correction of "
+        "the mapping.",
+    ),
+]
 LogArgument = Annotated[
     list[str],
-    typer.Argument(help="Log files, folders or globs (CSV, CSV.GZ, Parquet).", metavar="LOG..."),
+    typer.Argument(
+        help="Log files, folders or globs (CSV, Parquet, lines of JSON; packed or not).",
+        metavar="LOG...",
+    ),
 ]
 
 

@@ -15,6 +15,7 @@ from pipelines.cli.app import (
     EncodingOption,
     HomeOption,
     LogArgument,
+    RedoOption,
     SeedOption,
     SettingsOption,
     SourceOption,
@@ -46,6 +47,7 @@ def run(  # a command's options are its arguments
     source: SourceOption = "airbnb",
     home: HomeOption = None,
     encoding: EncodingOption = None,
+    redo: RedoOption = False,
     seed: SeedOption = None,
     settings: SettingsOption = None,
 ) -> None:
@@ -64,7 +66,9 @@ def run(  # a command's options are its arguments
     from pipelines.reporting.terminal_summary import print_summary
 
     with clear_disk_full_error(context.home):
-        main_job(str(context.home.root), [*(logs or [])], source, encoding, context.settings)
+        main_job(
+            str(context.home.root), [*(logs or [])], source, encoding, context.settings, redo=redo
+        )
     print_summary(context)
 
 
@@ -119,6 +123,7 @@ def ingest(
     source: SourceOption = "airbnb",
     home: HomeOption = None,
     encoding: EncodingOption = None,
+    redo: RedoOption = False,
 ) -> None:
     """Read a log into the lake: every row accepted, or quarantined with a reason.
 
@@ -127,4 +132,4 @@ def ingest(
     from pipelines.ingestion.ingest_logs import ingest_logs
 
     context = context_of(home, None, None, origin_of(source))
-    ingest_logs(context, [Path(log) for log in logs], source, encoding)
+    ingest_logs(context, [Path(log) for log in logs], source, encoding, redo=redo)

@@ -9,6 +9,7 @@ dataclasses beside the models; here they are only read and checked.
 from __future__ import annotations
 
 import os
+import tomllib
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from pathlib import Path
@@ -29,6 +30,7 @@ from data.schema.language import Language
 __all__ = [
     "BatchSettings",
     "Behaviour",
+    "IngestSettings",
     "Settings",
     "SettingsError",
     "SimulationSettings",
@@ -60,6 +62,17 @@ class SimulationSettings(Section):
 
     searches: int = Field(default=60_000, ge=1, description="searches in the simulated week")
     scenario: str = Field(default="default", description="name of a scenario of data.simulator")
+
+
+class IngestSettings(Section):
+    """How many rows of a file may be rejected."""
+
+    warn_share: float = Field(
+        default=0.05, ge=0, le=1, description="of a file's rows rejected, above which it is told"
+    )
+    refuse_share: float = Field(
+        default=0.5, ge=0, le=1, description="above which the file is refused; 1: never"
+    )
 
 
 class SplitSettings(Section):
@@ -171,6 +184,13 @@ class BatchSettings(Section):
         return line
 
 
+class _TomlWithMark(TomlConfigSettingsSource):
+    """A TOML file that may begin with a byte order mark, as editors on Windows write it."""
+
+    def _read_file(self, file_path: Any) -> dict[str, Any]:
+        return tomllib.loads(file_path.read_text(encoding="utf-8-sig"))
+
+
 class Settings(BaseSettings):
     """All settings of a run, with defaults that need no file at all."""
 
@@ -181,6 +201,7 @@ class Settings(BaseSettings):
     seed: int = Field(default=0, ge=0, lt=2**31)
     threads: int = Field(default=0, ge=0, description="0 means every core the process may use")
     simulation: SimulationSettings = SimulationSettings()
+    ingest: IngestSettings = IngestSettings()
     split: SplitSettings = SplitSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
     recommendation: RecommendationSettings = RecommendationSettings()
@@ -237,7 +258,7 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Command line first, then the environment, then the file."""
         del dotenv_settings, file_secret_settings
-        toml = TomlConfigSettingsSource(settings_cls, settings_cls.model_config.get("toml_file"))
+        toml = _TomlWithMark(settings_cls, settings_cls.model_config.get("toml_file"))
         return init_settings, env_settings, toml
 
 

@@ -15,15 +15,22 @@ __all__ = ["main_job"]
 
 @flow(name="stayrank-run", validate_parameters=False)
 def main_job(
-    home: str, logs: list[str], source: str, encoding: str | None, settings: Settings
+    home: str,
+    logs: list[str],
+    source: str,
+    encoding: str | None,
+    settings: Settings,
+    *,
+    redo: bool = False,
 ) -> str:
     """Run the whole job on these logs, or on a simulated week when there are none.
 
+    ``redo`` replaces the rows of logs that the home holds already.
     Returns the name of the training run. Every step reads and writes named tables under
     ``home``; a run that was killed is continued by the next one.
     """
     logs = logs or [tasks.simulate(home, settings)]
-    tasks.ingest(home, settings, logs, source, encoding)
+    tasks.ingest(home, settings, logs, source, encoding, redo)
     tasks.build(home, settings)
     run = tasks.train(home, settings)
     tasks.evaluate(home, settings, run)

@@ -42,11 +42,11 @@ def simulate(home: str, settings: Settings) -> str:
 
 @task(name="ingest", cache_policy=NO_CACHE)
 def ingest(
-    home: str, settings: Settings, logs: list[str], source: str, encoding: str | None
+    home: str, settings: Settings, logs: list[str], source: str, encoding: str | None, redo: bool
 ) -> int:
     """The version of the impressions after the logs were taken in."""
     context = _context(home, settings)
-    return ingestion.ingest_logs(context, [Path(log) for log in logs], source, encoding)
+    return ingestion.ingest_logs(context, [Path(log) for log in logs], source, encoding, redo=redo)
 
 
 @task(name="features", cache_policy=NO_CACHE)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
-from data.ingest import IngestOptions, IngestReport, ingest
+from data.ingest import IngestOptions, IngestReport, RejectionLimits, ingest
 from data.schema.tables import IMPRESSIONS, INGESTS, TRUTH
 from data.simulator.write import WORLD_FILE
 from pipelines.config.home import write_json
@@ -18,23 +18,40 @@ __all__ = ["ingest_logs", "ingest_with_report"]
 
 
 def ingest_logs(
-    context: RunContext, paths: Sequence[Path], source: str = "airbnb", encoding: str | None = None
+    context: RunContext,
+    paths: Sequence[Path],
+    source: str = "airbnb",
+    encoding: str | None = None,
+    *,
+    redo: bool = False,
 ) -> int:
     """Ingest these logs and print what became of every row; returns the impressions' version.
 
-    Raises ``DataError``, with the lake unchanged, when a log cannot be read.
+    ``redo`` replaces the rows of logs that the lake holds already. Raises ``DataError``, with the
+    lake unchanged, when a log cannot be read.
     """
-    ingest_with_report(context, paths, source, encoding)
+    ingest_with_report(context, paths, source, encoding, redo=redo)
     return context.version(IMPRESSIONS.name)
 
 
 def ingest_with_report(
-    context: RunContext, paths: Sequence[Path], source: str = "airbnb", encoding: str | None = None
+    context: RunContext,
+    paths: Sequence[Path],
+    source: str = "airbnb",
+    encoding: str | None = None,
+    *,
+    redo: bool = False,
 ) -> IngestReport:
     """Like :func:`ingest_logs`, but returns the report on every file."""
     home = context.home.prepare().root
+    settings = context.settings
     options = IngestOptions(
-        encoding=encoding, pseudonym_key=context.settings.pseudonym_key.get_secret_value()
+        encoding=encoding,
+        pseudonym_key=settings.pseudonym_key.get_secret_value(),
+        redo=redo,
+        limits=RejectionLimits(
+            warn_share=settings.ingest.warn_share, refuse_share=settings.ingest.refuse_share
+        ),
     )
     with context.console.step("reading the log") as moved:
         report = ingest(paths, source, home=home, options=options, progress=moved)

@@ -95,7 +95,7 @@ REFUSED: dict[str, tuple[str | bytes, str]] = {
     "parquet with a list column": (_parquet(label=[["click"]]), "label"),
     "parquet with a struct column": (_parquet(label=[{"a": 1}]), "label"),
     "parquet, every row rejected": (_parquet(label=["x"]), "every one"),
-    "simulated and real rows": (GOOD.replace("S1", "simS1"), "simulated"),
+    "simulated and real rows": (f"{COLUMNS},is_simulated\n{ROW_1},true\n{ROW_2},\n", "simulated"),
     "return inside the header": (GOOD.replace("label", "la\rbel", 1), "one column"),
     "header never ends": ("a" * (1 << 21), "first line"),
     "unclosed quote in the header": (f'"{COLUMNS}\n{ROW_1}\n', "one column"),

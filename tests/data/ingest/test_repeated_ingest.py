@@ -104,10 +104,12 @@ def test_guest_without_id_does_not_contradict_a_named_one(world, row):
 
 def test_search_contradicted_by_a_later_file_leaves_the_lake_and_stays_out(world, row):
     world.ingest(world.log(row(1), row(2), name="a.csv"))
-    report = world.ingest(world.log(row(1, id_listing="L8", id_user="U9"), name="b.csv"))
-    assert (report.rows_accepted, report.superseded) == (0, 1)
-    world.ingest(world.log(row(1, id_listing="L9"), name="c.csv"))
-    assert [impression["id_search"] for impression in world.impressions()] == ["S2"]
+    contradiction = row(1, id_listing="L8", id_user="U9")
+    report = world.ingest(world.log(contradiction, row(3), name="b.csv"))
+    assert (report.rows_accepted, report.superseded) == (1, 1)
+    world.ingest(world.log(row(1, id_listing="L9"), row(4), name="c.csv"))
+    searches = sorted(impression["id_search"] for impression in world.impressions())
+    assert searches == ["S2", "S3", "S4"]
     assert [codes for _, codes in world.quarantine()] == [Reason.SEARCH_TWO_USERS] * 3
     assert world.accounts_for_every_row()
 
@@ -137,7 +139,7 @@ def test_header_without_rows_is_an_empty_log(world, row, csv_of):
 
 def test_home_of_a_real_log_refuses_a_simulated_one_and_the_other_way_round(world, row):
     world.ingest(world.log(row(1)))
-    simulated = world.log(row(1, id_search="simS1"), name="sim.csv")
+    simulated = world.log(row(1, is_simulated="true"), name="sim.csv")
     with pytest.raises(HomeError, match=r"holds airbnb rows; simulated rows belong .* --home"):
         world.ingest(simulated)
     other = world.folder / "other"
@@ -147,7 +149,7 @@ def test_home_of_a_real_log_refuses_a_simulated_one_and_the_other_way_round(worl
 
 
 def test_simulated_log_is_marked_in_its_record(world, row):
-    world.ingest(world.log(row(1, id_search="simS1")))
+    world.ingest(world.log(row(1, is_simulated="true")))
     assert world.lake.scan("ingests").select("is_simulated").collect().item() is True
 
 

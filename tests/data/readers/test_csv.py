@@ -113,3 +113,64 @@ def test_record_that_the_parser_sees_otherwise_is_read_alone(tmp_path, monkeypat
     rows, broken = _read(b'a,b,c\n1,"x\ny",2\n3,4,5\n6,7\n', tmp_path)
     assert rows == [(2, ("1", "x\ny", "2")), (4, ("3", "4", "5"))]
     assert broken == [(5, "wrong_field_count")]
+
+
+SPARK = [
+    # the cells as Spark writes them, and what they mean
+    (r'"The \"Blue\" flat, 2 rooms"', 'The "Blue" flat, 2 rooms'),
+    (r'"The \"Blue\" flat"', 'The "Blue" flat'),
+    (r'"say \"hi\""', 'say "hi"'),
+    (r'"\"Blue\""', '"Blue"'),
+    (r'"5\", wide"', '5", wide'),
+    (r'"a\",\"b"', 'a","b'),
+    ('"line \\"one\\"\nline two"', 'line "one"\nline two'),
+    (r'"C:\dir, \"x\""', 'C:\\dir, "x"'),
+]
+
+
+@pytest.mark.parametrize(("cell", "meaning"), SPARK)
+def test_quotes_escaped_by_a_backslash_are_quotes(tmp_path, block_bytes, cell, meaning):
+    rows, broken = _read(f"a,b,c\n1,{cell},x\n2,y,z\n".encode(), tmp_path)
+    assert broken == []
+    assert [row for _, row in rows] == [("1", meaning, "x"), ("2", "y", "z")]
+
+
+def test_log_of_spark_is_read_whole(tmp_path):
+    cells = [cell for cell, _ in SPARK] * 20
+    content = "a,b,c\n" + "".join(f"{n},{cell},x\n" for n, cell in enumerate(cells))
+    rows, broken = _read(content.encode(), tmp_path)
+    assert broken == []
+    assert [row[1] for _, row in rows] == [meaning for _, meaning in SPARK] * 20
+
+
+def test_path_that_ends_in_a_backslash_stays_one_in_a_log_that_is_sound_without(tmp_path):
+    content = 'a,b,c\n1,"C:\\photos\\","x"\n2,"D:\\","say ""hi"""\n'
+    rows, broken = _read(content.encode(), tmp_path)
+    assert broken == []
+    assert [row for _, row in rows] == [("1", "C:\\photos\\", "x"), ("2", "D:\\", 'say "hi"')]
+
+
+def test_one_stray_quote_does_not_make_spark_of_a_log_with_backslashes(tmp_path):
+    lines = [f'{n},"C:\\photos\\","x"' for n in range(50)]
+    lines[7] = '7,"x" y,"z"'
+    rows, broken = _read(("a,b,c\n" + "\n".join(lines)).encode(), tmp_path)
+    assert broken == []
+    assert {row[1] for _, row in rows} == {"C:\\photos\\", "x y"}
+
+
+def test_inch_sign_behind_a_backslash_outside_quotes_is_text(tmp_path):
+    rows, broken = _read(b'a,b,c\n1,5\\" tv,x\n2,"say \\"hi\\"",y\n', tmp_path)
+    assert broken == []
+    assert sorted(row[1] for _, row in rows) == ['5" tv', 'say "hi"']
+
+
+def test_line_that_is_too_long_is_one_broken_row_and_not_held(tmp_path, monkeypatch):
+    monkeypatch.setattr(csv_reader, "MAX_LINE_BYTES", 300)
+    monkeypatch.setattr("data.readers.csv_records.MAX_LINE_BYTES", 300)
+    content = b"a,b,c\n1,2,3\n4," + b"x" * 5000 + b",6\n7,8,9\n" + b"y" * 400 + b"\nz,z,z"
+    for newline in (b"\n", b"\r\n", b"\r"):
+        for block in (64, 1 << 20):
+            monkeypatch.setattr(csv_reader, "BLOCK_BYTES", block)
+            rows, broken = _read(content.replace(b"\n", newline), tmp_path)
+            assert broken == [(3, "line_too_long"), (5, "line_too_long")]
+            assert [line for line, _ in rows] == [2, 4, 6]

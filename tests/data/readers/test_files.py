@@ -1,4 +1,4 @@
-"""Files found by path, folder or glob, each once; told apart by content, not by name."""
+"""Files told apart by content, not by name."""
 
 from __future__ import annotations
 
@@ -9,36 +9,7 @@ from pathlib import Path
 import pytest
 
 from data.errors import LogError
-from data.readers.files import find_files, identify, open_text
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    for name in ("b.csv", "a.csv.gz", "c.parquet", "notes.md", ".hidden.csv"):
-        (tmp_path / name).write_text("x")
-    (tmp_path / "deeper").mkdir()
-    (tmp_path / "deeper" / "d.csv").write_text("x")
-    return tmp_path
-
-
-def _names(paths: list[Path]) -> list[str]:
-    return [path.name for path in paths]
-
-
-def test_folder_gives_its_logs_sorted_and_not_those_below_it(folder: Path) -> None:
-    assert _names(find_files([folder])) == ["a.csv.gz", "b.csv", "c.parquet"]
-
-
-def test_file_named_twice_is_found_once_in_its_first_place(folder: Path) -> None:
-    (folder / "link.csv").symlink_to(folder / "b.csv")
-    found = find_files([folder / "b.csv", folder / "link.csv", str(folder / "*.csv*")])
-    assert _names(found) == ["b.csv", "a.csv.gz"]
-
-
-def test_folder_without_logs_is_refused(folder: Path) -> None:
-    (folder / "deeper" / "d.csv").unlink()
-    with pytest.raises(LogError, match=r"deeper: the folder holds no log \(\.csv, \.csv\.gz"):
-        find_files([folder / "deeper"])
+from data.readers.files import identify, open_text
 
 
 def test_kind_and_source_id_come_from_the_content(tmp_path: Path) -> None:
@@ -49,6 +20,22 @@ def test_kind_and_source_id_come_from_the_content(tmp_path: Path) -> None:
     file = identify(path)
     # SHA-256 of "abc" (FIPS 180-2) begins so
     assert (file.kind, file.source_id) == ("text", "ba7816bf8f01cfea")
+
+
+def test_lines_of_json_are_told_by_their_name_packed_or_not(tmp_path: Path) -> None:
+    kinds = {}
+    for name in ("a.jsonl", "a.NDJSON.gz", "a.json.zst", "a.csv", "json"):
+        (tmp_path / name).write_text("{}")
+        kinds[name] = identify(tmp_path / name).kind
+    assert [name for name, kind in kinds.items() if kind == "json_lines"] == [*kinds][:3]
+
+
+def test_same_bytes_in_two_partitions_are_two_contents(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("a,b\n")
+    plain = identify(path)
+    ids = {identify(path, (("market", value),)).source_id for value in ("Rio", "Lisbon", None)}
+    assert len(ids | {plain.source_id}) == 4
 
 
 def test_file_that_changes_while_it_is_read_is_refused(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from data.ingest import IngestOptions, RejectionLimits
 from data.schema.reason_codes import MEANINGS, NULL_MEANINGS, Nulled, Reason
 
 QUARANTINED: list[tuple[dict[str, Any], Reason]] = [
@@ -70,7 +71,9 @@ def all_cases(tmp_path_factory, make_world, row):
     cases = [changes for changes, _ in QUARANTINED]
     cases += [{column: value} for column, value, _ in NULLED]
     rows = [row(number, **changes) for number, changes in enumerate([{}, *cases])]
-    return world, world.ingest(world.log(*rows))
+    # most of them are rejected, as they are meant to be
+    options = IngestOptions(limits=RejectionLimits(refuse_share=1))
+    return world, world.ingest(world.log(*rows), options=options)
 
 
 @pytest.mark.parametrize("case", range(len(QUARANTINED)))

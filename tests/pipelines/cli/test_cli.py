@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from data.lake.store import Lake
 from pipelines.cli import main
 
 HEADER = "id_search,id_listing,label,ts_search,query_market\n"
@@ -90,6 +91,52 @@ def test_log_that_cannot_be_read_exits_with_1_and_names_it(
     assert re.search(named, message)
     assert "Traceback" not in message
     assert not (home / "lake" / "impressions").exists()
+
+
+MAPPING = """name = "own"
+time_format = "{days}"
+columns = {{ id_search = "s", id_listing = "l", label = "a", ts_search = "at", query_market = "m" }}
+"""
+
+
+def test_corrected_mapping_says_how_to_redo_and_redo_does(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    log, source = tmp_path / "log.csv", tmp_path / "own.toml"
+    log.write_text("s,l,a,at,m\nS1,L1,click,02/09/2026 10:00,Rome\n")
+    source.write_text(MAPPING.format(days="%m/%d/%Y %H:%M"))
+    home = str(tmp_path / "home")
+    words = ("ingest", str(log), "--source", str(source), "--home", home)
+    assert call(monkeypatch, *words) == 0
+    source.write_text(MAPPING.format(days="day_first"))
+    assert call(monkeypatch, *words) == 1
+    message = capsys.readouterr().err
+    assert "time_format (was '%m/%d/%Y %H:%M', now 'day_first')" in message
+    assert f"stayrank ingest {log} --source {source} --redo" in message
+    assert call(monkeypatch, *words, "--redo") == 0
+    assert "1 accepted + 0 quarantined, in place of 1 accepted before" in capsys.readouterr().out
+    assert [str(day) for _, day in Lake(home).market_days()] == ["2026-09-02"]
+    assert call(monkeypatch, *words) == 0
+    assert "already ingested" in capsys.readouterr().out
+
+
+def test_share_of_rejected_rows_is_an_alarm_that_a_setting_moves(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    log = tmp_path / "log.csv"
+    labels = ["x"] * 12 + ["click"] * 8
+    rows = [f"S{n},L{n},{word},2018-02-05 10:00,Sao Paulo" for n, word in enumerate(labels)]
+    log.write_text(HEADER + "\n".join(rows))
+    words = ("ingest", str(log), "--home", str(tmp_path / "home"))
+    assert call(monkeypatch, *words) == 1
+    message = capsys.readouterr().err
+    assert "12 of its 20 rows (60%)" in message
+    assert "STAYRANK_INGEST__REFUSE_SHARE" in message
+    monkeypatch.setenv("STAYRANK_INGEST__REFUSE_SHARE", "0.7")
+    assert call(monkeypatch, *words) == 0
+    last = capsys.readouterr().out.strip().splitlines()[-1]
+    assert last.startswith("warning: ")
+    assert "(first in line 2: label 'x')" in last
 
 
 def test_unknown_source_names_the_known_ones(

@@ -44,6 +44,8 @@ def test_command_line_beats_environment_beats_file(
         ("[batch]\ntime_zone = 'Mars/Olympus'", "batch.time_zone.*Europe/Lisbon"),
         ("[batch]\nweekly_cron = '61 * * * *'", "batch.weekly_cron.*Bad minute"),
         ("tracking_uri = 'ftp://x'", "tracking_uri.*https://"),
+        ("[ingest]\nrefuse_share = 1.5", "ingest.refuse_share = 1.5"),
+        ("[ingest]\nrefuse = 0.5", "ingest.refuse is not known"),
     ],
 )
 def test_unsound_setting_is_named(tmp_path: Path, text: str, named: str) -> None:
@@ -51,6 +53,12 @@ def test_unsound_setting_is_named(tmp_path: Path, text: str, named: str) -> None
     file.write_text(text)
     with pytest.raises(SettingsError, match=named):
         load_settings(file)
+
+
+def test_file_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    file = tmp_path / "stayrank.toml"
+    file.write_bytes(b"\xef\xbb\xbf[ingest]\nwarn_share = 0.1\n")
+    assert load_settings(file).ingest.warn_share == 0.1
 
 
 def test_missing_settings_file_is_named(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 from pathlib import Path
 
 import polars as pl
@@ -116,3 +117,31 @@ def test_without_spark_or_java_the_message_says_what_to_install(
     expected = "stayrank\\[spark\\]" if lacking == "pyspark" else "openjdk-17"
     with pytest.raises(DataError, match=expected):
         build_features_table(context, SparkOptions())
+
+
+def test_days_that_a_redone_file_has_left_leave_the_table_and_those_that_it_got_are_built(
+    tmp_path: Path,
+) -> None:
+    source, log = tmp_path / "own.toml", tmp_path / "log.csv"
+    mapping = """name = "own"
+time_format = "{}"
+columns = {{ id_search = "s", id_listing = "l", label = "a", ts_search = "at", query_market = "m" }}
+"""
+    days = ("02/09/2026", "03/09/2026", "04/09/2026")
+    log.write_text(
+        "s,l,a,at,m\n" + "".join(f"S{n},L1,click,{d} 10:00,Rome\n" for n, d in enumerate(days))
+    )
+    context = RunContext(home=Home(tmp_path), settings=load_settings(seed=1), console=Console())
+    source.write_text(mapping.format("%m/%d/%Y %H:%M"))
+    ingest_logs(context, [log], str(source))
+    build_features_table(context)
+    source.write_text(mapping.format("day_first"))
+    ingest_logs(context, [log], str(source), redo=True)
+    build_features_table(context)
+    expected = {("rome", date(2026, 9, day)) for day in (2, 3, 4)}
+    assert set(context.lake.market_days(IMPRESSIONS.name)) == expected
+    assert set(context.lake.market_days(FEATURES.name)) == expected
+    calm = RunContext(home=Home(tmp_path / "c"), settings=load_settings(seed=1), console=Console())
+    ingest_logs(calm, [log], str(source))
+    build_features_table(calm)
+    assert differences(features_of(context), features_of(calm)) == []
