@@ -50,7 +50,7 @@ MEANINGS: dict[Reason, str] = {
     Reason.LINE_TOO_LONG: "the line is longer than 16 MB; only its beginning is kept",
     Reason.IDENTITY_MISSING: "id_search or id_listing is empty",
     Reason.IDENTITY_UNREADABLE: "an id is longer than 256 characters or holds control characters",
-    Reason.IDENTITY_INEXACT: "an id is in scientific notation (1.23457E+15), which drops digits",
+    Reason.IDENTITY_INEXACT: "an id went through a float and may have lost digits (1.23457E+15)",
     Reason.MARKET_MISSING: "query_market is empty",
     Reason.MARKET_UNKNOWN: "query_market is none of the source's markets",
     Reason.LABEL_MISSING: "label is empty",
