@@ -12,18 +12,18 @@ import polars as pl
 from data.errors import HomeError
 from data.ingest.commit import HELD_DUPLICATES, NEW_DUPLICATES, check_types
 from data.ingest.deduplicate import DuplicateRows, find_duplicates
+from data.ingest.lineage import LINEAGE, only_named_in
 from data.ingest.report import DayRows, FileReport, NulledValues
 from data.ingest.row_positions import place_rows
 from data.ingest.stage_file import StagedFile, as_quarantine, count_reasons
 from data.ingest.staging import IngestPlan, Staging
 from data.lake.store import Lake
+from data.readers.chunk import rows_as_json
 from data.sources.mapping import Mapping
-from data.validation.validate_chunk import rows_as_json
 
 __all__ = ["IngestDecision", "decide"]
 
 _TABLES = ("impressions", "quarantine", "ingests")
-_LINEAGE = ["source_id", "source_line"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,8 +53,8 @@ def decide(
     check_types(staging, lake)
     order = [file.source_id for file in staged]
     duplicates = find_duplicates(staging, lake, order, sum(file.rows_accepted for file in staged))
-    duplicates.new.select(_LINEAGE).write_parquet(staging.folder / NEW_DUPLICATES)
-    duplicates.held.select(_LINEAGE).write_parquet(staging.folder / HELD_DUPLICATES)
+    duplicates.new.select(LINEAGE).write_parquet(staging.folder / NEW_DUPLICATES)
+    duplicates.held.select(LINEAGE).write_parquet(staging.folder / HELD_DUPLICATES)
     findings = (
         place_rows(staging, lake, order, sum(file.rows_in for file in staged))
         if mapping.position_is_row_order
@@ -127,9 +127,8 @@ def _quarantine_rows(
     impressions: pl.DataFrame, duplicates: pl.DataFrame, names: dict[str, str]
 ) -> pl.DataFrame:
     """The duplicates among these impressions as rows of ``quarantine``: the typed row as JSON."""
-    reasons = duplicates.select(*_LINEAGE, "reasons")
-    rows = impressions.join(reasons, on=_LINEAGE, how="inner")
-    whole = rows.drop("reasons", *_LINEAGE)
+    rows = only_named_in(impressions, duplicates.select(*LINEAGE, "reasons"))
+    whole = rows.drop("reasons", *LINEAGE)
     return as_quarantine(rows.with_columns(rows_as_json(whole)), names)
 
 

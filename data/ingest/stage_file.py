@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 import polars as pl
 
 from data.errors import LogError
+from data.ingest.lineage import LINEAGE
 from data.ingest.pseudonyms import pseudonymised
 from data.ingest.row_positions import SeenRows
 from data.ingest.staging import Staging
@@ -17,6 +18,7 @@ from data.prefetch import prefetched
 from data.readers.chunk import Chunk
 from data.readers.open_log import Log
 from data.schema.reason_codes import MEANINGS, Nulled, Reason
+from data.sources.explode import explode_chunks
 from data.sources.mapping import TARGETS, Mapping
 from data.validation.row_results import Example
 from data.validation.validate_chunk import ValidatedChunk, validate_chunk
@@ -92,7 +94,7 @@ def stage_file(
     """
     file = log.file
     rules = mapping.rules_for(log.columns, file.name)
-    used = {name for rule in rules.values() for name in rule.needs}
+    used = mapping.columns_read(rules)
     staged = StagedFile(
         source_id=file.source_id,
         name=file.name,
@@ -102,12 +104,14 @@ def stage_file(
     # an empty first part: a log without rows still says which columns it has
     no_rows = pl.DataFrame(schema=dict.fromkeys(log.columns, pl.String))
     no_lines = pl.Series("source_line", [], dtype=pl.Int64)
-    empty = validate_chunk(Chunk(rows=no_rows, lines=no_lines), rules, mapping, file.source_id)
+    (first,) = explode_chunks([Chunk(rows=no_rows, lines=no_lines)], mapping, rules, file.name)
+    empty = validate_chunk(first, rules, mapping, file.source_id)
     staging.write(file.source_id, "accepted", 0, empty.accepted)
     seen = SeenRows(file.source_id, staging) if mapping.position_is_row_order else None
     # the next chunk is read while this one is validated
     with prefetched(log.chunks(), ahead=1) as chunks:
-        for number, raw in enumerate(chunks, start=1):
+        exploded = explode_chunks(chunks, mapping, rules, file.name)
+        for number, raw in enumerate(exploded, start=1):
             chunk = pseudonymised(raw, rules, pseudonym_key) if pseudonym_key else raw
             validated = validate_chunk(chunk, rules, mapping, file.source_id)
             staged.add(validated, chunk.row_count)
@@ -134,8 +138,7 @@ def _store(validated: ValidatedChunk, number: int, staged: StagedFile, staging: 
 def as_quarantine(rows: pl.DataFrame, names: dict[str, str]) -> pl.DataFrame:
     """Rows of the table ``quarantine``; ``names`` gives the file name of each source_id."""
     return rows.select(
-        "source_id",
-        "source_line",
+        *LINEAGE,
         pl.col("source_id").replace_strict(names, return_dtype=pl.String).alias("source_file"),
         "reasons",
         "row",

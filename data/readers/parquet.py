@@ -20,17 +20,11 @@ _DAMAGED = (pa.ArrowException, OSError, ValueError, pl.exceptions.PolarsError)
 
 
 def read_parquet_columns(file: SourceFile) -> tuple[str, ...]:
-    """The column names. Raises :class:`LogError` on a damaged file or a nested column."""
-    schema = _open(file).schema_arrow
-    names = [name.strip() for name in schema.names]
+    """The column names. Raises :class:`LogError` on a damaged file."""
+    names = [name.strip() for name in _open(file).schema_arrow.names]
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
         raise LogError(file.name, f"two columns have one name: {', '.join(repeated)}; drop one")
-    for field in schema:
-        if pa.types.is_nested(field.type):
-            raise LogError(
-                file.name, f"column {field.name} holds {field.type}; a log has one value per cell"
-            )
     return tuple(names)
 
 

@@ -15,6 +15,10 @@ class Reason(StrEnum):
 
     WRONG_FIELD_COUNT = "wrong_field_count"
     NOT_TEXT = "not_text"
+    LIST_UNREADABLE = "list_unreadable"
+    LISTS_UNEQUAL = "lists_of_unequal_length"
+    LIST_EMPTY = "list_empty"
+    ACTION_NOT_IN_LIST = "action_not_in_list"
     IDENTITY_MISSING = "identity_missing"
     IDENTITY_UNREADABLE = "identity_unreadable"
     MARKET_MISSING = "market_missing"
@@ -42,6 +46,11 @@ class Reason(StrEnum):
 MEANINGS: dict[Reason, str] = {
     Reason.WRONG_FIELD_COUNT: "the line has more or fewer fields than the header",
     Reason.NOT_TEXT: "the line holds bytes that are not text in the file's encoding",
+    Reason.LIST_UNREADABLE: "a cell that holds the listings of a search is no list",
+    Reason.LISTS_UNEQUAL: "the lists of one search (listings, prices …) differ in length",
+    Reason.LIST_EMPTY: "the list of the search's listings is empty",
+    Reason.ACTION_NOT_IN_LIST: "the guest acted on a listing that the search's list does not "
+    "hold; the listings shown are rows of their own",
     Reason.IDENTITY_MISSING: "id_search or id_listing is empty",
     Reason.IDENTITY_UNREADABLE: "an id is longer than 256 characters or holds control characters",
     Reason.MARKET_MISSING: "query_market is empty",

@@ -43,7 +43,7 @@ EXTRA_PREFIX = "x_"
 QUARANTINE = Table(
     name="quarantine",
     row="one rejected input row, whole, and why",
-    key=("source_id", "source_line"),
+    key=("source_id", "source_line", "source_item"),
     partition_by=("ds_ingested",),
     columns=(
         *LINEAGE,

@@ -1,7 +1,7 @@
 """A column mapping: how another marketplace's log becomes the contract's columns.
 
-A mapping is a TOML file. ``airbnb`` and ``expedia_2013`` are built in; any other is named
-by its path. It declares; nothing in it is executed.
+A mapping is a TOML file. Some are built in (:func:`built_in`); any other is named by its path.
+It declares; nothing in it is executed.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import unicodedata
 from collections.abc import Collection
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import (
@@ -23,11 +23,13 @@ from pydantic import (
     Field,
     ValidationError,
     field_validator,
+    model_validator,
 )
 
 from data.errors import LogError, MappingError
 from data.schema.tables import EXTRA_PREFIX, IMPRESSIONS, Column, Kind, Stage
 from data.sources.column_rules import ExtraRule, Rule
+from data.sources.explode_rules import ExplodedColumn
 
 __all__ = ["REQUIRED", "TARGETS", "Mapping", "built_in", "load_mapping", "slug"]
 
@@ -39,7 +41,7 @@ REQUIRED = ("id_search", "id_listing", "label", "ts_search", "query_market")
 # Derived from the others by ingest; a mapping cannot set them.
 _DERIVED = frozenset(
     {"market", "stage", "search_s", "search_day", "contact_day", "book_day", "checkin_day"}
-    | {"checkout_day", "source_id", "source_line"}
+    | {"checkout_day", "source_id", "source_line", "source_item"}
 )
 TARGETS: tuple[str, ...] = (
     *REQUIRED,
@@ -105,6 +107,8 @@ class Mapping(_Strict):
         markets: the known markets by slug. Empty: any market, its slug made from its value.
         market_prefix: put before the slug of a market that is not listed.
         labels: further spellings of the four labels.
+        explode: for a log with a row per search: names for the lists in its cells, each of
+            which then stands beside the log's columns with one value per listing.
         columns: the rule of each contract column.
         extra: further attributes.
     """
@@ -116,6 +120,9 @@ class Mapping(_Strict):
     markets: dict[str, Market] = Field(default_factory=dict)
     market_prefix: str = ""
     labels: dict[Literal["impressed", "clicked", "contacted", "booked"], tuple[str, ...]] = Field(
+        default_factory=dict
+    )
+    explode: dict[str, Annotated[ExplodedColumn, BeforeValidator(_as_rule)]] = Field(
         default_factory=dict
     )
     columns: dict[str, Annotated[Rule, BeforeValidator(_as_rule)]]
@@ -147,8 +154,9 @@ class Mapping(_Strict):
         for name, rule in value.items():
             if not _NAME.fullmatch(name) or name.startswith(EXTRA_PREFIX):
                 raise ValueError(f"extra {name!r}: lower-case letters, digits, _, without x_")
-            if rule.row_order:
-                raise ValueError(f"extra {name!r}: row_order is for the column position only")
+            if rule.row_order or rule.list_order:
+                order = "row_order" if rule.row_order else "list_order"
+                raise ValueError(f"extra {name!r}: {order} is for the column position only")
         return value
 
     @field_validator("columns")
@@ -158,11 +166,30 @@ class Mapping(_Strict):
             if name not in TARGETS:
                 hint = _nearest(name, TARGETS)
                 raise ValueError(f"the contract has no column {name!r}{hint}")
-            if rule.row_order and name != "position":
-                raise ValueError(f"{name}: row_order is for the column position only")
+            if (rule.row_order or rule.list_order) and name != "position":
+                order = "row_order" if rule.row_order else "list_order"
+                raise ValueError(f"{name}: {order} is for the column position only")
         if missing := [name for name in REQUIRED if name not in value]:
             raise ValueError(f"no rule for the required {', '.join(missing)}")
         return value
+
+    @model_validator(mode="after")
+    def _lists(self) -> Self:
+        given = [name for n, spec in self.explode.items() for name in (n, *spec.names)]
+        if twice := sorted({name for name in given if given.count(name) > 1}):
+            raise ValueError(f"explode gives the name {', '.join(twice)} twice; choose another")
+        position = self.columns.get("position")
+        if position is not None and position.list_order and not self.explode:
+            raise ValueError("position: list_order needs [explode], which names the lists")
+        return self
+
+    def columns_read(self, rules: dict[str, Rule]) -> frozenset[str]:
+        """The log's own columns that these rules read, those of exploded lists too."""
+        names = {name for rule in rules.values() for name in rule.needs}
+        of_list = {
+            name: spec.column for n, spec in self.explode.items() for name in (n, *spec.names)
+        }
+        return frozenset(of_list.get(name, name) for name in names)
 
     @property
     def position_is_row_order(self) -> bool:
@@ -218,10 +245,11 @@ class Mapping(_Strict):
         """
         rules: dict[str, Rule] = dict(self.columns)
         rules |= {extra_name(name, rule): rule for name, rule in self.extra.items()}
-        usable = {name: rule for name, rule in rules.items() if set(rule.needs) <= set(columns)}
+        known = {*columns, *self._exploded_names(columns, file)}
+        usable = {name: rule for name, rule in rules.items() if set(rule.needs) <= known}
         for name in REQUIRED:
             if name not in usable:
-                absent = [need for need in rules[name].needs if need not in columns]
+                absent = sorted(self.columns_read({name: rules[name]}) - known)
                 hint = _nearest(absent[0], columns)
                 raise LogError(
                     file,
@@ -230,6 +258,23 @@ class Mapping(_Strict):
                     "column mapping with --source FILE.toml",
                 )
         return usable
+
+    def _exploded_names(self, columns: Collection[str], file: str) -> set[str]:
+        """The names that ``explode`` gives in a log with these columns."""
+        given: set[str] = set()
+        for name, spec in self.explode.items():
+            if spec.column not in columns:
+                continue
+            for own in (name, *spec.names):
+                # a list under the name of its own column stands in its place
+                if own in columns and own != spec.column:
+                    raise LogError(
+                        file,
+                        f"explode gives the name {own!r}, which a column of the log has already; "
+                        "choose another name in the mapping",
+                    )
+                given.add(own)
+        return given
 
 
 def extra_name(name: str, rule: ExtraRule) -> str:
