@@ -90,7 +90,8 @@ SourceOption = Annotated[
     str,
     typer.Option(
         "--source",
-        help="The log's columns: airbnb, expedia_2013, or your own mapping, such as my_log.toml.",
+        help="The log's columns: airbnb, expedia_2013, trivago_2019, or your own mapping, such as "
+        "my_log.toml.",
     ),
 ]
 EncodingOption = Annotated[

@@ -13,7 +13,7 @@ COLUMNS = (
     "current_filters,impressions,prices"
 )
 LOG = f"""{COLUMNS}
-GUEST1,sess1,1541072096,4,clickout item,202,BR,"Paraty, Brazil",mobile,WiFi|Pool,101|202|303,80|120|95
+GUEST1,sess1,1541072096,4,clickout item,202,BR,"Paraty, Brazil",mobile,Pool|,101|202|303,80|120|95
 GUEST1,sess1,1541072696,9,clickout item,101,BR,"Paraty, Brazil",mobile,,202|101,118|80
 GUEST2,sess2,1541030400,1,clickout item,404,US,"Bath, Avon, United Kingdom",desktop,,404,66
 GUEST3,sess3,1541116800,2,clickout item,999,BR,"Paraty, Brazil",tablet,,101|303,80|95
