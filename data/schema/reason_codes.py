@@ -46,7 +46,8 @@ class Reason(StrEnum):
 MEANINGS: dict[Reason, str] = {
     Reason.WRONG_FIELD_COUNT: "the line has more or fewer fields than the header",
     Reason.NOT_TEXT: "the line holds bytes that are not text in the file's encoding",
-    Reason.LIST_UNREADABLE: "a cell that holds the listings of a search is no list",
+    Reason.LIST_UNREADABLE: "a cell that holds a list of the search is no array, nor divided as "
+    "the mapping says (separator, brackets)",
     Reason.LISTS_UNEQUAL: "the lists of one search (listings, prices …) differ in length",
     Reason.LIST_EMPTY: "the list of the search's listings is empty",
     Reason.ACTION_NOT_IN_LIST: "the guest acted on a listing that the search's list does not "

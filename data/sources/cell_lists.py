@@ -7,7 +7,7 @@ cell                       declared            elements
 ``N1-0  N2-1``             ``separator " "``   ``N1-0``, ``N2-1``: any run of white space
 ``['a', "b"]``             ``… brackets``      ``a``, ``b``: brackets and quotes left out
 ``["a, b", "c"]``          ``… brackets``      unreadable: a quote that is not closed
-``["a, b", "c"]``          ``json = true``     ``a, b`` and ``c``
+``["a, b", "c"]``          (no separator)      ``a, b`` and ``c``: a JSON array
 ``[{"id": 5}, {}]``        ``field = "id"``    ``5`` and a null
 ``[]``                     ``… brackets``      none
 (empty), ``NA``, ``null``  any                 no list: null
@@ -57,15 +57,9 @@ def read_lists(raw: pl.Series, spec: ExplodedColumn) -> CellLists:
     text = text.set(text.is_in(NULL_SPELLINGS).fill_null(value=False), None)
     if spec.separator is not None:
         return _divided(text, spec.separator, has_brackets=bool(spec.brackets))
-    if spec.json_array or spec.field is not None:
-        return _decoded(text, spec.field)
-    if raw.is_empty():
-        # a log's columns before its first row, when their types are not known
-        return _decoded(text, None)
-    raise ValueError(
-        f"holds {'text' if raw.dtype == pl.String else raw.dtype}, such as {_example(text)}: say "
-        'how its elements are divided, with separator = "…", or json = true for JSON arrays'
-    )
+    if raw.dtype != pl.String:
+        raise ValueError(f'holds {raw.dtype}, and a list is needed; or name a separator = "…"')
+    return _decoded(text, spec.field)
 
 
 def named_values(raw: pl.Series, separator: str | None) -> pl.DataFrame:
@@ -77,11 +71,6 @@ def named_values(raw: pl.Series, separator: str | None) -> pl.DataFrame:
     if is_list:
         frame = frame.explode("value")
     return frame.with_columns(value=read_text(frame["value"])).drop_nulls("value")
-
-
-def _example(text: pl.Series) -> str:
-    filled = text.drop_nulls()
-    return repr(filled[0][:60]) if len(filled) else "nothing yet"
 
 
 def _plain(lists: pl.Series, spec: ExplodedColumn) -> pl.Series:
@@ -139,8 +128,9 @@ def _decoded(text: pl.Series, field: str | None) -> CellLists:
 def _array(cell: str | None, field: str | None) -> list[str | None] | None:
     """The elements of a JSON array as text; ``None`` where the cell is no array of values."""
     try:
-        array = json.loads(cell) if cell is not None else None
-    except ValueError:
+        # numbers as they are spelled: a float would round a long id
+        array = json.loads(cell, parse_int=str, parse_float=str) if cell is not None else None
+    except (ValueError, RecursionError):
         return None
     if not isinstance(array, list):
         return None

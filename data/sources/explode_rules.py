@@ -29,11 +29,11 @@ class ExplodedColumn(BaseModel):
     """One list of a row, an element for each of the row's listings.
 
     Attributes:
-        column: the log's column that holds the list: an array (Parquet, JSON) or text.
+        column: the log's column that holds the list: an array (of Parquet, or as JSON text), or
+            text with a separator.
         separator: between the elements of a text; blank stands for any run of white space.
         brackets: the text stands in brackets, each of its elements perhaps in quotes:
             ``['a', 'b']``. Both are left out.
-        json: the text is a JSON array.
         field: of elements that are objects, the field to take; ``a.b`` for one inside another.
         suffix: a second value at the end of each element.
     """
@@ -43,18 +43,15 @@ class ExplodedColumn(BaseModel):
     column: str
     separator: str | None = Field(default=None, min_length=1)
     brackets: Literal[True] | None = None
-    json_array: Literal[True] | None = Field(default=None, alias="json")
     field: str | None = Field(default=None, min_length=1)
     suffix: Suffix | None = None
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
-        if self.separator is not None and (self.json_array or self.field is not None):
-            raise ValueError(
-                "a list is divided by its separator, or it is an array (json, field); keep one"
-            )
+        if self.separator is not None and self.field is not None:
+            raise ValueError("text with a separator has no fields; keep separator or field")
         if self.brackets and self.separator is None:
-            raise ValueError("brackets needs separator; a JSON array needs only json = true")
+            raise ValueError("brackets needs separator; a JSON array needs neither")
         return self
 
     @property

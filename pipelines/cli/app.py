@@ -43,7 +43,8 @@ SCHEDULE_PANEL = "Scheduled runs"
 PRIVACY_PANEL = "Guests' rights"
 
 COMMAND_ORDER = (
-    *("run", "simulate", "ingest", "features", "train", "tune", "evaluate", "recommend", "report"),
+    *("run", "mapping", "simulate", "ingest", "features", "train", "tune", "evaluate"),
+    *("recommend", "report"),
     *("dashboards", "notebooks", "published", "promote", "rollback"),
     *("schedule", "daily", "weekly", "backfill", "forget-user"),
 )

@@ -330,10 +330,28 @@ def test_list_may_stand_under_the_name_of_its_own_column(world, own):
     assert own(WORKED_EXAMPLE, mapping).rows_accepted == 8
 
 
-def test_text_without_a_separator_is_refused_naming_file_column_and_what_to_do(world, own):
-    with pytest.raises(LogError, match=r"log\.csv: column shown \(explode\.listing\) holds text"):
+def test_text_without_a_separator_is_refused_naming_file_and_what_to_do(world, own):
+    with pytest.raises(
+        LogError, match=r"log\.csv: every .* a cell .*\(separator, brackets"
+    ):
         own(WORKED_EXAMPLE, MAPPING.replace(', separator = "|"', "", 1))
     assert world.is_untouched()
+
+
+def test_column_of_numbers_cannot_hold_lists(world, own):
+    log = pl.DataFrame({"id": ["S1"], "at": [AT], "reference": ["5"], "shown": [5]})
+    with pytest.raises(LogError, match=r"column shown \(explode\.listing\) holds Int64"):
+        own(log, MAPPING.replace(', separator = "|"', "", 1), "log.parquet")
+    assert world.is_untouched()
+
+
+def test_arrays_as_json_text_need_no_separator(world, own):
+    log = f"""id,at,reference,shown
+S1,{AT},L1,"[""L1"", ""L,2""]"
+S2,{AT},7,"[7, 8]"
+"""
+    own(log, MAPPING.replace(', separator = "|"', "", 1))
+    assert [listing for (listing,) in _rows(world, "id_listing")] == ["L1", "L,2", "7", "8"]
 
 
 def test_array_that_a_rule_reads_as_one_value_is_refused(world, own):

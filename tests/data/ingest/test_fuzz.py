@@ -114,7 +114,20 @@ def test_many_damaged_logs_of_lists_are_refused_or_accounted_for(world, csv_of, 
     _ingest_damaged(world, csv_of, row, seed, has_lists=True)
 
 
-ELEMENTS = ["L1", "L2", "L3", "L4", "", "NA", " L5 ", "a-b", '"L6"', "[L7]", "é1"]
+ELEMENTS = [
+    *(f"L{n}" for n in range(20, 40)),
+    "L1",
+    "L2",
+    "L3",
+    "L4",
+    "",
+    "NA",
+    " L5 ",
+    "a-b",
+    '"L6"',
+    "[L7]",
+    "é1",
+]
 CELLS = """
 name = "own"
 [explode]
