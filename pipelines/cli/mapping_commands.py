@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import tempfile
 from pathlib import Path
 from typing import Annotated
@@ -44,8 +45,5 @@ def mapping(
             console.err.print(f"  {name}: {sentence}", markup=False)
         return
     console.err.print(drafted.tried, markup=False)
-    source = out if out is not None else "FILE.toml"
-    console.err.print(
-        f"Read the lines under UNSURE, then: {program()} ingest {' '.join(logs)} --source {source}",
-        markup=False,
-    )
+    words = shlex.join(["ingest", *logs, "--source", str(out or "FILE.toml")])
+    console.err.print(f"Read the lines under UNSURE, then: {program()} {words}", markup=False)

@@ -25,7 +25,7 @@ _DAY_AND_MONTH = r"^\s*(\d{1,2})[-/.](\d{1,2})[-/.]\d{2,4}"
 _OTHER_TIMES = frozenset(
     {"book", "booked", "booking", "reserved", "reservation", "contact", "contacted", "order"}
     | {"ordered", "purchase", "checkin", "checkout", "arrival", "departure", "birth", "birthday"}
-    | {"updated", "modified"}
+    | {"updated", "modified", "review", "scraped"}
 )
 
 

@@ -56,7 +56,10 @@ NOUNS: dict[str, tuple[str, ...]] = {
 STEPS = frozenset(_words("step page seq sequence request query search turn"))
 # Words that say that a column is about the guest's own place, or is no place at all.
 STRANGER = frozenset(
-    _words("visitor user guest origin orig home residence billing language lang ip browser")
+    _words("""
+        visitor user guest origin orig home residence billing language lang ip browser review
+        reviews rating score scores
+    """)
 )
 
 # Words of an action; a click is anything that opens one listing.
