@@ -28,6 +28,7 @@ import polars as pl
 import pyarrow as pa
 
 from data.errors import DataError, HomeError
+from data.ingest.lineage import without_named_in
 from data.ingest.redo import without_files
 from data.ingest.row_positions import with_positions
 from data.ingest.staging import IngestPlan, Staging, abandoned
@@ -39,7 +40,6 @@ __all__ = ["HELD_DUPLICATES", "NEW_DUPLICATES", "check_types", "commit", "recove
 # Lineage of the rows that leave the lake, and of staged rows that do not enter it.
 HELD_DUPLICATES = "lost-held.parquet"
 NEW_DUPLICATES = "lost-new.parquet"
-_LINEAGE = ["source_id", "source_line"]
 
 
 def recover(lake: Lake) -> int:
@@ -181,7 +181,7 @@ def _new_rows(staging: Staging, parts: list[Path], schema: pa.Schema) -> Iterato
     for part in parts:
         frame = pl.read_parquet(part)
         if duplicates.height:
-            frame = frame.join(duplicates, on=_LINEAGE, how="anti")
+            frame = without_named_in(frame, duplicates)
         yield from _batches(with_positions(frame, staging), schema)
 
 
@@ -193,12 +193,11 @@ def _held_rows(
     Read one market-day at a time while the same table is written: until the commit a scan
     sees the version before it.
     """
-    duplicates = pl.scan_parquet(staging.folder / HELD_DUPLICATES)
+    duplicates = pl.read_parquet(staging.folder / HELD_DUPLICATES)
     for market, day in plan.market_days:
         in_partition = (pl.col("market") == market) & (pl.col("ds_search") == day)
         held = without_files(lake.scan("impressions"), plan.redone).filter(in_partition)
-        frame = held.join(duplicates, on=_LINEAGE, how="anti").collect()
-        yield from _batches(frame, schema)
+        yield from _batches(without_named_in(held.collect(), duplicates), schema)
 
 
 def _batches(frame: pl.DataFrame, schema: pa.Schema) -> Iterator[pa.RecordBatch]:

@@ -23,6 +23,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from data.ingest.lineage import LINEAGE
 from data.ingest.redo import without_files
 from data.ingest.staging import Staging
 from data.lake.store import Lake
@@ -41,11 +42,12 @@ _KEYS = pl.Schema(
         "stage": pl.Int8,
         "source_id": pl.String,
         "source_line": pl.Int64,
+        "source_item": pl.Int32,
         "market": pl.String,
         "ds_search": pl.Date,
     }
 )
-_COLUMNS = ("source_id", "source_line", "market", "ds_search", "reasons")
+_COLUMNS = (*LINEAGE, "market", "ds_search", "reasons")
 _FROM_LAKE = -1  # the file number of rows of the lake: before the first file of the ingest
 _CONTRADICTIONS = (Reason.SEARCH_TWO_USERS, Reason.SEARCH_TWO_TIMES)
 
@@ -55,7 +57,7 @@ class DuplicateRows:
     """Rows that pass every row rule and are quarantined all the same, with reason codes.
 
     ``new`` are rows of this ingest, ``held`` rows that leave the lake. Columns:
-    ``source_id``, ``source_line``, ``market``, ``ds_search``, ``reasons``.
+    ``source_id``, ``source_line``, ``source_item``, ``market``, ``ds_search``, ``reasons``.
     """
 
     new: pl.DataFrame
@@ -180,7 +182,7 @@ def _repeated(rows: pl.DataFrame) -> pl.DataFrame:
     key = ["id_search", "id_listing"]
     repeated = rows.group_by(key).len().filter(pl.col("len") > 1)
     candidates = rows.join(repeated, on=key, how="semi").sort(
-        "stage", "file", "source_line", descending=[True, False, False]
+        ["stage", "file", "source_line", "source_item"], descending=[True, False, False, False]
     )
     place = pl.int_range(pl.len()).over(key)
     reason = pl.when(pl.col("file") == _FROM_LAKE).then(pl.lit(str(Reason.SUPERSEDED)))

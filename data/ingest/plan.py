@@ -16,6 +16,7 @@ from data.errors import HomeError, LogError
 from data.ingest.commit import HELD_DUPLICATES, NEW_DUPLICATES, check_types
 from data.ingest.deduplicate import DuplicateRows, find_duplicates
 from data.ingest.known_files import digest_of
+from data.ingest.lineage import LINEAGE, only_named_in
 from data.ingest.reason_examples import count_reasons
 from data.ingest.redo import LeavingRows, leaving_rows, without_files
 from data.ingest.rejections import RejectionLimits, check_rejections
@@ -24,13 +25,12 @@ from data.ingest.row_positions import place_rows
 from data.ingest.stage_file import StagedFile, as_quarantine
 from data.ingest.staging import IngestPlan, Staging
 from data.lake.store import Lake
+from data.readers.chunk import rows_as_json
 from data.sources.mapping import Mapping
-from data.validation.validate_chunk import rows_as_json
 
 __all__ = ["IngestDecision", "IngestTerms", "decide"]
 
 _TABLES = ("impressions", "quarantine", "ingests")
-_LINEAGE = ["source_id", "source_line"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,8 +81,8 @@ def decide(
     rows = sum(file.rows_accepted for file in staged)
     duplicates = find_duplicates(staging, lake, order, rows, redone)
     warnings = check_rejections(staged, duplicates, terms.limits, staging)
-    duplicates.new.select(_LINEAGE).write_parquet(staging.folder / NEW_DUPLICATES)
-    duplicates.held.select(_LINEAGE).write_parquet(staging.folder / HELD_DUPLICATES)
+    duplicates.new.select(LINEAGE).write_parquet(staging.folder / NEW_DUPLICATES)
+    duplicates.held.select(LINEAGE).write_parquet(staging.folder / HELD_DUPLICATES)
     findings = (
         place_rows(staging, lake, order, sum(file.rows_in for file in staged), redone)
         if mapping.position_is_row_order
@@ -196,9 +196,8 @@ def _quarantine_rows(
     impressions: pl.DataFrame, duplicates: pl.DataFrame, names: dict[str, str]
 ) -> pl.DataFrame:
     """The duplicates among these impressions as rows of ``quarantine``: the typed row as JSON."""
-    reasons = duplicates.select(*_LINEAGE, "reasons")
-    rows = impressions.join(reasons, on=_LINEAGE, how="inner")
-    whole = rows.drop("reasons", *_LINEAGE)
+    rows = only_named_in(impressions, duplicates.select(*LINEAGE, "reasons"))
+    whole = rows.drop("reasons", *LINEAGE)
     return as_quarantine(rows.with_columns(rows_as_json(whole)), names)
 
 

@@ -20,6 +20,7 @@ from data.errors import HomeError, MappingError
 from data.readers.chunk import Chunk, as_json
 from data.readers.ids import read_ids
 from data.readers.values import null_spelled
+from data.sources.apply_mapping import PLACE
 from data.sources.column_rules import Rule
 
 __all__ = ["check_key", "pseudonym", "pseudonymised"]
@@ -46,7 +47,7 @@ def pseudonymised(chunk: Chunk, rules: dict[str, Rule], key: str) -> Chunk:
     text. Raises ``MappingError`` where ``id_user`` is not simply a column of the log.
     """
     used = {name for rule in rules.values() for name in rule.needs}
-    rows = chunk.rows.select(name for name in chunk.rows.columns if name in used)
+    rows = chunk.rows.select(name for name in chunk.rows.columns if name in {*used, PLACE})
     rule = rules.get("id_user")
     if rule is not None and rule.constant is None:
         if rule.column is None:

@@ -33,6 +33,7 @@ from collections.abc import Collection
 
 import polars as pl
 
+from data.ingest.lineage import LINEAGE, with_lineage
 from data.ingest.redo import without_files
 from data.ingest.staging import Staging
 from data.lake.store import Lake
@@ -45,6 +46,7 @@ _SEEN = pl.Schema(
     {
         "source_id": pl.String,
         "source_line": pl.Int64,
+        "source_item": pl.Int32,
         "id_search": pl.String,
         "id_listing": pl.String,
     }
@@ -68,9 +70,9 @@ class SeenRows:
         if keys.is_empty():
             return
         search = pl.col("id_search").forward_fill().fill_null(pl.lit(self._search, pl.String))
-        seen = keys.sort("source_line").select(
-            pl.lit(self._source_id).alias("source_id"), "source_line", search, "id_listing"
-        )
+        in_order = with_lineage(keys).sort("source_line", "source_item")
+        source_id = pl.lit(self._source_id).alias("source_id")
+        seen = in_order.select(source_id, "source_line", "source_item", search, "id_listing")
         self._search = seen["id_search"][-1]
         self._staging.write(self._source_id, "seen", number, seen)
 
@@ -98,9 +100,9 @@ def place_rows(
         missing = results.drop_nulls("id_listing").join(places, on=_RESULT, how="anti")
         split, unplaced = split + split_searches, unplaced + missing.select(_RESULT).n_unique()
         # sorted, so that with_positions reads only the row groups that a part needs
-        in_bucket.join(places, on=_RESULT, how="inner").select(
-            "source_id", "source_line", "position"
-        ).sort("source_id", "source_line").write_parquet(
+        in_bucket.join(places, on=_RESULT, how="inner").select(*LINEAGE, "position").sort(
+            LINEAGE
+        ).write_parquet(
             staging.folder / _POSITIONS.replace("*", f"{bucket:06d}"), row_group_size=1 << 16
         )
     return _sentences(split, unplaced)
@@ -111,11 +113,13 @@ def _places_in_files(seen: pl.DataFrame, order: list[str]) -> pl.DataFrame:
     number = {source_id: number for number, source_id in enumerate(order)}
     file = pl.col("source_id").replace_strict(number, return_dtype=pl.Int32)
     # a row whose listing cannot be read is a result by itself
-    alone = pl.when(pl.col("id_listing").is_null()).then("source_line")
+    alone = pl.when(pl.col("id_listing").is_null()).then("row")
     place = pl.int_range(1, pl.len() + 1, dtype=pl.Int32).over("file", "id_search")
     return (
-        seen.group_by(*_RESULT, file.alias("file"), alone.alias("alone"))
-        .agg(first=pl.col("source_line").min())
+        seen.sort("source_line", "source_item")
+        .with_row_index("row")
+        .group_by(*_RESULT, file.alias("file"), alone.alias("alone"))
+        .agg(first=pl.col("row").min())
         .sort("file", "id_search", "first")
         .select(*_RESULT, "file", position=pl.when(place <= _LAST_PLACE).then(place))
     )
@@ -170,9 +174,15 @@ def with_positions(accepted: pl.DataFrame, staging: Staging) -> pl.DataFrame:
     places = (
         pl.scan_parquet(buckets, glob=False)
         .filter(pl.col("source_id") == accepted["source_id"][0], lines)
-        .select("source_line", "position")
+        .select("source_line", "source_item", "position")
         .collect()
     )
-    return accepted.drop("position").join(
-        places, on="source_line", how="left", maintain_order="left", validate="1:1"
+    placed = with_lineage(accepted.drop("position")).join(
+        places,
+        on=["source_line", "source_item"],
+        how="left",
+        nulls_equal=True,
+        maintain_order="left",
+        validate="1:1",
     )
+    return placed.select(accepted.columns)

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 import polars as pl
 
 from data.ingest.exact_ids import refuse_inexact_ids
+from data.ingest.lineage import LINEAGE
 from data.ingest.provenance import ProvenanceCount
 from data.ingest.pseudonyms import pseudonymised
 from data.ingest.reason_examples import count_reasons, first_examples
@@ -22,6 +23,7 @@ from data.readers.partitions import PartitionCheck
 from data.schema.reason_codes import Nulled, Reason
 from data.schema.tables import IMPRESSIONS, SIMULATED_MARK, Kind
 from data.sources.column_rules import Rule
+from data.sources.explode import explode_chunks
 from data.sources.mapping import TARGETS, Mapping
 from data.validation.date_order import refuse_contradiction
 from data.validation.row_results import Example
@@ -95,7 +97,7 @@ def stage_file(
     """
     file = log.file
     rules = mapping.rules_for(log.columns, file.name, log.nested)
-    used = {name for rule in rules.values() for name in rule.needs}
+    used = mapping.columns_read(rules)
     staged = StagedFile(
         source_id=file.source_id,
         name=file.name,
@@ -107,13 +109,15 @@ def stage_file(
     no_rows = pl.DataFrame(schema=dict.fromkeys(log.columns, pl.String))
     no_lines = pl.Series("source_line", [], dtype=pl.Int64)
     nothing = Chunk(rows=no_rows, lines=no_lines)
-    empty = validate_chunk(nothing, rules, mapping, file.source_id, times)
+    (first,) = explode_chunks([nothing], mapping, rules, file.name)
+    empty = validate_chunk(first, rules, mapping, file.source_id, times)
     staging.write(file.source_id, "accepted", 0, empty.accepted)
     seen = SeenRows(file.source_id, staging) if mapping.position_is_row_order else None
     provenance, folders = ProvenanceCount(), PartitionCheck(file.partition, log.own_columns)
     # the next chunk is read while this one is validated
     with prefetched(log.chunks(), ahead=1) as chunks:
-        for number, raw in enumerate(chunks, start=1):
+        exploded = explode_chunks(chunks, mapping, rules, file.name)
+        for number, raw in enumerate(exploded, start=1):
             refuse_inexact_ids(raw, rules, file.name)
             chunk = pseudonymised(raw, rules, pseudonym_key) if pseudonym_key else raw
             validated = validate_chunk(chunk, rules, mapping, file.source_id, times)
@@ -162,8 +166,7 @@ def _store(validated: ValidatedChunk, number: int, staged: StagedFile, staging: 
 def as_quarantine(rows: pl.DataFrame, names: dict[str, str]) -> pl.DataFrame:
     """Rows of the table ``quarantine``; ``names`` gives the file name of each source_id."""
     return rows.select(
-        "source_id",
-        "source_line",
+        *LINEAGE,
         pl.col("source_id").replace_strict(names, return_dtype=pl.String).alias("source_file"),
         "reasons",
         "row",

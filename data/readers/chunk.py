@@ -10,10 +10,12 @@ import polars as pl
 
 from data.schema.reason_codes import Reason
 
-__all__ = ["BROKEN_SCHEMA", "BrokenRow", "Chunk", "as_json", "broken_rows"]
+__all__ = ["BROKEN_SCHEMA", "BrokenRow", "Chunk", "as_json", "broken_rows", "rows_as_json"]
 
 # Rows that could not even be divided into columns.
-BROKEN_SCHEMA = pl.Schema({"source_line": pl.Int64, "reasons": pl.String, "row": pl.String})
+BROKEN_SCHEMA = pl.Schema(
+    {"source_line": pl.Int64, "source_item": pl.Int32, "reasons": pl.String, "row": pl.String}
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,12 +26,15 @@ class Chunk:
         rows: one row per record under the log's own column names; text from a delimited
             file, native types from Parquet.
         lines: the line of each row in the file, the header being line 1; shape ``(rows,)``.
+        items: which listing of its line each row is, from 1, where one line holds several
+            (``data.sources.explode``); else ``None``.
         bytes_read: of the file, up to here; for progress.
         broken: records that are no rows (``BROKEN_SCHEMA``), already with their reasons.
     """
 
     rows: pl.DataFrame
     lines: pl.Series
+    items: pl.Series | None = None
     bytes_read: int = 0
     broken: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=BROKEN_SCHEMA))
 
@@ -53,6 +58,7 @@ def broken_rows(broken: list[BrokenRow]) -> pl.DataFrame:
     return pl.DataFrame(
         {
             "source_line": [row.line for row in broken],
+            "source_item": [None] * len(broken),
             "reasons": [str(row.reason) for row in broken],
             "row": [as_json({"line": row.text}) for row in broken],
         },
@@ -63,3 +69,11 @@ def broken_rows(broken: list[BrokenRow]) -> pl.DataFrame:
 def as_json(row: Mapping[str, object]) -> str:
     """One row as a JSON object; text as it is, everything else by its plain spelling."""
     return json.dumps(row, ensure_ascii=False, default=str)
+
+
+def rows_as_json(rows: pl.DataFrame) -> pl.Series:
+    """Each row as a JSON object, column → value; numbers that JSON cannot hold as text."""
+    floats = rows.select(pl.col(pl.Float32, pl.Float64))
+    odd = [s.name for s in floats if (s.is_nan() | s.is_infinite()).any()]
+    whole = rows.with_columns(pl.col(odd).cast(pl.String))
+    return whole.select(pl.struct(pl.all()).struct.json_encode().alias("row")).to_series()

@@ -240,6 +240,13 @@ LINEAGE = (
         kind=Kind.SECOND,
         meaning="line in that file, the header being line 1 (Parquet: row number from 1)",
     ),
+    Column(
+        name="source_item",
+        kind=Kind.COUNT,
+        meaning="place in the list of that line, from 1, where a line holds several listings",
+        null="the line is one row, or no rows could be made of its list",
+        low=1,
+    ),
 )
 
 IMPRESSIONS = Table(

@@ -17,6 +17,10 @@ class Reason(StrEnum):
     NOT_TEXT = "not_text"
     NOT_JSON = "not_json"
     LINE_TOO_LONG = "line_too_long"
+    LIST_UNREADABLE = "list_unreadable"
+    LISTS_UNEQUAL = "lists_of_unequal_length"
+    LIST_EMPTY = "list_empty"
+    ACTION_NOT_IN_LIST = "action_not_in_list"
     IDENTITY_MISSING = "identity_missing"
     IDENTITY_UNREADABLE = "identity_unreadable"
     IDENTITY_INEXACT = "identity_inexact"
@@ -48,6 +52,12 @@ MEANINGS: dict[Reason, str] = {
     Reason.NOT_TEXT: "the line holds bytes that are not text in the file's encoding",
     Reason.NOT_JSON: "the line is not one JSON object, or names a key twice",
     Reason.LINE_TOO_LONG: "the line is longer than 16 MB; only its beginning is kept",
+    Reason.LIST_UNREADABLE: "a cell that holds a list of the search is no array, nor divided as "
+    "the mapping says (separator, brackets)",
+    Reason.LISTS_UNEQUAL: "the lists of one search (listings, prices …) differ in length",
+    Reason.LIST_EMPTY: "the list of the search's listings is empty",
+    Reason.ACTION_NOT_IN_LIST: "the guest acted on a listing that the search's list does not "
+    "hold; the listings shown are rows of their own",
     Reason.IDENTITY_MISSING: "id_search or id_listing is empty",
     Reason.IDENTITY_UNREADABLE: "an id is longer than 256 characters or holds control characters",
     Reason.IDENTITY_INEXACT: "an id went through a float and may have lost digits (1.23457E+15)",

@@ -48,7 +48,7 @@ SIMULATED_MARK = "is_simulated"
 QUARANTINE = Table(
     name="quarantine",
     row="one rejected input row, whole, and why",
-    key=("source_id", "source_line"),
+    key=("source_id", "source_line", "source_item"),
     partition_by=("ds_ingested",),
     columns=(
         *LINEAGE,

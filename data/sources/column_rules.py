@@ -10,7 +10,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
-__all__ = ["ExtraRule", "FirstTrue", "Rule", "Spelling"]
+__all__ = ["Condition", "ExtraRule", "FirstTrue", "Rule", "Spelling"]
 
 Factor = Annotated[float, Field(allow_inf_nan=False)]
 
@@ -30,11 +30,50 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class Condition(_Strict):
+    """One of two tests of a row; a missing value passes neither.
+
+    Attributes:
+        column, words: the column holds one of these words, in any case.
+        equals: two columns hold the same value: ``["listing", "reference"]``. The second may
+            hold several values, as an array or as text with a ``separator``; then one of them.
+        separator: as in ``data.sources.explode_rules.ExplodedColumn``.
+    """
+
+    column: str | None = None
+    words: tuple[str, ...] = ()
+    equals: tuple[str, str] | None = None
+    separator: Annotated[str, Field(min_length=1)] | None = None
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        is_word_test = self.column is not None and bool(self.words)
+        if is_word_test == (self.equals is not None) or (self.column is None) == bool(self.words):
+            raise ValueError("a condition has column and words, or equals with two columns")
+        if self.separator is not None and self.equals is None:
+            raise ValueError("separator needs equals")
+        return self
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The columns that it reads."""
+        return self.equals or ((self.column,) if self.column is not None else ())
+
+
+When = str | Condition
+
+
+def _columns_of(when: When | None) -> tuple[str, ...]:
+    if when is None:
+        return ()
+    return (when,) if isinstance(when, str) else when.needs
+
+
 class FirstTrue(_Strict):
-    """``word`` when the flag column ``when`` is true; the first that holds decides."""
+    """``word`` when a flag column, or a condition, is true; the first that holds decides."""
 
     word: str
-    when: str
+    when: When
 
 
 class Rule(_Strict):
@@ -42,6 +81,8 @@ class Rule(_Strict):
 
     Attributes:
         column: the log's column of that name.
+        join: the values of several columns as one id; null when one is. No two different rows
+            of values give the same id (``join_text`` in ``data.sources.apply_mapping``).
         constant: the same value in every row.
         first_true, otherwise: a word from flags, the first true one; else ``otherwise``.
         sum, mean: of several number columns, over those that are not null; null when all are.
@@ -51,12 +92,16 @@ class Rule(_Strict):
         row_order: for ``position`` alone: the place of the row's listing among the results of
             its search, in the order in which the rows stand in the file
             (``data.ingest.row_positions`` says what counts as a place).
-        when: only where this flag column is true; null elsewhere.
+        list_order: for ``position`` alone: the place of the listing in the list of its row,
+            where the mapping has ``[explode]``.
+        after_last: of a column's text, what stands after the last of these separators.
+        when: only where this flag column or condition is true; null elsewhere.
         null_if: spellings that mean "not given".
         scale: multiplies the number (a change of unit).
     """
 
     column: str | None = None
+    join: tuple[str, ...] | None = Field(default=None, min_length=2)
     constant: str | int | float | bool | None = None
     first_true: tuple[FirstTrue, ...] | None = None
     otherwise: str | None = None
@@ -66,7 +111,9 @@ class Rule(_Strict):
     date: str | None = None
     plus_days: tuple[str, ...] = ()
     row_order: Literal[True] | None = None
-    when: str | None = None
+    list_order: Literal[True] | None = None
+    after_last: Annotated[str, Field(min_length=1)] | None = None
+    when: When | None = None
     null_if: tuple[Spelling, ...] = ()
     scale: Factor | None = None
 
@@ -78,7 +125,7 @@ class Rule(_Strict):
     @model_validator(mode="after")
     def _one_way(self) -> Self:
         ways = [name for name in WAYS if getattr(self, name) is not None]
-        if self.row_order and len(ways) > 1:
+        if (self.row_order or self.list_order) and len(ways) > 1:
             raise ValueError(
                 "a position comes from one place: from the log's columns or from the order of its "
                 f"rows; this rule has {', '.join(ways)}. Keep one"
@@ -92,20 +139,45 @@ class Rule(_Strict):
             raise ValueError("otherwise needs first_true")
         if self.scale is not None and (self.date is not None or self.first_true is not None):
             raise ValueError("scale needs a number")
-        if self.row_order and (self.when or self.null_if or self.scale is not None):
-            raise ValueError("row_order stands alone: no when, null_if or scale beside it")
+        for order in ("row_order", "list_order"):
+            has_more = self.when or self.null_if or self.scale is not None
+            if getattr(self, order) and has_more:
+                raise ValueError(f"{order} stands alone: no when, null_if or scale beside it")
+        if self.after_last is not None and self.column is None:
+            raise ValueError("after_last needs column")
+        if self.scale is not None and self.join is not None:
+            raise ValueError("scale needs a number")
         return self
 
     @property
     def needs(self) -> tuple[str, ...]:
         """The log's columns that this rule reads."""
-        single = [self.column, self.date, self.when]
-        terms = [*(self.sum or ()), *(self.mean or ()), *(self.product or ()), *self.plus_days]
-        flags = [flag.when for flag in self.first_true or ()]
-        return tuple(dict.fromkeys(name for name in (*single, *terms, *flags) if name is not None))
+        single = [name for name in (self.column, self.date) if name is not None]
+        terms = [
+            name for way in (self.join, self.sum, self.mean, self.product) for name in way or ()
+        ]
+        flags = [name for flag in self.first_true or () for name in _columns_of(flag.when)]
+        names = (*single, *_columns_of(self.when), *terms, *self.plus_days, *flags)
+        return tuple(dict.fromkeys(names))
+
+    @property
+    def columns_looked_in(self) -> frozenset[str]:
+        """Columns of which a cell may hold several values, among which a condition looks."""
+        whens = (self.when, *(flag.when for flag in self.first_true or ()))
+        conditions = [when for when in whens if isinstance(when, Condition)]
+        return frozenset(when.equals[1] for when in conditions if when.equals is not None)
+
+    @property
+    def conditions(self) -> tuple[Condition, ...]:
+        """The conditions of its words: of ``first_true`` alone."""
+        whens = [flag.when for flag in self.first_true or ()]
+        return tuple(when for when in whens if isinstance(when, Condition))
 
 
-WAYS = ("column", "constant", "first_true", "sum", "mean", "product", "date", "row_order")
+WAYS = (
+    *("column", "join", "constant", "first_true", "sum", "mean", "product", "date"),
+    *("row_order", "list_order"),
+)
 
 
 class ExtraRule(Rule):

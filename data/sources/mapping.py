@@ -1,7 +1,7 @@
 """A column mapping: how another marketplace's log becomes the contract's columns.
 
-A mapping is a TOML file. ``airbnb`` and ``expedia_2013`` are built in; any other is named
-by its path. It declares; nothing in it is executed.
+A mapping is a TOML file. Some are built in (:func:`built_in`); any other is named by its path.
+It declares; nothing in it is executed.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import tomllib
 from collections.abc import Collection
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import (
@@ -22,6 +22,7 @@ from pydantic import (
     Field,
     ValidationError,
     field_validator,
+    model_validator,
 )
 
 from data.errors import LogError, MappingError
@@ -31,6 +32,7 @@ from data.readers.values import is_spelled_null
 from data.readers.words import LONGEST_SLUG, SLUG, KnownWords, market_slug, suggested_slug
 from data.schema.tables import EXTRA_PREFIX, IMPRESSIONS, Column, Kind, Stage
 from data.sources.column_rules import ExtraRule, Rule, Spelling
+from data.sources.explode_rules import ExplodedColumn
 from data.sources.listed_words import label_words, market_words
 
 __all__ = ["REQUIRED", "TARGETS", "Mapping", "built_in", "load_mapping"]
@@ -44,7 +46,7 @@ REQUIRED = ("id_search", "id_listing", "label", "ts_search", "query_market")
 _DERIVED = frozenset(
     {"market", "stage", "search_s", "local_s", "search_day", "contact_day", "book_day"}
     | {"contact_known_s", "book_known_s", "checkin_day", "checkout_day"}
-    | {"source_id", "source_line"}
+    | {"source_id", "source_line", "source_item"}
 )
 TARGETS: tuple[str, ...] = (
     *REQUIRED,
@@ -96,6 +98,8 @@ class Mapping(_Strict):
         market_prefix: put before the slug of a market that is not listed.
         labels: further spellings of the four labels. A usual spelling listed under another
             label goes with that one. Spellings that are one word are refused.
+        explode: for a log with a row per search: names for the lists in its cells, each of
+            which then stands beside the log's columns with one value per listing.
         columns: the rule of each contract column.
         extra: further attributes.
     """
@@ -108,6 +112,9 @@ class Mapping(_Strict):
     market_prefix: str = ""
     labels: dict[Literal["impressed", "clicked", "contacted", "booked"], tuple[Spelling, ...]] = (
         Field(default_factory=dict)
+    )
+    explode: dict[str, Annotated[ExplodedColumn, BeforeValidator(_as_rule)]] = Field(
+        default_factory=dict
     )
     columns: dict[str, Annotated[Rule, BeforeValidator(_as_rule)]]
     extra: dict[str, ExtraRule] = Field(default_factory=dict)
@@ -160,8 +167,9 @@ class Mapping(_Strict):
         for name, rule in value.items():
             if not _NAME.fullmatch(name) or name.startswith(EXTRA_PREFIX):
                 raise ValueError(f"extra {name!r}: lower-case letters, digits, _, without x_")
-            if rule.row_order:
-                raise ValueError(f"extra {name!r}: row_order is for the column position only")
+            if rule.row_order or rule.list_order:
+                order = "row_order" if rule.row_order else "list_order"
+                raise ValueError(f"extra {name!r}: {order} is for the column position only")
         return value
 
     @field_validator("columns")
@@ -171,11 +179,30 @@ class Mapping(_Strict):
             if name not in TARGETS:
                 hint = _nearest(name, TARGETS)
                 raise ValueError(f"the contract has no column {name!r}{hint}")
-            if rule.row_order and name != "position":
-                raise ValueError(f"{name}: row_order is for the column position only")
+            if (rule.row_order or rule.list_order) and name != "position":
+                order = "row_order" if rule.row_order else "list_order"
+                raise ValueError(f"{name}: {order} is for the column position only")
         if missing := [name for name in REQUIRED if name not in value]:
             raise ValueError(f"no rule for the required {', '.join(missing)}")
         return value
+
+    @model_validator(mode="after")
+    def _lists(self) -> Self:
+        given = [name for n, spec in self.explode.items() for name in (n, *spec.names)]
+        if twice := sorted({name for name in given if given.count(name) > 1}):
+            raise ValueError(f"explode gives the name {', '.join(twice)} twice; choose another")
+        position = self.columns.get("position")
+        if position is not None and position.list_order and not self.explode:
+            raise ValueError("position: list_order needs [explode], which names the lists")
+        return self
+
+    def columns_read(self, rules: dict[str, Rule]) -> frozenset[str]:
+        """The log's own columns that these rules read, those of exploded lists too."""
+        names = {name for rule in rules.values() for name in rule.needs}
+        of_list = {
+            name: spec.column for n, spec in self.explode.items() for name in (n, *spec.names)
+        }
+        return frozenset(of_list.get(name, name) for name in names)
 
     @property
     def position_is_row_order(self) -> bool:
@@ -230,9 +257,9 @@ class Mapping(_Strict):
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """Every column of a log that a rule of this mapping reads."""
-        rules = (*self.columns.values(), *self.extra.values())
-        return tuple(dict.fromkeys(name for rule in rules for name in rule.needs))
+        """Every column of a log that a rule of this mapping reads, those of lists too."""
+        rules: dict[str, Rule] = {**self.columns, **{f"x {n}": r for n, r in self.extra.items()}}
+        return tuple(sorted(self.columns_read(rules)))
 
     def rules_for(
         self, columns: Collection[str], file: str, nested: dict[str, str] | None = None
@@ -244,10 +271,12 @@ class Mapping(_Strict):
         """
         rules: dict[str, Rule] = dict(self.columns)
         rules |= {extra_name(name, rule): rule for name, rule in self.extra.items()}
-        usable = {name: rule for name, rule in rules.items() if set(rule.needs) <= set(columns)}
+        exploded = self._exploded_names(columns, file)
+        known = {*columns, *exploded}
+        usable = {name: rule for name, rule in rules.items() if set(rule.needs) <= known}
         for name in REQUIRED:
             if name not in usable:
-                absent = [need for need in rules[name].needs if need not in columns]
+                absent = sorted(self.columns_read({name: rules[name]}) - known)
                 hint = _nearest(absent[0], columns)
                 raise LogError(
                     file,
@@ -255,14 +284,33 @@ class Mapping(_Strict):
                     f"{hint}. The file has: {_listed(columns)}. Rename the column, or give a "
                     "column mapping with --source FILE.toml",
                 )
-        _refuse_nested(usable, nested or {}, file)
+        plain = {name: of for name, of in (nested or {}).items() if name not in exploded}
+        _refuse_nested(usable, plain, file)
         return usable
+
+    def _exploded_names(self, columns: Collection[str], file: str) -> set[str]:
+        """The names that ``explode`` gives in a log with these columns."""
+        given: set[str] = set()
+        for name, spec in self.explode.items():
+            if spec.column not in columns:
+                continue
+            for own in (name, *spec.names):
+                # a list under the name of its own column stands in its place
+                if own in columns and own != spec.column:
+                    raise LogError(
+                        file,
+                        f"explode gives the name {own!r}, which a column of the log has already; "
+                        "choose another name in the mapping",
+                    )
+                given.add(own)
+        return given
 
 
 def _refuse_nested(rules: dict[str, Rule], nested: dict[str, str], file: str) -> None:
     for target, rule in rules.items():
+        looked_in = rule.columns_looked_in
         for name in rule.needs:
-            if name in nested:
+            if name in nested and name not in looked_in:
                 raise LogError(
                     file,
                     f"column {name}, read as {target}, holds {nested[name]}; a log has one value "

@@ -15,6 +15,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from data.sources.column_rules import ExtraRule, Rule
+from data.sources.explode_rules import ExplodedColumn
 from data.sources.mapping import Mapping
 
 __all__ = ["differences", "meaning_of"]
@@ -52,6 +53,7 @@ def differences(before: Meaning, now: Meaning, columns: Collection[str]) -> list
 
     ``columns`` are those of the file: a rule for a column that it does not have is no difference.
     """
+    columns = {*columns, *_exploded(before), *_exploded(now)}
     found = []
     for key, old, new in _entries(before, now):
         section = key.partition(".")[0]
@@ -59,6 +61,12 @@ def differences(before: Meaning, now: Meaning, columns: Collection[str]) -> list
         if old != new and not (is_rule and not any(_applies(r, columns) for r in (old, new))):
             found.append(f"{key} (was {_in_words(old)}, now {_in_words(new)})")
     return found
+
+
+def _exploded(meaning: Meaning) -> set[str]:
+    """The names that stand beside the columns of a log whose lists are exploded."""
+    specs = {n: ExplodedColumn.model_validate(of) for n, of in meaning.get("explode", {}).items()}
+    return {own for name, spec in specs.items() for own in (name, *spec.names)}
 
 
 def _entries(before: Meaning, now: Meaning) -> Iterator[tuple[str, Any, Any]]:

@@ -144,18 +144,19 @@ def _sampled_results(parts: list[Path]) -> pl.DataFrame | None:
         for name, dtype in schema.items()
         if dtype.is_numeric() and name.startswith(("listing_", f"{EXTRA_PREFIX}listing_"))
     ]
+    lines = [name for name in ("source_line", "source_item") if name in schema]
     one_in = max(1, -(-count // SAMPLE_ROWS))
     sample = (
         rows.filter(pl.col("id_search").hash(seed=0) % one_in == 0)
-        .select(*_ORDER, "id_listing", "source_line", "stage", *numbers)
+        .select(*_ORDER, "id_listing", *lines, "stage", *numbers)
         .collect(engine="streaming")
-        .sort("source_id", "source_line")
+        .sort("source_id", *lines)
     )
     # the rows of one listing (shown, then clicked) are one result, where its first row stands
     results = sample.group_by(*_ORDER, "id_listing", maintain_order=True).agg(
-        pl.col("source_line").first(), pl.col("stage").max(), pl.col(numbers).first()
+        pl.col(lines).first(), pl.col("stage").max(), pl.col(numbers).first()
     )
-    in_order = results.sort(*_ORDER, "source_line")
+    in_order = results.sort(*_ORDER, *lines).drop("source_item", strict=False)
     has_two = in_order.height > in_order.select(_ORDER).n_unique()
     return in_order if has_two else None
 

@@ -7,17 +7,17 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from data.readers.chunk import BROKEN_SCHEMA, Chunk
+from data.readers.chunk import BROKEN_SCHEMA, Chunk, rows_as_json
 from data.schema.reason_codes import Nulled
 from data.schema.tables import IMPRESSIONS
-from data.sources.apply_mapping import apply_rule
+from data.sources.apply_mapping import PLACE, apply_rule
 from data.sources.column_rules import Rule
 from data.sources.mapping import Mapping
 from data.validation.row_results import Example, RowResults
 from data.validation.row_rules import apply_row_rules
 from data.validation.time_reading import TimeReading
 
-__all__ = ["ValidatedChunk", "rows_as_json", "validate_chunk"]
+__all__ = ["ValidatedChunk", "validate_chunk"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,9 +26,9 @@ class ValidatedChunk:
 
     Attributes:
         accepted: rows of impressions, typed, with ``source_id`` and ``source_line``.
-        keys: ``source_line``, ``id_search`` and ``id_listing`` of every row, accepted or not;
-            an id is null where it cannot be read. In no particular order.
-        rejected: ``source_line``, ``reasons``, ``row`` (JSON) of the quarantined rows.
+        keys: ``source_line``, ``source_item``, ``id_search`` and ``id_listing`` of every row,
+            accepted or not; an id is null where it cannot be read. In no particular order.
+        rejected: the quarantined rows (``BROKEN_SCHEMA``).
         nulled: number of cells nulled in accepted rows, by column and reason.
         examples: the first nulled cell of each column and reason.
     """
@@ -62,7 +62,7 @@ def validate_chunk(
     is_rejected = results.is_rejected()
     nulled, examples = _count_nulled(results, chunk.lines, is_rejected)
     return ValidatedChunk(
-        accepted=_accepted_rows(results, chunk.lines, is_rejected, source_id),
+        accepted=_accepted_rows(results, chunk, is_rejected, source_id),
         rejected=pl.concat([chunk.broken, _rejected_rows(results, chunk, is_rejected)]),
         keys=_keys(results, chunk),
         nulled=nulled,
@@ -71,13 +71,15 @@ def validate_chunk(
 
 
 def _accepted_rows(
-    results: RowResults, lines: pl.Series, is_rejected: pl.Series, source_id: str
+    results: RowResults, chunk: Chunk, is_rejected: pl.Series, source_id: str
 ) -> pl.DataFrame:
     columns = {
         **results.columns,
         "source_id": pl.Series([source_id]).new_from_index(0, results.height),
-        "source_line": lines,
+        "source_line": chunk.lines,
     }
+    if chunk.items is not None:
+        columns["source_item"] = chunk.items
     known = [name for name in IMPRESSIONS.names if name in columns]
     extra = [name for name in columns if name not in IMPRESSIONS.names]
     frame = pl.DataFrame({name: columns[name] for name in (*known, *extra)})
@@ -86,8 +88,18 @@ def _accepted_rows(
 
 def _keys(results: RowResults, chunk: Chunk) -> pl.DataFrame:
     ids = {name: results.columns[name] for name in ("id_search", "id_listing")}
-    divided = pl.DataFrame({"source_line": chunk.lines, **ids})
-    return pl.concat([divided, chunk.broken.select("source_line")], how="diagonal")
+    divided = pl.DataFrame({"source_line": chunk.lines, "source_item": _items(chunk), **ids})
+    if chunk.items is not None:
+        # a line whose list cannot be read has no place among the results of another
+        return divided
+    lines = chunk.broken.select("source_line", "source_item")
+    return pl.concat([divided, lines], how="diagonal")
+
+
+def _items(chunk: Chunk) -> pl.Series:
+    if chunk.items is not None:
+        return chunk.items
+    return pl.Series("source_item", [None], dtype=pl.Int32).new_from_index(0, chunk.rows.height)
 
 
 def _rejected_rows(results: RowResults, chunk: Chunk, is_rejected: pl.Series) -> pl.DataFrame:
@@ -96,19 +108,12 @@ def _rejected_rows(results: RowResults, chunk: Chunk, is_rejected: pl.Series) ->
     return pl.DataFrame(
         {
             "source_line": chunk.lines.filter(is_rejected),
+            "source_item": _items(chunk).filter(is_rejected),
             "reasons": results.reasons_of(is_rejected),
-            "row": rows_as_json(chunk.rows.filter(is_rejected)),
+            "row": rows_as_json(chunk.rows.drop(PLACE, strict=False).filter(is_rejected)),
         },
         schema=BROKEN_SCHEMA,
     )
-
-
-def rows_as_json(rows: pl.DataFrame) -> pl.Series:
-    """Each row as a JSON object, column → value; numbers that JSON cannot hold as text."""
-    floats = rows.select(pl.col(pl.Float32, pl.Float64))
-    odd = [s.name for s in floats if (s.is_nan() | s.is_infinite()).any()]
-    whole = rows.with_columns(pl.col(odd).cast(pl.String))
-    return whole.select(pl.struct(pl.all()).struct.json_encode().alias("row")).to_series()
 
 
 def _count_nulled(

@@ -8,6 +8,7 @@ answer at once. Exit codes: 0 done, 1 data or run failure, 2 usage.
 from pipelines.cli import (
     batch_commands,
     feature_commands,
+    mapping_commands,
     model_commands,
     privacy_commands,
     promotion_commands,
@@ -23,6 +24,7 @@ __all__ = [
     "batch_commands",
     "feature_commands",
     "main",
+    "mapping_commands",
     "model_commands",
     "privacy_commands",
     "promotion_commands",

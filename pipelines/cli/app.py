@@ -44,7 +44,8 @@ SCHEDULE_PANEL = "Scheduled runs"
 PRIVACY_PANEL = "Guests' rights"
 
 COMMAND_ORDER = (
-    *("run", "simulate", "ingest", "features", "train", "tune", "evaluate", "recommend", "report"),
+    *("run", "mapping", "simulate", "ingest", "features", "train", "tune", "evaluate"),
+    *("recommend", "report"),
     *("dashboards", "notebooks", "published", "promote", "rollback"),
     *("schedule", "daily", "weekly", "backfill", "forget-user"),
 )
@@ -91,7 +92,8 @@ SourceOption = Annotated[
     str,
     typer.Option(
         "--source",
-        help="The log's columns: airbnb, expedia_2013, or your own mapping, such as my_log.toml.",
+        help="The log's columns: airbnb, expedia_2013, trivago_2019, or your own mapping, such as "
+        "my_log.toml.",
     ),
 ]
 EncodingOption = Annotated[

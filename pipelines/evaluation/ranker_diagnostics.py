@@ -160,10 +160,12 @@ def examples(lake: Lake, evaluated: EvaluatedRun, language: Language = "en") -> 
 
 def _shown_order(lake: Lake, keys: pl.DataFrame) -> pl.DataFrame:
     """Each row's place among the results as shown, 1 for the first, and what says so."""
-    by = "position" if "position" in lake.columns(IMPRESSIONS.name) else "source_line"
-    log = lake.scan(IMPRESSIONS.name).select("id_search", "id_listing", by)
+    columns = lake.columns(IMPRESSIONS.name)
+    by = "position" if "position" in columns else "source_line"
+    order = [by, *(n for n in ("source_item",) if by == "source_line" and n in columns)]
+    log = lake.scan(IMPRESSIONS.name).select("id_search", "id_listing", *order)
     rows = keys.lazy().join(log, on=["id_search", "id_listing"], how="left").collect()
-    place = pl.col(by).rank("ordinal").over("id_search").cast(pl.Int32)
+    place = pl.struct(order).rank("ordinal").over("id_search").cast(pl.Int32)
     return rows.select("id_search", "id_listing", shown=place, shown_by=pl.lit(by))
 
 

@@ -1,4 +1,4 @@
-"""What the documents show works as it stands there: the mapping, commands, paths and links."""
+"""What the documents show works as it stands there: commands, paths and links."""
 
 from __future__ import annotations
 
@@ -7,13 +7,9 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-import polars as pl
-import pytest
 import typer
 from typer.core import TyperGroup
 
-from data.ingest import ingest
-from data.lake.store import Lake
 from pipelines.cli import app
 
 ROOT = Path(__file__).parents[2]
@@ -26,12 +22,6 @@ DOCUMENTS = (
     *sorted((ROOT / "docs").rglob("*.md")),
 )
 README_LINES = 140
-LOG = """\
-query_id,room,visitor,searched_at,is_booking,is_click,booking_window,nights,adults,children,radius_m,price_per_night,score,hotel_stars
-q1,r1,ann,5/2/18 10:15,1,1,20,3,2,1,2500,100.5,4.5,3
-q1,r2,ann,5/2/18 10:15,0,1,20,3,2,1,2500,80,0,
-q2,r2,bob,6/2/18 09:00,0,0,1,2,1,,1000,80,0,4
-"""
 
 FENCED = re.compile(r"```(\w*)\n(.*?)```", re.DOTALL)
 INLINE = re.compile(r"`([^`\n]+)`")
@@ -45,25 +35,6 @@ PATH = re.compile(
 # Names of earlier trees stand in the decision that renamed them.
 EARLIER = {"0045-packages-by-capability.md": {"data/ingest/ingest.py", "pipelines/steps/"}}
 MODULE = re.compile(r"\b(?:data|features|models|pipelines)(?:\.[a-z_]\w*)+(?:\.[A-Z]\w*)?")
-
-
-def test_mapping_of_your_log_reads_such_a_log(tmp_path: Path) -> None:
-    text = (ROOT / "docs" / "your_log.md").read_text()
-    (mapping,) = (body for language, body in FENCED.findall(text) if language == "toml")
-    (tmp_path / "my_log.toml").write_text(mapping)
-    (tmp_path / "my_log.csv").write_text(LOG)
-    report = ingest([tmp_path / "my_log.csv"], tmp_path / "my_log.toml", home=tmp_path / "home")
-    assert (report.rows_in, report.rows_accepted) == (3, 3)
-    rows = Lake(tmp_path / "home").scan("impressions").sort("id_search", "id_listing").collect()
-    assert rows["market"].unique().to_list() == ["lisbon"]
-    assert rows["stage"].to_list() == [3, 1, 0]
-    assert rows["query_num_guests"].to_list() == [3, 3, 1]
-    assert rows["query_radius"].to_list() == [2.5, 2.5, 1.0]
-    assert rows["listing_total_price"].to_list() == pytest.approx([301.5, 240.0, 160.0])
-    assert rows["listing_review_rating"].to_list() == [4.5, None, None]
-    assert rows["x_listing_stars"].to_list() == [3, None, 4]
-    stay = pl.col("checkout_day") - pl.col("checkin_day")
-    assert rows.select(stay).to_series().to_list() == [3, 3, 2]
 
 
 def test_readme_is_short() -> None:

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import io
+from csv import DictWriter
+from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
 
+import data.sources.mapping
 from data.errors import DataError
+from data.ingest.lineage import with_lineage
+from data.readers import csv
 from data.readers.words import word_key
+from data.sources import explode
+
+AIRBNB = Path(data.sources.mapping.__file__).parent / "airbnb.toml"
 
 # Words of several scripts, signs and null spellings, as markets, labels, ids and values.
 SCRIPTS = [
@@ -54,14 +62,42 @@ def _as_parquet(text: str) -> bytes:
     return buffer.getvalue()
 
 
-def _ingest_damaged(world, csv_of, row, seed: int) -> None:
+def _one_row_per_search(text: str) -> bytes:
+    """The log with a row per six listings, which stand in cells with their prices."""
+    rows = pl.read_csv(text.encode(), infer_schema=False)
+    search = pl.int_range(pl.len()) // 6
+    lists = rows.group_by(search, maintain_order=True).agg(
+        pl.exclude("id_listing", "listing_total_price").first(),
+        pl.col("id_listing", "listing_total_price").str.join("|"),
+    )
+    return lists.drop("literal").write_csv().encode()
+
+
+LISTS = """
+[explode]
+id_listing = { column = "id_listing", separator = "|" }
+listing_total_price = { column = "listing_total_price", separator = "|" }
+"""
+
+
+def _exploding(world):
+    mapping = AIRBNB.read_text()
+    changed = mapping.replace("# contract column = column of the log", LISTS)
+    assert changed != mapping
+    return world.file(changed, "airbnb.toml")
+
+
+def _ingest_damaged(world, csv_of, row, seed: int, *, has_lists: bool = False) -> None:
     rng = np.random.default_rng(seed)
     text = csv_of([row(number) for number in range(60)])
-    content = _as_parquet(text) if seed % 3 == 0 else text.encode()
+    if has_lists:
+        content, source = _one_row_per_search(text), _exploding(world)
+    else:
+        content, source = _as_parquet(text) if seed % 3 == 0 else text.encode(), "airbnb"
     path = world.file(_damaged(content, rng))
     refusal = ""
     try:
-        report = world.ingest(path)
+        report = world.ingest(path, source=source)
     except DataError as error:
         refusal = str(error)
     if refusal:
@@ -70,11 +106,117 @@ def _ingest_damaged(world, csv_of, row, seed: int) -> None:
     else:
         stored = world.lake.rows("impressions") + world.lake.rows("quarantine")
         assert report.rows_in == stored
+        _check_lineage(world)
+
+
+def _check_lineage(world) -> None:
+    """No row stands in two places, and rows of one line can be told apart."""
+    lineage = ["source_id", "source_line", "source_item"]
+    names = [name for name in ("impressions", "quarantine") if world.lake.exists(name)]
+    tables = [with_lineage(world.lake.scan(name).collect()).select(lineage) for name in names]
+    assert pl.concat(tables).is_unique().all()
 
 
 @pytest.mark.parametrize("seed", range(12))
 def test_damaged_log_is_refused_or_every_row_accounted_for(world, csv_of, row, seed):
     _ingest_damaged(world, csv_of, row, seed)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_damaged_log_of_lists_is_refused_or_every_row_accounted_for(world, csv_of, row, seed):
+    _ingest_damaged(world, csv_of, row, seed, has_lists=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(12, 200))
+def test_many_damaged_logs_of_lists_are_refused_or_accounted_for(world, csv_of, row, seed):
+    _ingest_damaged(world, csv_of, row, seed, has_lists=True)
+
+
+ELEMENTS = [
+    *(f"L{n}" for n in range(20, 40)),
+    "L1",
+    "L2",
+    "L3",
+    "L4",
+    "",
+    "NA",
+    " L5 ",
+    "a-b",
+    '"L6"',
+    "[L7]",
+    "é1",
+]
+CELLS = """
+name = "own"
+[explode]
+listing = { column = "shown", separator = "|" }
+price = { column = "prices", separator = "|" }
+[columns]
+id_search = "id"
+id_listing = "listing"
+ts_search = "at"
+query_market = { constant = "all" }
+label.first_true = [{ word = "clicked", when = { equals = ["listing", "named"] } }]
+label.otherwise = "impressed"
+listing_total_price = "price"
+position = { list_order = true }
+"""
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_exploded_cells_agree_with_an_explosion_by_hand(world, monkeypatch, seed):
+    rng = np.random.default_rng(seed)
+    monkeypatch.setattr(csv, "BLOCK_BYTES", int(rng.choice([64, 300, 1 << 24])))
+    monkeypatch.setattr(explode, "EXPLODED_ROWS", int(rng.choice([1, 5, 1 << 16])))
+    rows = [_random_lists(rng, number) for number in range(30)]
+    header = [{"id": "id", "at": "at", "shown": "shown", "prices": "prices", "named": "named"}]
+    text = io.StringIO()
+    writer = DictWriter(text, list(header[0]), lineterminator="\n")
+    writer.writerows([*header, *rows])
+    report = world.ingest(world.file(text.getvalue()), source=world.file(CELLS, "own.toml"))
+    expected, quarantined = _by_hand(rows)
+    found = world.lake.scan("impressions").sort("source_line", "source_item").collect()
+    assert found.select("id_search", "id_listing", "stage", "position").rows() == expected
+    assert (report.rows_accepted, report.rows_quarantined) == (len(expected), quarantined)
+    _check_lineage(world)
+
+
+def _random_lists(rng: np.random.Generator, number: int) -> dict[str, str]:
+    shown = [str(rng.choice(ELEMENTS)) for _ in range(rng.integers(0, 7))]
+    prices = [str(rng.integers(1, 90)) for _ in shown]
+    if rng.random() < 0.2:
+        prices = prices[:-1] if rng.random() < 0.5 else []
+    named = str(rng.choice([*shown, "L99", ""])).strip()
+    return {
+        "id": f"S{number}",
+        "at": "2020-05-01 10:00",
+        "shown": "|".join(shown),
+        "prices": "|".join(prices),
+        "named": named if named != "NA" else "",
+    }
+
+
+def _by_hand(rows: list[dict[str, str]]) -> tuple[list[tuple[str, str, int, int]], int]:
+    """Impressions in order, and how many rows are quarantined."""
+    impressions: list[tuple[str, str, int, int]] = []
+    quarantined = 0
+    for row in rows:
+        shown = row["shown"].split("|") if row["shown"] not in ("", "NA") else []
+        prices = row["prices"].split("|") if row["prices"] else None
+        if not shown or (prices is not None and len(prices) != len(shown)):
+            quarantined += 1
+            continue
+        listings = [listing.strip() for listing in shown]
+        seen: set[str] = set()
+        for place, listing in enumerate(listings, start=1):
+            if listing in {"", "NA", *seen}:
+                quarantined += 1
+                continue
+            seen.add(listing)
+            impressions.append((row["id"], listing, int(listing == row["named"]), place))
+        quarantined += bool(row["named"]) and row["named"] not in seen
+    return impressions, quarantined
 
 
 @pytest.mark.slow

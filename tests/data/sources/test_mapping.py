@@ -39,7 +39,7 @@ def own(world):
 
 
 def test_built_in_mappings_load():
-    assert built_in() == ("airbnb", "expedia_2013")
+    assert built_in() == ("airbnb", "expedia_2013", "trivago_2019")
     assert tuple(load_mapping(name).name for name in built_in()) == built_in()
 
 
