@@ -163,7 +163,13 @@ def _open(file: SourceFile, job: _Job) -> Log:
 
 
 def _check_same_reading(log: Log, job: _Job, known: dict[str, KnownFile]) -> None:
-    check_same_reading(log, known[log.file.source_id], _reading(log.file, job), job.source)
+    check_same_reading(
+        log,
+        known[log.file.source_id],
+        _reading(log.file, job),
+        source=job.source,
+        home=job.lake.home,
+    )
 
 
 def _reading(file: SourceFile, job: _Job) -> str:

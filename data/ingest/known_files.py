@@ -19,8 +19,10 @@ from __future__ import annotations
 import codecs
 import hashlib
 import json
+import shlex
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 import polars as pl
 
@@ -117,7 +119,9 @@ def is_other_reading(known: KnownFile, reading: str) -> bool:
     return known.read_as is not None and known.read_as != json.loads(reading)
 
 
-def check_same_reading(log: Log, known: KnownFile, reading: str, source: str) -> None:
+def check_same_reading(
+    log: Log, known: KnownFile, reading: str, *, source: str, home: Path
+) -> None:
     """Raise :class:`LogError` when the file's rows in the lake were read with something else.
 
     ``source`` is the mapping as it was given, for the command that the message tells.
@@ -132,13 +136,13 @@ def check_same_reading(log: Log, known: KnownFile, reading: str, source: str) ->
     if not found:
         return
     more = f" and {len(found) - 5} more" if len(found) > 5 else ""
-    option = f" --encoding {encoding}" if encoding != "utf-8" else ""
+    words = ["stayrank", "ingest", log.file.name, "--source", source, "--redo", "--home", str(home)]
+    words += ["--encoding", encoding] if encoding != "utf-8" else []
     raise LogError(
         log.file.name,
         f"was ingested on {known.ingested_at} with another mapping. What differs: "
         f"{'; '.join(found[:5])}{more}. The lake still holds its rows as they were read then; to "
-        f"read it again and replace them: stayrank ingest {log.file.name} --source {source}"
-        f"{option} --redo",
+        f"read it again and replace them: {shlex.join(words)}",
     )
 
 

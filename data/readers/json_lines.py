@@ -164,13 +164,7 @@ def _objects(lines: _Lines) -> tuple[list[dict[str, Any]], list[int], list[Broke
 def _parsed(text: bytes) -> dict[str, Any] | Reason:
     """The object in a line, numbers as they are spelled; or why it is none."""
     try:
-        row = json.loads(
-            text.decode("utf-8"),
-            parse_int=_Number,
-            parse_float=_Number,
-            parse_constant=_Number,
-            object_pairs_hook=_without_repeats,
-        )
+        row = _DECODER.decode(text.decode("utf-8"))
     except UnicodeDecodeError:
         return Reason.NOT_TEXT
     # a line of a million brackets ends Python's stack
@@ -185,11 +179,22 @@ class _Number(str):
     __slots__ = ()
 
 
+_TEXT = {str, _Number, type(None)}
+
+
 def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     row = dict(pairs)
     if len(row) != len(pairs):
         raise ValueError("a key twice: which value is meant cannot be known")
     return row
+
+
+_DECODER = json.JSONDecoder(
+    parse_int=_Number,
+    parse_float=_Number,
+    parse_constant=_Number,
+    object_pairs_hook=_without_repeats,
+)
 
 
 def _frame(
@@ -200,10 +205,7 @@ def _frame(
     is_transcoded: bool,
 ) -> tuple[pl.DataFrame, list[int]]:
     """The rows, and the places of those that are left out because they hold no sound text."""
-    cells = {
-        name: [(_list if name in list_columns else _cell)(row.get(name)) for row in rows]
-        for name in columns
-    }
+    cells = _columns(rows, columns, list_columns)
     schema = {name: pl.List(pl.String) if name in list_columns else pl.String for name in columns}
     try:
         frame = pl.DataFrame(cells, schema=schema)
@@ -219,6 +221,26 @@ def _frame(
         for name, column in cells.items()
     }
     return pl.DataFrame(kept, schema=schema), bad
+
+
+def _columns(
+    rows: list[dict[str, Any]], columns: tuple[str, ...], list_columns: Collection[str]
+) -> dict[str, list[Any]]:
+    """The cells of each column."""
+    if not rows:
+        return {name: [] for name in columns}
+    # every row gets every key, in one order: dictionaries do both faster than a loop over cells
+    absent = dict.fromkeys(columns)
+    by_column = zip(*((absent | row).values() for row in rows), strict=True)
+    cells: dict[str, list[Any]] = {}
+    for name, values in zip(columns, by_column, strict=True):
+        if name in list_columns:
+            cells[name] = [_list(value) for value in values]
+        elif _TEXT.issuperset(map(type, values)):
+            cells[name] = list(values)
+        else:
+            cells[name] = [_cell(value) for value in values]
+    return cells
 
 
 def _is_no_text(row: dict[str, Any], *, is_transcoded: bool) -> bool:

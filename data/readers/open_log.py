@@ -55,15 +55,15 @@ def open_log(
         list_columns: columns whose lists in lines of JSON are kept as lists of text.
     """
     log = _opened(file, encoding, list_columns)
-    lacking = tuple(name for name, _ in file.partition if name not in log.columns)
+    own = {name.casefold() for name in log.columns}
+    lacking = tuple((name, value) for name, value in file.partition if name.casefold() not in own)
     if lacking:
         inner = log
         log = replace(
             log,
-            columns=(*log.columns, *lacking),
+            columns=(*log.columns, *(name for name, _ in lacking)),
             chunks=lambda: (
-                replace(chunk, rows=with_partition(chunk, file.partition))
-                for chunk in inner.chunks()
+                replace(chunk, rows=with_partition(chunk, lacking)) for chunk in inner.chunks()
             ),
         )
     return _respelled(log, wanted)

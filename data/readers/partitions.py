@@ -30,14 +30,15 @@ NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"
 def partition_of(path: Path, wanted: Collection[str]) -> Partition:
     """The columns in the names of the folders right above the file, outermost first.
 
-    Only those in ``wanted``, whatever their case (Hive writes lower case): ``run=7`` above a
-    log says nothing of its rows, and the same file in ``run=8`` is the same file. Raises
+    Only those in ``wanted``, whatever their case (Hive writes lower case), and as spelled there:
+    ``run=7`` above a log says nothing of its rows, and the same file in ``run=8`` is the same
+    file. Raises
     :class:`LogError` for a name whose ``%`` escapes are no UTF-8.
 
     >>> partition_of(Path("logs/run=7/market=S%C3%A3o%20Paulo/ds=2018-02-05/a.csv"), ["market"])
     (('market', 'São Paulo'),)
     """
-    known = {name.casefold() for name in wanted}
+    known = {name.casefold(): name for name in wanted}
     found: list[tuple[str, str | None]] = []
     for folder in path.absolute().parents:
         name, is_partition, value = folder.name.partition("=")
@@ -50,16 +51,14 @@ def partition_of(path: Path, wanted: Collection[str]) -> Partition:
                 path, f"the folder name {folder.name!r} is not UTF-8 behind its % signs; rename it"
             ) from error
         if name.casefold() in known:
-            found.append((name, None if value == NULL_PARTITION else value))
+            found.append((known[name.casefold()], None if value == NULL_PARTITION else value))
     return tuple(reversed(found))
 
 
 def with_partition(chunk: Chunk, partition: Partition) -> pl.DataFrame:
-    """The chunk's rows with the partition's columns that they lack, the same in every row."""
+    """The chunk's rows with the partition's columns, the same in every row."""
     return chunk.rows.with_columns(
-        pl.lit(value, dtype=pl.String).alias(name)
-        for name, value in partition
-        if name not in chunk.rows.columns
+        pl.lit(value, dtype=pl.String).alias(name) for name, value in partition
     )
 
 

@@ -132,9 +132,11 @@ def test_same_bytes_under_two_partitions_are_two_sets_of_rows(world):
     assert (report.rows_in, report.rows_quarantined) == (2, 1)
 
 
-def test_folder_that_contradicts_its_rows_is_told_and_the_rows_are_kept(world):
+@pytest.mark.parametrize("spelling", ["query_market", "QUERY_MARKET"])
+def test_folder_that_contradicts_its_rows_is_told_and_the_rows_are_kept(world, spelling):
     folder = world.folder / "logs"
-    text = f"{COLUMNS}\nS1,L1,click,2018-02-05 10:00,Sao Paulo\n"
+    header = COLUMNS.replace("query_market", spelling)
+    text = f"{header}\nS1,L1,click,2018-02-05 10:00,Sao Paulo\n"
     _write(folder, "query_market=Rio de Janeiro/a.csv", text)
     report = world.ingest(folder)
     assert world.impressions()[0]["market"] == "sao_paulo"

@@ -22,7 +22,7 @@ def test_names_above_the_file_are_columns_decoded_and_null_where_hive_says_so() 
 
 def test_only_folders_right_above_and_only_wanted_columns_count() -> None:
     assert partition_of(Path("ds_search=1/x/run=7/Query_Market=a=b/a.csv"), WANTED) == (
-        ("Query_Market", "a=b"),
+        ("query_market", "a=b"),
     )
 
 
