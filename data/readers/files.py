@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Literal, TypeAlias
 
 from data.errors import LogError
+from data.paths import printable
 
 __all__ = ["OpenText", "SourceFile", "find_files", "identify", "open_text"]
 
@@ -122,7 +123,9 @@ def identify(path: Path) -> SourceFile:
         if head.startswith(magic):
             raise LogError(path, f"not a log: this is {meaning}")
     kind: Literal["text", "parquet"] = "parquet" if head.startswith(b"PAR1") else "text"
-    return SourceFile(path=path, name=str(path), sha256=digest.hexdigest(), kind=kind, stamp=stamp)
+    return SourceFile(
+        path=path, name=printable(path), sha256=digest.hexdigest(), kind=kind, stamp=stamp
+    )
 
 
 def _stamp(path: Path) -> tuple[int, int]:
