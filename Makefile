@@ -9,7 +9,7 @@ READY_DEV := $(VENV)/.ready-dev
 .PHONY: help setup setup-dev run test test-slow test-operations audit check format bench docs dashboards notebooks lock clean
 
 help:  ## show this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' Makefile | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
 $(VENV)/bin/python:
 	@for candidate in python3 python3.13 python3.12 python3.11; do \

@@ -23,9 +23,7 @@ set --
 for name in lake runs artifacts batches champion.json published.json pseudonyms.json feature_set.json features.json; do
   if [ -e "$home/$name" ]; then set -- "$@" "$name"; fi
 done
-extra=""
-[ ! -f "$copy/mlflow.db" ] || extra="-C $copy mlflow.db"
-# shellcheck disable=SC2086  # two words or none
-tar -czf "$archive.part" -C "$home" "$@" $extra
+[ ! -f "$copy/mlflow.db" ] || set -- "$@" -C "$copy" mlflow.db
+tar -czf "$archive.part" -C "$home" "$@"
 mv "$archive.part" "$archive"
 echo "$archive: $(du -h "$archive" | cut -f1)"

@@ -39,6 +39,14 @@ class RunContext:
             raise DataError(f"{self.home.root} holds no table {table} yet")
         return version
 
+    def refuse_without(self, table: str, step: str) -> None:
+        """Raise ``DataError`` where the table was never written, naming the command that does."""
+        if not Lake(self.home.root).exists(table):
+            raise DataError(
+                f"{self.home.root} holds no {table}. Make them first: "
+                f"stayrank {step} {self.home.option}"
+            )
+
     @cached_property
     def tracking(self) -> Tracking:
         return Tracking.open(self.home.prepare(), self.settings.tracking_uri)

@@ -134,6 +134,6 @@ def _read(path: Path, wanted: Collection[str] | None = None) -> pl.DataFrame | N
     try:
         schema = pl.read_parquet_schema(path)
         present = [name for name in schema if wanted is None or name in wanted]
-        return pl.read_parquet(path, columns=present, hive_partitioning=False)
+        return pl.read_parquet(path, columns=present, hive_partitioning=False, glob=False)
     except pl.exceptions.ComputeError:
         return None

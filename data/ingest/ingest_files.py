@@ -13,14 +13,8 @@ from pathlib import Path
 
 from data.errors import DataError, HomeError
 from data.ingest.commit import commit, recover
-from data.ingest.known_files import (
-    KnownFile,
-    check_same_origin,
-    check_same_reading,
-    is_other_reading,
-    known_files,
-    reading_of,
-)
+from data.ingest.known_files import known_files
+from data.ingest.logs_to_read import Asked, logs_to_read
 from data.ingest.plan import IngestTerms, decide
 from data.ingest.pseudonyms import check_key
 from data.ingest.rejections import RejectionLimits
@@ -31,11 +25,9 @@ from data.ingest.time_readings import read_times_as, refuse_mixed_clocks
 from data.ingest.unreadable_columns import unreadable_columns
 from data.lake.lock import lake_lock
 from data.lake.store import Lake
-from data.readers.files import SourceFile, identify
-from data.readers.folders import FoundFiles, find_files
-from data.readers.open_log import Log, open_log
-from data.readers.partitions import partition_of
-from data.sources.mapping import Mapping, load_mapping
+from data.readers.files import SourceFile
+from data.readers.open_log import Log
+from data.sources.mapping import load_mapping
 from data.validation.alike_markets import alike_markets
 from data.validation.row_order_check import RowOrderCheck, check_row_order
 from data.validation.time_reading import OffsetFoundError, TimeReading
@@ -83,13 +75,10 @@ def ingest(
     other rows of it than those that the lake holds it is refused, unless ``options.redo``
     replaces them. What an earlier run had decided and not committed is committed first.
     """
-    job = _Job(
-        source=str(source),
-        mapping=load_mapping(source),
-        lake=Lake(home),
-        options=options or IngestOptions(),
-        progress=progress,
-    )
+    options = options or IngestOptions()
+    mapping = load_mapping(source)
+    asked = Asked(mapping=mapping, source=source, encoding=options.encoding, redo=options.redo)
+    job = _Job(asked=asked, lake=Lake(home), options=options, progress=progress)
     try:
         return _ingest(paths, job)
     except DataError:
@@ -100,10 +89,9 @@ def ingest(
 
 @dataclass(frozen=True, kw_only=True)
 class _Job:
-    """What holds for all files of one ingest; ``source`` is the mapping as it was given."""
+    """What holds for all files of one ingest."""
 
-    source: str
-    mapping: Mapping
+    asked: Asked
     lake: Lake
     options: IngestOptions
     progress: Progress | None
@@ -124,56 +112,16 @@ def _ingest(paths: Sequence[str | Path], job: _Job) -> IngestReport:
     recovered = _recover_abandoned(job)
     has_rows = job.lake.rows("impressions") > 0
     check_key(job.lake.home, job.options.pseudonym_key, has_rows=has_rows)
-    found = find_files(paths)
-    files, repeated = _unique_files(found, job.mapping)
-    logs = _logs_to_read(files, job)
-    for log in logs:
-        # a file that is no log of this source is refused before the first is read
-        job.mapping.rules_for(log.columns, log.file.name, log.nested)
-    outcome = _ingest_logs(logs, job) if logs else _Outcome()
+    found = logs_to_read(paths, job.asked, job.lake)
+    outcome = _ingest_logs(list(found.logs), job) if found.logs else _Outcome()
     return IngestReport(
-        source=job.mapping.name,
-        files=tuple(outcome.reports.get(f.source_id) or _already_ingested(f) for f in files),
+        source=job.asked.mapping.name,
+        files=tuple(outcome.reports.get(f.source_id) or _already_ingested(f) for f in found.files),
         superseded=outcome.superseded,
-        findings=(*_left_aside(found), *repeated, *outcome.findings),
+        findings=(*found.findings, *outcome.findings),
         recovered=recovered + outcome.recovered,
         row_order=outcome.row_order,
     )
-
-
-def _logs_to_read(files: list[SourceFile], job: _Job) -> list[Log]:
-    """The files that are new, or all where they are redone.
-
-    Raises :class:`DataError` for a known file of which this mapping would make other rows.
-    """
-    known = known_files(job.lake)
-    logs = []
-    for file in files:
-        if file.source_id in known:
-            check_same_origin(str(job.lake.home), file, known[file.source_id], job.mapping)
-        if file.source_id not in known or job.options.redo:
-            logs.append(_open(file, job))
-        elif is_other_reading(known[file.source_id], _reading(file, job)):
-            _check_same_reading(_open(file, job), job, known)
-    return logs
-
-
-def _open(file: SourceFile, job: _Job) -> Log:
-    return open_log(file, encoding=job.options.encoding, wanted=job.mapping.needs)
-
-
-def _check_same_reading(log: Log, job: _Job, known: dict[str, KnownFile]) -> None:
-    check_same_reading(
-        log,
-        known[log.file.source_id],
-        _reading(log.file, job),
-        source=job.source,
-        home=job.lake.home,
-    )
-
-
-def _reading(file: SourceFile, job: _Job) -> str:
-    return reading_of(job.mapping, job.options.encoding, file)
 
 
 def _recover_abandoned(job: _Job) -> int:
@@ -183,36 +131,11 @@ def _recover_abandoned(job: _Job) -> int:
         return recover(job.lake)
 
 
-def _unique_files(found: FoundFiles, mapping: Mapping) -> tuple[list[SourceFile], list[str]]:
-    """The files, each content once, under the first of its names; a sentence on each other name."""
-    files: dict[str, SourceFile] = {}
-    repeated = []
-    for path in found.files:
-        file = identify(path, partition_of(path, mapping.needs))
-        first = files.setdefault(file.source_id, file)
-        if first is not file:
-            repeated.append(f"{file.name}: the same content as {first.name}, read once")
-    return list(files.values()), repeated
-
-
-def _left_aside(found: FoundFiles) -> list[str]:
-    """Sentences on what a folder holds beside the logs that were read."""
-    sentences = []
-    for what, paths in (
-        ("left aside, no log by its name", found.left_aside),
-        ("a part without a byte, as Spark writes for a partition without rows", found.empty),
-    ):
-        if paths:
-            more = f" and {len(paths) - 10} more" if len(paths) > 10 else ""
-            sentences.append(f"{what}: {', '.join(str(path) for path in paths[:10])}{more}")
-    return sentences
-
-
 def _ingest_logs(logs: list[Log], job: _Job) -> _Outcome:
     """Stage the logs, then commit those that no other process has ingested meanwhile."""
     staging = Staging.create(job.lake.home)
     try:
-        readings, found = read_times_as(logs, job.mapping, job.lake)
+        readings, found = read_times_as(logs, job.asked.mapping, job.lake)
         staged = _stage_logs(logs, readings, job, staging)
         with lake_lock(job.lake.home, wait_s=job.options.wait_s):
             recovered = recover(job.lake)
@@ -220,7 +143,7 @@ def _ingest_logs(logs: list[Log], job: _Job) -> _Outcome:
             known = known_files(job.lake)
             for log in logs:
                 if log.file.source_id in known and not job.options.redo:
-                    _check_same_reading(log, job, known)
+                    job.asked.check_same_reading(log, known, job.lake.home)
                     staging.drop(log.file.source_id)
             redone = frozenset(known) if job.options.redo else frozenset()
             staged = [f for f in staged if job.options.redo or f.source_id not in known]
@@ -228,12 +151,16 @@ def _ingest_logs(logs: list[Log], job: _Job) -> _Outcome:
                 return _Outcome(recovered=recovered)
             parts = staging.parts("accepted")
             held = {market for market, _ in job.lake.market_days()}
-            findings = [*found, *unreadable_columns(staged, job.mapping), *find_warnings(parts)]
+            findings = [
+                *found,
+                *unreadable_columns(staged, job.asked.mapping),
+                *find_warnings(parts),
+            ]
             findings += alike_markets(parts, held)
-            row_order = check_row_order(parts, is_declared=job.mapping.position_is_row_order)
+            row_order = check_row_order(parts, is_declared=job.asked.mapping.position_is_row_order)
             terms = IngestTerms(
-                mapping=job.mapping,
-                readings={log.file.source_id: _reading(log.file, job) for log in logs},
+                mapping=job.asked.mapping,
+                readings={log.file.source_id: job.asked.reading_of(log.file) for log in logs},
                 redone=redone & {file.source_id for file in staged},
                 limits=job.options.limits,
             )
@@ -277,7 +204,9 @@ def _stage_with(
                 job.progress(bytes_before + bytes_read, total)
 
         key = job.options.pseudonym_key
-        staged.append(stage_file(log, job.mapping, staging, report, times=times, pseudonym_key=key))
+        staged.append(
+            stage_file(log, job.asked.mapping, staging, report, times=times, pseudonym_key=key)
+        )
         report(log.file.stamp[0])
         bytes_before += log.file.stamp[0]
     return staged

@@ -10,12 +10,11 @@ import hashlib
 import json
 import os
 from pathlib import Path
-from urllib.parse import unquote
 
-from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
 from data.errors import HomeError
+from data.lake.local_table import LocalTable
 from data.lake.store import Lake
 
 __all__ = ["damaged_files", "remember_files", "sha256_of", "sha256_of_folder"]
@@ -57,13 +56,10 @@ def remember_files(lake: Lake, table: str) -> int:
 
 def _files(lake: Lake, table: str) -> list[str]:
     """The data files of the last version, relative to the table's folder."""
-    # a space in the home's path is percent-encoded in the URI; partition values are slugs
-    # and dates, which need no encoding
     if not lake.exists(table):
         return []
-    prefix = str(lake.path(table).resolve())
-    uris = DeltaTable(lake.path(table)).file_uris()
-    return sorted(os.path.relpath(unquote(uri).removeprefix("file://"), prefix) for uri in uris)
+    opened = LocalTable(lake.path(table))
+    return sorted(os.path.relpath(path, opened.folder) for path in opened.file_uris())
 
 
 def _recorded(lake: Lake, table: str) -> dict[str, str]:

@@ -36,6 +36,8 @@ from deltalake import CommitProperties, DeltaTable, Transaction, WriterPropertie
 from deltalake.exceptions import DeltaError
 
 from data.errors import HomeError
+from data.lake.local_table import LocalTable, scan_table
+from data.paths import refuse_unusable_home
 from data.prefetch import prefetched_batches
 from data.schema.tables import TABLES, Table
 
@@ -61,7 +63,7 @@ class DataFile:
     """One Parquet file of a table.
 
     Attributes:
-        address: its absolute path, or its URI.
+        address: its absolute path.
         rows: how many it holds.
         partition: values of the columns that the table is partitioned by: not in the file.
     """
@@ -75,11 +77,13 @@ class Lake:
     """The tables under one home. Cheap to make; holds no file open.
 
     A table that was never written does not exist: reading it raises
-    :class:`data.errors.HomeError`, :meth:`version` gives ``None``, :meth:`rows` zero.
+    :class:`data.errors.HomeError`, :meth:`version` gives ``None``, :meth:`rows` zero. Raises
+    ``HomeError`` for a path under which no table can lie.
     """
 
     def __init__(self, home: Path | str) -> None:
         self.home = Path(home)
+        refuse_unusable_home(self.home)
 
     def path(self, table: str) -> Path:
         """Where the table lies. Raises ``ValueError`` for a table that the contract lacks."""
@@ -100,7 +104,7 @@ class Lake:
 
         Columns that no log ever had are not in the frame.
         """
-        return pl.scan_delta(self._open(table, version))
+        return scan_table(self._open(table, version))
 
     def columns(self, table: str, *, version: int | None = None) -> tuple[str, ...]:
         """The columns the table has."""
@@ -210,11 +214,11 @@ class Lake:
         actions = pa.table(opened.get_add_actions(flatten=True)).to_pylist()
         return [
             DataFile(
-                address=uri,
+                address=path,
                 rows=int(action["num_records"]),
                 partition={n: _typed(table, n, action[f"partition.{n}"]) for n in names},
             )
-            for uri, action in zip(opened.file_uris(), actions, strict=True)
+            for path, action in zip(opened.file_uris(), actions, strict=True)
         ]
 
     def _partitions_of(self, table: str, frame: Frame) -> list[Partition]:
@@ -261,14 +265,14 @@ class Lake:
         except OSError as error:
             raise HomeError(f"{path}: cannot be written to: {error.strerror or error}") from error
 
-    def _open(self, table: str, version: int | None = None) -> DeltaTable:
+    def _open(self, table: str, version: int | None = None) -> LocalTable:
         path = self.path(table)
         if not DeltaTable.is_deltatable(str(path)):
             raise HomeError(
                 f"{self.home}: there is no table {table} yet; run the step that makes it"
             )
         try:
-            return DeltaTable(path, version=version)
+            return LocalTable(path, version=version)
         except DeltaError as error:
             raise HomeError(f"{path}: the table cannot be read: {error}") from error
 

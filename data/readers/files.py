@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Literal, TypeAlias
 
 from data.errors import LogError
+from data.paths import printable
 from data.readers.partitions import Partition
 from data.readers.unpack import DamagedArchiveError, packing_of, unpacked
 
@@ -98,7 +99,7 @@ def identify(path: Path, partition: Partition = ()) -> SourceFile:
     _refuse_foreign(path, head)
     return SourceFile(
         path=path,
-        name=str(path),
+        name=printable(path),
         sha256=digest.hexdigest(),
         kind=_kind_of(path, head),
         stamp=stamp,

@@ -108,7 +108,9 @@ def open_home(folder: Path | str | None = None) -> FinishedHome:
     context = RunContext(home=Home(Path(root)), settings=load_settings(), console=Console())
     record = read_record(context.home, context.home.latest_run().name)
     if not (context.home.report / "scorecard.json").is_file():
-        raise DataError(f"{root} holds no scorecard yet; make one: stayrank evaluate --home {root}")
+        raise DataError(
+            f"{root} holds no scorecard yet; make one: stayrank evaluate {context.home.option}"
+        )
     return FinishedHome(context=context, record=record, scorecard=read_scorecard(context.home))
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
+from pipelines.cli.early_checks import ignored_by_mlflow
 from pipelines.config.console import Console
 from pipelines.config.home import home_for
 from pipelines.config.settings import load_settings
@@ -71,6 +73,24 @@ app = typer.Typer(
 )
 
 
+def _say_version(asked: bool) -> None:
+    if asked:
+        Console().say(f"stayrank {metadata.version('stayrank')}")
+        raise typer.Exit
+
+
+@app.callback()
+def before_any_command(
+    version: Annotated[  # its callback does the work, also without a command
+        bool,
+        typer.Option(
+            "--version", callback=_say_version, is_eager=True, help="Say which version this is."
+        ),
+    ] = False,
+) -> None:
+    """What holds for every command; the program's help is the application's own."""
+
+
 HomeOption = Annotated[
     Path | None,
     typer.Option(
@@ -126,10 +146,13 @@ def context_of(
 
     settings = load_settings(settings_file, seed=seed)
     _limit_threads(settings)
+    console = Console()
+    if ignored := ignored_by_mlflow(settings):
+        console.err.print(ignored, markup=False)
     # What the gate and the monitoring would refuse only after minutes of work.
     gate_config(settings)
     monitoring_config(settings)
-    return RunContext(home=home_for(home, origin), settings=settings, console=Console())
+    return RunContext(home=home_for(home, origin), settings=settings, console=console)
 
 
 def _limit_threads(settings: Settings) -> None:

@@ -17,6 +17,7 @@ from pipelines.cli.app import (
     app,
     context_of,
 )
+from pipelines.cli.early_checks import check_batch, parse_day
 from pipelines.config.console import Console
 from pipelines.config.home import Home, home_for
 
@@ -45,8 +46,9 @@ def daily(
     chosen_day, root = _optional_day(day), _prepare_home(home, settings)
     from pipelines.config.disk_space import clear_disk_full_error
     from pipelines.flows.daily import daily as flow
+    from pipelines.flows.prefect_environment import clear_prefect_error
 
-    with clear_disk_full_error(Home(root)):
+    with clear_disk_full_error(Home(root)), clear_prefect_error():
         flow(home=root, day=chosen_day, again=again, settings_file=settings)
 
 
@@ -63,9 +65,10 @@ def weekly(
     """
     chosen_day, root = _optional_day(day), _prepare_home(home, settings)
     from pipelines.config.disk_space import clear_disk_full_error
+    from pipelines.flows.prefect_environment import clear_prefect_error
     from pipelines.flows.weekly import weekly as flow
 
-    with clear_disk_full_error(Home(root)):
+    with clear_disk_full_error(Home(root)), clear_prefect_error():
         flow(home=root, day=chosen_day, again=again, settings_file=settings)
 
 
@@ -80,11 +83,16 @@ def backfill(
 
     Example: stayrank backfill --from 2026-01-20 --to 2026-01-22
     """
-    days, root = (_parse_day(first), _parse_day(last)), _prepare_home(home, settings)
+    from pipelines.batch.backfill_days import days_between
+
+    days = parse_day(first), parse_day(last)
+    days_between(*days)
+    root = _prepare_home(home, settings)
     from pipelines.config.disk_space import clear_disk_full_error
     from pipelines.flows.backfill import backfill as flow
+    from pipelines.flows.prefect_environment import clear_prefect_error
 
-    with clear_disk_full_error(Home(root)):
+    with clear_disk_full_error(Home(root)), clear_prefect_error():
         flow(*days, home=root, settings_file=settings)
 
 
@@ -101,9 +109,11 @@ def schedule(
 
     Example: stayrank schedule --home data/home
     """
+    context = context_of(home, settings, None)
+    check_batch(context)
     from pipelines.flows.schedule import serve_schedule
 
-    serve_schedule(context_of(home, settings, None), settings, prefect_port)
+    serve_schedule(context, settings, prefect_port)
 
 
 @app.command(rich_help_panel=RESULTS_PANEL)
@@ -127,19 +137,13 @@ def published(home: HomeOption = None) -> None:
 
 def _prepare_home(home: Path | None, settings: Path | None) -> Path:
     """The home's folder. Sets Prefect's environment too: call it before importing a flow."""
+    context = context_of(home, settings, None)
+    check_batch(context)
     from pipelines.flows.prefect_environment import prepare_prefect
 
-    context = context_of(home, settings, None)
     prepare_prefect(context.home.prepare())
     return context.home.root
 
 
 def _optional_day(text: str | None) -> date | None:
-    return None if text is None else _parse_day(text)
-
-
-def _parse_day(text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise typer.BadParameter(f"{text!r} is not a date like 2026-01-26") from None
+    return None if text is None else parse_day(text)

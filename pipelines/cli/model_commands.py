@@ -6,8 +6,10 @@ from typing import Annotated
 
 import typer
 
+from data.schema.tables import FEATURES
 from data.schema.time import day_number
 from pipelines.cli.app import STEPS_PANEL, HomeOption, SeedOption, SettingsOption, app, context_of
+from pipelines.cli.early_checks import parse_day
 
 __all__ = ["evaluate", "recommend", "train"]
 
@@ -37,11 +39,14 @@ def train(
 
     On a cluster: stayrank train lambdarank --dask tcp://10.0.0.5:8786
     """
-    from pipelines.training.model_factory import names_of
-    from pipelines.training.train import train
+    from pipelines.training.model_names import names_of
 
     context = context_of(home, settings, seed)
-    train(context, names_of(models or ["all"], context.settings), dask=dask)
+    names = names_of(models or ["all"], context.settings)
+    context.refuse_without(FEATURES.name, "features")
+    from pipelines.training.train import train
+
+    train(context, names, dask=dask)
 
 
 @app.command(rich_help_panel=STEPS_PANEL)
@@ -50,11 +55,12 @@ def evaluate(home: HomeOption = None, settings: SettingsOption = None) -> None:
 
     Example: stayrank evaluate --home data/home
     """
+    context = context_of(home, settings, None)
+    run = context.home.latest_run().name
     from pipelines.promotion.promote import evaluate_and_promote
     from pipelines.reporting.terminal_summary import print_scorecard
 
-    context = context_of(home, settings, None)
-    evaluate_and_promote(context, context.home.latest_run().name)
+    evaluate_and_promote(context, run)
     print_scorecard(context)
 
 
@@ -76,19 +82,9 @@ def recommend(
 
     Example: stayrank recommend --top 10 --date 2026-02-09
     """
+    day = None if date is None else day_number(parse_day(date))
+    context = context_of(home, settings, None)
+    run = context.home.latest_run().name
     from pipelines.recommendation.recommend import recommend
 
-    day = _parse_day(date)
-    context = context_of(home, settings, None)
-    recommend(context, context.home.latest_run().name, day=day, top=top)
-
-
-def _parse_day(text: str | None) -> int | None:
-    from datetime import date
-
-    if text is None:
-        return None
-    try:
-        return day_number(date.fromisoformat(text))
-    except ValueError:
-        raise typer.BadParameter(f"{text!r} is not a date like 2026-02-09") from None
+    recommend(context, run, day=day, top=top)

@@ -29,9 +29,15 @@ def forget_user(
     Example: stayrank forget-user U1234567 --home data/home
     """
     from data.errors import DataError
-    from pipelines.privacy import forget_guest
 
     context = context_of(home, settings, None)
+    if not (context.home.root / "lake").is_dir():
+        raise DataError(
+            f"{context.home.root} holds no lake, so there is nobody to forget. Name the home that "
+            "holds the guest: --home DIR"
+        )
+    from pipelines.privacy import forget_guest
+
     erasure = forget_guest(context, guest)
     for line in erasure.lines(guest):
         context.console.say(line)

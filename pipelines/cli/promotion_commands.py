@@ -23,18 +23,18 @@ def promote(
 
     Example: stayrank promote --why
     """
+    context = context_of(home, settings, None)
+    run = context.home.latest_run().name
     from data.errors import DataError
     from pipelines.promotion.promote import decide_promotion, load_evaluated_run, read_decision
 
-    context = context_of(home, settings, None)
-    run = context.home.latest_run().name
     decision = read_decision(context.home, run)
     if not why:
         decision = decide_promotion(context, load_evaluated_run(context, run))
     if decision is None:
         raise DataError(
             f"the gate has not judged run {run} yet. Judge it with: "
-            f"stayrank promote --home {context.home.root}"
+            f"stayrank promote {context.home.option}"
         )
     context.console.say(f"run {run}, against {decision.against}")
     for line in decision.lines():
@@ -48,10 +48,12 @@ def rollback(home: HomeOption = None) -> None:
     Example: stayrank rollback --home data/home
     """
     from data.errors import DataError
-    from pipelines.promotion.champion_registry import roll_back
 
     context = context_of(home, None, None)
-    if not context.home.mlflow_database.is_file():
+    # A server's registry is its own; the database under the home is there without one.
+    if not context.settings.tracking_uri and not context.home.mlflow_database.is_file():
         raise DataError(f"{context.home.root} holds no models yet: stayrank run")
+    from pipelines.promotion.champion_registry import roll_back
+
     before, now = roll_back(context.tracking, context.home)
     context.console.say(f"champion is version {now} again, no longer version {before}")

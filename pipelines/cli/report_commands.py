@@ -19,10 +19,11 @@ def report(home: HomeOption = None) -> None:
 
     Example: stayrank report --home data/home
     """
+    context = context_of(home, None, None)
+    run = context.home.latest_run().name
     from pipelines.reporting.write_report import write_report
 
-    context = context_of(home, None, None)
-    context.console.say(str(write_report(context, context.home.latest_run().name)))
+    context.console.say(str(write_report(context, run)))
 
 
 @app.command(rich_help_panel=RESULTS_PANEL)
@@ -54,12 +55,15 @@ def notebooks(
     Example: stayrank notebooks --home data/home
     """
     if execute:
+        context = context_of(home, None, None)
+        run = context.home.latest_run().name
         from pipelines.analysis.execute_notebooks import execute_notebooks
 
-        context = context_of(home, None, None)
-        for page in execute_notebooks(context, context.home.latest_run().name):
+        for page in execute_notebooks(context, run):
             context.console.say(str(page))
         return
+    opened = home_for(home, "simulated")
+    opened.latest_run()
     from pipelines.analysis.jupyter import open_notebooks
 
-    open_notebooks(home_for(home, "simulated"), Console(), port=port, opens_browser=browser)
+    open_notebooks(opened, Console(), port=port, opens_browser=browser)

@@ -23,6 +23,7 @@ from pipelines.cli.app import (
     context_of,
     origin_of,
 )
+from pipelines.cli.early_checks import check_encoding, check_log_of_run, check_simulated_run
 from pipelines.config.console import Console
 from pipelines.config.settings import load_settings
 
@@ -55,17 +56,21 @@ def run(  # a command's options are its arguments
 
     Example: stayrank run my_log.csv --home /data/stayrank
     """
-    from pipelines.flows.prefect_environment import prepare_prefect
+    context = context_of(home, settings, seed, origin_of(source) if logs else "simulated")
+    if logs:
+        check_log_of_run(context, logs, source, encoding, redo=redo)
+    else:
+        check_simulated_run(context)
+    from pipelines.flows.prefect_environment import clear_prefect_error, prepare_prefect
     from pipelines.training.model_factory import check_settings
 
-    context = context_of(home, settings, seed, origin_of(source) if logs else "simulated")
     check_settings(context.settings, for_recommending=True)
     prepare_prefect(context.home.prepare())
     from pipelines.config.disk_space import clear_disk_full_error
     from pipelines.flows.run import main_job
     from pipelines.reporting.terminal_summary import print_summary
 
-    with clear_disk_full_error(context.home):
+    with clear_disk_full_error(context.home), clear_prefect_error():
         main_job(
             str(context.home.root), [*(logs or [])], source, encoding, context.settings, redo=redo
         )
@@ -129,7 +134,8 @@ def ingest(
 
     Example: stayrank ingest searches_2018-02-*.csv.gz --source airbnb
     """
+    check_encoding(encoding)
+    context = context_of(home, None, None, origin_of(source))
     from pipelines.ingestion.ingest_logs import ingest_logs
 
-    context = context_of(home, None, None, origin_of(source))
     ingest_logs(context, [Path(log) for log in logs], source, encoding, redo=redo)

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from data.schema.tables import FEATURES
 from pipelines.cli.app import STEPS_PANEL, HomeOption, SeedOption, SettingsOption, app, context_of
 
 __all__ = ["budget_in_seconds", "tune"]
@@ -31,11 +32,15 @@ def tune(
 
     Example: stayrank tune --budget 20m
     """
-    from pipelines.training.tune_ranker import SEARCHED
-    from pipelines.training.tune_ranker import tune as search
+    from pipelines.training.model_names import check_names
 
     seconds = budget_in_seconds(budget)
     context = context_of(home, settings, seed)
+    check_names(context.settings)
+    context.refuse_without(FEATURES.name, "features")
+    from pipelines.training.tune_ranker import SEARCHED
+    from pipelines.training.tune_ranker import tune as search
+
     result = search(context, budget_s=seconds, most_trials=trials)
     say = context.console.say
     say(f"{result.trials} trials finished, {result.pruned} given up early (study {result.study})")

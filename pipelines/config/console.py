@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import sys
 import time
@@ -34,7 +35,7 @@ def program() -> str:
     called = Path(sys.argv[0])
     on_path = shutil.which("stayrank")
     is_on_path = on_path is not None and called.exists() and Path(on_path).samefile(called)
-    return str(called) if called.name == "stayrank" and not is_on_path else "stayrank"
+    return shlex.quote(str(called)) if called.name == "stayrank" and not is_on_path else "stayrank"
 
 
 def _output() -> RichConsole:

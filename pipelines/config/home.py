@@ -4,22 +4,36 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from data.errors import DataError
+from data.paths import refuse_unusable_home
 
 __all__ = ["DEFAULT_HOME", "Home", "home_for"]
 
 DEFAULT_HOME = Path("data/home")
+ANOTHER_HOME = "Give another with --home DIR or STAYRANK_HOME."
 
 
 @dataclass(frozen=True)
 class Home:
-    """The folder under ``--home``; every path of a run is derived here and nowhere else."""
+    """The folder under ``--home``; every path of a run is derived here and nowhere else.
+
+    Raises ``DataError`` for a path under which no table of the lake can lie.
+    """
 
     root: Path
+
+    def __post_init__(self) -> None:
+        refuse_unusable_home(self.root)
+
+    @property
+    def option(self) -> str:
+        """``--home DIR``, for commands that a message names: to be copied into a shell."""
+        return f"--home {shlex.quote(str(self.root))}"
 
     @property
     def simulated_log(self) -> Path:
@@ -95,6 +109,17 @@ class Home:
         # Names begin with the time of the run's start: the newest is the greatest.
         return max((path.parent.name for path in self.runs.glob("*/run.json")), default="")
 
+    def refuse_unwritable(self) -> None:
+        """Raise ``DataError`` where the folder could not be made or written; makes nothing."""
+        nearest = next(path for path in (self.root, *self.root.absolute().parents) if path.exists())
+        if not nearest.is_dir():
+            raise DataError(f"the home folder {self.root}: {nearest} is a file. {ANOTHER_HOME}")
+        if not os.access(nearest, os.W_OK | os.X_OK):
+            raise DataError(
+                f"the home folder {self.root} cannot be written (no permission to write into "
+                f"{nearest}). {ANOTHER_HOME}"
+            )
+
     def prepare(self) -> Home:
         """Make the folder; raises ``DataError`` where it cannot be written."""
         try:
@@ -104,8 +129,7 @@ class Home:
             probe.unlink()
         except OSError as error:
             raise DataError(
-                f"the home folder {self.root} cannot be written ({error.strerror}). "
-                "Give another with --home DIR or STAYRANK_HOME."
+                f"the home folder {self.root} cannot be written ({error.strerror}). {ANOTHER_HOME}"
             ) from error
         return self
 
@@ -115,7 +139,7 @@ class Home:
         if not pointer.is_file():
             raise DataError(
                 f"{self.root} holds no trained models. Train them first: "
-                f"stayrank train --home {self.root}"
+                f"stayrank train {self.option}"
             )
         return self.inside(Path("runs") / pointer.read_text().strip())
 

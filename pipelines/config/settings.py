@@ -277,11 +277,19 @@ def load_settings(file: Path | None = None, **overrides: Any) -> Settings:
 
     given = {name: value for name, value in overrides.items() if value is not None}
     try:
-        return FromFile(**given)
+        settings = FromFile(**given)
     except ValidationError as error:
         raise SettingsError(in_words(error)) from error
     except ValueError as error:  # TOML syntax
         raise SettingsError(f"{file or SETTINGS_FILE}: {error}") from error
+    _refuse_webhook(settings.webhook.get_secret_value())
+    return settings
+
+
+def _refuse_webhook(address: str) -> None:
+    """Not a validator of the field: its message would show the address, which is a secret."""
+    if address and not address.startswith(("https://", "http://")):
+        raise SettingsError("setting webhook: must begin with https:// or http://")
 
 
 def _refuse_misspelt_names() -> None:

@@ -63,7 +63,7 @@ def read_diagnostic(home: Home, run: str, name: str) -> pl.DataFrame | None:
     if not path.is_file():
         return None
     try:
-        return pl.read_parquet(path)
+        return pl.read_parquet(path, glob=False)
     except pl.exceptions.ComputeError as error:
         raise DataError(f"{path}: damaged ({error}); evaluate the run again") from error
 

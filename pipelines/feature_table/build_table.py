@@ -7,7 +7,6 @@ from collections.abc import Iterator
 import polars as pl
 
 from data.counted import counted
-from data.errors import DataError
 from data.lake.store import streamed
 from data.schema.feature_set import FeatureSet
 from data.schema.tables import FEATURES, IMPRESSIONS
@@ -32,11 +31,7 @@ def build_features_table(context: RunContext, spark: SparkOptions | None = None)
     built there. The table changes in one commit. Raises ``DataError`` when there are no
     impressions.
     """
-    if not context.lake.exists(IMPRESSIONS.name):
-        raise DataError(
-            f"{context.home.root} holds no impressions. Ingest a log first: "
-            f"stayrank ingest LOG --home {context.home.root}"
-        )
+    context.refuse_without(IMPRESSIONS.name, "ingest LOG")
     plan = rebuild_plan(context)
     if not plan.is_needed:
         context.console.say("features: up to date")

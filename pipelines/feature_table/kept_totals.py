@@ -59,7 +59,7 @@ class KeptTotals:
             tables = {name: folder / f"{name}.parquet" for name in record["tables"]}
             if any(sha256_of(tables[name]) != record["tables"][name] for name in tables):
                 return None
-            return {name: pl.read_parquet(path) for name, path in tables.items()}
+            return {name: pl.read_parquet(path, glob=False) for name, path in tables.items()}
         except (OSError, ValueError, KeyError, pl.exceptions.PolarsError):
             return None
 

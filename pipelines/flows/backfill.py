@@ -9,7 +9,8 @@ from prefect import flow
 from prefect.client.orchestration import get_client
 from prefect.concurrency.sync import concurrency
 
-from pipelines.batch.backfill import BACKFILL, days_between
+from pipelines.batch.backfill import BACKFILL
+from pipelines.batch.backfill_days import days_between
 from pipelines.flows.batch_flow import batch_of, context_at, run_as_flow
 
 __all__ = ["BACKFILL_LIMIT", "backfill", "ensure_limit"]

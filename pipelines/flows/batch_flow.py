@@ -25,6 +25,7 @@ from pipelines.batch.run_batch import new_id, run_batch, today, unfinished_day
 from pipelines.config.console import Console
 from pipelines.config.home import Home, home_for
 from pipelines.config.settings import load_settings
+from pipelines.config.standard_streams import tolerant_streams
 from pipelines.flows.liveness import hold_liveness_lock, mark_crashed_runs
 from pipelines.run_context import RunContext
 
@@ -55,7 +56,8 @@ def run_as_flow(batch: Batch, stages: Sequence[BatchStage], *, again: bool) -> B
     home.prepare()
     for name in mark_crashed_runs(home):
         batch.context.console.say(f"flow run {name} had ended without a word: marked as crashed")
-    with hold_liveness_lock(home, str(flow_run.id)):
+    # A worker starts the flow without the command line, which takes care of this elsewhere.
+    with tolerant_streams(), hold_liveness_lock(home, str(flow_run.id)):
         batch = run_batch(
             batch, stages, again=again, stage_runner=_run_as_task, on_line=logger.info
         )

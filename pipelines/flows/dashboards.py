@@ -17,8 +17,10 @@ from pathlib import Path
 from types import FrameType
 
 from data.errors import DataError
+from data.paths import sqlite_address
 from pipelines.config.console import Console
 from pipelines.config.home import Home
+from pipelines.flows.prefect_environment import database_of
 
 __all__ = [
     "Page",
@@ -90,7 +92,7 @@ def _mlflow(home: Home, port: int, runs_page: str) -> Page:
         name="MLflow",
         command=[
             *(sys.executable, "-m", "mlflow", "server", "--host", LOOPBACK, "--port", str(port)),
-            *("--backend-store-uri", f"sqlite:///{home.mlflow_database.resolve()}"),
+            *("--backend-store-uri", sqlite_address(home.mlflow_database)),
             *("--default-artifact-root", home.artifacts.resolve().as_uri(), "--workers", "1"),
         ],
         environment={
@@ -119,6 +121,7 @@ def prefect_page(home: Home, port: int) -> Page:
             "DO_NOT_TRACK": "1",
             # Without it the page asks port 4200 whatever port it is served on.
             "PREFECT_API_URL": f"http://{LOOPBACK}:{port}/api",
+            **database_of(home),
         },
         health_url=f"http://{LOOPBACK}:{port}/api/health",
         link=f"http://{LOOPBACK}:{port}/runs",

@@ -1,4 +1,4 @@
-"""Prefect's environment, set before Prefect is imported.
+"""Prefect's environment, set before Prefect is imported, and the check of a server that is named.
 
 Trap: Prefect reads its settings at import, and its ephemeral server can take longer to
 start than the 20 s it allows itself.
@@ -7,10 +7,30 @@ start than the 20 s it allows itself.
 from __future__ import annotations
 
 import os
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http import HTTPStatus
+from http.client import HTTPException
 
+from data.errors import DataError
+from data.paths import sqlite_address
 from pipelines.config.home import Home
+from pipelines.config.settings import SettingsError
 
-__all__ = ["prepare_prefect"]
+__all__ = ["clear_prefect_error", "database_of", "prepare_prefect", "refuse_silent_server"]
+
+SECONDS_TO_ANSWER = 5.0
+DATABASE_VARIABLES = (
+    "PREFECT_SERVER_DATABASE_CONNECTION_URL",
+    "PREFECT_API_DATABASE_CONNECTION_URL",
+)
+GATEWAY_ERRORS = (
+    HTTPStatus.BAD_GATEWAY,
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    HTTPStatus.GATEWAY_TIMEOUT,
+)
 
 
 def prepare_prefect(home: Home) -> None:
@@ -27,5 +47,74 @@ def prepare_prefect(home: Home) -> None:
         # The terminal shows our own lines; Prefect's, tracebacks included, are on its page.
         "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
     }
-    for name, value in defaults.items():
+    for name, value in {**defaults, **database_of(home)}.items():
         os.environ.setdefault(name, value)
+
+
+def database_of(home: Home) -> dict[str, str]:
+    """The variable that names the database, where Prefect's own way of naming it would not do.
+
+    That way is ``sqlite+aiosqlite:///$PREFECT_HOME/prefect.db``, which ends at a question mark.
+    Empty too where the person has named one.
+    """
+    address = sqlite_address(home.prefect / "prefect.db", driver="aiosqlite")
+    is_plain = address == f"sqlite+aiosqlite:///{home.prefect.resolve()}/prefect.db"
+    if is_plain or any(os.environ.get(name) for name in DATABASE_VARIABLES):
+        return {}
+    return {DATABASE_VARIABLES[0]: address}
+
+
+@contextmanager
+def clear_prefect_error() -> Iterator[None]:
+    """Turn what the loss of a named server does to a flow into one ``DataError``.
+
+    ``DataError`` and ``SettingsError`` of the block pass through: they say what to do.
+    """
+    try:
+        yield
+    except (DataError, SettingsError):
+        raise
+    except Exception as error:
+        try:
+            refuse_silent_server()
+        except DataError as silence:
+            raise silence from error
+        raise
+
+
+def refuse_silent_server() -> None:
+    """Check the server that ``PREFECT_API_URL`` names, if it names one.
+
+    Raises ``DataError`` where none answers, ``SettingsError`` where it is no address.
+    """
+    address = os.environ.get("PREFECT_API_URL", "")
+    if not address:
+        return
+    if not address.startswith(("http://", "https://")):
+        raise SettingsError(
+            f"PREFECT_API_URL = {address!r} must begin with http:// or https://; unset it to run "
+            "without a Prefect server"
+        )
+    problem = _problem_of(address)
+    if problem:
+        raise DataError(
+            f"no Prefect server answers at PREFECT_API_URL = {address} ({problem}). Start it, or "
+            "unset PREFECT_API_URL to run without one"
+        )
+
+
+def _problem_of(address: str) -> str:
+    """Why there is no Prefect server at the address, in words; empty where there is one."""
+    try:
+        with urllib.request.urlopen(  # noqa: S310  # http or https, as checked above
+            f"{address.rstrip('/')}/health", timeout=SECONDS_TO_ANSWER
+        ) as answer:
+            kind = answer.headers.get_content_type()
+    except urllib.error.HTTPError as error:
+        # One that asks for a key answers too.
+        is_absent = error.code == HTTPStatus.NOT_FOUND or error.code in GATEWAY_ERRORS
+        return f"{error.code} {error.reason}" if is_absent else ""
+    except (OSError, ValueError, HTTPException) as error:
+        return str(getattr(error, "reason", error)) or type(error).__name__
+    # Prefect's page answers every address with itself; the API is below /api.
+    return "" if kind == "application/json" else f"a page of {kind}; the API's address ends in /api"

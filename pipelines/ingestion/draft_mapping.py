@@ -13,7 +13,8 @@ import polars as pl
 from data.counted import counted
 from data.errors import DataError, LogError
 from data.readers.chunk import Chunk
-from data.readers.files import find_files, identify
+from data.readers.files import identify
+from data.readers.folders import find_files
 from data.readers.open_log import Log, open_log
 from data.schema.reason_codes import MEANINGS, Reason
 from data.sources.draft import Draft, draft_mapping
@@ -52,7 +53,7 @@ def draft_for(
 
     Raises :class:`data.errors.LogError` where it cannot be read, or has no rows.
     """
-    log = open_log(identify(find_files(paths)[0]), encoding=encoding)
+    log = open_log(identify(find_files(paths).files[0]), encoding=encoding)
     chunks = [chunk for chunk in _sampled(log) if chunk.rows.height]
     if not chunks:
         raise LogError(log.file.name, "has no rows from which a mapping could be drafted")

@@ -67,7 +67,7 @@ def _ingest_truth(context: RunContext, paths: Sequence[Path]) -> None:
     for path in paths:
         truth = path.parent / "truth"
         if path.name == "log" and truth.is_dir() and _is_simulated(context):
-            frame = pl.scan_parquet(truth / "*.parquet")
+            frame = pl.scan_parquet(sorted(truth.glob("*.parquet")), glob=False)
             context.lake.replace_partitions(TRUTH.name, frame)
             world = path.parent / WORLD_FILE
             if world.is_file():

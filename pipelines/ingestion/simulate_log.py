@@ -8,10 +8,10 @@ from data.counted import counted
 from data.simulator import SimulationConfig, write_simulation
 from data.simulator.write import FileFormat
 from pipelines.config.console import Console
-from pipelines.config.settings import SettingsError
+from pipelines.config.settings import Settings, SettingsError
 from pipelines.run_context import RunContext
 
-__all__ = ["simulate_log", "simulate_to"]
+__all__ = ["check_simulation", "simulate_log", "simulate_to"]
 
 
 def simulate_log(context: RunContext) -> Path:
@@ -33,6 +33,21 @@ def simulate_log(context: RunContext) -> Path:
     return folder / "log"
 
 
+def check_simulation(settings: Settings) -> None:
+    """Raise ``SettingsError`` where the settings describe no log that can be simulated."""
+    simulation = settings.simulation
+    _config(simulation.searches, settings.seed, simulation.scenario, with_position=False)
+
+
+def _config(searches: int, seed: int, scenario: str, *, with_position: bool) -> SimulationConfig:
+    try:
+        return SimulationConfig(
+            searches=searches, seed=seed, scenario=scenario, with_position=with_position
+        )
+    except ValueError as error:
+        raise SettingsError(str(error)) from error
+
+
 def simulate_to(  # the options of `stayrank simulate`
     console: Console,
     out: Path,
@@ -44,12 +59,7 @@ def simulate_to(  # the options of `stayrank simulate`
     with_position: bool = False,
 ) -> None:
     """Simulate into ``out``; raises ``SettingsError`` for unsound options."""
-    try:
-        config = SimulationConfig(
-            searches=searches, seed=seed, scenario=scenario, with_position=with_position
-        )
-    except ValueError as error:
-        raise SettingsError(str(error)) from error
+    config = _config(searches, seed, scenario, with_position=with_position)
     with console.step(
         f"simulating {counted(searches, 'search')} ({scenario}, seed {seed})"
     ) as moved:

@@ -49,7 +49,7 @@ def write_prices(home: Home, made: Recommended) -> None:
 def _kept(home: Home) -> pl.DataFrame | None:
     """The file's rows; ``None`` where it holds none, or is no file of prices."""
     try:
-        kept = pl.read_parquet(home.root / _FILE)
+        kept = pl.read_parquet(home.root / _FILE, glob=False)
     except (OSError, pl.exceptions.PolarsError):
         return None
     is_whole = dict(kept.schema) == _SCHEMA and not any(kept.null_count().row(0))

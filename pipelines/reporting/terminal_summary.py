@@ -53,9 +53,9 @@ def print_summary(context: RunContext) -> None:
     table = home.root / "lake" / RECOMMENDATIONS.name
     say(f"  recommendations  {table} ({counted(rows, 'row')}, a Delta table)")
     say(f"  scorecard        {home.report / 'scorecard.json'}")
-    say(f"  MLflow, Prefect  {program()} dashboards --home {home.root}")
-    say(f"  notebooks        {program()} notebooks --home {home.root}")
-    say(f"  why promoted?    {program()} promote --why --home {home.root}")
+    say(f"  MLflow, Prefect  {program()} dashboards {home.option}")
+    say(f"  notebooks        {program()} notebooks {home.option}")
+    say(f"  why promoted?    {program()} promote --why {home.option}")
 
 
 def print_scorecard(context: RunContext) -> None:

@@ -18,6 +18,7 @@ from typing import Any
 
 import psutil
 
+from data.paths import sqlite_address
 from pipelines.config.home import Home
 from pipelines.tracking.mlflow_client import SpoolingClient
 from pipelines.tracking.model_registry import RUN_TAG, ModelVersions
@@ -74,7 +75,7 @@ class Tracking:
         is_served = bool(uri)
         if not is_served:
             _create_database(home.mlflow_database)
-        uri = uri or f"sqlite:///{home.mlflow_database.resolve()}"
+        uri = uri or sqlite_address(home.mlflow_database)
         mlflow.set_tracking_uri(uri)
         mlflow.set_registry_uri(uri)
         client = mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
@@ -233,7 +234,7 @@ def _create_database(database: Path) -> None:
 
     draft = database.with_name(f".{database.name}.{os.getpid()}")
     draft.unlink(missing_ok=True)
-    MlflowClient(tracking_uri=f"sqlite:///{draft.resolve()}").search_experiments(max_results=1)
+    MlflowClient(tracking_uri=sqlite_address(draft)).search_experiments(max_results=1)
     draft.replace(database)
 
 

@@ -19,6 +19,13 @@ from models.two_tower.recommender import TwoTower
 from models.two_tower.retrieval.retriever import RetrieverConfig
 from pipelines.config.settings import Settings, SettingsError
 from pipelines.run_context import config_of
+from pipelines.training.model_names import (
+    BASELINES,
+    MODEL_NAMES,
+    SERVING_MODELS,
+    check_names,
+    names_of,
+)
 
 __all__ = [
     "BASELINES",
@@ -31,11 +38,6 @@ __all__ = [
     "ranker_config",
     "tuned_names",
 ]
-
-BASELINES = ("random", "cheapest", "best_rated", "popularity")
-# The models that a recommendation is made with.
-SERVING_MODELS = ("two_tower", "ranker")
-MODEL_NAMES = (*BASELINES, "als", "two_tower", "lambdarank", "stacked", "ranker")
 
 _STACKED: dict[str, Callable[[Path], Recommender]] = {
     "als": ImplicitALS.load,
@@ -77,24 +79,6 @@ def load_recommender(name: str, folder: Path) -> Recommender:
     return _LOADERS[name](folder)
 
 
-def names_of(words: Sequence[str], settings: Settings) -> tuple[str, ...]:
-    """Model names from the words of the command line, in the order of training.
-
-    Random and popularity are always among them: nothing is evaluated without them.
-    Raises :class:`SettingsError` for a word that names no model.
-    """
-    chosen: set[str] = {"random", "popularity"}
-    for word in words:
-        name = word.replace("-", "_")
-        if name == "all":
-            chosen.update(_known(model, "models") for model in settings.models)
-        elif name == "baselines":
-            chosen.update(BASELINES)
-        else:
-            chosen.add(_known(word))
-    return tuple(name for name in MODEL_NAMES if name in chosen)
-
-
 def check_settings(settings: Settings, *, for_recommending: bool = False) -> None:
     """Raise :class:`SettingsError` for what would otherwise be refused after minutes of work:
     the settings of a model or of retrieval, the name of a model.
@@ -102,31 +86,12 @@ def check_settings(settings: Settings, *, for_recommending: bool = False) -> Non
     ``for_recommending`` asks too that the models that a recommendation is made with are
     trained.
     """
-    names = names_of(["all"], settings)
-    absent = [name for name in SERVING_MODELS if for_recommending and name not in names]
-    if absent:
-        raise SettingsError(
-            f"setting models = {settings.models}: recommending needs "
-            f"{' and '.join(SERVING_MODELS)}; add {', '.join(absent)}"
-        )
+    check_names(settings, for_recommending=for_recommending)
     _als(settings)
     _two_tower(settings)
     ranker_config(settings)
     _lambdarank_config(settings)
     config_of(RetrieverConfig, "retrieval", dict(settings.retrieval))
-
-
-def _known(word: str, setting: str = "") -> str:
-    name = word.replace("-", "_")
-    where = f"setting {setting}: " if setting else ""
-    if name == "funnel":
-        raise SettingsError(
-            f"{where}the funnel is the ranker now: write ranker (its rival is lambdarank)"
-        )
-    if name not in MODEL_NAMES:
-        known = ", ".join((*MODEL_NAMES, "baselines", "all") if not setting else MODEL_NAMES)
-        raise SettingsError(f"{where}no model is called {word!r}; there are {known}")
-    return name
 
 
 def tuned_names(names: Sequence[str], settings: Settings) -> tuple[str, ...]:

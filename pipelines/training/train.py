@@ -110,11 +110,7 @@ def train(
 
 
 def _windows(context: RunContext) -> Windows:
-    if not context.lake.exists(FEATURES.name):
-        raise DataError(
-            f"{context.home.root} holds no features. Build them first: "
-            f"stayrank features --home {context.home.root}"
-        )
+    context.refuse_without(FEATURES.name, "features")
     return windows_of(context)
 
 

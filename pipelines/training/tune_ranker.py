@@ -24,6 +24,7 @@ import optuna
 import pyarrow as pa
 
 from data.errors import DataError
+from data.paths import sqlite_address
 from data.schema.tables import FEATURES
 from data.time_split import Windows
 from features.labels import lower_labels
@@ -159,8 +160,7 @@ class _Fold:
 
 def _folds(context: RunContext) -> Iterator[_Fold]:
     """Expanding windows: each of the last days before the test, and all days before it."""
-    if not context.lake.exists(FEATURES.name):
-        raise DataError(f"{context.home.root} holds no features. Build them: stayrank features")
+    context.refuse_without(FEATURES.name, "features")
     windows: Windows = windows_of(context)
     first, last = windows.train[0], windows.valid[1]
     days = [day for day in range(last - FOLDS + 1, last + 1) if day > first]
@@ -182,7 +182,7 @@ def _study(context: RunContext) -> optuna.Study:
     # By the model and the metric too: trials of others are not to be compared with.
     table = f"{feature_set_of(context).fingerprint}-{context.version(FEATURES.name)}"
     name = f"funnel-value-{table}"
-    storage = f"sqlite:///{(context.home.root / 'tuning.db').resolve()}"
+    storage = sqlite_address(context.home.root / "tuning.db")
     study = optuna.create_study(
         study_name=name,
         storage=storage,

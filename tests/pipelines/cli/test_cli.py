@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 import sys
 from contextlib import closing
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -227,3 +228,19 @@ def test_a_wrong_setting_stops_the_main_job_before_it_begins(
     assert call(monkeypatch, "run", "--home", str(home)) == 2
     assert "ranker.learning_rate = 'fast'" in capsys.readouterr().err
     assert not home.exists()
+
+
+def test_version_is_said_without_a_command(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call(monkeypatch, "--version") == 0
+    assert capsys.readouterr().out == f"stayrank {metadata.version('stayrank')}\n"
+
+
+def test_mlflow_variable_that_is_ignored_is_named_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://elsewhere")
+    assert call(monkeypatch, "train", "--home", str(tmp_path)) == 1
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if "MLFLOW" in line]
+    assert "ignored" in line
