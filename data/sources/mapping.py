@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import re
 import tomllib
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -198,11 +198,13 @@ class Mapping(_Strict):
 
     def columns_read(self, rules: dict[str, Rule]) -> frozenset[str]:
         """The log's own columns that these rules read, those of exploded lists too."""
-        names = {name for rule in rules.values() for name in rule.needs}
+        return frozenset(self._own_columns(rules.values()))
+
+    def _own_columns(self, rules: Iterable[Rule]) -> Iterator[str]:
         of_list = {
             name: spec.column for n, spec in self.explode.items() for name in (n, *spec.names)
         }
-        return frozenset(of_list.get(name, name) for name in names)
+        return (of_list.get(name, name) for rule in rules for name in rule.needs)
 
     @property
     def position_is_row_order(self) -> bool:
@@ -258,8 +260,8 @@ class Mapping(_Strict):
     @property
     def needs(self) -> tuple[str, ...]:
         """Every column of a log that a rule of this mapping reads, those of lists too."""
-        rules: dict[str, Rule] = {**self.columns, **{f"x {n}": r for n, r in self.extra.items()}}
-        return tuple(sorted(self.columns_read(rules)))
+        rules = (*self.columns.values(), *self.extra.values())
+        return tuple(dict.fromkeys(self._own_columns(rules)))
 
     def rules_for(
         self, columns: Collection[str], file: str, nested: dict[str, str] | None = None
@@ -313,8 +315,9 @@ def _refuse_nested(rules: dict[str, Rule], nested: dict[str, str], file: str) ->
             if name in nested and name not in looked_in:
                 raise LogError(
                     file,
-                    f"column {name}, read as {target}, holds {nested[name]}; a log has one value "
-                    "per cell. Write it as a column of plain values, or take it out of the mapping",
+                    f"column {name}, read as {target}, holds {nested[name]}, and a rule reads one "
+                    "value per cell. Name it under [explode] if it lists a search's listings, or "
+                    "take it out of the mapping",
                 )
 
 

@@ -89,7 +89,7 @@ def test_events_of_one_result_as_rows_of_their_own_are_no_contradiction(world, r
 
 
 def test_ids_that_were_rounded_are_refused_since_their_rows_differ(world, row):
-    same = {"id_search": "1.2E15", "id_user": "U1", "id_listing": "L1"}
+    same = {"id_search": "1200000000000000", "id_user": "U1", "id_listing": "L1"}
     rows = [row(n, **same, listing_total_price=str(100 + n)) for n in range(30)]
     with pytest.raises(LogError, match=r"29 rows give a search and listing .* other values"):
         world.ingest(world.log(*rows))

@@ -73,6 +73,8 @@ def test_frames_that_are_skipped_and_padding_are_no_damage(tmp_path: Path) -> No
         (bz2.compress(b"\x00" * 257 + b"ustar" + b"\x00" * 100), "a tar archive; unpack it"),
         (b"Rar!\x1a\x07", "a RAR archive; unpack it"),
     ],
+    # not by their bytes: an archive holds the second at which it was made
+    ids=["Parquet", "archive", "tar", "RAR"],
 )
 def test_archive_of_something_else_says_what_it_is(
     tmp_path: Path, content: bytes, message: str
