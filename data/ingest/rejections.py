@@ -22,6 +22,7 @@ further, or a row that an earlier file brought.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -140,13 +141,24 @@ class _Rejected:
     def refuse_if_whole(self) -> None:
         """Raise :class:`LogError` when every row is rejected."""
         if self.rows_in and self.rejected == self.rows_in:
-            hint = ""
-            if self._code() == Reason.NOT_TEXT:
-                hint = ". Name its encoding with --encoding"
             raise LogError(
                 self.file,
-                f"every one of its {self.rows_in:,} rows was rejected{self._main_reason()}{hint}",
+                f"every one of its {self.rows_in:,} rows was rejected{self._main_reason()}"
+                f"{self._hint()}",
             )
+
+    def _hint(self) -> str:
+        """What to do about the main reason, where that can be told."""
+        code = self._code()
+        if code == Reason.NOT_TEXT:
+            return ". Name its encoding with --encoding"
+        if code == Reason.TIME_UNREADABLE:
+            number = _EPOCH.search(self.examples.get(code, ""))
+            if number is None:
+                return ". Write into the mapping how its times are written (time_format)"
+            unit = next(name for digits, name in _EPOCH_UNITS if len(number[1]) >= digits)
+            return f'. That looks like an epoch: write time_format = "{unit}" into the mapping'
+        return ""
 
     def _share(self, rows: int) -> str:
         return f"{rows:,} of its {self.rows_in:,} rows ({rows / self.rows_in:.0%})"
@@ -174,6 +186,11 @@ class _Rejected:
             f"; {self.differing:,} rows give a search and listing that came before other values: "
             "ids that a spreadsheet has cut or rounded look so"
         )
+
+
+# Seconds since 1970 have ten digits from 2001 to 2286.
+_EPOCH = re.compile(r"'(\d{9,17})(?:\.\d+)?'")
+_EPOCH_UNITS = ((15, "epoch_us"), (12, "epoch_ms"), (9, "epoch_s"))
 
 
 def _repeats_that_differ(staging: Staging, source_id: str) -> int:

@@ -12,7 +12,9 @@ import pytest
 
 import data.sources.mapping
 from data.errors import DataError
+from data.ingest import IngestOptions
 from data.ingest.lineage import with_lineage
+from data.ingest.rejections import RejectionLimits
 from data.readers import csv
 from data.readers.words import word_key
 from data.sources import explode
@@ -87,7 +89,72 @@ def _exploding(world):
     return world.file(changed, "airbnb.toml")
 
 
+# Times in any of these spellings stand in one log, in any order.
+TIMES = [
+    "2018-02-{d:02} {h:02}:{m:02}",
+    "2018-02-{d:02}T{h:02}:{m:02}:07Z",
+    "2018-02-{d:02}T{h:02}:{m:02}:00+09:00",
+    "2018-02-{d:02} {h:02}:{m:02}-02:30",
+    "{d}/2/2018 {h:02}:{m:02}",
+    "2/{d}/18 {h}:{m:02}",
+    "2018-02-17 23:{m:02}",  # twice in Sao Paulo
+    "2018-02-18T0{h1}:{m:02}:00Z",
+    "2017-10-15 00:{m:02}",  # never there
+    "25:00",
+    "nan",
+]
+ZONES = ["America/Sao_Paulo", "Europe/Lisbon", "Asia/Kolkata", "Pacific/Apia"]
+
+
+def _time(rng: np.random.Generator, spellings: list[str]) -> str:
+    day, hour, minute = (int(rng.integers(low, high)) for low, high in ((1, 29), (0, 24), (0, 60)))
+    spelling = spellings[rng.integers(len(spellings))]
+    return spelling.format(d=day, h=hour, h1=hour % 4, m=minute)
+
+
+def _elsewhere(world, seed: int):
+    """The same world in a folder of an odd name, for some seeds."""
+    if seed % 4 != 1:
+        return world
+    folder = world.folder / "odd dir é#%?&'"
+    folder.mkdir()
+    return type(world)(folder)
+
+
+def _ingest_times(world, csv_of, row, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    own = [TIMES[n] for n in rng.choice(len(TIMES), size=int(rng.integers(1, 5)), replace=False)]
+    zone = f'time_zone = "{ZONES[seed % len(ZONES)]}"' if seed % 3 else ""
+    source = world.file(
+        f'name = "own"\n{zone}\n[columns]\n'
+        + "".join(
+            f'{name} = "{name}"\n'
+            for name in ("id_search", "id_listing", "id_user", "label", "query_market")
+        )
+        + 'ts_search = "ts_search"\nds_book = "ds_book"\n',
+        "own.toml",
+    )
+    rows = [row(n, ts_search=_time(rng, own)) for n in range(40)]
+    path = world.file(csv_of(rows))
+    try:
+        report = world.ingest(path, source=source)
+    except DataError:
+        assert world.is_untouched()
+        return
+    assert report.rows_in == world.lake.rows("impressions") + world.lake.rows("quarantine")
+    stored = world.lake.scan("impressions").collect()
+    assert stored.filter(pl.col("ts_search").dt.date() != pl.col("ds_search")).is_empty()
+    if "local_s" in stored.columns:
+        # a market's clock is never further from UTC than this
+        apart = (stored["local_s"] - stored["search_s"]).abs()
+        assert stored["local_s"].null_count() == 0
+        assert (apart <= 14 * 3_600).all()
+    else:
+        assert (stored["ts_search"].dt.epoch("s") == stored["search_s"]).all()
+
+
 def _ingest_damaged(world, csv_of, row, seed: int, *, has_lists: bool = False) -> None:
+    world = _elsewhere(world, seed)
     rng = np.random.default_rng(seed)
     text = csv_of([row(number) for number in range(60)])
     if has_lists:
@@ -234,7 +301,8 @@ def _ingest_of_many_scripts(world, csv_of, row, seed: int) -> None:
     text = csv_of(rows)
     path = world.file(_as_parquet(text) if seed % 2 else text)
     source = "airbnb" if seed % 3 == 0 else world.file(ANY_MARKET, "own.toml")
-    report = world.ingest(path, source=source)
+    any_share = IngestOptions(limits=RejectionLimits(refuse_share=1.0))
+    report = world.ingest(path, source=source, options=any_share)
     assert report.rows_in == len(rows)
     assert world.accounts_for_every_row()
     if seed % 3:
@@ -258,3 +326,14 @@ def test_words_of_any_script_and_odd_nulls_leave_no_row_unaccounted_for(world, c
 @pytest.mark.parametrize("seed", range(9, 200))
 def test_many_logs_of_any_script_leave_no_row_unaccounted_for(world, csv_of, row, seed):
     _ingest_of_many_scripts(world, csv_of, row, seed)
+
+
+@pytest.mark.parametrize("seed", range(9))
+def test_times_of_any_spelling_and_zone_leave_no_row_unaccounted_for(world, csv_of, row, seed):
+    _ingest_times(_elsewhere(world, seed), csv_of, row, seed)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(9, 120))
+def test_many_logs_of_any_time_leave_no_row_unaccounted_for(world, csv_of, row, seed):
+    _ingest_times(_elsewhere(world, seed), csv_of, row, seed)

@@ -285,3 +285,19 @@ def test_an_epoch_is_read_by_the_name_of_its_unit(
     assert times(world, "search_s", "ts_search") == [
         (1_517_826_600, datetime(2018, 2, 5, 8, 30))  # noqa: DTZ001
     ]
+
+
+@pytest.mark.parametrize(
+    ("written", "advice"),
+    [
+        ("1517826600", 'time_format = "epoch_s"'),
+        ("1517826600000", 'time_format = "epoch_ms"'),
+        ("1517826600000000", 'time_format = "epoch_us"'),
+        ("half past ten", r"how its times are written \(time_format\)"),
+    ],
+)
+def test_times_that_cannot_be_read_name_what_to_write(
+    world: World, written: str, advice: str
+) -> None:
+    with pytest.raises(LogError, match=f"line 2: ts_search '{written}'.*{advice}"):
+        world.ingest(world.log(searched(1, written)), source=own(world))
