@@ -119,3 +119,15 @@ def test_a_search_that_contradicts_itself_is_told_by_its_first_listing() -> None
     ]
     for order in (rows, rows[::-1]):
         assert of_guest(latest_queries(log(*order), DAY), "ann")["query_num_guests"] == 3
+
+
+def test_an_instant_moves_by_whole_days_and_its_clock_with_it() -> None:
+    """Searched at 23:30 in Sao Paulo, which is 01:30 UTC of the next day."""
+    behind_s = 2 * 3_600
+    local = at(DAY - 1, "23:30")
+    told = {"search_day": DAY - 1, "local_s": local["search_s"]}
+    asked = {"id_search": "s1", "id_user": "ann", "search_s": local["search_s"] + behind_s, **told}
+    moved = of_guest(latest_queries(log(asked), DAY), "ann")
+    assert moved["search_day"] == DAY
+    assert moved["local_s"] == at(DAY, "23:30")["search_s"]
+    assert moved["search_s"] == moved["local_s"] + behind_s

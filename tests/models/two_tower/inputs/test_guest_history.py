@@ -99,3 +99,18 @@ def test_changing_the_future_changes_no_history(
     np.testing.assert_array_equal(after.history_SH, before.history_SH)
     np.testing.assert_array_equal(after.history_stage_SH, before.history_stage_SH)
     assert (before.history_SH > 0).any()
+
+
+def test_an_outcome_is_known_when_the_log_says_and_else_when_its_day_is_over() -> None:
+    rows = {
+        "id_user": ["g"],
+        "id_listing": ["a"],
+        "search_s": [10],
+        "stage": [3],
+        "contact_day": pa.array([None], pa.int32()),
+        "book_day": [0],
+    }
+    by_day = events_of(pa.table(rows))
+    told = events_of(pa.table({**rows, "book_known_s": [97_199]}))
+    assert by_day["known_s"].to_pylist() == [10, 86_399]
+    assert told["known_s"].to_pylist() == [10, 97_199]
