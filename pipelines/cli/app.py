@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from data.paths import sqlite_address
 from pipelines.cli.early_checks import ignored_by_mlflow
 from pipelines.config.console import Console
 from pipelines.config.home import home_for
@@ -147,12 +148,13 @@ def context_of(
     settings = load_settings(settings_file, seed=seed)
     _limit_threads(settings)
     console = Console()
-    if ignored := ignored_by_mlflow(settings):
+    own = home_for(home, origin)
+    if ignored := ignored_by_mlflow(settings, sqlite_address(own.mlflow_database)):
         console.err.print(ignored, markup=False)
     # What the gate and the monitoring would refuse only after minutes of work.
     gate_config(settings)
     monitoring_config(settings)
-    return RunContext(home=home_for(home, origin), settings=settings, console=console)
+    return RunContext(home=own, settings=settings, console=console)
 
 
 def _limit_threads(settings: Settings) -> None:

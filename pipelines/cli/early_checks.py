@@ -105,15 +105,17 @@ def parse_day(text: str) -> date:
         raise typer.BadParameter(f"{text!r} is not a date like 2026-01-26") from None
 
 
-def ignored_by_mlflow(settings: Settings) -> str:
+def ignored_by_mlflow(settings: Settings, own: str = "") -> str:
     """A sentence on variables that MLflow goes by elsewhere and here not; empty without any.
 
     They are not followed: another project's, set for the whole machine, would move this home's
     champion to a registry that has none.
+
+    ``own``: the address of the home's database, to which MLflow itself sets its variables for
+    the programs that this one starts.
     """
-    names = [name for name in MLFLOW_VARIABLES if os.environ.get(name)]
-    if os.environ.get("MLFLOW_TRACKING_URI") == settings.tracking_uri:
-        names = [name for name in names if name != "MLFLOW_TRACKING_URI"]
+    followed = {"", own, settings.tracking_uri or ""}
+    names = [name for name in MLFLOW_VARIABLES if os.environ.get(name, "") not in followed]
     if not names:
         return ""
     where = settings.tracking_uri or "the home's own mlflow.db"

@@ -128,7 +128,7 @@ def noun_rank(name: str, target: str) -> int:
     """How early the first of the target's nouns stands that the name has; 0: it has none.
 
     >>> [noun_rank(name, "query_market") for name in ("prop_country_id", "site_id", "price")]
-    [90, 82, 0]
+    [90, 79, 0]
     """
     nouns = NOUNS[target]
     places = [nouns.index(word) for word in words_of(name) if word in nouns]

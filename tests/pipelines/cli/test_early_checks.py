@@ -16,7 +16,7 @@ import pytest
 from data.errors import DataError
 from data.ingest import ingest
 from data.ingest.check_inputs import check_inputs
-from pipelines.cli.early_checks import ignored_by_mlflow
+from pipelines.cli.early_checks import MLFLOW_VARIABLES, ignored_by_mlflow
 from pipelines.config.settings import Settings, SettingsError
 from pipelines.flows.prefect_environment import clear_prefect_error, refuse_silent_server
 from tests.data.conftest import as_csv, sound_row
@@ -178,7 +178,12 @@ def test_server_lost_on_the_way_is_named_and_other_errors_are_not(
 
 
 def test_mlflow_variables_are_said_to_be_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in MLFLOW_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
     assert ignored_by_mlflow(Settings()) == ""
+    # MLflow sets it for programs that this one starts
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:////home/mlflow.db")
+    assert ignored_by_mlflow(Settings(), own="sqlite:////home/mlflow.db") == ""
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://elsewhere")
     assert "MLFLOW_TRACKING_URI is ignored" in ignored_by_mlflow(Settings())
     assert ignored_by_mlflow(Settings(tracking_uri="http://elsewhere")) == ""
