@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
@@ -17,9 +17,12 @@ from data.readers.files import identify
 from data.readers.folders import find_files
 from data.readers.open_log import Log, open_log
 from data.schema.reason_codes import MEANINGS, Reason
+from data.sources.column_rules import Rule
 from data.sources.draft import Draft, draft_mapping
 from data.sources.explode import explode_chunks
 from data.sources.mapping import Mapping, load_mapping
+from data.validation.date_order import date_order
+from data.validation.time_reading import OffsetFoundError, TimeReading
 from data.validation.validate_chunk import validate_chunk
 
 __all__ = ["DraftedMapping", "draft_for"]
@@ -80,14 +83,16 @@ def _trial(draft: Draft, log: Log, chunks: list[Chunk], folder: Path) -> str:
     path = folder / f"{draft.name}.toml"
     path.write_text(draft.as_toml(), encoding="utf-8")
     mapping: Mapping = load_mapping(path)
-    rules = mapping.rules_for(log.columns, log.file.name)
-    accepted, rejected, reasons = 0, 0, Counter[str]()
-    for chunk in explode_chunks(chunks, mapping, rules, log.file.name):
-        validated = validate_chunk(chunk, rules, mapping, "trial")
-        accepted += validated.accepted.height
-        rejected += validated.rejected.height
-        for codes in validated.rejected["reasons"].to_list():
-            reasons.update(codes.split(","))
+    rules = mapping.rules_for(log.columns, log.file.name, log.nested)
+    order = date_order(replace(log, chunks=lambda: iter(chunks)), rules, mapping.time_format, None)
+    times = TimeReading(time_format=order.time_format)
+    exploded = list(explode_chunks(chunks, mapping, rules, log.file.name))
+    try:
+        accepted, reasons = _validated(exploded, rules, mapping, times)
+    except OffsetFoundError:
+        told = replace(times, keeps_instants=True)
+        accepted, reasons = _validated(exploded, rules, mapping, told)
+    rejected = sum(chunk.row_count for chunk in exploded) - accepted
     sentence = f"Tried on the sample: {counted(accepted, 'row')} accepted"
     if not rejected:
         return f"{sentence}, none quarantined by the row rules."
@@ -96,3 +101,16 @@ def _trial(draft: Draft, log: Log, chunks: list[Chunk], folder: Path) -> str:
         f"{sentence}, {rejected:,} quarantined, most often ({rows:,}) because "
         f"{MEANINGS[Reason(code)]}."
     )
+
+
+def _validated(
+    chunks: Sequence[Chunk], rules: dict[str, Rule], mapping: Mapping, times: TimeReading
+) -> tuple[int, Counter[str]]:
+    """How many rows are accepted, and the reasons of the others."""
+    accepted, reasons = 0, Counter[str]()
+    for chunk in chunks:
+        validated = validate_chunk(chunk, rules, mapping, "trial", times)
+        accepted += validated.accepted.height
+        for codes in validated.rejected["reasons"].to_list():
+            reasons.update(codes.split(","))
+    return accepted, reasons

@@ -13,6 +13,7 @@ from data.lake.store import Lake
 from pipelines.cli import main
 from pipelines.ingestion import draft_mapping
 
+SHARED = Path(__file__).parents[4] / "shared" / "data"
 CLICKS = "user,item,time\nu1,i1,2020-05-01 10:00\nu2,i2,2020-05-01 11:00\n"
 
 
@@ -36,6 +37,41 @@ def test_draft_is_written_tried_and_taken_by_ingest(
     assert "2 rows accepted" in out.read_text().replace("\n# ", " ")
     assert call(monkeypatch, "ingest", str(log), "--source", str(out), "--home", str(home)) == 0
     assert Lake(home).rows("impressions") == 2
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        ("2020-05-01T10:00:00Z", "2020-05-01T11:00:00Z"),
+        ("2020-05-01 10:00", "2020-05-01T11:00:00+02:00"),
+        ("1588327200", "1588330800"),
+        ("13/05/2020 10:00", "14/05/2020 11:00"),
+        ("05/13/2020 10:00", "05/14/2020 11:00"),
+    ],
+)
+def test_draft_is_tried_whatever_its_times(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    times: tuple[str, str],
+) -> None:
+    log, out, home = tmp_path / "clicks.csv", tmp_path / "own.toml", tmp_path / "home"
+    log.write_text(f"user,item,time\nu1,i1,{times[0]}\nu2,i2,{times[1]}\n")
+    assert call(monkeypatch, "mapping", str(log), "--out", str(out)) == 0
+    assert "2 rows accepted, none quarantined" in capsys.readouterr().err.replace("\n", " ")
+    assert call(monkeypatch, "ingest", str(log), "--source", str(out), "--home", str(home)) == 0
+    assert Lake(home).rows("impressions") == 2
+
+
+@pytest.mark.parametrize("log", ["expedia_2013/search_results.csv", "trivago_2019/clickouts.csv"])
+def test_draft_of_a_real_log_is_tried(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, log: str
+) -> None:
+    path = SHARED / log
+    if not path.is_file():
+        pytest.skip(f"../shared/data/{log} is absent")
+    assert call(monkeypatch, "mapping", str(path), "--out", str(tmp_path / "own.toml")) == 0
+    assert "none quarantined by the row rules" in capsys.readouterr().err.replace("\n", " ")
 
 
 def test_standard_output_is_the_mapping_and_nothing_else(
