@@ -184,7 +184,8 @@ def _stage_logs(
     try:
         return _stage_with(logs, readings, job, staging)
     except OffsetFoundError:
-        refuse_mixed_clocks(job.lake, logs[0].file.name)
+        redone = [log.file.source_id for log in logs] if job.options.redo else []
+        refuse_mixed_clocks(job.lake, logs[0].file.name, redone)
         for log in logs:
             staging.drop(log.file.source_id)
         told = [replace(reading, keeps_instants=True) for reading in readings]

@@ -17,9 +17,11 @@ _VALUE_LENGTH = 60
 _COLUMNS_OF: dict[str, tuple[str, ...]] = {
     Reason.IDENTITY_MISSING: ("id_search", "id_listing"),
     Reason.IDENTITY_UNREADABLE: ("id_search", "id_listing"),
+    Reason.IDENTITY_INEXACT: ("id_search", "id_listing", "id_user"),
     Reason.MARKET_UNKNOWN: ("query_market",),
     Reason.LABEL_UNKNOWN: ("label",),
     Reason.TIME_UNREADABLE: ("ts_search", "ds_search"),
+    Reason.TIME_WITHOUT_OFFSET: ("ts_search", "query_market"),
     Reason.TIME_DISAGREES: ("ts_search", "ds_search"),
     Reason.STAY_BACKWARDS: ("query_checkin", "query_checkout"),
     Reason.PARTY_BELOW_ONE: ("query_num_guests",),

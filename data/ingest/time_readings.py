@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date
 
 from data.errors import HomeError
+from data.ingest.redo import without_files
 from data.lake.store import Lake
 from data.readers.open_log import Log
 from data.schema.tables import IMPRESSIONS
@@ -38,17 +39,21 @@ def read_times_as(
     return readings, tuple(findings)
 
 
-def refuse_mixed_clocks(lake: Lake, name: str) -> None:
+def refuse_mixed_clocks(lake: Lake, name: str, redone: Collection[str] = ()) -> None:
     """Raise :class:`HomeError` where the home holds local times alone.
 
-    Between those and an instant nobody can tell what came first, unless they are read again.
+    Between those and an instant nobody can tell what came first, unless they are read again:
+    rows of the files that are ``redone`` (by ``source_id``) leave the home.
     """
-    if _holds_rows(lake) and _LOCAL_CLOCK not in lake.columns(IMPRESSIONS.name):
+    if not _holds_rows(lake) or _LOCAL_CLOCK in lake.columns(IMPRESSIONS.name):
+        return
+    others = without_files(lake.scan(IMPRESSIONS.name), redone).head(1).collect()
+    if others.height:
         raise HomeError(
             f"{lake.home}: its searches have local times, without an offset from UTC or read "
             f"by an earlier version; the times of {name} have offsets. Which came first cannot "
-            "be told. Ingest all logs together in a new home (--home): local times are put on "
-            "the time zone that the mapping names for their market"
+            "be told. Redo all logs together (--redo), or ingest them in a new home (--home): "
+            "local times are put on the time zone that the mapping names for their market"
         )
 
 

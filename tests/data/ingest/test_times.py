@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 from data.errors import HomeError, LogError
+from data.ingest import IngestOptions
 from data.schema.reason_codes import Reason
 from features.build import build_features
 from tests.data.conftest import World, sound_row
@@ -183,7 +184,7 @@ def test_a_home_of_local_times_takes_no_instants_and_the_other_way_round_it_does
     local = world.log(searched(1, "2018-02-06 12:00"), name="local.csv")
     utc = world.log(searched(2, "2018-02-06T12:00:00Z"), name="utc.csv")
     world.ingest(local, source=own(world))
-    with pytest.raises(HomeError, match=r"local times.*Ingest all logs together"):
+    with pytest.raises(HomeError, match=r"local times.*Redo all logs together"):
         world.ingest(utc, source=own(world))
     assert len(world.impressions()) == 1
     other = World(world.folder / "other")
@@ -194,6 +195,27 @@ def test_a_home_of_local_times_takes_no_instants_and_the_other_way_round_it_does
         datetime.fromisoformat(t).timestamp()
         for t in ("2018-02-06T14:00:00Z", "2018-02-06T12:00:00Z")
     ]
+
+
+def test_a_home_whose_every_log_is_redone_may_turn_to_instants(world: World) -> None:
+    log = world.log(
+        {**searched(1, "2018-02-17 23:30"), "utc": "2018-02-18T01:30:00Z"},
+        {**searched(2, "2018-02-17 23:05"), "utc": "2018-02-18T02:05:00Z"},
+    )
+    other = world.log(searched(3, "2018-02-16 10:00"), name="other.csv")
+    mapping = own(world).read_text()
+    world.ingest(log, other, source=own(world))
+    told = mapping.replace('ts_search = "ts_search"', 'ts_search = "utc"')
+    redo = IngestOptions(redo=True)
+    with pytest.raises(HomeError, match="Redo all logs together"):
+        world.ingest(log, source=world.file(told, "told.toml"), options=redo)
+    alone = World(world.folder / "alone")
+    alone.folder.mkdir()
+    alone.ingest(log, source=world.file(mapping, "own.toml"))
+    alone.ingest(log, source=world.file(told, "told.toml"), options=redo)
+    (first,), (second,) = times(alone, "search_s")
+    assert second - first == 35 * 60
+    assert alone.lake.scan("impressions").collect()["local_s"].null_count() == 0
 
 
 # The order of day and month
