@@ -2,42 +2,24 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import polars as pl
 import pytest
 
 from data.schema.tables import IMPRESSIONS, RECOMMENDATIONS
-from pipelines.config.console import Console
-from pipelines.config.home import Home
 from pipelines.config.settings import Settings
-from pipelines.feature_table.build_table import build_features_table
-from pipelines.ingestion.ingest_logs import ingest_logs
-from pipelines.promotion.promote import evaluate_and_promote
-from pipelines.recommendation.recommend import recommend
-from pipelines.reporting.write_report import write_report
 from pipelines.run_context import RunContext
 from pipelines.training.run_record import read_record
-from pipelines.training.train import train
+from tests.pipelines.real_logs import SHARED, judged_home
 
-SAMPLE = Path(__file__).parents[3] / "shared" / "data" / "trivago_2019" / "clickouts.csv"
+SAMPLE = SHARED / "trivago_2019" / "clickouts.csv"
 
 
 @pytest.fixture(scope="module")
 def judged(
     tmp_path_factory: pytest.TempPathFactory, small_settings: Settings
 ) -> tuple[RunContext, str]:
-    if not SAMPLE.is_file():
-        pytest.skip("the trivago sample is not here: ../shared/data/trivago_2019 is absent")
-    home = Home(Path(tmp_path_factory.mktemp("trivago")))
-    context = RunContext(home=home, settings=small_settings, console=Console())
-    ingest_logs(context, [SAMPLE], "trivago_2019")
-    build_features_table(context)
-    run = train(context)
-    evaluate_and_promote(context, run)
-    recommend(context, run)
-    write_report(context, run)
-    return context, run
+    folder = tmp_path_factory.mktemp("trivago")
+    return judged_home(folder, small_settings, SAMPLE, "trivago_2019")
 
 
 def test_every_listing_of_every_list_is_an_impression(judged: tuple[RunContext, str]) -> None:

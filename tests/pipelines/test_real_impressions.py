@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import polars as pl
 import pytest
 
 from data.schema.tables import IMPRESSIONS, RECOMMENDATIONS
-from pipelines.config.console import Console
-from pipelines.config.home import Home
 from pipelines.config.settings import Settings
-from pipelines.feature_table.build_table import build_features_table, feature_set_of
-from pipelines.ingestion.ingest_logs import ingest_logs
-from pipelines.promotion.promote import evaluate_and_promote
-from pipelines.recommendation.recommend import recommend
-from pipelines.reporting.write_report import write_report
+from pipelines.feature_table.build_table import feature_set_of
 from pipelines.run_context import RunContext
 from pipelines.training.run_record import read_record
-from pipelines.training.train import train
+from tests.pipelines.real_logs import SHARED, judged_home
 
-SHARED = Path(__file__).parents[3] / "shared" / "data"
 SAMPLE = SHARED / "expedia_2013" / "search_results.csv"
 
 
@@ -29,17 +21,8 @@ SAMPLE = SHARED / "expedia_2013" / "search_results.csv"
 def judged(
     tmp_path_factory: pytest.TempPathFactory, small_settings: Settings
 ) -> tuple[RunContext, str]:
-    if not SAMPLE.is_file():
-        pytest.skip("the Expedia sample is not here: ../shared/data/expedia_2013 is absent")
-    home = Home(Path(tmp_path_factory.mktemp("expedia")))
-    context = RunContext(home=home, settings=small_settings, console=Console())
-    ingest_logs(context, [SAMPLE], "expedia_2013")
-    build_features_table(context)
-    run = train(context)
-    evaluate_and_promote(context, run)
-    recommend(context, run)
-    write_report(context, run)
-    return context, run
+    folder = tmp_path_factory.mktemp("expedia")
+    return judged_home(folder, small_settings, SAMPLE, "expedia_2013")
 
 
 def test_every_real_row_is_accepted(judged: tuple[RunContext, str]) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import shutil
 import sqlite3
-import sys
 from contextlib import closing
 from importlib import metadata
 from pathlib import Path
@@ -13,16 +12,9 @@ from pathlib import Path
 import pytest
 
 from data.lake.store import Lake
-from pipelines.cli import main
+from tests.pipelines.cli.calls import call
 
 HEADER = "id_search,id_listing,label,ts_search,query_market\n"
-
-
-def call(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
-    monkeypatch.setattr(sys, "argv", ["stayrank", *words])
-    with pytest.raises(SystemExit) as ended:
-        main()
-    return int(ended.value.code or 0)
 
 
 def test_help_lists_every_command_under_its_heading_in_the_order_of_use(

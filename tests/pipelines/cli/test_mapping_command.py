@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import tomllib
 from pathlib import Path
 
@@ -10,18 +9,11 @@ import polars as pl
 import pytest
 
 from data.lake.store import Lake
-from pipelines.cli import main
 from pipelines.ingestion import draft_mapping
+from tests.pipelines.cli.calls import call
 
 SHARED = Path(__file__).parents[4] / "shared" / "data"
 CLICKS = "user,item,time\nu1,i1,2020-05-01 10:00\nu2,i2,2020-05-01 11:00\n"
-
-
-def call(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
-    monkeypatch.setattr(sys, "argv", ["stayrank", *words])
-    with pytest.raises(SystemExit) as ended:
-        main()
-    return int(ended.value.code or 0)
 
 
 def test_draft_is_written_tried_and_taken_by_ingest(
