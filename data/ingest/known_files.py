@@ -9,7 +9,15 @@ import polars as pl
 from data.lake.store import Lake
 from data.schema.tables import INGESTS
 
-__all__ = ["remember_as_known"]
+__all__ = ["is_known", "remember_as_known"]
+
+
+def is_known(lake: Lake, sha256: str) -> bool:
+    """Whether a file with this SHA-256 was taken in, or is recorded as bringing nothing new."""
+    if not lake.exists(INGESTS.name):
+        return False
+    same = pl.col("source_id") == sha256[:16]
+    return not lake.scan(INGESTS.name).filter(same).collect().is_empty()
 
 
 def remember_as_known(lake: Lake, name: str, sha256: str) -> None:
