@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 import polars as pl
 
 from data.errors import LogError
-from data.ingest.pseudonyms import pseudonymised
+from data.ingest.pseudonyms import pseudonymised, without_examples
 from data.ingest.row_positions import SeenRows
 from data.ingest.staging import Staging
 from data.prefetch import prefetched
@@ -110,6 +110,8 @@ def stage_file(
         for number, raw in enumerate(chunks, start=1):
             chunk = pseudonymised(raw, rules, pseudonym_key) if pseudonym_key else raw
             validated = validate_chunk(chunk, rules, mapping, file.source_id)
+            if pseudonym_key:
+                validated = without_examples(validated)
             staged.add(validated, chunk.row_count)
             _store(validated, number, staged, staging)
             if seen is not None:
