@@ -33,6 +33,7 @@ __all__ = ["NamedInText", "is_distinctive"]
 
 # What stands before an id that could be anything, so that it is a guest's.
 _WORDS = ("guest", "user", "visitor", "customer", "hóspede", "hospede", "usuário", "usuario")
+_SPEAKING = re.compile(rf"(?i:{'|'.join(_WORDS)})[\W_]*\d")
 # ``rows per guest: 3`` and ``searches of a guest: 3`` count, and name nobody.
 _NOT_AFTER = "(?<!per )(?<!each )(?<!every )(?<!one )(?<!a )(?<!by )"
 _SHORTEST = 3
@@ -46,6 +47,8 @@ class NamedInText:
         distinctive = [name for name in guest.ids | guest.searches if is_distinctive(name)]
         self._alone = _standing_alone(_spellings(distinctive))
         self._introduced = _introduced(_spellings(guest.ids), guest.columns)
+        # such as ``guest-1``, which says itself what it is
+        self._speaking = _standing_alone(_spellings(filter(_SPEAKING.match, guest.ids)))
         self._words = tuple(dict.fromkeys([*self.spellings, *_spellings(distinctive)]))
 
     def __call__(self, text: str) -> bool:
@@ -53,7 +56,19 @@ class NamedInText:
         # the cheap question first: most texts hold none of the ids anywhere
         if not self.may_name(text):
             return False
-        return any(p.search(text) for p in (self._alone, *self._introduced) if p is not None)
+        patterns = (self._alone, self._speaking, *self._introduced)
+        return any(p.search(text) for p in patterns if p is not None)
+
+    def introduces(self, text: str) -> bool:
+        """Whether the text says that there is a guest of this id, not only the id.
+
+        >>> names = NamedInText(Guest(ids=frozenset({"L7"})))
+        >>> [names.introduces(text) for text in ("guest L7 asked", "L7 was booked")]
+        [True, False]
+        """
+        if not self.may_name(text):
+            return False
+        return any(p.search(text) for p in (self._speaking, *self._introduced) if p is not None)
 
     def may_name(self, text: str) -> bool:
         """Whether an id stands anywhere in the text, as part of a longer word too."""
@@ -63,7 +78,7 @@ class NamedInText:
         """Offsets at which the text names the guest, each once, ascending."""
         if not self.may_name(text):
             return []
-        patterns = [p for p in (self._alone, *self._introduced) if p is not None]
+        patterns = [p for p in (self._alone, self._speaking, *self._introduced) if p is not None]
         return sorted({match.start("id") for p in patterns for match in p.finditer(text)})
 
 

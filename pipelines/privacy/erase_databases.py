@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -37,8 +37,8 @@ def is_of_database(path: Path) -> bool:
     return path.name.endswith(_BESIDE)
 
 
-def count_records(path: Path, names: NamedInText) -> int:
-    """How many texts of the database name the guest; writes nothing."""
+def count_records(path: Path, names: Callable[[str], bool]) -> int:
+    """How many texts of the database ``names`` says yes to; writes nothing."""
     try:
         address = f"{path.resolve().as_uri()}?mode=ro"
         with closing(sqlite3.connect(address, uri=True, timeout=SECONDS_TO_WAIT)) as database:
@@ -138,7 +138,7 @@ def _columns(database: sqlite3.Connection) -> list[tuple[str, str]]:
 
 
 def _cells(
-    database: sqlite3.Connection, table: str, column: str, names: NamedInText
+    database: sqlite3.Connection, table: str, column: str, names: Callable[[str], bool]
 ) -> Iterator[tuple[int, str]]:
     """Row number and text of the cells that name the guest."""
     database.create_function("names_guest", 1, names, deterministic=True)

@@ -41,11 +41,12 @@ class Files:
     def are_known(self) -> bool:
         """Whether a raw log, staged rows or another table of rows names the guest.
 
-        A text alone does not make a guest: whose id nobody has may be a word of a log.
+        A text alone only where it says that there is such a guest: an id that nobody has may be
+        a listing, or a word of every log.
         """
         if any(self._is_staged(path) for path in self._staged()):
             return True
-        return any(self._count(file) for file in self._files() if file.kind in ("raw", "columns"))
+        return any(self._makes_known(file) for file in self._files())
 
     def unsearchable(self) -> Iterator[str]:
         """A sentence on each raw log of which nobody can say whether it names the guest."""
@@ -123,6 +124,19 @@ class Files:
         except (UnsearchableError, DataError, *_DAMAGED):
             return 0
         return 0
+
+    def _makes_known(self, file: HomeFile) -> bool:
+        if file.kind in ("raw", "columns"):
+            return self._count(file) > 0
+        if file.kind == "database":
+            try:
+                return count_records(file.path, self._names.introduces) > 0
+            except DataError:
+                return False
+        if file.kind in ("json", "html", "lines"):
+            text = text_of(file)
+            return text is not None and self._names.introduces(text)
+        return False
 
     def _erase_from(self, file: HomeFile) -> int:
         if file.kind == "raw":

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,14 @@ from pipelines.config.console import Console
 from pipelines.config.home import Home
 from pipelines.config.home_use import erasing_from_home, uses_home, using_home
 from pipelines.config.settings import load_settings
+from pipelines.feature_table.build_table import build_features_table
+from pipelines.ingestion.ingest_logs import ingest_with_report
+from pipelines.monitoring.monitor import monitor
+from pipelines.promotion.promote import decide_promotion, evaluate_and_promote
+from pipelines.recommendation.recommend import recommend
+from pipelines.reporting.write_report import write_report
 from pipelines.run_context import RunContext
+from pipelines.training.train import train
 
 HOLDER = """
 import sys, pathlib, time
@@ -95,3 +103,24 @@ def test_a_process_that_is_killed_gives_the_home_back(tmp_path: Path) -> None:
         holder.wait()
     with folder_lock(tmp_path, "busy", is_shared=False, wait_s=0):
         pass
+
+
+@pytest.mark.parametrize(
+    ("step", "arguments"),
+    [
+        (ingest_with_report, ([Path("log.csv")],)),
+        (build_features_table, ()),
+        (train, ()),
+        (decide_promotion, (None,)),
+        (evaluate_and_promote, ("run",)),
+        (monitor, ()),
+        (recommend, ("run",)),
+        (write_report, ("run",)),
+    ],
+)
+def test_no_step_that_reads_rows_begins_while_a_guest_is_erased(
+    tmp_path: Path, step: Callable[..., object], arguments: tuple[object, ...]
+) -> None:
+    context = _context(tmp_path / "home", 0)
+    with erasing_from_home(context), pytest.raises(LakeBusyError, match="is being erased"):
+        step(context, *arguments)

@@ -70,6 +70,14 @@ def test_an_id_that_nobody_has_changes_not_one_byte(home: RunContext, name: str)
     assert _bytes_of(home.home.root) == before
 
 
+def test_a_guest_whom_only_a_log_names_is_found_where_it_says_guest(home: RunContext) -> None:
+    log = home.home.logs / "notes.log"
+    log.write_text("guest L999 asked\nL998 was booked\n")
+    assert not forget_guest(home, "L998").was_found
+    assert forget_guest(home, "L999").was_found
+    assert log.read_text() == "L998 was booked\n"
+
+
 @pytest.mark.parametrize("guest", GUESTS)
 def test_what_is_the_guests_goes_and_what_is_of_others_stays(home: RunContext, guest: str) -> None:
     root, before = home.home.root, home_in_words(home)
