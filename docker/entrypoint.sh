@@ -1,15 +1,19 @@
 #!/bin/sh
 # Reads every NAME_FILE into NAME, so that secrets come as files and stand in no image and
-# no `docker inspect`, and puts the databases' addresses together from their passwords.
+# no `docker inspect`, refuses one that cannot be read, and puts the databases' addresses together from their passwords.
 set -eu
 
 for name in POSTGRES_PASSWORD STAYRANK_PSEUDONYM_KEY STAYRANK_WEBHOOK MLFLOW_FLASK_SERVER_SECRET_KEY \
     MLFLOW_TRACKING_PASSWORD; do
   eval "file=\${${name}_FILE:-}"
-  if [ -n "$file" ] && [ -r "$file" ]; then
-    value="$(cat "$file")"
-    [ -z "$value" ] || export "$name=$value"
+  [ -n "$file" ] || continue
+  if [ ! -f "$file" ] || [ ! -r "$file" ]; then
+    echo "${name}_FILE: the file $file is missing or cannot be read" >&2
+    exit 2
   fi
+  value="$(cat "$file")"
+  # An empty key would store guests as they came; stayrank itself refuses the empty file.
+  [ -z "$value" ] || [ "$value" = none ] || export "$name=$value"
 done
 
 if [ -n "${POSTGRES_PASSWORD:-}" ]; then

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Writes docker/secrets/ with fresh random secrets; leaves alone what is there already.
-# The pseudonym key is left empty: decide on it before the first ingest (docs/security.md).
+# The pseudonym key is `none`: decide on it before the first ingest (docs/security.md).
 set -eu
 cd "$(dirname "$0")"
 umask 077
@@ -9,7 +9,7 @@ fresh() { [ -e "secrets/$1" ] || python3 -c 'import secrets; print(secrets.token
 fresh postgres_password
 fresh mlflow_flask_key
 fresh mlflow_password
-for name in pseudonym_key webhook; do [ -e "secrets/$name" ] || : > "secrets/$name"; done
+for name in pseudonym_key webhook; do [ -e "secrets/$name" ] || echo none > "secrets/$name"; done
 [ -e secrets/mlflow_auth.ini ] || cat > secrets/mlflow_auth.ini <<INI
 [mlflow]
 default_permission = READ

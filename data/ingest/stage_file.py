@@ -12,7 +12,7 @@ import polars as pl
 from data.ingest.exact_ids import refuse_inexact_ids
 from data.ingest.lineage import LINEAGE
 from data.ingest.provenance import ProvenanceCount
-from data.ingest.pseudonyms import pseudonymised
+from data.ingest.pseudonyms import pseudonymised, without_examples
 from data.ingest.reason_examples import count_reasons, first_examples
 from data.ingest.row_positions import SeenRows
 from data.ingest.staging import Staging
@@ -121,6 +121,8 @@ def stage_file(
             refuse_inexact_ids(raw, rules, file.name)
             chunk = pseudonymised(raw, rules, pseudonym_key) if pseudonym_key else raw
             validated = validate_chunk(chunk, rules, mapping, file.source_id, times)
+            if pseudonym_key:
+                validated = without_examples(validated)
             staged.add(validated, chunk.row_count, rules)
             provenance.add(raw.rows, validated.accepted)
             folders.add(raw.rows, raw.lines)

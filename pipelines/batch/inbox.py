@@ -7,7 +7,8 @@ Before the batch of 20 January, whose newest log is of the 19th, and after it::
                                    inbox/refused/broken.csv.reason.txt
     inbox/2026-01-20.csv.part      inbox/2026-01-20.csv.part     still being delivered
 
-Where guests are pseudonymised a file that was ingested is deleted, since it holds their ids.
+Where guests are pseudonymised a file is deleted when it was ingested or refused, since it holds
+their ids; the reason of a refusal quotes nothing of it. The sender has the file.
 A file is being delivered while its name begins with a dot or ends in ``.part`` or ``.tmp``.
 
 The day is then one of these, the first that fits::
@@ -33,8 +34,10 @@ import polars as pl
 
 from data.counted import counted
 from data.errors import DataError, LogError
+from data.ingest.pseudonyms import refusal_without_cells
 from data.schema.tables import IMPRESSIONS
 from data.schema.time import day_number
+from data.sources.mapping import load_mapping
 from pipelines.batch.journal import Batch
 from pipelines.config.home import write_atomically, write_json
 from pipelines.config.settings import BatchSettings, Behaviour
@@ -146,10 +149,14 @@ def _ingest_file(batch: Batch, path: Path) -> None:
         if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
             batch.context.console.say(f"{path.name}: still being written; left for the next run")
             return
-        _record_file(batch, path.name, {"refused": str(error)})
+        reason = _refusal(batch, path, error)
+        _record_file(batch, path.name, {"refused": reason})
         refused = path.parent / "refused"
-        write_atomically(refused / f"{path.name}.reason.txt", f"{error}\n")
-        path.replace(refused / path.name)
+        write_atomically(refused / f"{path.name}.reason.txt", f"{reason}\n")
+        if _is_pseudonymised(batch):
+            path.unlink()
+        else:
+            path.replace(refused / path.name)
         return
     counts = {
         "rows_in": report.rows_in,
@@ -158,11 +165,25 @@ def _ingest_file(batch: Batch, path: Path) -> None:
     }
     is_again = report.files[0].status == "already ingested"
     _record_file(batch, path.name, {"again": is_again, **counts})
-    if batch.context.settings.pseudonym_key.get_secret_value():
+    if _is_pseudonymised(batch):
         path.unlink()
     else:
         (path.parent / "taken").mkdir(exist_ok=True)
         path.replace(path.parent / "taken" / path.name)
+
+
+def _is_pseudonymised(batch: Batch) -> bool:
+    return bool(batch.context.settings.pseudonym_key.get_secret_value())
+
+
+def _refusal(batch: Batch, path: Path, error: Exception) -> str:
+    """Why a file was refused; where guests are pseudonymised without a word of its cells."""
+    if not _is_pseudonymised(batch):
+        return str(error)
+    columns = load_mapping(batch.context.settings.batch.source).columns.values()
+    known = {name for rule in columns for name in rule.needs}
+    reason = refusal_without_cells(str(error), path.name, known)
+    return f"{reason}. The file was not kept, since it may name guests; mend it and deliver it anew"
 
 
 def _record_file(batch: Batch, name: str, facts: dict[str, Any]) -> None:

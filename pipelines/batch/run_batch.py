@@ -1,9 +1,10 @@
 """Run a batch from start to end: locks, log file, stages in order, alerts.
 
-Two locks are held in this order: first the day's own, then the one of the home. A second start
-of the same day meets the first lock, and waits or is refused as ``batch.when_busy`` says; a
-batch of another day or kind meets only the second, and always waits its turn. The kernel frees
-both when the process ends, however it ends.
+Three locks are held in this order: the day's own, the one of the home's batches, and the home
+beside other runs. A second start of the same day meets the first lock, and waits or is refused
+as ``batch.when_busy`` says; a batch of another day or kind meets only the second, and always
+waits its turn; only an erasure holds off the third (``pipelines/config/home_use.py``). The
+kernel frees all of them when the process ends, however it ends.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from pipelines.batch.alerts import send_alert
 from pipelines.batch.batch_log import warnings_of
 from pipelines.batch.journal import Batch, BatchKind, BatchStage, run_stage
 from pipelines.batch.log_file import logged_console, secrets_of
+from pipelines.config.home_use import using_home
 from pipelines.config.settings import Settings
 from pipelines.run_context import RunContext
 
@@ -99,6 +101,7 @@ def _locked(batch: Batch) -> Iterator[None]:
     with (
         file_lock(batch.folder / "lock", f"{batch.name} is running already", wait_s=wait_s),
         file_lock(root / "batch.lock", "another batch is running", wait_s=settings.wait_s),
+        using_home(batch.context),
     ):
         yield
 

@@ -1,9 +1,10 @@
 """Settings: one TOML file and the environment, checked at the edge.
 
 ``stayrank.toml`` in the current folder (or the file named by ``--settings``), then
-environment variables such as ``STAYRANK_SEED`` or ``STAYRANK_RANKER__LEARNING_RATE``,
-then the command line; the later wins. The hyper-parameters live in the frozen
-dataclasses beside the models; here they are only read and checked.
+environment variables such as ``STAYRANK_SEED`` or ``STAYRANK_RANKER__LEARNING_RATE`` (the key
+of pseudonyms also as a file, ``STAYRANK_PSEUDONYM_KEY_FILE``), then the command line; the later
+wins. The hyper-parameters live in the frozen dataclasses beside the models; here they are only
+read and checked.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from pydantic_settings import (
 )
 
 from data.schema.language import Language
+from pipelines.config.secret_files import secret_from_file
 
 __all__ = [
     "BatchSettings",
@@ -265,17 +267,23 @@ class Settings(BaseSettings):
 def load_settings(file: Path | None = None, **overrides: Any) -> Settings:
     """Read the settings; ``overrides`` that are ``None`` are left to file and environment.
 
-    Raises :class:`SettingsError` naming each unknown or unsound setting.
+    Raises :class:`SettingsError` naming each unknown or unsound setting, and the file of a
+    secret that cannot be read.
     """
     if file is not None and not file.is_file():
         raise SettingsError(f"the settings file {file} does not exist")
 
     _refuse_misspelt_names()
+    try:
+        key = secret_from_file(f"{PREFIX}PSEUDONYM_KEY")
+    except ValueError as error:
+        raise SettingsError(str(error)) from error
 
     class FromFile(Settings):
         model_config = SettingsConfigDict(toml_file=file or SETTINGS_FILE)
 
-    given = {name: value for name, value in overrides.items() if value is not None}
+    given = {"pseudonym_key": key, **overrides}
+    given = {name: value for name, value in given.items() if value is not None}
     try:
         settings = FromFile(**given)
     except ValidationError as error:

@@ -121,6 +121,22 @@ def test_the_entrypoint_reads_secrets_from_files(tmp_path: Path) -> None:
     assert "postgresql+psycopg2://stayrank:planted@postgres:5432/mlflow" in done.stdout
 
 
+@pytest.mark.parametrize("name", ["STAYRANK_PSEUDONYM_KEY", "POSTGRES_PASSWORD"])
+def test_the_entrypoint_starts_nothing_without_a_secret_that_is_named(
+    tmp_path: Path, name: str
+) -> None:
+    missing = tmp_path / "missing"
+    done = subprocess.run(
+        ["sh", str(DOCKER / "entrypoint.sh"), "env"],
+        env={"PATH": os.environ["PATH"], f"{name}_FILE": str(missing)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"{name}_FILE: the file {missing}" in done.stderr
+
+
 def test_a_home_that_is_restored_is_the_home_that_was_backed_up(tmp_path: Path) -> None:
     home, archive, back = tmp_path / "home", tmp_path / "home.tar.gz", tmp_path / "back"
     (home / "lake" / "impressions").mkdir(parents=True)

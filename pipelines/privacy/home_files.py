@@ -1,0 +1,106 @@
+"""The files of a home beside the lake's tables, by what an erasure can do with each.
+
+raw       logs as they came: ``inbox/``, ``simulated/*/log``; read with the mapping
+columns   other Parquet and Arrow files
+model     part of a saved model: left to the model's class
+database  of MLflow and Prefect
+json, html, lines   texts, whose records name a guest or do not
+other     pictures, weights, settings: an id can only be found there, not taken out
+"""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from data.schema.tables import TABLES
+from pipelines.config.home import Home
+from pipelines.privacy.atomic_rewrite import is_draft
+from pipelines.privacy.columns import is_columnar
+from pipelines.privacy.erase_databases import is_database, is_of_database
+from pipelines.privacy.erase_models import model_folder_of
+from pipelines.tracking.model_checksums import MANIFEST
+
+__all__ = ["HomeFile", "Kind", "files_of", "packed", "text_of"]
+
+Kind = Literal["raw", "columns", "model", "database", "json", "html", "lines", "other"]
+
+# Made again from the log (past), carried through or thrown away (staging, erasing), or written
+# by erasures and holding no name.
+_ELSEWHERE = ("past", "staging", "erasing", "erasures", "checksums")
+_LINES = (".log", ".txt", ".md", ".csv", ".tsv", ".jsonl", ".out", ".err")
+_PAGES = (".html", ".htm")
+_JSON = (".json", ".ipynb")
+# Bytes that are no text: no id can be told from chance in them.
+_OPAQUE = (".png", ".svg", ".jpg", ".safetensors", ".npy", ".ico", ".woff", ".woff2")
+
+
+@dataclass(frozen=True)
+class HomeFile:
+    """One file and its kind."""
+
+    path: Path
+    kind: Kind
+
+
+def files_of(home: Home, inbox: Path) -> Iterator[HomeFile]:
+    """Every file that may name a guest, sorted; those of the tables are the lake's."""
+    tables = {home.root / "lake" / table.name for table in TABLES}
+    skipped = {home.root / name for name in _ELSEWHERE}
+    for path in sorted(home.root.rglob("*")):
+        if path.is_symlink() or not path.is_file() or not path.stat().st_size:
+            continue
+        if is_draft(path) or is_of_database(path) or path.name == MANIFEST:
+            continue
+        if (tables | skipped).intersection(path.parents):
+            continue
+        yield HomeFile(path, _kind_of(path, home, inbox))
+
+
+def _kind_of(path: Path, home: Home, inbox: Path) -> Kind:
+    if _is_raw(path, home, inbox):
+        return "raw"
+    if is_database(path):
+        return "database"
+    if model_folder_of(path, home.root) is not None:
+        return "model"
+    if is_columnar(path):
+        return "columns"
+    suffix = Path(path.stem).suffix if path.suffix == ".gz" else path.suffix
+    for suffixes, kind in ((_JSON, "json"), (_PAGES, "html"), (_LINES, "lines")):
+        if suffix.lower() in suffixes:
+            return kind  # type: ignore[return-value]
+    return "other"
+
+
+def _is_raw(path: Path, home: Home, inbox: Path) -> bool:
+    if inbox in path.resolve().parents:
+        return not path.name.endswith(".reason.txt")
+    return home.simulated_log in path.parents and path.parent.name == "log"
+
+
+def text_of(file: HomeFile) -> str | None:
+    """The file's text; bytes that are no UTF-8 come back unchanged by :func:`packed`.
+
+    ``None`` where the file is no text: pictures, weights, an archive that cannot be unpacked.
+    """
+    if file.path.suffix.lower() in _OPAQUE:
+        return None
+    raw = file.path.read_bytes()
+    if raw.startswith(b"\x1f\x8b"):
+        try:
+            raw = gzip.decompress(raw)
+        except (OSError, EOFError):
+            return None
+    return None if b"\x00" in raw else raw.decode("utf-8", errors="surrogateescape")
+
+
+def packed(file: HomeFile, text: str) -> bytes:
+    """The bytes to write for a changed text, packed as the file is."""
+    raw = text.encode("utf-8", errors="surrogateescape")
+    is_packed = file.path.read_bytes()[:2] == b"\x1f\x8b"
+    # no time in its head: the same text gives the same file
+    return gzip.compress(raw, mtime=0) if is_packed else raw
