@@ -23,8 +23,10 @@ from urllib.parse import unquote
 import polars as pl
 from deltalake import DeltaTable
 
-from data.erasure.find_guest import quoted_guests, rows_of_guest
+from data.erasure.find_guest import rows_of_guest
 from data.erasure.guest import CONTRACT_COLUMN, Guest
+from data.erasure.named_in_text import NamedInText
+from data.erasure.quoted_in_report import without_guest
 from data.lake.checksums import damaged_files, remember_files
 from data.lake.store import Lake, Partition
 from data.schema.tables import IMPRESSIONS, INGESTS, QUARANTINE, TABLES, Table
@@ -122,26 +124,16 @@ def _correct_ingests(lake: Lake, guest: Guest) -> None:
     sources = ingests["source_id"].to_list()
     accepted = [rows_of.get("accepted", {}).get(source, 0) for source in sources]
     quarantined = [rows_of.get("quarantined", {}).get(source, 0) for source in sources]
+    names = NamedInText(guest)
+    reports = [text and without_guest(text, guest, names, _WITHHELD) for text in ingests["report"]]
     corrected = ingests.with_columns(
         rows_accepted=pl.Series(accepted, dtype=pl.Int64),
         rows_quarantined=pl.Series(quarantined, dtype=pl.Int64),
         rows_in=pl.Series(accepted, dtype=pl.Int64) + pl.Series(quarantined, dtype=pl.Int64),
-        report=pl.Series([_without_id(text, guest) for text in ingests["report"]]),
+        report=pl.Series(reports, dtype=pl.String),
     )
     if not corrected.equals(ingests):
         lake.replace_all(INGESTS.name, corrected)
-
-
-def _without_id(report: str, guest: Guest) -> str:
-    """The report with the guest's id, where it stands as an example of a value, withheld."""
-    own = [entry for entry in quoted_guests(report) if guest.is_id(entry.get("value"))]
-    if not own:
-        return report
-    content = json.loads(report)
-    for entry in content["nulled"]:
-        if entry in own:
-            entry["value"] = _WITHHELD
-    return json.dumps(content, ensure_ascii=False)
 
 
 def _forget_history(path: Path) -> None:

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
 import polars as pl
 
+from data.erasure.broken_line import is_in_broken
 from data.erasure.guest import CONTRACT_COLUMN, Guest
 from data.erasure.named_in_text import NamedInText, is_distinctive
-from data.erasure.raw_log import is_in_broken
+from data.erasure.quoted_in_report import reports_guest
 from data.lake.store import Lake
-from data.schema.tables import IMPRESSIONS, TABLES
+from data.schema.tables import IMPRESSIONS, QUARANTINE, TABLES
+from data.sources.apply_mapping import apply_rule
+from data.sources.column_rules import Rule
 
 __all__ = ["Traces", "find_traces", "is_rejected_row_of", "rows_of_guest"]
 
@@ -32,12 +36,14 @@ class Traces:
             not its guest.
         days: the guest's days with a search, days since 1970.
         tables: those with a row, or an entry of their log, that is the guest's.
+        files: ``source_id`` of the logs that the guest's rows came from.
         unreadable: files of a last version that could not be read, by their paths.
     """
 
     searches: frozenset[str] = field(default_factory=frozenset)
     days: frozenset[int] = field(default_factory=frozenset)
     tables: frozenset[str] = field(default_factory=frozenset)
+    files: frozenset[str] = field(default_factory=frozenset)
     unreadable: tuple[str, ...] = ()
 
     @property
@@ -56,12 +62,13 @@ def find_traces(lake: Lake, guest: Guest) -> Traces:
     own = list(_own_searches(lake, guest))
     searches = {search for search, _ in own} | guest.searches
     searches -= _searches_of_others(lake, guest, searches)
-    whole = Guest(ids=guest.ids, columns=guest.columns, searches=frozenset(searches))
+    whole = replace(guest, searches=frozenset(searches))
     tables = {t.name for t in TABLES if lake.exists(t.name) and _is_named(lake, t.name, whole)}
     return Traces(
         searches=whole.searches,
         days=frozenset(day for _, day in own),
         tables=frozenset(tables),
+        files=frozenset(_files_of(lake, whole)),
         unreadable=tuple(_unreadable(lake)),
     )
 
@@ -100,14 +107,34 @@ def is_rejected_row_of(text: str, guest: Guest) -> bool:
         return is_in_broken(str(row["line"]), guest)
     if any(guest.is_id(row[name]) for name in guest.columns & set(row)):
         return True
+    if any(_is_by_rule(rule, row, guest) for rule in guest.rules if set(rule.needs) <= set(row)):
+        return True
     # under a mapping that is not at hand: a cell that can be nothing but this id
     certain = Guest(ids=frozenset(name for name in guest.ids if is_distinctive(name)))
     return any(certain.is_id(value) for value in row.values())
 
 
+def _is_by_rule(rule: Rule, row: dict[str, Any], guest: Guest) -> bool:
+    """Whether the rule makes this guest's id of the row's cells."""
+    cells = {n: [None if row[n] is None else _spelled(row[n])] for n in rule.needs}
+    values = apply_rule(rule, pl.DataFrame(cells, schema=dict.fromkeys(cells, pl.String)), "auto")
+    return bool(guest.is_in(values.values).any())
+
+
+def _spelled(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, default=str)
+
+
+def _parts_of_joined(guest: Guest) -> Iterator[str]:
+    """What stands in the cells of a joined id; see ``data.sources.apply_mapping.join_text``."""
+    if any(rule.join is not None for rule in guest.rules):
+        for name in guest.ids:
+            yield from (re.sub(r"\\(.)", r"\1", part) for part in re.split(r"(?<!\\)/", name))
+
+
 def _rejected(texts: pl.Series, guest: Guest) -> pl.Series:
     # first the fast search, which also finds the id inside a longer one; then the exact one
-    spellings = list(NamedInText(guest).spellings)
+    spellings = [*NamedInText(guest).spellings, *filter(None, _parts_of_joined(guest))]
     candidates = texts.filter(texts.str.contains_any(spellings).fill_null(value=False)).unique()
     own = [text for text in candidates if is_rejected_row_of(text, guest)]
     return texts.is_in(own).fill_null(value=False)
@@ -121,6 +148,16 @@ def _own_searches(lake: Lake, guest: Guest) -> Iterator[tuple[str, int]]:
         if "id_user" in frame.columns:
             own = frame.filter(guest.is_in(frame["id_user"]))
             yield from own.select("id_search", "search_day").unique().iter_rows()
+
+
+def _files_of(lake: Lake, guest: Guest) -> Iterator[str]:
+    """The logs that the guest's rows of the last versions came from, by ``source_id``."""
+    for table in (IMPRESSIONS.name, QUARANTINE.name):
+        if lake.exists(table):
+            wanted = (CONTRACT_COLUMN, "id_search", "row", "reasons", "source_id")
+            for frame in _frames(lake.path(table), wanted):
+                if "source_id" in frame.columns:
+                    yield from frame.filter(rows_of_guest(frame, guest))["source_id"].unique()
 
 
 def _searches_of_others(lake: Lake, guest: Guest, searches: Collection[str]) -> set[str]:
@@ -145,20 +182,6 @@ def _is_named(lake: Lake, table: str, guest: Guest) -> bool:
         if "report" in frame.columns and any(reports_guest(t, guest) for t in frame["report"]):
             return True
     return _is_in_log(folder, guest)
-
-
-def reports_guest(report: str | None, guest: Guest) -> bool:
-    """Whether a file's report quotes the guest's id as an example of a value."""
-    return any(guest.is_id(entry.get("value")) for entry in quoted_guests(report))
-
-
-def quoted_guests(report: str | None) -> list[dict[str, object]]:
-    """The entries of a file's report that quote a value of the guest's column."""
-    try:
-        nulled = json.loads(report or "{}").get("nulled", [])
-    except (ValueError, AttributeError):
-        return []
-    return [entry for entry in nulled if entry.get("column") == "id_user"]
 
 
 def _is_in_log(folder: Path, guest: Guest) -> bool:

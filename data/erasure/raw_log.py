@@ -1,10 +1,10 @@
-"""Take a guest's records out of a raw log, and leave every other byte as it was.
+"""Find a guest's records in a raw log of any format that is read.
 
 The records are found by the reader that ingest uses (:mod:`data.readers.open_log`) and the rule
-that the mapping has for ``id_user``; so whatever the program reads can be erased: Parquet with
-whole numbers, UTF-16, gzip under any name, quoted ids. The reader tells the line at which each
-record begins. Of a text those lines are left out and the rest is copied byte by byte; of a
-Parquet file the rows are left out and the rest is written with the same columns and types.
+that the mapping has for ``id_user``; so whatever the program reads can be searched: Parquet with
+ids of any type, UTF-16, archives under any name, lines of JSON, quoted ids, columns that folders
+give. The reader tells the line at which each record begins, and
+:mod:`data.erasure.rewrite_log` leaves those lines out.
 
 A record of five lines' log whose guest is U12; the third record has a line break in a field::
 
@@ -15,42 +15,46 @@ A record of five lines' log whose guest is U12; the third record has a line brea
     line 5  S3,U12,last                   left out
 
 What could not be divided into columns is searched where the guest's cell would have to stand
-(:func:`is_in_broken`).
+(:mod:`data.erasure.broken_line`), JSON that is no log of lines by its entries
+(:mod:`data.erasure.json_text`).
 """
 
 from __future__ import annotations
 
-import csv
+import json
 import zlib
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
-import pyarrow as pa
-import pyarrow.parquet as pq
 
+from data.erasure.broken_line import is_in_broken
 from data.erasure.guest import Guest
+from data.erasure.guest_cells import guest_cells
+from data.erasure.json_text import Span, guest_spans
+from data.erasure.log_readings import LogReading, OpenedLog, Readings
 from data.erasure.named_in_text import NamedInText, is_distinctive
-from data.erasure.packed_bytes import Packing, lines_of, packing_of, unit_of
+from data.erasure.raw_bytes import LineUnit, lines_of, reading, unit_of
 from data.errors import LogError
 from data.readers.chunk import Chunk
-from data.readers.files import SourceFile, identify
-from data.readers.open_log import Log, open_log
-from data.sources.apply_mapping import apply_rule
-from data.sources.column_rules import Rule
-from data.sources.mapping import Mapping
+from data.readers.files import SourceFile
+from data.readers.long_lines import MAX_LINE_BYTES, read_up_to
+from data.readers.unpack import DamagedArchiveError, packing_of
+from data.schema.reason_codes import Reason
 
-__all__ = ["GuestRecords", "UnsearchableError", "find_in_log", "is_in_broken", "write_without"]
+__all__ = ["TO_THE_END", "GuestRecords", "UnsearchableError", "find_in_log"]
 
 Lines = np.ndarray[Any, np.dtype[np.int64]]
 # Of a chunk: which of its rows, and which of its broken lines, are the guest's.
 Judge = Callable[[Chunk], tuple[pl.Series, list[bool]]]
 # Archives, documents and databases: in their bytes an id would be found by chance or not at all.
-_NO_TEXT = (b"PAR1", b"PK", b"%PDF", b"\xfd7zXZ", b"SQLite", b"\x89PNG")
-SEPARATORS = ",;\t|"
+_NO_TEXT = (b"PAR1", b"PK", b"%PDF", b"SQLite", b"\x89PNG", b"7z\xbc\xaf", b"Rar!", b"Obj\x01")
+# LookupError: an encoding that this machine does not know
+_UNREADABLE = (DamagedArchiveError, OSError, EOFError, LookupError, ValueError, zlib.error)
+_MOST_JSON_BYTES = 256 << 20
 TO_THE_END = np.iinfo(np.int64).max
 
 
@@ -64,121 +68,95 @@ class GuestRecords:
 
     Attributes:
         file: as it was when it was read.
+        unit: what ends its lines; ``None`` for Parquet.
         starts: the line (of Parquet: the row) at which each begins, from 1, ascending.
         ends: the line after each, where the next record begins.
+        spans: of JSON that is no log of lines, offsets in its text instead.
+        reading: what it was read with; ``None`` where no mapping knows its column of guests.
+        is_named_by_folder: a folder above it gives the guest, so that all of it is the guest's.
     """
 
     file: SourceFile
+    unit: LineUnit | None
     starts: Lines
     ends: Lines
+    spans: tuple[Span, ...] = ()
+    reading: LogReading | None = None
+    is_named_by_folder: bool = False
 
     def __len__(self) -> int:
-        return len(self.starts)
+        return len(self.starts) + len(self.spans) or int(self.is_named_by_folder)
 
 
-def find_in_log(path: Path, mappings: Collection[Mapping], guest: Guest) -> GuestRecords:
+def find_in_log(
+    path: Path, readings: Readings, guest: Guest, *, first: LogReading | None = None
+) -> GuestRecords:
     """The guest's records in one file; none where the reader finds no such id.
 
-    The first mapping that knows the file's column of guests decides. Raises
-    :class:`UnsearchableError` where the file cannot be read, or none of its columns is known for
-    the guest's and the id stands in one that could be.
+    What the file was read with decides, else the first mapping that knows the file's column of
+    guests; ``first`` before all. Raises :class:`UnsearchableError` where the file cannot be read,
+    none of its columns is known for the guest's and the id stands in one that could be, or an id
+    that lost digits may be the guest's.
     """
     try:
-        file = identify(path)
-        log = open_log(file)
+        opened = readings.opened(path, first)
     except LogError as error:
-        return _in_mere_text(path, guest, str(error))
-    rule = _rule_for(log, mappings)
-    if rule is None:
-        return _in_unknown_columns(log, guest)
+        return _in_mere_text(path, guest, str(error), readings)
     try:
-        return _records(log, rule, guest)
-    except LogError as error:
-        # a log that ends in the middle, or has a second header: its lines can still be read
-        if file.kind == "parquet":
-            raise UnsearchableError(str(error)) from error
-        return _in_lines(file, guest, log.columns, rule[0].column)
+        unit = _unit_of(opened)
+        try:
+            if opened.rule is None:
+                return _in_unknown_columns(opened, unit, guest)
+            return _records(opened, unit, guest)
+        except LogError as error:
+            # a log that ends in the middle, or has a second header: its lines can still be read
+            if unit is None:
+                raise UnsearchableError(str(error)) from error
+            column = opened.rule.column if opened.rule is not None else None
+            return _in_lines(opened.log.file, unit, guest, opened.log.columns, column)
+    except _UNREADABLE as error:
+        raise UnsearchableError(str(error)) from error
 
 
-def write_without(records: GuestRecords, draft: Path) -> None:
-    """Write the file without these records to ``draft``."""
-    records.file.check_unchanged()
-    if records.file.kind == "parquet":
-        _copy_rows(records, draft)
-    else:
-        _copy_lines(records, draft)
+def _unit_of(opened: OpenedLog) -> LineUnit | None:
+    file = opened.log.file
+    if file.kind == "parquet":
+        return None
+    return unit_of(file.path, opened.encoding, is_json=file.kind == "json_lines")
 
 
-def is_in_broken(
-    text: str, guest: Guest, *, columns: Collection[str] = (), column: str | None = None
-) -> bool:
-    """Whether a line that is no row names the guest.
-
-    A line with one field more than the header has the guest's cell where it should be or one
-    place later; a line that lacks two has it there or up to two places earlier. Elsewhere the
-    same digits are a price or a listing, of somebody else's row.
-
-    >>> guest, columns = Guest(ids=frozenset({"730"})), ("id_search", "id_user", "price")
-    >>> lines = ("S1,730,12,odd", "S1,odd,730,12", "S1,55,730", "S1,55,odd,730")
-    >>> [is_in_broken(line, guest, columns=columns, column="id_user") for line in lines]
-    [True, True, False, False]
-    """
-    if NamedInText(guest)(text):
-        return True
-    names = list(columns)
-    for separator in SEPARATORS:
-        cells = _cells(text, separator)
-        if len(cells) < 2:
-            continue
-        if column not in names:
-            if any(guest.is_id(cell) for cell in cells):
-                return True
-            continue
-        place, more = names.index(column), len(cells) - len(names)
-        first, last = place + min(more, 0), place + max(more, 0)
-        if any(guest.is_id(cell) for cell in cells[max(first, 0) : last + 1]):
-            return True
-    return False
-
-
-def _cells(text: str, separator: str) -> list[str]:
-    try:
-        parsed = next(csv.reader([text], delimiter=separator), [])
-    except csv.Error:
-        parsed = []
-    # the stray quote of a broken line may have swallowed the fields after it
-    plain = [cell.strip().strip('"') for cell in text.split(separator)]
-    return parsed if len(parsed) >= len(plain) else plain
-
-
-def _rule_for(log: Log, mappings: Collection[Mapping]) -> tuple[Rule, str] | None:
-    """The rule that gives the guest, and the mapping's time format."""
-    for mapping in mappings:
-        rule = mapping.columns.get("id_user")
-        if rule is not None and rule.needs and set(rule.needs) <= set(log.columns):
-            return rule, mapping.time_format
-    return None
-
-
-def _records(log: Log, rule: tuple[Rule, str], guest: Guest) -> GuestRecords:
-    of_rule, time_format = rule
+def _records(opened: OpenedLog, unit: LineUnit | None, guest: Guest) -> GuestRecords:
+    log, rule = opened.log, opened.rule
+    column = rule.column if rule is not None else None
 
     def is_guests(chunk: Chunk) -> tuple[pl.Series, list[bool]]:
-        values = apply_rule(of_rule, chunk.rows, time_format).values
+        cells = guest_cells(chunk.rows, opened, guest)
+        if cells.doubt is not None:
+            row, why = cells.doubt
+            raise UnsearchableError(f"line {chunk.lines[row]}: {why}")
         broken = [
-            is_in_broken(text, guest, columns=log.columns, column=of_rule.column)
+            is_in_broken(text, guest, columns=log.columns, column=column)
             for text in _texts_of(chunk)
         ]
-        return guest.is_in(values), broken
+        return cells.is_guests, broken
 
-    return _gathered(log, is_guests)
+    folders = dict(log.file.partition) if column not in log.own_columns else {}
+    records = _gathered(opened, unit, guest, is_guests)
+    return replace(
+        records,
+        reading=opened.reading,
+        is_named_by_folder=column is not None and guest.is_id(folders.get(column)),
+    )
 
 
-def _gathered(log: Log, is_guests: Judge) -> GuestRecords:
-    spans = [(np.zeros(0, dtype=np.int64),) * 2, *_spans(log, is_guests)]
+def _gathered(
+    opened: OpenedLog, unit: LineUnit | None, guest: Guest, is_guests: Judge
+) -> GuestRecords:
+    log = opened.log
+    spans = [(np.zeros(0, dtype=np.int64),) * 2, *_spans(opened, unit, guest, is_guests)]
     starts, ends = (np.concatenate(parts) for parts in zip(*spans, strict=True))
     log.file.check_unchanged()
-    return GuestRecords(file=log.file, starts=starts, ends=ends)
+    return GuestRecords(file=log.file, unit=unit, starts=starts, ends=ends)
 
 
 def _texts_of(chunk: Chunk) -> list[str]:
@@ -186,11 +164,21 @@ def _texts_of(chunk: Chunk) -> list[str]:
     return [text or row for text, row in zip(texts, chunk.broken["row"], strict=True)]
 
 
-def _spans(log: Log, is_guests: Judge) -> Iterator[tuple[Lines, Lines]]:
+def _spans(
+    opened: OpenedLog, unit: LineUnit | None, guest: Guest, is_guests: Judge
+) -> Iterator[tuple[Lines, Lines]]:
     """First line, and line after the last, of the guest's records, chunk by chunk."""
-    open_start: int | None = None  # a record of the guest that the next chunk's first ends
-    for chunk in log.chunks():
+    # the line of the guest's, whose end is the first line of the next chunk
+    open_start = 1 if _is_in_header(opened, guest) else None
+    long_lines: set[int] | None = None
+    for chunk in opened.log.chunks():
         of_rows, of_broken = is_guests(chunk)
+        is_long = chunk.broken["reasons"].str.contains(str(Reason.LINE_TOO_LONG), literal=True)
+        if unit is not None and is_long.any():
+            # of such a line the reader keeps the beginning
+            long_lines = long_lines or _long_lines_naming(opened.log.file, unit, guest)
+            numbers = chunk.broken["source_line"]
+            of_broken = [own or n in long_lines for own, n in zip(of_broken, numbers, strict=True)]
         lines = np.concatenate([chunk.lines.to_numpy(), chunk.broken["source_line"].to_numpy()])
         own = np.concatenate([of_rows.to_numpy(), np.array(of_broken, dtype=bool)])
         if not len(lines):
@@ -209,12 +197,31 @@ def _spans(log: Log, is_guests: Judge) -> Iterator[tuple[Lines, Lines]]:
         yield np.array([open_start]), np.array([TO_THE_END])
 
 
-def _in_mere_text(path: Path, guest: Guest, problem: str) -> GuestRecords:
-    """Of a file that is no log: its lines that name the guest, if it is text at all."""
+def _is_in_header(opened: OpenedLog, guest: Guest) -> bool:
+    """Of a log without a header the first row passes for one."""
+    if opened.rule is not None or opened.log.file.kind != "text":
+        return False
+    return any(_certain(guest).is_id(name) for name in opened.log.own_columns)
+
+
+def _certain(guest: Guest) -> Guest:
+    """The guest by the ids that can be nothing else."""
+    return Guest(ids=frozenset(name for name in guest.ids if is_distinctive(name)))
+
+
+def _long_lines_naming(file: SourceFile, unit: LineUnit, guest: Guest) -> set[int]:
+    names = NamedInText(guest)
+    with reading(file.path) as stream:
+        return {
+            piece.line
+            for piece in lines_of(stream, unit)
+            if not piece.is_whole and names(unit.text_of(piece.raw))
+        }
+
+
+def _in_mere_text(path: Path, guest: Guest, problem: str, readings: Readings) -> GuestRecords:
+    """Of a file that is no log: its entries or lines that name the guest, if it is text at all."""
     try:
-        with path.open("rb") as raw:
-            if raw.read(6).startswith(_NO_TEXT):
-                raise UnsearchableError(problem)
         file = SourceFile(
             path=path,
             name=str(path),
@@ -222,57 +229,77 @@ def _in_mere_text(path: Path, guest: Guest, problem: str) -> GuestRecords:
             kind="text",
             stamp=(path.stat().st_size, path.stat().st_mtime_ns),
         )
-        return _in_lines(file, guest, (), None)
-    except (OSError, EOFError, ValueError, zlib.error, UnsearchableError) as error:
+        with reading(path) as stream:
+            head = read_up_to(stream, 8)
+        if head.startswith(_NO_TEXT) or packing_of(head) is not None:
+            raise UnsearchableError(problem)
+        unit = unit_of(path, readings.encoding_of(path) if head else None)
+        spans = _spans_in_json(path, unit, guest)
+        if spans is None:
+            return _in_lines(file, unit, guest, (), None)
+    except (*_UNREADABLE, LogError) as error:
         raise UnsearchableError(problem) from error
+    none = np.zeros(0, dtype=np.int64)
+    return GuestRecords(file=file, unit=unit, starts=none, ends=none, spans=spans)
+
+
+def _spans_in_json(path: Path, unit: LineUnit, guest: Guest) -> tuple[Span, ...] | None:
+    """``None`` for what is no JSON, or more of it than fits into memory several times over."""
+    with reading(path) as stream:
+        raw = read_up_to(stream, _MOST_JSON_BYTES + 1)
+    if len(raw) > _MOST_JSON_BYTES:
+        return None
+    text = raw.removeprefix(unit.mark).decode(unit.encoding, errors="surrogateescape")
+    try:
+        return tuple(guest_spans(text, guest))
+    except ValueError:
+        return None
 
 
 def _in_lines(
-    file: SourceFile, guest: Guest, columns: Collection[str], column: str | None
+    file: SourceFile,
+    unit: LineUnit,
+    guest: Guest,
+    columns: Collection[str],
+    column: str | None,
 ) -> GuestRecords:
-    """The lines that name the guest, each looked at by itself."""
+    """The lines that name the guest, each looked at by itself; ``ValueError`` for no text."""
     names = NamedInText(guest)
-    own, unsure = [], 0
-    packing = packing_of(file.path)
-    with packing.reading(file.path) as stream:
-        unit = unit_of(stream)
-        for number, raw in enumerate(lines_of(stream, unit), start=1):
-            text = unit.text_of(raw)
-            if unit.width == 1 and b"\x00" in raw:
-                raise UnsearchableError("it is no text")
-            is_suspect = is_in_broken(text, guest, columns=columns, column=column)
+    own, unsure = set[int](), 0
+    with reading(file.path) as stream:
+        for piece in lines_of(stream, unit):
+            text = unit.text_of(piece.raw)
+            if unit.width == 1 and b"\x00" in piece.raw:
+                raise ValueError("it is no text")
+            is_short = len(piece.raw) <= MAX_LINE_BYTES
+            is_suspect = is_short and is_in_broken(text, guest, columns=columns, column=column)
             if names(text) or (is_suspect and column):
-                own.append(number)
+                own.add(piece.line)
             elif is_suspect:
                 unsure += 1
     if unsure:
         raise UnsearchableError(
             f"{unsure} of its lines hold the id in a column that no mapping calls the guest's"
         )
-    starts = np.array(own, dtype=np.int64)
-    return GuestRecords(file=file, starts=starts, ends=starts + 1)
+    starts = np.array(sorted(own), dtype=np.int64)
+    return GuestRecords(file=file, unit=unit, starts=starts, ends=starts + 1)
 
 
-def _in_unknown_columns(log: Log, guest: Guest) -> GuestRecords:
+def _in_unknown_columns(opened: OpenedLog, unit: LineUnit | None, guest: Guest) -> GuestRecords:
     """Rows with a cell that can be nothing but the guest's id."""
-    certain = Guest(ids=frozenset(name for name in guest.ids if is_distinctive(name)))
-    suspects: set[str] = set()
+    certain, log, names = _certain(guest), opened.log, NamedInText(guest)
+    suspects = {name for name in log.own_columns if _may_be_first_row(name, opened, guest)}
 
     def is_guests(chunk: Chunk) -> tuple[pl.Series, list[bool]]:
         own = pl.repeat(value=False, n=chunk.rows.height, dtype=pl.Boolean, eager=True)
         for column in chunk.rows.iter_columns():
-            here = certain.is_in(column)
+            here = certain.is_in(column) | _is_named_inside(column, names)
             if not here.any() and guest.is_in(column).any():
                 suspects.add(column.name)
             own = own | here
-        return own, [NamedInText(guest)(text) for text in _texts_of(chunk)]
+        return own, [names(text) for text in _texts_of(chunk)]
 
-    try:
-        records = _gathered(log, is_guests)
-    except LogError as error:
-        if log.file.kind == "parquet":
-            raise UnsearchableError(str(error)) from error
-        return _in_lines(log.file, guest, (), None)
+    records = _gathered(opened, unit, guest, is_guests)
     if suspects:
         raise UnsearchableError(
             f"the id stands in {', '.join(sorted(suspects))}, which no mapping calls the guest's "
@@ -281,39 +308,20 @@ def _in_unknown_columns(log: Log, guest: Guest) -> GuestRecords:
     return records
 
 
-def _copy_lines(records: GuestRecords, draft: Path) -> None:
-    packing: Packing = packing_of(records.file.path)
-    left_out = zip(records.starts.tolist(), records.ends.tolist(), strict=True)
-    start, end = next(left_out, (TO_THE_END, TO_THE_END))
-    blank: list[bytes] = []
-    with packing.reading(records.file.path) as stream, packing.writing(draft) as out:
-        unit = unit_of(stream)
-        for number, raw in enumerate(lines_of(stream, unit), start=1):
-            if number >= end:
-                # blank lines before the next record belong to no record
-                out.writelines(blank)
-                start, end = next(left_out, (TO_THE_END, TO_THE_END))
-            if number < start:
-                out.write(raw)
-            else:
-                blank = [*blank, raw] if not unit.text_of(raw).strip() else []
-        out.writelines(blank if number >= start else [])
+def _may_be_first_row(name: str, opened: OpenedLog, guest: Guest) -> bool:
+    """Whether the header is a row, and this cell of it the guest: a number is no column's name."""
+    is_number = not any(character.isalpha() for character in name)
+    return is_number and opened.log.file.kind == "text" and guest.is_id(name)
 
 
-def _copy_rows(records: GuestRecords, draft: Path) -> None:
-    parquet = pq.ParquetFile(records.file.path)
-    codec = "NONE"
-    if parquet.num_row_groups and parquet.metadata.num_columns:
-        codec = parquet.metadata.row_group(0).column(0).compression
-    codec = {"UNCOMPRESSED": "NONE"}.get(codec, codec)
-    first = 1
-    with pq.ParquetWriter(draft, parquet.schema_arrow, compression=codec) as writer:
-        for group in range(parquet.num_row_groups):
-            table = parquet.read_row_group(group)
-            own = records.starts[
-                (records.starts >= first) & (records.starts < first + table.num_rows)
-            ]
-            stays = np.ones(table.num_rows, dtype=bool)
-            stays[own - first] = False
-            first += table.num_rows
-            writer.write_table(table.filter(pa.array(stays)))
+def _is_named_inside(column: pl.Series, names: NamedInText) -> pl.Series:
+    """Cells that hold objects, as JSON or of Parquet, and name the guest as a text does."""
+    if column.dtype.is_nested():
+        cells = [json.dumps(cell, default=str) for cell in column.to_list()]
+        texts = pl.Series(cells, dtype=pl.String)
+    elif column.dtype == pl.String:
+        texts = column.set(~column.str.contains(r"^\s*[\[{]").fill_null(value=False), None)
+    else:
+        return pl.repeat(value=False, n=len(column), dtype=pl.Boolean, eager=True)
+    distinct = texts.drop_nulls().unique()
+    return texts.is_in([text for text in distinct if names(text)]).fill_null(value=False)

@@ -90,7 +90,9 @@ def refusal_without_cells(reason: str, file: str, known: Collection[str]) -> str
     reason = re.sub(r"(The file has: ).*?(?=\. Rename|$)", r"\1…", reason, flags=re.DOTALL)
     reason = reason.replace("…. ", "… ")
     reason = re.sub(r"(a column twice: |one name: ).*?(?=;|$)", r"\1…", reason, flags=re.DOTALL)
-    quoted = rf"""(['"`])(?!(?:{names})\1).*?\1"""
+    reason = re.sub(r"(and holds ).*?(?=, more digits)", r"\1…", reason, flags=re.DOTALL)
+    # a quotation mark inside the quoted text has a backslash before it
+    quoted = rf"""(['"`])(?!(?:{names})\1)(?:\\.|(?!\1).)*\1"""
     return re.sub(quoted, r"\1…\1", reason, flags=re.DOTALL)
 
 

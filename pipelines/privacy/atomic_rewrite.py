@@ -8,9 +8,9 @@ from pathlib import Path
 
 __all__ = ["drafts_left_in", "is_draft", "rewrite"]
 
-_ENDING = ".erasing"
+_BEGINNING = ".erasing."
 # ``.journal.json.4711`` of a process that was killed before it renamed the file, and ours
-_DRAFT = re.compile(r"\..+\.(\d+|erasing)|\.writable-\d+")
+_DRAFT = re.compile(r"\..+\.\d+|\.erasing\..+|\.writable-\d+")
 
 
 def rewrite(path: Path, write: Callable[[Path], object], *, check: Callable[[Path], bool]) -> bool:
@@ -19,7 +19,8 @@ def rewrite(path: Path, write: Callable[[Path], object], *, check: Callable[[Pat
     ``check`` looks at the draft: one that it refuses is removed, and the old file stays. A kill
     leaves the old file or the new one.
     """
-    draft = path.with_name(f".{path.name}{_ENDING}")
+    # a raw log's kind is told by how its name ends
+    draft = path.with_name(f"{_BEGINNING}{path.name}")
     write(draft)
     if not check(draft):
         draft.unlink()

@@ -12,12 +12,14 @@ import pyarrow as pa
 
 from data.erasure.find_guest import rows_of_guest
 from data.erasure.guest import Guest
+from data.erasure.log_readings import Readings
 from data.erasure.named_in_text import NamedInText
-from data.erasure.raw_log import UnsearchableError, find_in_log, write_without
+from data.erasure.raw_log import GuestRecords, UnsearchableError, find_in_log
+from data.erasure.rewrite_log import write_without
 from data.errors import DataError
-from data.ingest.known_files import remember_as_known
+from data.ingest.known_files import known_files, remember_as_known
 from data.readers.files import identify
-from data.sources.mapping import Mapping
+from data.readers.unpack import DamagedArchiveError
 from pipelines.privacy.atomic_rewrite import drafts_left_in, rewrite
 from pipelines.privacy.columns import count_rows, write_without_rows
 from pipelines.privacy.erase_databases import count_records, erase_records
@@ -27,16 +29,19 @@ from pipelines.run_context import RunContext
 
 __all__ = ["Files"]
 
-_DAMAGED = (OSError, EOFError, ValueError, zlib.error, pa.ArrowException)
+_DAMAGED = (OSError, EOFError, ValueError, zlib.error, pa.ArrowException, DamagedArchiveError)
 
 
 class Files:
     """The files of one home and one guest; reads the folder anew each time it is asked."""
 
-    def __init__(self, context: RunContext, mappings: list[Mapping], guest: Guest) -> None:
-        self._context, self._mappings, self._guest = context, mappings, guest
+    def __init__(self, context: RunContext, readings: Readings, guest: Guest) -> None:
+        self._context, self._readings, self._guest = context, readings, guest
         self._names = NamedInText(guest)
         self._root = context.home.root
+        # logs that lay in the home, outside the inbox, when they were ingested
+        named = {Path(file.path).resolve() for file in known_files(context.lake).values()}
+        self._logs = {path for path in named if path.is_relative_to(self._root.resolve())}
 
     def are_known(self) -> bool:
         """Whether a raw log, staged rows or another table of rows names the guest.
@@ -53,7 +58,7 @@ class Files:
         for file in self._files():
             if file.kind == "raw":
                 try:
-                    find_in_log(file.path, self._mappings, self._guest)
+                    find_in_log(file.path, self._readings, self._guest)
                 except UnsearchableError as error:
                     yield self._sentence(file, f"could not be searched: {error}")
 
@@ -61,6 +66,8 @@ class Files:
         """A sentence on each file that still names the guest, or cannot be searched."""
         yield from self.unsearchable()
         for file in self._files():
+            if self._names(self._name(file)):
+                yield self._sentence(file, "its name names the guest; rename it or remove it")
             if self._count(file):
                 yield self._sentence(file, "still names the guest")
             elif file.kind == "other" and self._is_named_in(file):
@@ -108,13 +115,13 @@ class Files:
 
     def _files(self) -> Iterator[HomeFile]:
         inbox = self._context.home.inside(self._context.settings.batch.inbox)
-        return files_of(self._context.home, inbox)
+        return files_of(self._context.home, inbox, self._logs)
 
     def _count(self, file: HomeFile) -> int:
         """Records of the file that name the guest; 0 where it cannot be read."""
         try:
             if file.kind == "raw":
-                return len(find_in_log(file.path, self._mappings, self._guest))
+                return len(find_in_log(file.path, self._readings, self._guest))
             if file.kind == "columns":
                 return count_rows(file.path, self._guest)
             if file.kind == "database":
@@ -156,22 +163,34 @@ class Files:
         return count
 
     def _erase_from_log(self, file: HomeFile) -> int:
-        records = find_in_log(file.path, self._mappings, self._guest)
+        records = find_in_log(file.path, self._readings, self._guest)
         if not len(records):
             return 0
-        lake, original = self._context.lake, identify(file.path).source_id
-
-        def is_without(draft: Path) -> bool:
-            if len(find_in_log(draft, self._mappings, self._guest)):
-                return False
-            # before it takes its place: under its new hash it would be ingested once more
-            if draft.stat().st_size:
-                remember_as_known(lake, identify(draft), original=original)
-            return True
-
-        if not rewrite(file.path, partial(write_without, records), check=is_without):
+        if records.is_named_by_folder:
+            self._remove_with_folders(file.path)
+            return len(records)
+        check = partial(self._is_without, records)
+        if not rewrite(file.path, partial(write_without, records), check=check):
             raise DataError("a draft of it still names the guest")
         return len(records)
+
+    def _is_without(self, records: GuestRecords, draft: Path) -> bool:
+        if len(find_in_log(draft, self._readings, self._guest, first=records.reading)):
+            return False
+        # before it takes its place: under its new hash it would be ingested once more. Of a text
+        # without a header all lines may have been the guest's.
+        if records.file.sha256 and draft.stat().st_size:
+            rewritten = identify(draft, records.file.partition)
+            remember_as_known(self._context.lake, rewritten, original=records.file.source_id)
+        return True
+
+    def _remove_with_folders(self, path: Path) -> None:
+        """Remove a log all of which is the guest's, and folders that named it, if empty then."""
+        path.unlink()
+        for folder in path.parents:
+            if "=" not in folder.name or any(folder.iterdir()):
+                break
+            folder.rmdir()
 
     def _cleaned(self, file: HomeFile) -> tuple[str, int]:
         """The text without the records that name the guest, and how many those are."""

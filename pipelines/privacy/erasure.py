@@ -22,6 +22,7 @@ class Erasure:
         retrained_at: when the weekly batch next trains models without the guest.
         server: the MLflow server whose artifacts are not under this home; else empty.
         ended: tables whose older versions are gone.
+        outside: logs outside the home, as they were named, that brought rows of the guest.
         was_known: whether a table, a log or a model names the guest, or an erasure was under way.
     """
 
@@ -33,6 +34,7 @@ class Erasure:
     retrained_at: str = ""
     server: str = ""
     ended: tuple[str, ...] = ()
+    outside: tuple[str, ...] = ()
     was_known: bool = False
 
     @property
@@ -61,6 +63,12 @@ class Erasure:
             lines.append(
                 f"older versions of {', '.join(self.ended)} are gone; earlier runs that read them "
                 "cannot be repeated"
+            )
+        if self.outside:
+            more = f" and {len(self.outside) - 5} more" if len(self.outside) > 5 else ""
+            lines.append(
+                "logs outside this home brought rows of the guest, and bring them back when they "
+                f"are ingested again: {', '.join(self.outside[:5])}{more}"
             )
         if self.trained_runs:
             runs = ", ".join((*self.trained_runs, *self.versions))

@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import polars as pl
@@ -25,8 +26,10 @@ from cronsim import CronSim
 from data.erasure.erase_guest import end_history, erase_rows
 from data.erasure.find_guest import Traces, find_traces
 from data.erasure.guest import CONTRACT_COLUMN, Guest, as_read
+from data.erasure.log_readings import Readings
 from data.errors import DataError, MappingError
 from data.ingest.commit import recover
+from data.ingest.known_files import known_files
 from data.ingest.pseudonyms import pseudonym
 from data.lake.lock import lake_lock
 from data.lake.store import Lake
@@ -64,14 +67,15 @@ def forget_guest(context: RunContext, guest_id: str, source: str | None = None) 
     """
     ids = frozenset(_ids_of(guest_id, context.settings))
     _refuse_without_lake(context.home)
-    mappings = list(_mappings(context, source))
+    named = list(_mappings(context, source))
     with erasing_from_home(context):
         finish_replacements(context.home)
         unfinished = Unfinished.of(context.home, as_read(guest_id))
-        guest = Guest(ids=ids, searches=unfinished.searches, columns=_guest_columns(mappings))
+        readings = Readings(named, known_files(context.lake))
+        guest = replace(_guest(ids, readings), searches=unfinished.searches)
         traces = find_traces(context.lake, guest)
         guest = replace(guest, searches=traces.searches)
-        files = Files(context, mappings, guest)
+        files = Files(context, readings, guest)
         is_known = (
             unfinished.is_resumed
             or traces.is_known
@@ -85,19 +89,20 @@ def forget_guest(context: RunContext, guest_id: str, source: str | None = None) 
                 not_rewritten=(*_unreadable(traces), *files.unsearchable()),
                 server=context.settings.tracking_uri,
             )
-        return _erase(context, guest_id, mappings, guest, traces, unfinished)
+        return _erase(context, guest_id, readings, guest, traces, unfinished)
 
 
 def _erase(
     context: RunContext,
     guest_id: str,
-    mappings: list[Mapping],
+    readings: Readings,
     guest: Guest,
     traces: Traces,
     unfinished: Unfinished,
 ) -> Erasure:
     home, lake = context.home.prepare(), context.lake
     unfinished = unfinished.write(as_read(guest_id), traces.searches, traces.days)
+    outside = tuple(dict.fromkeys(_outside(context, traces.files)))
     with lake_lock(home.root, wait_s=context.settings.batch.wait_s):
         if recover(lake):  # what an ingest had decided when it was cut off
             traces = find_traces(lake, guest)
@@ -105,7 +110,7 @@ def _erase(
             unfinished = unfinished.write(as_read(guest_id), traces.searches, traces.days)
         remove_kept_totals(home.past)
         remove_runs(abandoned_runs(home, guest))
-        files = Files(context, mappings, guest)
+        files = Files(context, readings, guest)
         erased, problems = files.erase()
         in_models, model_problems = erase_from_models(home, guest)
         erased |= {p.relative_to(home.root).as_posix(): n for p, n in in_models.items()}
@@ -116,7 +121,7 @@ def _erase(
             _update_published(context)  # before the version that it names is gone
         end_history(lake, ended)
         problems += [*model_problems, *database_problems, *rows.problems]
-        problems += [p for p in _left(context, mappings, guest) if p not in problems]
+        problems += [p for p in _left(context, readings, guest) if p not in problems]
     trained = list(_trained_on(home, unfinished.days))
     if not problems:
         _record(home, rows, len(erased) + len(in_databases))
@@ -130,6 +135,7 @@ def _erase(
         retrained_at=next_training(context.settings),
         server=context.settings.tracking_uri,
         ended=tuple(sorted(ended)),
+        outside=outside,
         was_known=True,
     )
 
@@ -143,7 +149,7 @@ def _with_problems(problems: list[str]) -> set[str]:
     return {t.name for t in TABLES if any(p.startswith(f"table {t.name}:") for p in problems)}
 
 
-def _left(context: RunContext, mappings: list[Mapping], guest: Guest) -> Iterator[str]:
+def _left(context: RunContext, readings: Readings, guest: Guest) -> Iterator[str]:
     """What still names the guest, a sentence each, read with the same readers as before."""
     traces = find_traces(context.lake, guest)
     yield from _unreadable(traces)
@@ -151,7 +157,7 @@ def _left(context: RunContext, mappings: list[Mapping], guest: Guest) -> Iterato
         yield f"table {table}: still holds rows of the guest"
     for folder in models_naming(context.home, guest):
         yield f"{folder.relative_to(context.home.root)}: the model still names the guest"
-    yield from Files(context, mappings, guest).left()
+    yield from Files(context, readings, guest).left()
 
 
 def _record(home: Home, rows: dict[str, int], files: int) -> None:
@@ -203,9 +209,28 @@ def _ingested_sources(lake: Lake) -> list[str]:
     return sorted(name for name in names if name)
 
 
-def _guest_columns(mappings: list[Mapping]) -> frozenset[str]:
-    rules = [mapping.columns.get("id_user") for mapping in mappings]
-    return frozenset({CONTRACT_COLUMN, *(r.column for r in rules if r is not None and r.column)})
+def _guest(ids: frozenset[str], readings: Readings) -> Guest:
+    """The guest by the columns and rules of every mapping that a log may have been read with."""
+    rules = [r for m in readings.mappings if (r := m.columns.get("id_user")) is not None]
+    lists = {name: spec.column for m in readings.mappings for name, spec in m.explode.items()}
+    plain = {lists.get(rule.column, rule.column) for rule in rules if rule.column}
+    computed = [r for r in rules if r.needs and (r.column is None or r.after_last is not None)]
+    return Guest(
+        ids=ids, columns=frozenset({CONTRACT_COLUMN, *plain}), rules=tuple(dict.fromkeys(computed))
+    )
+
+
+def _outside(context: RunContext, files: frozenset[str]) -> Iterator[str]:
+    """The logs, as they were named, that brought the guest from outside the home.
+
+    Not those that are gone from where they were; of a relative name that cannot be told.
+    """
+    known, root = known_files(context.lake), context.home.root.resolve()
+    for source_id in sorted(files & known.keys()):
+        path = Path(known[source_id].path)
+        is_there = path.exists() or not path.is_absolute()
+        if is_there and not path.resolve().is_relative_to(root):
+            yield known[source_id].path
 
 
 def _update_published(context: RunContext) -> None:

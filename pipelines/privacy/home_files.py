@@ -1,6 +1,7 @@
 """The files of a home beside the lake's tables, by what an erasure can do with each.
 
-raw       logs as they came: ``inbox/``, ``simulated/*/log``; read with the mapping
+raw       logs as they came: ``inbox/``, ``simulated/*/log``, and others that were read from a
+          place in the home; read with the mapping
 columns   other Parquet and Arrow files
 model     part of a saved model: left to the model's class
 database  of MLflow and Prefect
@@ -11,7 +12,7 @@ other     pictures, weights, settings: an id can only be found there, not taken 
 from __future__ import annotations
 
 import gzip
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -46,8 +47,11 @@ class HomeFile:
     kind: Kind
 
 
-def files_of(home: Home, inbox: Path) -> Iterator[HomeFile]:
-    """Every file that may name a guest, sorted; those of the tables are the lake's."""
+def files_of(home: Home, inbox: Path, logs: Collection[Path] = ()) -> Iterator[HomeFile]:
+    """Every file that may name a guest, sorted; those of the tables are the lake's.
+
+    ``logs``: resolved paths of raw logs outside the inbox.
+    """
     tables = {home.root / "lake" / table.name for table in TABLES}
     skipped = {home.root / name for name in _ELSEWHERE}
     for path in sorted(home.root.rglob("*")):
@@ -57,11 +61,11 @@ def files_of(home: Home, inbox: Path) -> Iterator[HomeFile]:
             continue
         if (tables | skipped).intersection(path.parents):
             continue
-        yield HomeFile(path, _kind_of(path, home, inbox))
+        yield HomeFile(path, _kind_of(path, home, inbox, logs))
 
 
-def _kind_of(path: Path, home: Home, inbox: Path) -> Kind:
-    if _is_raw(path, home, inbox):
+def _kind_of(path: Path, home: Home, inbox: Path, logs: Collection[Path]) -> Kind:
+    if _is_raw(path, home, inbox) or path.resolve() in logs:
         return "raw"
     if is_database(path):
         return "database"

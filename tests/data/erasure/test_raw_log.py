@@ -15,10 +15,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from data.erasure.guest import Guest, as_read
-from data.erasure.raw_log import UnsearchableError, find_in_log, write_without
+from data.erasure.log_readings import Readings
+from data.erasure.raw_log import UnsearchableError, find_in_log
+from data.erasure.rewrite_log import write_without
 from data.sources.mapping import load_mapping
 from tests.data.conftest import Row, as_csv, sound_row
 
+AIRBNB = Readings([load_mapping("airbnb")])
 # An id that is also a listing, a number of nights and a price of other guests.
 NUMBER = "730"
 IDS = (NUMBER, '5" tv', "back\\slash", "naïve-ünï", "7", "x", "comma,id", "U1234567")
@@ -37,10 +40,10 @@ def _rows(guest: str) -> list[Row]:
 def _without(path: Path, guest: str) -> tuple[int, Path]:
     """Records found, and the file without them."""
     known = Guest(ids=frozenset({as_read(guest)}))
-    records = find_in_log(path, [load_mapping("airbnb")], known)
+    records = find_in_log(path, AIRBNB, known)
     draft = path.with_name(f"draft-{path.name}")
     write_without(records, draft)
-    assert len(find_in_log(draft, [load_mapping("airbnb")], known)) == 0
+    assert len(find_in_log(draft, AIRBNB, known)) == 0
     return len(records), draft
 
 
@@ -178,10 +181,10 @@ def test_another_name_of_the_guests_column_is_read_from_the_mapping(tmp_path: Pa
     path = tmp_path / "log.csv"
     path.write_text(as_csv(_rows(NUMBER)).replace("id_user", "visitor"))
     guest = Guest(ids=frozenset({NUMBER}))
-    assert len(find_in_log(path, [own, mapping], guest)) == 2
+    assert len(find_in_log(path, Readings([own, mapping]), guest)) == 2
     with pytest.raises(UnsearchableError, match="name the mapping"):
-        find_in_log(path, [mapping], guest)
-    assert len(find_in_log(path, [mapping], Guest(ids=frozenset({"nobody-9"})))) == 0
+        find_in_log(path, Readings([mapping]), guest)
+    assert len(find_in_log(path, Readings([mapping]), Guest(ids=frozenset({"nobody-9"})))) == 0
 
 
 @pytest.mark.parametrize(
@@ -198,7 +201,7 @@ def test_what_cannot_be_read_is_said_and_not_taken_for_searched(
     path = tmp_path / "log.csv"
     path.write_bytes(content)
     with pytest.raises(UnsearchableError):
-        find_in_log(path, [load_mapping("airbnb")], Guest(ids=frozenset({NUMBER})))
+        find_in_log(path, AIRBNB, Guest(ids=frozenset({NUMBER})))
 
 
 def test_a_log_with_a_second_header_is_searched_line_by_line(tmp_path: Path) -> None:
