@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime
 
 import polars as pl
 
-from data.errors import HomeError
+from data.errors import UnfitLogError
 from data.ingest.commit import HELD_DUPLICATES, NEW_DUPLICATES, check_types
 from data.ingest.deduplicate import DuplicateRows, find_duplicates
 from data.ingest.report import DayRows, FileReport, NulledValues
@@ -44,7 +44,7 @@ def decide(
 ) -> IngestDecision:
     """Apply the rules over several rows, then declare the staging folder ready.
 
-    Raises :class:`HomeError` when the home holds another origin, or an extra column of
+    Raises :class:`UnfitLogError` when the home holds another origin, or an extra column of
     another type.
     """
     is_simulated = any(file.simulated for file in staged)
@@ -89,7 +89,7 @@ def _check_origin(lake: Lake, own: str) -> None:
     for source, is_simulated in records.select("source", "is_simulated").unique().collect().rows():
         origin = _origin(source, is_simulated=is_simulated)
         if origin != own:
-            raise HomeError(
+            raise UnfitLogError(
                 f"{lake.home}: this home holds {origin} rows; {own} rows belong in a home of "
                 "their own. Name one with --home"
             )

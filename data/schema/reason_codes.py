@@ -24,6 +24,7 @@ class Reason(StrEnum):
     TIME_MISSING = "time_missing"
     TIME_UNREADABLE = "time_unreadable"
     TIME_DISAGREES = "time_disagrees_with_date"
+    TIME_AHEAD = "time_ahead"
     STAY_BACKWARDS = "checkout_not_after_checkin"
     PARTY_BELOW_ONE = "party_below_one"
     PRICE_NOT_POSITIVE = "price_not_positive"
@@ -51,6 +52,7 @@ MEANINGS: dict[Reason, str] = {
     Reason.TIME_MISSING: "ts_search is empty",
     Reason.TIME_UNREADABLE: "ts_search or ds_search is no date and time between 1990 and 2100",
     Reason.TIME_DISAGREES: "ds_search is another day than that of ts_search",
+    Reason.TIME_AHEAD: "ts_search is of a day that had not come when a scheduled batch met it",
     Reason.STAY_BACKWARDS: "query_checkout is not after query_checkin",
     Reason.PARTY_BELOW_ONE: "query_num_guests is below one",
     Reason.PRICE_NOT_POSITIVE: "listing_total_price is zero or negative",
