@@ -8,34 +8,32 @@ from typing import Any
 
 from data.errors import DataError
 from data.lake.checksums import damaged_files, remember_files
+from data.lake.known_tables import IRREPLACEABLE
 from data.lake.lock import lake_lock
 from data.lake.retention import drop_old_versions
-from data.schema.tables import FEATURES, IMPRESSIONS, INGESTS, QUARANTINE, RECOMMENDATIONS, TABLES
+from data.schema.tables import FEATURES, RECOMMENDATIONS, TABLES
 from pipelines.batch.journal import Batch
 from pipelines.recommendation.published_pointer import read_published
 
 __all__ = ["check_tables", "maintain_tables"]
-
-# What cannot be made again from anything else under the home.
-SOURCES = (IMPRESSIONS.name, QUARANTINE.name, INGESTS.name)
 
 
 def check_tables(batch: Batch) -> Mapping[str, Any]:
     """Compare every table's files with the checksums that the last batch remembered.
 
     A damaged ``features`` table is removed, so that the next stage builds it again. Raises
-    ``DataError`` naming the file where the table is one of ``SOURCES``.
+    ``DataError`` naming the file where the table is ``IRREPLACEABLE``.
     """
     context, warnings = batch.context, []
     for table in TABLES:
         damaged = damaged_files(context.lake, table.name)
-        if damaged and table.name in SOURCES:
+        if damaged and table.name in IRREPLACEABLE:
             raise DataError(
                 f"{damaged[0]}. The table {table.name} cannot be trusted; restore the lake from "
                 "a back-up (docs/operations.md). The last recommendations stay published"
             )
         if damaged and table.name == FEATURES.name:
-            shutil.rmtree(context.lake.path(table.name))
+            shutil.rmtree(context.lake.path(table.name), ignore_errors=True)
             context.home.features_record.unlink(missing_ok=True)
         warnings += damaged
     for warning in warnings:
