@@ -23,6 +23,7 @@ from pipelines.batch.days_ahead import refuse_day_ahead
 from pipelines.batch.journal import Batch, BatchKind, BatchStage, run_stage
 from pipelines.batch.log_file import logged_console, secrets_of
 from pipelines.run_context import RunContext
+from pipelines.tracking.relocate_home import relocate_if_moved
 
 __all__ = ["new_id", "run_batch", "today", "unfinished_day"]
 
@@ -65,6 +66,8 @@ def run_batch(
     """
     context = batch.context
     refuse_day_ahead(context.settings, batch.day)
+    # Now: under the lock, the first look at MLflow would take this very batch for another one.
+    relocate_if_moved(context.home, context.console.say)
     log = context.home.prepare().logs / f"{batch.kind}-{batch.day}-{batch.id}.log"
     with (
         logged_console(log, batch.id, secrets_of(context.settings), on_line) as console,

@@ -8,6 +8,7 @@ answer at once. Exit codes: 0 done, 1 data or run failure, 2 usage.
 from pipelines.cli import (
     batch_commands,
     feature_commands,
+    home_commands,
     model_commands,
     privacy_commands,
     promotion_commands,
@@ -22,6 +23,7 @@ __all__ = [
     "app",
     "batch_commands",
     "feature_commands",
+    "home_commands",
     "main",
     "model_commands",
     "privacy_commands",
