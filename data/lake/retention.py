@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
@@ -11,6 +12,9 @@ from data.errors import HomeError
 from data.lake.store import Lake
 
 __all__ = ["drop_old_versions"]
+
+# Delta removes log entries that are older than thirty days (delta.logRetentionDuration).
+_YOUNG = timedelta(days=15)
 
 
 def drop_old_versions(
@@ -33,8 +37,17 @@ def drop_old_versions(
         delta = DeltaTable(lake.path(table))
         delta.create_checkpoint()
         # a kept version needs its log entry, and Delta removes entries by age alone
-        if not keep_versions:
+        if _are_young(delta, keep_versions):
             delta.cleanup_metadata()
     except DeltaError as error:
         raise HomeError(f"{lake.path(table)}: old versions cannot be dropped: {error}") from error
     return len(deleted)
+
+
+def _are_young(delta: DeltaTable, versions: Sequence[int]) -> bool:
+    """Whether every one of these versions is far younger than the entries that Delta removes."""
+    if not versions:
+        return True
+    oldest_ms = (datetime.now(UTC) - _YOUNG).timestamp() * 1000
+    made_ms = {entry["version"]: entry["timestamp"] for entry in delta.history()}
+    return all(made_ms.get(version, 0) > oldest_ms for version in versions)

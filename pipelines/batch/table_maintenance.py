@@ -1,4 +1,4 @@
-"""Check the tables for damage before a batch, and drop their old versions after it."""
+"""Check the tables for damage before a batch; drop what is old, of tables and files, after it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from data.lake.known_tables import IRREPLACEABLE
 from data.lake.lock import lake_lock
 from data.lake.retention import drop_old_versions
 from data.schema.tables import FEATURES, RECOMMENDATIONS, TABLES
+from pipelines.batch.history import drop_old_history
 from pipelines.batch.journal import Batch
+from pipelines.batch.retention import drop_old_files
 from pipelines.recommendation.published_pointer import read_published
 
 __all__ = ["check_tables", "maintain_tables"]
@@ -42,11 +44,12 @@ def check_tables(batch: Batch) -> Mapping[str, Any]:
 
 
 def maintain_tables(batch: Batch) -> Mapping[str, Any]:
-    """Drop versions older than ``batch.keep_days``, and remember the checksums of new files.
+    """Drop what ``[keep]`` and ``batch.keep_days`` say, and remember the checksums of new files.
 
     The version of ``recommendations`` that is published stays, however old.
     """
     context, dropped = batch.context, {}
+    history = drop_old_history(context, batch.day)
     published = read_published(context.home)
     with lake_lock(context.home.root, wait_s=context.settings.batch.wait_s):
         for table in TABLES:
@@ -58,4 +61,4 @@ def maintain_tables(batch: Batch) -> Mapping[str, Any]:
                 keep_versions=(published.version,) if published and is_published else (),
             )
             remember_files(context.lake, table.name)
-    return {"dropped": dropped}
+    return {"dropped": dropped, "history": history, "files": drop_old_files(batch)}

@@ -25,6 +25,7 @@ from pydantic_settings import (
 )
 
 from data.schema.language import Language
+from pipelines.config.keep_settings import KeepSettings
 
 __all__ = [
     "BatchSettings",
@@ -191,6 +192,7 @@ class Settings(BaseSettings):
     evaluation: EvaluationSettings = EvaluationSettings()
     recommendation: RecommendationSettings = RecommendationSettings()
     batch: BatchSettings = BatchSettings()
+    keep: KeepSettings = KeepSettings()
     tracking_uri: str = Field(
         default="", description="an MLflow server's address; empty: SQLite under the home"
     )

@@ -233,7 +233,7 @@ def _forget_earlier_homes() -> None:
     """
     from mlflow.tracking._tracking_service import utils
 
-    utils._artifact_repos_cache.clear()
+    utils._artifact_repos_cache.clear()  # noqa: SLF001  # nothing public empties it
 
 
 def _create_database(database: Path) -> None:
