@@ -8,7 +8,9 @@ deleted, and ``mlflow gc`` there removes them.
 from __future__ import annotations
 
 import shutil
+import sqlite3
 from collections.abc import Collection, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,18 @@ __all__ = ["BATCH_TAG", "prune_mlflow"]
 
 BATCH_TAG = "stayrank.batch"
 PAGE = 500
+# A daily measures every day of the log anew and logs it to the run in force: only the last word on
+# a day (its step) is of use, and without this the records would grow by the log's length a day.
+SUPERSEDED = """
+DELETE FROM metrics
+WHERE (key LIKE 'quality.%' OR key LIKE 'label_maturity.%')
+  AND timestamp < (
+    SELECT MAX(later.timestamp) FROM metrics AS later
+    WHERE later.run_uuid = metrics.run_uuid
+      AND later.key = metrics.key AND later.step = metrics.step
+  )
+"""
+LOCK_WAIT_S = 60.0
 
 
 def prune_mlflow(tracking: Tracking, keep_runs: Collection[str], *, before_s: float) -> int:
@@ -40,6 +54,8 @@ def prune_mlflow(tracking: Tracking, keep_runs: Collection[str], *, before_s: fl
         for version in _versions(tracking.client, f"run_id = '{run.info.run_id}'"):
             _drop_version(tracking, version)
         _drop_run(tracking, run.info.run_id)
+    if not isinstance(tracking.client, SpoolingClient):
+        _drop_superseded_measures(tracking.home.mlflow_database)
     return len(old)
 
 
@@ -104,3 +120,8 @@ def _store(tracking: Tracking) -> Any:
 
 def _remove(artifacts: Path, name: Path) -> None:
     shutil.rmtree(artifacts / name, ignore_errors=True)
+
+
+def _drop_superseded_measures(database: Path) -> None:
+    with closing(sqlite3.connect(database, timeout=LOCK_WAIT_S)) as opened, opened:
+        opened.execute(SUPERSEDED)

@@ -168,6 +168,19 @@ def test_mlflow_loses_old_batches_and_dropped_trainings_with_their_files(tmp_pat
     assert [found.run_id for found in versions] == [champion]
 
 
+def test_only_the_last_measure_of_a_day_stays_in_mlflow(tmp_path: Path) -> None:
+    tracking = Tracking.open(Home(tmp_path).prepare())
+    run = tracking.start_run("a run", tags={"stayrank.run": "kept"})
+    for value in (1.0, 2.0):
+        tracking.log_metrics(run, [("quality.flagged", value + step, step) for step in (0, 1)])
+        tracking.log_metrics(run, [("loss", value, 0)])
+        time.sleep(0.01)  # MLflow's times are in milliseconds
+    prune_mlflow(tracking, {"kept"}, before_s=0)
+    quality = tracking.client.get_metric_history(run, "quality.flagged")
+    assert sorted((metric.step, metric.value) for metric in quality) == [(0, 2.0), (1, 3.0)]
+    assert len(tracking.client.get_metric_history(run, "loss")) == 2
+
+
 def _days(context: RunContext, table: str, column: str, days: int) -> None:
     rows = pl.DataFrame({"market": ["rio"] * days, "n": range(days)}).with_columns(
         (pl.lit(DAY) - pl.duration(days=pl.col("n"))).cast(pl.Date).alias(column)
