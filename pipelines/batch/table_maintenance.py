@@ -10,8 +10,8 @@ from data.errors import DataError
 from data.lake.checksums import damaged_files, remember_files
 from data.lake.known_tables import IRREPLACEABLE
 from data.lake.lock import lake_lock
-from data.lake.retention import drop_old_versions
-from data.schema.tables import FEATURES, RECOMMENDATIONS, TABLES
+from data.lake.retention import drop_old_versions, merge_small_files
+from data.schema.tables import FEATURES, INGESTS, RECOMMENDATIONS, TABLES
 from pipelines.batch.history import drop_old_history
 from pipelines.batch.journal import Batch
 from pipelines.batch.retention import drop_old_files
@@ -52,6 +52,7 @@ def maintain_tables(batch: Batch) -> Mapping[str, Any]:
     history = drop_old_history(context, batch.day)
     published = read_published(context.home)
     with lake_lock(context.home.root, wait_s=context.settings.batch.wait_s):
+        merge_small_files(context.lake, INGESTS.name)
         for table in TABLES:
             is_published = published is not None and table.name == RECOMMENDATIONS.name
             dropped[table.name] = drop_old_versions(

@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from data.lake import retention
-from data.lake.retention import drop_old_versions
+from data.lake.retention import drop_old_versions, merge_small_files
 from data.lake.store import Lake
 
 
@@ -54,6 +54,19 @@ def test_versions_of_the_last_days_stay(lake: Lake) -> None:
 
 def test_table_that_was_never_written_has_nothing_to_drop(tmp_path: Path) -> None:
     assert drop_old_versions(Lake(tmp_path), "features", keep_days=0) == 0
+
+
+def test_many_small_files_are_merged_and_the_rows_and_the_last_job_stay(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    for number in range(5):
+        lake.append("ingests", pl.DataFrame({"source_id": [str(number)]}), job=number)
+    before = lake.scan("ingests", version=4).collect().sort("source_id")
+    assert merge_small_files(lake, "ingests", from_files=6) == 0
+    assert merge_small_files(lake, "ingests", from_files=5) == 5
+    assert len(lake.files("ingests")) == 1
+    assert lake.scan("ingests").collect().sort("source_id").equals(before)
+    assert lake.last_job("ingests") == 4
+    assert merge_small_files(lake, "ingests", from_files=5) == 0
 
 
 def _old_log_entries(lake: Lake) -> list[str]:
