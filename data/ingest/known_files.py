@@ -28,7 +28,7 @@ from pathlib import Path
 
 import polars as pl
 
-from data.errors import HomeError, LogError
+from data.errors import LogError, UnfitLogError
 from data.lake.store import Lake
 from data.readers.files import SourceFile
 from data.readers.open_log import Log
@@ -125,9 +125,9 @@ def digest_of(reading: str) -> str:
 
 
 def check_same_origin(home: str, file: SourceFile, known: KnownFile, mapping: Mapping) -> None:
-    """Raise :class:`HomeError` when the home holds the file's rows under another name."""
+    """Raise :class:`UnfitLogError` when the home holds the file's rows under another name."""
     if known.rows_accepted and known.source != mapping.name:
-        raise HomeError(
+        raise UnfitLogError(
             f"{home}: this home holds {known.source} rows, those of {file.name} too (ingested on "
             f"{known.ingested_at}); {mapping.name} rows belong in a home of their own. Name one "
             "with --home"

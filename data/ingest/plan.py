@@ -12,7 +12,7 @@ from typing import Any
 
 import polars as pl
 
-from data.errors import HomeError, LogError
+from data.errors import LogError, UnfitLogError
 from data.ingest.commit import HELD_DUPLICATES, NEW_DUPLICATES, check_types
 from data.ingest.deduplicate import DuplicateRows, find_duplicates
 from data.ingest.known_files import digest_of
@@ -70,7 +70,7 @@ def decide(
 ) -> IngestDecision:
     """Apply the rules over several rows, then declare the staging folder ready.
 
-    Raises :class:`HomeError` when the home holds another origin, or an extra column of
+    Raises :class:`UnfitLogError` when the home holds another origin, or an extra column of
     another type; :class:`LogError` when too many rows of a file are rejected, or when simulated
     and real files come together.
     """
@@ -161,7 +161,7 @@ def _check_origin(lake: Lake, own: str, redone: Collection[str]) -> None:
     for source, is_simulated in records.select("source", "is_simulated").unique().collect().rows():
         origin = _origin(source, is_simulated=is_simulated)
         if origin != own:
-            raise HomeError(
+            raise UnfitLogError(
                 f"{lake.home}: this home holds {origin} rows; {own} rows belong in a home of "
                 "their own. Name one with --home"
             )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date
 
-from data.errors import HomeError
+from data.errors import UnfitLogError
 from data.lake.store import Lake
 from data.readers.open_log import Log
 from data.schema.tables import IMPRESSIONS
@@ -39,12 +39,12 @@ def read_times_as(
 
 
 def refuse_mixed_clocks(lake: Lake, name: str) -> None:
-    """Raise :class:`HomeError` where the home holds local times alone.
+    """Raise :class:`UnfitLogError` where the home holds local times alone.
 
     Between those and an instant nobody can tell what came first, unless they are read again.
     """
     if _holds_rows(lake) and _LOCAL_CLOCK not in lake.columns(IMPRESSIONS.name):
-        raise HomeError(
+        raise UnfitLogError(
             f"{lake.home}: its searches have local times, without an offset from UTC or read "
             f"by an earlier version; the times of {name} have offsets. Which came first cannot "
             "be told. Ingest all logs together in a new home (--home): local times are put on "

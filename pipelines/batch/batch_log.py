@@ -6,11 +6,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pipelines.batch.journal import Batch
+from pipelines.tracking.prune_mlflow import BATCH_TAG
 from pipelines.tracking.tracking import Tracking
 
 __all__ = ["as_markdown", "log_batch", "warnings_of"]
-
-BATCH_TAG = "stayrank.batch"
 
 
 def log_batch(batch: Batch) -> Mapping[str, Any]:

@@ -11,31 +11,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import date, datetime
+from datetime import date
 from typing import Any
 from uuid import uuid4
-from zoneinfo import ZoneInfo
 
 from data.errors import DataError
 from data.lake.lock import file_lock
 from pipelines.batch.alerts import send_alert
 from pipelines.batch.batch_log import warnings_of
+from pipelines.batch.clock import today
+from pipelines.batch.days_ahead import refuse_day_ahead
 from pipelines.batch.journal import Batch, BatchKind, BatchStage, run_stage
 from pipelines.batch.log_file import logged_console, secrets_of
 from pipelines.config.home_use import using_home
-from pipelines.config.settings import Settings
 from pipelines.run_context import RunContext
+from pipelines.tracking.relocate_home import relocate_if_moved
 
 __all__ = ["new_id", "run_batch", "today", "unfinished_day"]
 
 StageRunner = Callable[[Batch, BatchStage], Mapping[str, Any]]
 # A batch that was cut off seven days ago is the one of the last week: this week has its own.
 LONGEST_UNFINISHED_DAYS = 6
-
-
-def today(settings: Settings) -> date:
-    """The day on the clock of the settings' time zone."""
-    return datetime.now(ZoneInfo(settings.batch.time_zone)).date()
 
 
 def unfinished_day(context: RunContext, kind: BatchKind, day: date) -> date:
@@ -60,7 +56,8 @@ def run_batch(
 ) -> Batch:
     """Do the stages that are not done; returns the batch, done or held.
 
-    Raises what stopped a stage, after it was written to the journal and sent as an alert.
+    Raises what stopped a stage, after it was written to the journal and sent as an alert, and
+    ``DataError`` at once for a day that has not come.
 
     Args:
         batch: which batch, of which day.
@@ -70,6 +67,9 @@ def run_batch(
         on_line: called with every line that the batch prints.
     """
     context = batch.context
+    refuse_day_ahead(context.settings, batch.day)
+    # Now: under the lock, the first look at MLflow would take this very batch for another one.
+    relocate_if_moved(context.home, context.console.say)
     log = context.home.prepare().logs / f"{batch.kind}-{batch.day}-{batch.id}.log"
     with (
         logged_console(log, batch.id, secrets_of(context.settings), on_line) as console,

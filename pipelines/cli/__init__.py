@@ -8,6 +8,7 @@ answer at once. Exit codes: 0 done, 1 data or run failure, 2 usage.
 from pipelines.cli import (
     batch_commands,
     feature_commands,
+    home_commands,
     mapping_commands,
     model_commands,
     privacy_commands,
@@ -23,6 +24,7 @@ __all__ = [
     "app",
     "batch_commands",
     "feature_commands",
+    "home_commands",
     "main",
     "mapping_commands",
     "model_commands",

@@ -48,7 +48,7 @@ PRIVACY_PANEL = "Guests' rights"
 COMMAND_ORDER = (
     *("run", "mapping", "simulate", "ingest", "features", "train", "tune", "evaluate"),
     *("recommend", "report"),
-    *("dashboards", "notebooks", "published", "promote", "rollback"),
+    *("dashboards", "notebooks", "published", "home", "promote", "rollback"),
     *("schedule", "daily", "weekly", "backfill", "forget-user"),
 )
 
@@ -143,6 +143,7 @@ def context_of(
     from pipelines.monitoring.config import monitoring_config
     from pipelines.promotion.gate_config import gate_config
     from pipelines.run_context import RunContext
+    from pipelines.tracking.relocate_home import relocate_if_moved
 
     settings = load_settings(settings_file, seed=seed)
     _limit_threads(settings)
@@ -152,7 +153,10 @@ def context_of(
     # What the gate and the monitoring would refuse only after minutes of work.
     gate_config(settings)
     monitoring_config(settings)
-    return RunContext(home=home_for(home, origin), settings=settings, console=console)
+    context = RunContext(home=home_for(home, origin), settings=settings, console=console)
+    # Before anything reads a path from a record: a copy must never write into the original.
+    relocate_if_moved(context.home, context.console.say)
+    return context
 
 
 def _limit_threads(settings: Settings) -> None:

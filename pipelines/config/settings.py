@@ -27,6 +27,7 @@ from pydantic_settings import (
 )
 
 from data.schema.language import Language
+from pipelines.config.keep_settings import KeepSettings
 from pipelines.config.secret_files import secret_from_file
 
 __all__ = [
@@ -145,6 +146,12 @@ class BatchSettings(Section):
         default=Path("inbox"), description="folder of arriving logs, under the home unless absolute"
     )
     source: str = Field(default="airbnb", description="column mapping of the arriving logs")
+    settle_s: float = Field(
+        default=5.0, ge=0, description="seconds that an arriving file must be unchanged"
+    )
+    ahead_days: int = Field(
+        default=1, ge=0, description="days after today that a search may still be dated"
+    )
     when_missing: Behaviour = Field(default="hold", description="no file brought the day's log")
     when_empty: Behaviour = Field(default="hold", description="its file has not one row")
     when_small: Behaviour = Field(default="warn", description="far fewer rows than usual")
@@ -208,6 +215,7 @@ class Settings(BaseSettings):
     evaluation: EvaluationSettings = EvaluationSettings()
     recommendation: RecommendationSettings = RecommendationSettings()
     batch: BatchSettings = BatchSettings()
+    keep: KeepSettings = KeepSettings()
     tracking_uri: str = Field(
         default="", description="an MLflow server's address; empty: SQLite under the home"
     )

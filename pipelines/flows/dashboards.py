@@ -119,6 +119,9 @@ def prefect_page(home: Home, port: int) -> Page:
             "PREFECT_HOME": str(home.prefect.resolve()),
             "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
             "DO_NOT_TRACK": "1",
+            # Records of runs, their logs and artifacts, not events alone: after 90 days, or
+            # what PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD says (in seconds).
+            "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
             # Without it the page asks port 4200 whatever port it is served on.
             "PREFECT_API_URL": f"http://{LOOPBACK}:{port}/api",
             **database_of(home),

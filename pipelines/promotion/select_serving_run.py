@@ -23,7 +23,7 @@ from pipelines.run_context import RunContext
 from pipelines.tracking.model_checksums import check_manifest
 from pipelines.training.model_factory import SERVING_MODELS
 
-__all__ = ["ServingRun", "select_serving_run"]
+__all__ = ["ServingRun", "champions_of", "select_serving_run"]
 
 KEPT = 10
 
@@ -81,7 +81,7 @@ def _champions(home: Home) -> tuple[list[str], list[str]]:
     """
     champions: list[str] = []
     earlier: list[str] = []
-    for run in _history(home):
+    for run in champions_of(home):
         try:
             check_gives_probabilities(home, run)
         except DataError as error:
@@ -131,7 +131,8 @@ def check_whole(home: Home, run: str) -> None:
         check_manifest(folder)
 
 
-def _history(home: Home) -> list[str]:
+def champions_of(home: Home) -> list[str]:
+    """Every champion that ``champion.json`` remembers, newest first."""
     path = home.root / "champion.json"
     try:
         return [str(run) for run in json.loads(path.read_text())["runs"]]
@@ -143,7 +144,7 @@ def _history(home: Home) -> list[str]:
 
 def _put_first(home: Home, run: str) -> None:
     """Put the champion first. Those that were put before it since were rolled back."""
-    history = _history(home)
+    history = champions_of(home)
     earlier = history[history.index(run) + 1 :] if run in history else history
     if history[:1] != [run]:
         write_json(home.root / "champion.json", {"runs": [run, *earlier][:KEPT]})

@@ -23,6 +23,7 @@ from pipelines.config.home import Home
 from pipelines.tracking.mlflow_client import SpoolingClient
 from pipelines.tracking.model_registry import RUN_TAG, ModelVersions
 from pipelines.tracking.outbox import PENDING, Outbox
+from pipelines.tracking.relocate_home import relocate_if_moved
 
 __all__ = ["InputTable", "Tracking"]
 
@@ -75,7 +76,9 @@ class Tracking:
         is_served = bool(uri)
         if not is_served:
             _create_database(home.mlflow_database)
+        relocate_if_moved(home)
         uri = uri or sqlite_address(home.mlflow_database)
+        _forget_earlier_homes()
         mlflow.set_tracking_uri(uri)
         mlflow.set_registry_uri(uri)
         client = mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
@@ -221,6 +224,17 @@ class Tracking:
     def runs_page(self) -> str:
         """Path of the page that lists the runs; without the mode MLflow opens another one."""
         return f"/#/experiments/{self.experiment_id}/runs?workflowType=machine_learning"
+
+
+def _forget_earlier_homes() -> None:
+    """Empty MLflow's memory of where each run keeps its files.
+
+    It goes by the run's id alone, for the life of the process: after a look at a home, its copy
+    would write the files of the same run into the original.
+    """
+    from mlflow.tracking._tracking_service import utils
+
+    utils._artifact_repos_cache.clear()  # noqa: SLF001  # nothing public empties it
 
 
 def _create_database(database: Path) -> None:

@@ -43,7 +43,7 @@ def test_no_id_of_a_refused_or_odd_file_stays(tmp_path: Path, content: str) -> N
     root = tmp_path / "home"
     (root / "inbox").mkdir(parents=True)
     (root / "inbox" / "log.csv").write_text(content)
-    settings = load_settings(pseudonym_key=KEY)
+    settings = load_settings(pseudonym_key=KEY, batch={"settle_s": 0})
     context = RunContext(home=Home(root), settings=settings, console=Console())
     batch = Batch(context=context, kind="daily", day=date(2018, 2, 6), id="test")
     with suppress(DataError):
