@@ -20,6 +20,7 @@ from data.errors import DataError
 from data.ingest.known_files import known_files, remember_as_known
 from data.readers.files import identify
 from data.readers.unpack import DamagedArchiveError
+from pipelines.ingestion.claims import claim, deliveries, is_open_for_writing
 from pipelines.privacy.atomic_rewrite import drafts_left_in, rewrite
 from pipelines.privacy.columns import count_rows, write_without_rows
 from pipelines.privacy.erase_databases import count_records, erase_records
@@ -39,6 +40,7 @@ class Files:
         self._context, self._readings, self._guest = context, readings, guest
         self._names = NamedInText(guest)
         self._root = context.home.root
+        self._inbox = context.home.inside(context.settings.batch.inbox)
         # logs that lay in the home, outside the inbox, when they were ingested
         named = {Path(file.path).resolve() for file in known_files(context.lake).values()}
         self._logs = {path for path in named if path.is_relative_to(self._root.resolve())}
@@ -114,8 +116,7 @@ class Files:
         return erased, problems
 
     def _files(self) -> Iterator[HomeFile]:
-        inbox = self._context.home.inside(self._context.settings.batch.inbox)
-        return files_of(self._context.home, inbox, self._logs)
+        return files_of(self._context.home, self._inbox, self._logs)
 
     def _count(self, file: HomeFile) -> int:
         """Records of the file that name the guest; 0 where it cannot be read."""
@@ -166,13 +167,30 @@ class Files:
         records = find_in_log(file.path, self._readings, self._guest)
         if not len(records):
             return 0
+        if (path := self._claimed(file.path)) != file.path:
+            records = find_in_log(path, self._readings, self._guest)
         if records.is_named_by_folder:
-            self._remove_with_folders(file.path)
+            self._remove_with_folders(path)
             return len(records)
         check = partial(self._is_without, records)
-        if not rewrite(file.path, partial(write_without, records), check=check):
+        if not rewrite(path, partial(write_without, records), check=check):
             raise DataError("a draft of it still names the guest")
         return len(records)
+
+    def _claimed(self, path: Path) -> Path:
+        """Where the log is when no sender can write to it any more; the next batch takes it there.
+
+        Rewritten where it was delivered, it would take the place of a newer one of its name.
+        """
+        settle_s = self._context.settings.batch.settle_s
+        is_delivered = path.parent.resolve() == self._inbox.resolve()
+        if is_delivered and path in deliveries(path.parent, settle_s)[0]:
+            return claim(path)
+        if is_delivered or is_open_for_writing(path):
+            raise DataError(
+                "it is still being delivered; give the same command when it is complete"
+            )
+        return path
 
     def _is_without(self, records: GuestRecords, draft: Path) -> bool:
         if len(find_in_log(draft, self._readings, self._guest, first=records.reading)):

@@ -121,7 +121,9 @@ def _erase(
             _update_published(context)  # before the version that it names is gone
         end_history(lake, ended)
         problems += [*model_problems, *database_problems, *rows.problems]
-        problems += [p for p in _left(context, readings, guest) if p not in problems]
+        named = {problem.partition(": ")[0] for problem in problems}
+        left = _left(context, readings, guest)
+        problems += [problem for problem in left if problem.partition(": ")[0] not in named]
     trained = list(_trained_on(home, unfinished.days))
     if not problems:
         _record(home, rows, len(erased) + len(in_databases))
