@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import hashlib
 import json
+import lzma
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -19,8 +22,8 @@ from hypothesis import strategies as st
 from data.ingest import ingest
 from data.lake.store import Lake
 from data.readers.files import identify
+from data.readers.ids import read_ids
 from data.readers.open_log import open_log
-from data.readers.values import read_text
 from models.baselines.implicit_als import ImplicitALS
 from models.two_tower.recommender import TwoTower
 from pipelines.config.settings import Settings, SettingsError
@@ -218,6 +221,11 @@ def test_no_id_is_refused(home: RunContext, name: str) -> None:
 
 # ---- random homes
 
+def _is_exact(name: str) -> bool:
+    ids, is_inexact = read_ids(pl.Series([name]))
+    return ids[0] == name and not is_inexact[0]
+
+
 # U+FFFD stands for bytes that an encoding does not know: a row that holds it is rejected
 ALPHABET = st.characters(codec="utf-8", exclude_categories=("C", "Z"), exclude_characters="\ufffd")
 IDS = st.one_of(
@@ -226,7 +234,7 @@ IDS = st.one_of(
     st.text(ALPHABET, min_size=1, max_size=12),
     st.text('a1"\\,;', min_size=1, max_size=5),
     st.uuids().map(str),
-).filter(lambda name: read_text(pl.Series([name]))[0] == name)
+).filter(_is_exact)
 
 
 def _as_parquet(rows: list[dict[str, Any]], path: Path) -> None:
@@ -236,12 +244,32 @@ def _as_parquet(rows: list[dict[str, Any]], path: Path) -> None:
     frame.write_parquet(path)
 
 
+def _as_json_lines(rows: list[dict[str, Any]]) -> str:
+    return "".join(json.dumps(row) + "\n" for row in rows)
+
+
+def _by_arrow(text: str, packing: str) -> bytes:
+    sink = pa.BufferOutputStream()
+    with pa.CompressedOutputStream(sink, packing) as stream:
+        stream.write(text.encode())
+    return bytes(sink.getvalue())
+
+
 WRITERS: dict[str, Callable[[list[dict[str, Any]], Path], object]] = {
     "plain.csv": lambda rows, path: path.write_text(as_csv(rows)),
     "packed.csv.gz": lambda rows, path: path.write_bytes(gzip.compress(as_csv(rows).encode())),
     "packed.csv": lambda rows, path: path.write_bytes(gzip.compress(as_csv(rows).encode())),
     "utf16.csv": lambda rows, path: path.write_bytes(as_csv(rows).encode("utf-16")),
     "tabs.tsv": lambda rows, path: path.write_text(as_csv(rows, "\t")),
+    "lines.jsonl": lambda rows, path: path.write_text(_as_json_lines(rows)),
+    "lines.ndjson": lambda rows, path: path.write_bytes(_as_json_lines(rows).encode("utf-16")),
+    "lines.json.gz": lambda rows, path: path.write_bytes(
+        gzip.compress(_as_json_lines(rows).encode())
+    ),
+    "packed.csv.zst": lambda rows, path: path.write_bytes(_by_arrow(as_csv(rows), "zstd")),
+    "packed.csv.lz4": lambda rows, path: path.write_bytes(_by_arrow(as_csv(rows), "lz4")),
+    "packed.csv.xz": lambda rows, path: path.write_bytes(lzma.compress(as_csv(rows).encode())),
+    "packed.csv.bz2": lambda rows, path: path.write_bytes(bz2.compress(as_csv(rows).encode())),
     "log.parquet": _as_parquet,
     "really_parquet.csv": _as_parquet,
 }
@@ -253,7 +281,7 @@ def _rows_in(path: Path) -> list[tuple[Any, ...]]:
 
 
 @settings(
-    max_examples=12,
+    max_examples=24,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
