@@ -221,6 +221,7 @@ def test_no_id_is_refused(home: RunContext, name: str) -> None:
 
 # ---- random homes
 
+
 def _is_exact(name: str) -> bool:
     ids, is_inexact = read_ids(pl.Series([name]))
     return ids[0] == name and not is_inexact[0]
