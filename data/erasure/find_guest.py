@@ -21,7 +21,7 @@ from data.schema.tables import IMPRESSIONS, QUARANTINE, TABLES
 from data.sources.apply_mapping import apply_rule
 from data.sources.column_rules import Rule
 
-__all__ = ["Traces", "find_traces", "is_rejected_row_of", "rows_of_guest"]
+__all__ = ["Traces", "files_of_guest", "find_traces", "is_rejected_row_of", "rows_of_guest"]
 
 # What a table's log may hold at most of a long text, as the least or greatest of a file.
 _SHORTENED = 64
@@ -36,14 +36,12 @@ class Traces:
             not its guest.
         days: the guest's days with a search, days since 1970.
         tables: those with a row, or an entry of their log, that is the guest's.
-        files: ``source_id`` of the logs that the guest's rows came from.
         unreadable: files of a last version that could not be read, by their paths.
     """
 
     searches: frozenset[str] = field(default_factory=frozenset)
     days: frozenset[int] = field(default_factory=frozenset)
     tables: frozenset[str] = field(default_factory=frozenset)
-    files: frozenset[str] = field(default_factory=frozenset)
     unreadable: tuple[str, ...] = ()
 
     @property
@@ -68,9 +66,20 @@ def find_traces(lake: Lake, guest: Guest) -> Traces:
         searches=whole.searches,
         days=frozenset(day for _, day in own),
         tables=frozenset(tables),
-        files=frozenset(_files_of(lake, whole)),
         unreadable=tuple(_unreadable(lake)),
     )
+
+
+def files_of_guest(lake: Lake, guest: Guest) -> frozenset[str]:
+    """The logs that the guest's rows came from, older versions included, by ``source_id``."""
+    found: set[str] = set()
+    for table in (IMPRESSIONS.name, QUARANTINE.name):
+        if lake.exists(table):
+            wanted = (CONTRACT_COLUMN, "id_search", "row", "reasons", "source_id")
+            for frame in _frames(lake.path(table), wanted):
+                if "source_id" in frame.columns:
+                    found |= set(frame.filter(rows_of_guest(frame, guest))["source_id"])
+    return frozenset(found)
 
 
 def rows_of_guest(frame: pl.DataFrame, guest: Guest) -> pl.Series:
@@ -148,16 +157,6 @@ def _own_searches(lake: Lake, guest: Guest) -> Iterator[tuple[str, int]]:
         if "id_user" in frame.columns:
             own = frame.filter(guest.is_in(frame["id_user"]))
             yield from own.select("id_search", "search_day").unique().iter_rows()
-
-
-def _files_of(lake: Lake, guest: Guest) -> Iterator[str]:
-    """The logs that the guest's rows of the last versions came from, by ``source_id``."""
-    for table in (IMPRESSIONS.name, QUARANTINE.name):
-        if lake.exists(table):
-            wanted = (CONTRACT_COLUMN, "id_search", "row", "reasons", "source_id")
-            for frame in _frames(lake.path(table), wanted):
-                if "source_id" in frame.columns:
-                    yield from frame.filter(rows_of_guest(frame, guest))["source_id"].unique()
 
 
 def _searches_of_others(lake: Lake, guest: Guest, searches: Collection[str]) -> set[str]:

@@ -91,7 +91,9 @@ def folders_of(inbox: Path) -> list[Path]:
 
 def left_claimed(inbox: Path) -> list[Path]:
     """What a batch that was cut off had claimed and not put away, by name."""
-    return sorted(_own_folder(inbox, CLAIMED).iterdir())
+    claimed = sorted(_own_folder(inbox, CLAIMED).iterdir())
+    # a draft of an erasure that was cut off is no delivery
+    return [path for path in claimed if not path.name.startswith(".")]
 
 
 def claim(path: Path, used: Collection[str] = ()) -> Path:

@@ -24,7 +24,7 @@ import polars as pl
 from cronsim import CronSim
 
 from data.erasure.erase_guest import end_history, erase_rows
-from data.erasure.find_guest import Traces, find_traces
+from data.erasure.find_guest import Traces, files_of_guest, find_traces
 from data.erasure.guest import CONTRACT_COLUMN, Guest, as_read
 from data.erasure.log_readings import Readings
 from data.errors import DataError, MappingError
@@ -102,7 +102,7 @@ def _erase(
 ) -> Erasure:
     home, lake = context.home.prepare(), context.lake
     unfinished = unfinished.write(as_read(guest_id), traces.searches, traces.days)
-    outside = tuple(dict.fromkeys(_outside(context, traces.files)))
+    outside = tuple(dict.fromkeys(_outside(context, files_of_guest(lake, guest))))
     with lake_lock(home.root, wait_s=context.settings.batch.wait_s):
         if recover(lake):  # what an ingest had decided when it was cut off
             traces = find_traces(lake, guest)

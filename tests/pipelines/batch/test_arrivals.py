@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import os
 from collections.abc import Callable
 from datetime import date, timedelta
@@ -248,3 +249,41 @@ def test_searches_may_be_dated_a_day_ahead_of_the_clock(
     world.deliver("log.csv", log_of(["S1"], day=day.isoformat()))
     world.collect()
     assert world.searches("quarantine") == ({"S1"} if is_moved else set())
+
+
+def test_what_somebody_should_look_at_in_a_file_is_a_warning_of_the_batch(
+    world: InboxWorld,
+) -> None:
+    sound = log_of([f"S{n}" for n in range(20)])
+    odd = log_of(["S90", "S91"], label="gazed at").split("\n", 1)[1]
+    world.deliver("log.csv", sound + odd)
+    arrived = world.collect()
+    assert arrived["condition"] == "sound"
+    (warning,) = arrived["warnings"]
+    assert warning.startswith("log.csv: 2 of its 22 rows")
+    assert "2 of its 22 rows" in arrived["warning"]
+    assert arrived["taken"]["log.csv"] == {
+        "again": False,
+        "rows_in": 22,
+        "rows_accepted": 20,
+        "rows_quarantined": 2,
+    }
+
+
+@pytest.mark.parametrize("name", ["log.jsonl.gz", "log.ndjson", "log.json"])
+def test_lines_of_json_are_taken_like_columns(world: InboxWorld, name: str) -> None:
+    header, *lines = log_of(["S1", "S2"]).splitlines()
+    rows = [dict(zip(header.split(","), line.split(","), strict=True)) for line in lines]
+    content = "".join(json.dumps(row) + "\n" for row in rows).encode()
+    world.deliver(name, gzip.compress(content) if name.endswith(".gz") else content)
+    assert world.collect()["refused"] == {}
+    assert world.searches() == {"S1", "S2"}
+    assert world.in_inbox("taken") == [name]
+
+
+def test_the_marks_beside_a_log_are_no_deliveries(world: InboxWorld) -> None:
+    world.deliver("_SUCCESS", "")
+    world.deliver("part-0.csv", log_of(["S1"]))
+    assert world.collect()["refused"] == {}
+    assert world.in_inbox() == ["_SUCCESS"]
+    assert world.searches() == {"S1"}

@@ -144,3 +144,19 @@ def test_a_file_given_back_does_not_take_the_place_of_a_newer_delivery(inbox: Pa
     assert claims.give_back(claimed)
     assert (inbox / "log.csv").read_text() == "old"
     assert claims.left_claimed(inbox) == []
+
+
+def test_a_draft_of_an_erasure_that_was_cut_off_is_no_delivery(tmp_path: Path) -> None:
+    (tmp_path / "claimed").mkdir()
+    for name in (".erasing.log.csv", "log.csv"):
+        (tmp_path / "claimed" / name).write_text("half")
+    assert [path.name for path in claims.left_claimed(tmp_path)] == ["log.csv"]
+
+
+def test_a_packed_log_is_numbered_before_its_packing(tmp_path: Path) -> None:
+    names = []
+    for packing in (".gz", ".zst", ".lz4", ".gz", ".zst"):
+        path = tmp_path / f"log.csv{packing}"
+        path.write_text("x")
+        names.append(claims.claim(path).name)
+    assert names == ["log.csv.gz", "log.csv.zst", "log.csv.lz4", "log.2.csv.gz", "log.2.csv.zst"]
