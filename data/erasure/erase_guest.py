@@ -18,16 +18,16 @@ import json
 import re
 from collections.abc import Collection
 from pathlib import Path
-from urllib.parse import unquote
 
 import polars as pl
-from deltalake import DeltaTable
 
 from data.erasure.find_guest import rows_of_guest
 from data.erasure.guest import CONTRACT_COLUMN, Guest
 from data.erasure.named_in_text import NamedInText
 from data.erasure.quoted_in_report import without_guest
+from data.errors import HomeError
 from data.lake.checksums import damaged_files, remember_files
+from data.lake.local_table import LocalTable
 from data.lake.store import Lake, Partition
 from data.schema.tables import IMPRESSIONS, INGESTS, QUARANTINE, TABLES, Table
 
@@ -138,16 +138,19 @@ def _correct_ingests(lake: Lake, guest: Guest) -> None:
 
 def _forget_history(path: Path) -> None:
     """Remove all but the last version: its older files and its older log entries."""
-    # only listed by Delta: a vacuum of its own would add two versions, and whoever points at the
-    # last one would point at one that is gone
-    unused = DeltaTable(path).vacuum(
-        retention_hours=0, dry_run=True, enforce_retention_duration=False, full=True
-    )
-    for name in unused:
-        (path / unquote(name)).unlink(missing_ok=True)
+    # not by Delta's vacuum: it would add two versions, and whoever points at the last one would
+    # point at one that is gone
+    used = {Path(name) for name in LocalTable(path).file_uris()}
+    folder = Path(LocalTable(path).folder)
+    if missing := [file for file in used if not file.exists()]:
+        raise HomeError(f"{missing[0]}: is missing; restore the table from a back-up")
+    for file in sorted(folder.rglob("*")):
+        is_log = file.relative_to(folder).parts[0] == "_delta_log"
+        if file.is_file() and not is_log and file not in used:
+            file.unlink()
     # the checkpoint holds the whole last version, so that the entries before it can go: they
     # carry the least and greatest id of files that are gone
-    table = DeltaTable(path)
+    table = LocalTable(path)
     table.create_checkpoint()
     last = table.version()
     for entry in (path / "_delta_log").iterdir():

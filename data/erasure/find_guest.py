@@ -238,9 +238,8 @@ def _unreadable(lake: Lake) -> Iterator[str]:
     for table in TABLES:
         if lake.exists(table.name):
             for file in lake.files(table.name):
-                path = Path(unquote(file.address.removeprefix("file://")))
-                if _read(path, ()) is None:
-                    yield str(path)
+                if _read(Path(file.address), ()) is None:
+                    yield file.address
 
 
 def _frames(folder: Path, wanted: Collection[str]) -> Iterator[pl.DataFrame]:
