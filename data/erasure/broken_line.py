@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Collection
+from contextlib import suppress
+from dataclasses import replace
 
 from data.erasure.guest import Guest
 from data.erasure.named_in_text import NamedInText
 from data.readers.csv_header import SEPARATORS
 
-__all__ = ["is_in_broken"]
+__all__ = ["is_in_broken", "with_escapes"]
+
+# In which a text may have been that is not UTF-8 and was taken for it.
+_ENCODINGS = ("cp1252", "cp1250", "cp1251", "shift_jis", "gb18030", "big5", "euc_kr")
 
 
 def is_in_broken(
@@ -42,6 +47,20 @@ def is_in_broken(
         if any(guest.is_id(cell) for cell in cells[max(first, 0) : last + 1]):
             return True
     return False
+
+
+def with_escapes(guest: Guest) -> Guest:
+    r"""The guest, also as the ids stand in a line that was taken for UTF-8 and is not.
+
+    >>> "jos\\xe9" in with_escapes(Guest(ids=frozenset({"josé"}))).ids
+    True
+    """
+    ids = set(guest.ids)
+    for name in guest.ids:
+        for encoding in _ENCODINGS:
+            with suppress(UnicodeEncodeError):
+                ids.add(name.encode(encoding).decode("utf-8", errors="backslashreplace"))
+    return replace(guest, ids=frozenset(ids))
 
 
 def _cells(text: str, separator: str) -> list[str]:

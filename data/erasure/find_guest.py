@@ -12,7 +12,7 @@ from urllib.parse import unquote
 
 import polars as pl
 
-from data.erasure.broken_line import is_in_broken
+from data.erasure.broken_line import is_in_broken, with_escapes
 from data.erasure.guest import CONTRACT_COLUMN, Guest
 from data.erasure.named_in_text import NamedInText, is_distinctive
 from data.erasure.quoted_in_report import reports_guest
@@ -113,7 +113,7 @@ def is_rejected_row_of(text: str, guest: Guest) -> bool:
     if not isinstance(row, dict):
         return False
     if set(row) == {"line"}:
-        return is_in_broken(str(row["line"]), guest)
+        return is_in_broken(str(row["line"]), with_escapes(guest))
     if any(guest.is_id(row[name]) for name in guest.columns & set(row)):
         return True
     if any(_is_by_rule(rule, row, guest) for rule in guest.rules if set(rule.needs) <= set(row)):
@@ -143,7 +143,10 @@ def _parts_of_joined(guest: Guest) -> Iterator[str]:
 
 def _rejected(texts: pl.Series, guest: Guest) -> pl.Series:
     # first the fast search, which also finds the id inside a longer one; then the exact one
-    spellings = [*NamedInText(guest).spellings, *filter(None, _parts_of_joined(guest))]
+    spellings = [
+        *NamedInText(with_escapes(guest)).spellings,
+        *filter(None, _parts_of_joined(guest)),
+    ]
     candidates = texts.filter(texts.str.contains_any(spellings).fill_null(value=False)).unique()
     own = [text for text in candidates if is_rejected_row_of(text, guest)]
     return texts.is_in(own).fill_null(value=False)

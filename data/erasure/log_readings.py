@@ -75,6 +75,7 @@ class Readings:
                 by_text[text] = mapping and LogReading(mapping=mapping, encoding=file.encoding)
             if (reading := by_text[text]) is not None:
                 self._of_known[source_id] = reading
+        self._is_lake_known = bool(by_text) and None not in by_text.values()
         named = [LogReading(mapping=mapping) for mapping in mappings]
         self._all = _distinct([*named, *filter(None, by_text.values())])
 
@@ -82,6 +83,16 @@ class Readings:
     def mappings(self) -> tuple[Mapping, ...]:
         """All mappings, those of known files among them."""
         return tuple(_distinct(reading.mapping for reading in self._all))
+
+    @property
+    def of_lake(self) -> tuple[Mapping, ...]:
+        """The mappings that made the rows of the lake; all, where it does not remember them.
+
+        Another mapping may call a guest's what is a listing or somebody who works there in these.
+        """
+        if not self._is_lake_known:
+            return self.mappings
+        return tuple(_distinct(reading.mapping for reading in self._of_known.values()))
 
     def opened(self, path: Path, first: LogReading | None = None) -> OpenedLog:
         """The file, opened with what it was read with, or what knows its column of guests.

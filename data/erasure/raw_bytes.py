@@ -23,7 +23,16 @@ import pyarrow as pa
 from data.readers.long_lines import MAX_LINE_BYTES, read_up_to
 from data.readers.unpack import Packing, packing_of, unpacked
 
-__all__ = ["LineUnit", "Piece", "lines_of", "pieces_of", "reading", "unit_of", "writing"]
+__all__ = [
+    "LineUnit",
+    "Piece",
+    "guessed_encoding",
+    "lines_of",
+    "pieces_of",
+    "reading",
+    "unit_of",
+    "writing",
+]
 
 _HEAD_BYTES = 1 << 20
 _BLOCK_BYTES = 1 << 20
@@ -120,6 +129,18 @@ def unit_of(path: Path, encoding: str | None = None, *, is_json: bool = False) -
     name = _ORDERED.get(name, name)
     # an encoding of wider units: UTF-16, UTF-32
     return _unit(name, len("\n".encode(name)), head, b"", is_json=is_json)
+
+
+def guessed_encoding(head: bytes) -> str | None:
+    """UTF-16 without a mark, by the zeros in its letters of ASCII; else ``None``.
+
+    >>> guessed_encoding("id,n".encode("utf-16-be")), guessed_encoding(b"id,n")
+    ('utf-16-be', None)
+    """
+    for name, zeros in (("utf-16-le", head[1::2]), ("utf-16-be", head[::2])):
+        if len(zeros) > 1 and zeros.count(0) * 2 > len(zeros) and head.count(0) <= len(zeros):
+            return name
+    return None
 
 
 def _unit(name: str, width: int, head: bytes, mark: bytes, *, is_json: bool) -> LineUnit:

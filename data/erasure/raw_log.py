@@ -22,70 +22,30 @@ What could not be divided into columns is searched where the guest's cell would 
 from __future__ import annotations
 
 import json
-import zlib
-from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
 
-from data.erasure.broken_line import is_in_broken
+from data.erasure.broken_line import is_in_broken, with_escapes
 from data.erasure.guest import Guest
 from data.erasure.guest_cells import guest_cells
-from data.erasure.json_text import Span, guest_spans
+from data.erasure.guest_records import TO_THE_END, GuestRecords, Lines, UnsearchableError
 from data.erasure.log_readings import LogReading, OpenedLog, Readings
+from data.erasure.mere_text import UNREADABLE, in_lines, in_mere_text
 from data.erasure.named_in_text import NamedInText, is_distinctive
 from data.erasure.raw_bytes import LineUnit, lines_of, reading, unit_of
 from data.errors import LogError
 from data.readers.chunk import Chunk
 from data.readers.files import SourceFile
-from data.readers.long_lines import MAX_LINE_BYTES, read_up_to
-from data.readers.unpack import DamagedArchiveError, packing_of
 from data.schema.reason_codes import Reason
 
-__all__ = ["TO_THE_END", "GuestRecords", "UnsearchableError", "find_in_log"]
+__all__ = ["find_in_log"]
 
-Lines = np.ndarray[Any, np.dtype[np.int64]]
 # Of a chunk: which of its rows, and which of its broken lines, are the guest's.
 Judge = Callable[[Chunk], tuple[pl.Series, list[bool]]]
-# Archives, documents and databases: in their bytes an id would be found by chance or not at all.
-_NO_TEXT = (b"PAR1", b"PK", b"%PDF", b"SQLite", b"\x89PNG", b"7z\xbc\xaf", b"Rar!", b"Obj\x01")
-# LookupError: an encoding that this machine does not know
-_UNREADABLE = (DamagedArchiveError, OSError, EOFError, LookupError, ValueError, zlib.error)
-_MOST_JSON_BYTES = 256 << 20
-TO_THE_END = np.iinfo(np.int64).max
-
-
-class UnsearchableError(Exception):
-    """Nobody can say whether a file names the guest; the message says why, in a few words."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class GuestRecords:
-    """The guest's records in one file.
-
-    Attributes:
-        file: as it was when it was read.
-        unit: what ends its lines; ``None`` for Parquet.
-        starts: the line (of Parquet: the row) at which each begins, from 1, ascending.
-        ends: the line after each, where the next record begins.
-        spans: of JSON that is no log of lines, offsets in its text instead.
-        reading: what it was read with; ``None`` where no mapping knows its column of guests.
-        is_named_by_folder: a folder above it gives the guest, so that all of it is the guest's.
-    """
-
-    file: SourceFile
-    unit: LineUnit | None
-    starts: Lines
-    ends: Lines
-    spans: tuple[Span, ...] = ()
-    reading: LogReading | None = None
-    is_named_by_folder: bool = False
-
-    def __len__(self) -> int:
-        return len(self.starts) + len(self.spans) or int(self.is_named_by_folder)
 
 
 def find_in_log(
@@ -101,7 +61,7 @@ def find_in_log(
     try:
         opened = readings.opened(path, first)
     except LogError as error:
-        return _in_mere_text(path, guest, str(error), readings)
+        return in_mere_text(path, guest, str(error), readings)
     try:
         unit = _unit_of(opened)
         try:
@@ -113,8 +73,8 @@ def find_in_log(
             if unit is None:
                 raise UnsearchableError(str(error)) from error
             column = opened.rule.column if opened.rule is not None else None
-            return _in_lines(opened.log.file, unit, guest, opened.log.columns, column)
-    except _UNREADABLE as error:
+            return in_lines(opened.log.file, unit, guest, opened.log.columns, column)
+    except UNREADABLE as error:
         raise UnsearchableError(str(error)) from error
 
 
@@ -129,14 +89,15 @@ def _records(opened: OpenedLog, unit: LineUnit | None, guest: Guest) -> GuestRec
     log, rule = opened.log, opened.rule
     column = rule.column if rule is not None else None
 
+    odd = with_escapes(guest)
+
     def is_guests(chunk: Chunk) -> tuple[pl.Series, list[bool]]:
         cells = guest_cells(chunk.rows, opened, guest)
         if cells.doubt is not None:
             row, why = cells.doubt
             raise UnsearchableError(f"line {chunk.lines[row]}: {why}")
         broken = [
-            is_in_broken(text, guest, columns=log.columns, column=column)
-            for text in _texts_of(chunk)
+            is_in_broken(text, odd, columns=log.columns, column=column) for text in _texts_of(chunk)
         ]
         return cells.is_guests, broken
 
@@ -219,75 +180,10 @@ def _long_lines_naming(file: SourceFile, unit: LineUnit, guest: Guest) -> set[in
         }
 
 
-def _in_mere_text(path: Path, guest: Guest, problem: str, readings: Readings) -> GuestRecords:
-    """Of a file that is no log: its entries or lines that name the guest, if it is text at all."""
-    try:
-        file = SourceFile(
-            path=path,
-            name=str(path),
-            sha256="",
-            kind="text",
-            stamp=(path.stat().st_size, path.stat().st_mtime_ns),
-        )
-        with reading(path) as stream:
-            head = read_up_to(stream, 8)
-        if head.startswith(_NO_TEXT) or packing_of(head) is not None:
-            raise UnsearchableError(problem)
-        unit = unit_of(path, readings.encoding_of(path) if head else None)
-        spans = _spans_in_json(path, unit, guest)
-        if spans is None:
-            return _in_lines(file, unit, guest, (), None)
-    except (*_UNREADABLE, LogError) as error:
-        raise UnsearchableError(problem) from error
-    none = np.zeros(0, dtype=np.int64)
-    return GuestRecords(file=file, unit=unit, starts=none, ends=none, spans=spans)
-
-
-def _spans_in_json(path: Path, unit: LineUnit, guest: Guest) -> tuple[Span, ...] | None:
-    """``None`` for what is no JSON, or more of it than fits into memory several times over."""
-    with reading(path) as stream:
-        raw = read_up_to(stream, _MOST_JSON_BYTES + 1)
-    if len(raw) > _MOST_JSON_BYTES:
-        return None
-    text = raw.removeprefix(unit.mark).decode(unit.encoding, errors="surrogateescape")
-    try:
-        return tuple(guest_spans(text, guest))
-    except ValueError:
-        return None
-
-
-def _in_lines(
-    file: SourceFile,
-    unit: LineUnit,
-    guest: Guest,
-    columns: Collection[str],
-    column: str | None,
-) -> GuestRecords:
-    """The lines that name the guest, each looked at by itself; ``ValueError`` for no text."""
-    names = NamedInText(guest)
-    own, unsure = set[int](), 0
-    with reading(file.path) as stream:
-        for piece in lines_of(stream, unit):
-            text = unit.text_of(piece.raw)
-            if unit.width == 1 and b"\x00" in piece.raw:
-                raise ValueError("it is no text")
-            is_short = len(piece.raw) <= MAX_LINE_BYTES
-            is_suspect = is_short and is_in_broken(text, guest, columns=columns, column=column)
-            if names(text) or (is_suspect and column):
-                own.add(piece.line)
-            elif is_suspect:
-                unsure += 1
-    if unsure:
-        raise UnsearchableError(
-            f"{unsure} of its lines hold the id in a column that no mapping calls the guest's"
-        )
-    starts = np.array(sorted(own), dtype=np.int64)
-    return GuestRecords(file=file, unit=unit, starts=starts, ends=starts + 1)
-
-
 def _in_unknown_columns(opened: OpenedLog, unit: LineUnit | None, guest: Guest) -> GuestRecords:
     """Rows with a cell that can be nothing but the guest's id."""
     certain, log, names = _certain(guest), opened.log, NamedInText(guest)
+    in_broken = NamedInText(with_escapes(guest))
     suspects = {name for name in log.own_columns if _may_be_first_row(name, opened, guest)}
 
     def is_guests(chunk: Chunk) -> tuple[pl.Series, list[bool]]:
@@ -297,7 +193,7 @@ def _in_unknown_columns(opened: OpenedLog, unit: LineUnit | None, guest: Guest) 
             if not here.any() and guest.is_in(column).any():
                 suspects.add(column.name)
             own = own | here
-        return own, [names(text) for text in _texts_of(chunk)]
+        return own, [in_broken(text) for text in _texts_of(chunk)]
 
     records = _gathered(opened, unit, guest, is_guests)
     if suspects:

@@ -13,9 +13,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from data.erasure.guest_records import TO_THE_END, GuestRecords
 from data.erasure.json_text import without_spans
 from data.erasure.raw_bytes import LineUnit, pieces_of, reading, writing
-from data.erasure.raw_log import TO_THE_END, GuestRecords
 
 __all__ = ["write_without"]
 

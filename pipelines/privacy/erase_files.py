@@ -12,9 +12,10 @@ import pyarrow as pa
 
 from data.erasure.find_guest import rows_of_guest
 from data.erasure.guest import Guest
+from data.erasure.guest_records import GuestRecords, UnsearchableError
 from data.erasure.log_readings import Readings
 from data.erasure.named_in_text import NamedInText
-from data.erasure.raw_log import GuestRecords, UnsearchableError, find_in_log
+from data.erasure.raw_log import find_in_log
 from data.erasure.rewrite_log import write_without
 from data.errors import DataError
 from data.ingest.known_files import known_files, remember_as_known

@@ -212,9 +212,9 @@ def _ingested_sources(lake: Lake) -> list[str]:
 
 
 def _guest(ids: frozenset[str], readings: Readings) -> Guest:
-    """The guest by the columns and rules of every mapping that a log may have been read with."""
-    rules = [r for m in readings.mappings if (r := m.columns.get("id_user")) is not None]
-    lists = {name: spec.column for m in readings.mappings for name, spec in m.explode.items()}
+    """The guest by the columns and rules of the mappings that the lake's rows were read with."""
+    rules = [r for m in readings.of_lake if (r := m.columns.get("id_user")) is not None]
+    lists = {name: spec.column for m in readings.of_lake for name, spec in m.explode.items()}
     plain = {lists.get(rule.column, rule.column) for rule in rules if rule.column}
     computed = [r for r in rules if r.needs and (r.column is None or r.after_last is not None)]
     return Guest(

@@ -17,8 +17,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from data.erasure.guest import Guest, as_read
+from data.erasure.guest_records import GuestRecords, UnsearchableError
 from data.erasure.log_readings import Readings
-from data.erasure.raw_log import GuestRecords, UnsearchableError, find_in_log
+from data.erasure.raw_log import find_in_log
 from data.erasure.rewrite_log import write_without
 from data.ingest.known_files import KnownFile, reading_of
 from data.readers.files import identify
@@ -329,3 +330,23 @@ def test_of_a_list_of_guests_the_line_goes_only_where_it_lists_one(tmp_path: Pat
     assert _erased(path, NUMBER, readings)[0] == 1
     with pytest.raises(UnsearchableError, match="line 3: holds several guests"):
         find_in_log(path, readings, Guest(ids=frozenset({"8"})))
+
+
+def test_a_refused_text_of_another_encoding_is_searched_as_what_it_is(tmp_path: Path) -> None:
+    lines = as_csv(_rows("josé-1")).splitlines(keepends=True)
+    kept = "".join([lines[0], *lines[2:5]])
+    for encoding in ("cp1252", "utf-16-le", "utf-16-be"):
+        path = tmp_path / "log.csv"
+        path.write_bytes("".join(lines).encode(encoding))
+        count, draft = _erased(path, "josé-1")
+        assert count == 2
+        assert draft.read_bytes() == kept.encode(encoding)
+
+
+def test_the_mappings_of_the_lake_say_which_columns_of_its_rows_are_guests(tmp_path: Path) -> None:
+    path = tmp_path / "log.csv"
+    path.write_text(as_csv(_rows(NUMBER)))
+    own = _with_guest(column="visitor")
+    (of_lake,) = Readings([AIRBNB], _known(path, own)).of_lake
+    assert of_lake.columns == own.columns
+    assert Readings([AIRBNB]).of_lake == (AIRBNB,)

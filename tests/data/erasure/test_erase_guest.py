@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -11,12 +12,15 @@ import pytest
 
 import data.erasure.erase_guest
 from data.erasure.erase_guest import end_history, erase_rows
-from data.erasure.find_guest import find_traces
+from data.erasure.find_guest import find_traces, rows_of_guest
 from data.erasure.guest import Guest
+from data.erasure.named_in_text import NamedInText
+from data.erasure.quoted_in_report import reports_guest, without_guest
 from data.ingest import ingest
 from data.lake.checksums import damaged_files, remember_files
 from data.lake.store import Lake
 from data.schema.tables import TABLES
+from data.sources.column_rules import Rule
 from tests.data.conftest import as_csv, sound_row
 
 NAME = "730"
@@ -187,3 +191,34 @@ def test_an_erasure_cut_off_anywhere_is_finished_by_the_next(
 def test_a_half_written_file_of_a_killed_writer_is_no_obstacle(lake: Lake) -> None:
     (lake.path("scores") / "half.parquet").write_bytes(b"PAR1 and then nothing")
     assert not find_traces(lake, Guest(ids=frozenset({"nobody"}))).is_known
+
+
+def test_a_rejected_row_is_the_guests_by_the_rule_of_the_mapping() -> None:
+    joined = Guest(ids=frozenset({"s/730"}), rules=(Rule(join=("site", "id_user")),))
+    at_end = Guest(ids=frozenset({NAME}), rules=(Rule(column="page", after_last="/"),))
+    row = '{"site": "s", "id_user": 730, "page": "/u/730", "price": "730"}'
+    other = '{"site": "t", "id_user": "730", "page": "/730/u", "price": "730"}'
+    frame = pl.DataFrame({"row": [row, other], "reasons": ["label_unknown"] * 2})
+    for guest in (joined, replace(at_end, columns=frozenset({"visitor"}))):
+        assert rows_of_guest(frame, guest).to_list() == [True, False]
+
+
+def test_a_rejected_line_of_another_encoding_is_the_guests() -> None:
+    line = "S1,josé-1,9".encode("cp1252").decode("utf-8", errors="backslashreplace")
+    frame = pl.DataFrame({"row": [json.dumps({"line": line})], "reasons": ["not_text"]})
+    assert rows_of_guest(frame, Guest(ids=frozenset({"josé-1"}))).to_list() == [True]
+    assert rows_of_guest(frame, Guest(ids=frozenset({"jos-1"}))).to_list() == [False]
+
+
+def test_a_report_withholds_values_and_warnings_that_name_the_guest() -> None:
+    nulled = [
+        {"column": "id_user", "value": NAME},
+        {"column": "listing_total_price", "value": NAME},
+    ]
+    warnings = ["2 of its 9 rows were quarantined", "first in line 3: id_user '730'"]
+    report = json.dumps({"file": "a.csv", "nulled": nulled, "warnings": warnings})
+    assert reports_guest(report, GUEST)
+    left = json.loads(without_guest(report, GUEST, NamedInText(GUEST), "(erased)"))
+    assert [entry["value"] for entry in left["nulled"]] == ["(erased)", NAME]
+    assert left["warnings"] == [warnings[0], "(erased)"]
+    assert not reports_guest(json.dumps(left), GUEST)

@@ -15,8 +15,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from data.erasure.guest import Guest, as_read
+from data.erasure.guest_records import UnsearchableError
 from data.erasure.log_readings import Readings
-from data.erasure.raw_log import UnsearchableError, find_in_log
+from data.erasure.raw_log import find_in_log
 from data.erasure.rewrite_log import write_without
 from data.sources.mapping import load_mapping
 from tests.data.conftest import Row, as_csv, sound_row
