@@ -159,7 +159,11 @@ def _ingest_inbox(batch: Batch) -> list[str]:
     for path in settled:
         growing += _claim_and_judge(batch, path, settle_s)
     for folder in claims.folders_of(inbox):
-        reason = f"{folder.name}: is a folder, which is not read; deliver the files in it"
+        # perhaps the sender's own, to write in: it is not moved
+        reason = (
+            f"{folder.name}: is a folder, which is not read here; deliver the files in it, or read "
+            "it whole with stayrank ingest"
+        )
         _record_file(batch, folder.name, {"refused": reason})
     growing += unsettled
     for name in growing:

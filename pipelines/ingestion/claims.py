@@ -59,9 +59,9 @@ def deliveries(inbox: Path, settle_s: float) -> tuple[list[Path], list[str]]:
     """What lies in the inbox and has settled, by name; and the names that have not.
 
     Folders and what is being delivered are left out: names that begin with a dot or end in
-    ``.part`` or ``.tmp``; so are the marks that Spark and Hadoop write
-    beside a log. A file that was changed less than ``settle_s`` seconds ago is looked at again
-    when they have passed; it has settled if it is the same by then.
+    ``.part`` or ``.tmp``; so are the marks that Spark and Hadoop write beside a log. A file that
+    was changed less than ``settle_s`` seconds ago is looked at again when they have passed; it
+    has settled if it is the same by then.
     """
     before = {path: stamp for path in sorted(inbox.iterdir()) if (stamp := _delivered(path))}
     now = time.time()
