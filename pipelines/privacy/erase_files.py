@@ -35,12 +35,13 @@ _DAMAGED = (OSError, EOFError, ValueError, zlib.error, pa.ArrowException, Damage
 
 
 class Files:
-    """The files of one home and one guest; reads the folder anew each time it is asked."""
+    """The files of one home and one guest; looks through the folder each time it is asked."""
 
     def __init__(self, context: RunContext, readings: Readings, guest: Guest) -> None:
         self._context, self._readings, self._guest = context, readings, guest
         self._names = NamedInText(guest)
         self._root = context.home.root
+        self._found: dict[tuple[Path, int, int, int], GuestRecords | UnsearchableError] = {}
         self._inbox = context.home.inside(context.settings.batch.inbox)
         # logs that lay in the home, outside the inbox, when they were ingested
         named = {Path(file.path).resolve() for file in known_files(context.lake).values()}
@@ -61,7 +62,7 @@ class Files:
         for file in self._files():
             if file.kind == "raw":
                 try:
-                    find_in_log(file.path, self._readings, self._guest)
+                    self._records_in(file.path)
                 except UnsearchableError as error:
                     yield self._sentence(file, f"could not be searched: {error}")
 
@@ -123,7 +124,7 @@ class Files:
         """Records of the file that name the guest; 0 where it cannot be read."""
         try:
             if file.kind == "raw":
-                return len(find_in_log(file.path, self._readings, self._guest))
+                return len(self._records_in(file.path))
             if file.kind == "columns":
                 return count_rows(file.path, self._guest)
             if file.kind == "database":
@@ -165,11 +166,11 @@ class Files:
         return count
 
     def _erase_from_log(self, file: HomeFile) -> int:
-        records = find_in_log(file.path, self._readings, self._guest)
+        records = self._records_in(file.path)
         if not len(records):
             return 0
         if (path := self._claimed(file.path)) != file.path:
-            records = find_in_log(path, self._readings, self._guest)
+            records = self._records_in(path)
         if records.is_named_by_folder:
             self._remove_with_folders(path)
             return len(records)
@@ -177,6 +178,23 @@ class Files:
         if not rewrite(path, partial(write_without, records), check=check):
             raise DataError("a draft of it still names the guest")
         return len(records)
+
+    def _records_in(self, path: Path) -> GuestRecords:
+        """The guest's records in a raw log, which is read once as long as it does not change."""
+        try:
+            status = path.stat()
+        except OSError as error:  # such as a delivery that its sender took back
+            raise UnsearchableError(f"cannot be read: {error.strerror}") from error
+        key = (path, status.st_ino, status.st_size, status.st_mtime_ns)
+        if key not in self._found:
+            try:
+                self._found[key] = find_in_log(path, self._readings, self._guest)
+            except UnsearchableError as error:
+                self._found[key] = error
+        found = self._found[key]
+        if isinstance(found, UnsearchableError):
+            raise found
+        return found
 
     def _claimed(self, path: Path) -> Path:
         """Where the log is when no sender can write to it any more; the next batch takes it there.
