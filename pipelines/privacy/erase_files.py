@@ -25,7 +25,7 @@ from pipelines.ingestion.claims import claim, deliveries, is_open_for_writing
 from pipelines.privacy.atomic_rewrite import drafts_left_in, rewrite
 from pipelines.privacy.columns import count_rows, write_without_rows
 from pipelines.privacy.erase_databases import count_records, erase_records
-from pipelines.privacy.home_files import HomeFile, files_of, packed, text_of
+from pipelines.privacy.home_files import HomeFile, files_of, text_of, write_text
 from pipelines.privacy.text_records import without_html, without_json, without_lines
 from pipelines.run_context import RunContext
 
@@ -161,8 +161,7 @@ class Files:
             return count
         text, count = self._cleaned(file)
         if count:
-            content = packed(file, text)
-            rewrite(file.path, lambda draft: draft.write_bytes(content), check=lambda _: True)
+            rewrite(file.path, partial(write_text, file, text), check=lambda _: True)
         return count
 
     def _erase_from_log(self, file: HomeFile) -> int:

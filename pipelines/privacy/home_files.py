@@ -11,12 +11,14 @@ other     pictures, weights, settings: an id can only be found there, not taken 
 
 from __future__ import annotations
 
-import gzip
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from data.erasure.raw_bytes import reading, writing
+from data.readers.folders import PACKED
+from data.readers.unpack import DamagedArchiveError
 from data.schema.tables import TABLES
 from pipelines.config.home import Home
 from pipelines.privacy.atomic_rewrite import is_draft
@@ -25,14 +27,14 @@ from pipelines.privacy.erase_databases import is_database, is_of_database
 from pipelines.privacy.erase_models import model_folder_of
 from pipelines.tracking.model_checksums import MANIFEST
 
-__all__ = ["HomeFile", "Kind", "files_of", "packed", "text_of"]
+__all__ = ["HomeFile", "Kind", "files_of", "text_of", "write_text"]
 
 Kind = Literal["raw", "columns", "model", "database", "json", "html", "lines", "other"]
 
 # Made again from the log (past), carried through or thrown away (staging, erasing), or written
 # by erasures and holding no name.
 _ELSEWHERE = ("past", "staging", "erasing", "erasures", "checksums")
-_LINES = (".log", ".txt", ".md", ".csv", ".tsv", ".jsonl", ".out", ".err")
+_LINES = (".log", ".txt", ".md", ".csv", ".tsv", ".psv", ".jsonl", ".ndjson", ".out", ".err")
 _PAGES = (".html", ".htm")
 _JSON = (".json", ".ipynb")
 # Bytes that are no text: no id can be told from chance in them.
@@ -73,7 +75,7 @@ def _kind_of(path: Path, home: Home, inbox: Path, logs: Collection[Path]) -> Kin
         return "model"
     if is_columnar(path):
         return "columns"
-    suffix = Path(path.stem).suffix if path.suffix == ".gz" else path.suffix
+    suffix = Path(path.stem).suffix if path.suffix in PACKED else path.suffix
     for suffixes, kind in ((_JSON, "json"), (_PAGES, "html"), (_LINES, "lines")):
         if suffix.lower() in suffixes:
             return kind  # type: ignore[return-value]
@@ -87,24 +89,21 @@ def _is_raw(path: Path, home: Home, inbox: Path) -> bool:
 
 
 def text_of(file: HomeFile) -> str | None:
-    """The file's text; bytes that are no UTF-8 come back unchanged by :func:`packed`.
+    """The file's text; bytes that are no UTF-8 come back unchanged by :func:`write_text`.
 
     ``None`` where the file is no text: pictures, weights, an archive that cannot be unpacked.
     """
     if file.path.suffix.lower() in _OPAQUE:
         return None
-    raw = file.path.read_bytes()
-    if raw.startswith(b"\x1f\x8b"):
-        try:
-            raw = gzip.decompress(raw)
-        except (OSError, EOFError):
-            return None
+    try:
+        with reading(file.path) as stream:
+            raw = stream.read()
+    except DamagedArchiveError:
+        return None
     return None if b"\x00" in raw else raw.decode("utf-8", errors="surrogateescape")
 
 
-def packed(file: HomeFile, text: str) -> bytes:
-    """The bytes to write for a changed text, packed as the file is."""
-    raw = text.encode("utf-8", errors="surrogateescape")
-    is_packed = file.path.read_bytes()[:2] == b"\x1f\x8b"
-    # no time in its head: the same text gives the same file
-    return gzip.compress(raw, mtime=0) if is_packed else raw
+def write_text(file: HomeFile, text: str, draft: Path) -> None:
+    """Write a changed text to ``draft``, packed as the file is."""
+    with writing(draft, like=file.path) as out:
+        out.write(text.encode("utf-8", errors="surrogateescape"))

@@ -195,6 +195,17 @@ def test_searches_set_aside_for_their_day_are_the_guests_too(context: RunContext
     assert context.lake.rows("quarantine") == 1
 
 
+def test_a_packed_text_beside_the_logs_loses_its_line_and_stays_packed(
+    context: RunContext,
+) -> None:
+    taken, notes = context.home.root / "inbox" / "taken", context.home.root / "notes.txt.zst"
+    ingest([_written(taken / "a.csv", as_csv(_rows(1)))], home=context.home.root)
+    notes.write_bytes(_zstd(b"guest 730 asked\n730 rows\n"))
+    assert forget_guest(context, GUEST).files["notes.txt.zst"] == 1
+    with notes.open("rb") as raw:
+        assert unpacked(raw, "zstd").read() == b"730 rows\n"
+
+
 def _written(path: Path, text: str) -> Path:
     path.write_text(text)
     return path
