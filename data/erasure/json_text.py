@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import re
-from json.decoder import scanstring
+from json.decoder import scanstring  # type: ignore[attr-defined]  # as the decoder itself does
 
 from data.erasure.guest import Guest
 from data.erasure.named_in_text import NamedInText

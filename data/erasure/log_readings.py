@@ -71,8 +71,7 @@ class Readings:
             # thousands of files are read with a few mappings
             text = json.dumps(file.read_as, sort_keys=True)
             if text not in by_text:
-                mapping = file.mapping
-                by_text[text] = mapping and LogReading(mapping=mapping, encoding=file.encoding)
+                by_text[text] = _remembered(file)
             if (reading := by_text[text]) is not None:
                 self._of_known[source_id] = reading
         self._is_lake_known = bool(by_text) and None not in by_text.values()
@@ -133,6 +132,11 @@ class Readings:
             if self._of_known.get(file.source_id) == reading:
                 own.append(reading)
         yield from _distinct([*own, *self._all])
+
+
+def _remembered(file: KnownFile) -> LogReading | None:
+    mapping = file.mapping
+    return None if mapping is None else LogReading(mapping=mapping, encoding=file.encoding)
 
 
 def _distinct(items: Iterable[T]) -> list[T]:
