@@ -141,7 +141,7 @@ def read_decision(home: Home, run: str) -> GateDecision | None:
 
 
 def _decision_file(home: Home, run: str) -> Path:
-    return home.runs / run / "promotion.json"
+    return home.run_folder(run) / "promotion.json"
 
 
 def _as_before(home: Home, record: RunRecord, champion: Champion) -> GateDecision:

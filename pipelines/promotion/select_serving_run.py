@@ -132,14 +132,28 @@ def check_whole(home: Home, run: str) -> None:
 
 
 def champions_of(home: Home) -> list[str]:
-    """Every champion that ``champion.json`` remembers, newest first."""
+    """Every champion that ``champion.json`` remembers, newest first.
+
+    Raises ``DataError`` naming what is no run's.
+    """
     path = home.root / "champion.json"
     try:
-        return [str(run) for run in json.loads(path.read_text())["runs"]]
+        content = json.loads(path.read_text())
+        runs = content["runs"]
     except FileNotFoundError:
         return []
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"{path}: cannot be read ({error}); remove it and run again") from error
+    strangers = sorted(content.keys() - {"runs"})
+    if strangers or not isinstance(runs, list):
+        what = f"the key {strangers[0]!r}" if strangers else f"runs = {runs!r}"
+        raise DataError(f"{path}: {what} is none of its own; remove the file and run again")
+    for run in runs:
+        try:
+            home.run_folder(str(run))
+        except DataError as error:
+            raise DataError(f"{path}: {error}. Take it out and run again") from error
+    return [str(run) for run in runs]
 
 
 def _put_first(home: Home, run: str) -> None:
