@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -24,6 +25,7 @@ from pipelines.batch.days_ahead import refuse_day_ahead
 from pipelines.batch.journal import Batch, BatchKind, BatchStage, run_stage
 from pipelines.batch.log_file import logged_console, secrets_of
 from pipelines.config.home_use import using_home
+from pipelines.config.redaction import redact
 from pipelines.run_context import RunContext
 from pipelines.tracking.relocate_home import relocate_if_moved
 
@@ -38,11 +40,26 @@ def unfinished_day(context: RunContext, kind: BatchKind, day: date) -> date:
     """The day of the newest batch of this kind, if it was cut off this week; else ``day``."""
     folder = context.home.batches / kind
     for path in sorted(folder.glob("*"), reverse=True) if folder.is_dir() else ():
-        earlier = Batch(context=context, kind=kind, day=date.fromisoformat(path.name), id="")
+        earlier = Batch(context=context, kind=kind, day=_day_of(path), id="")
         if 0 <= (day - earlier.day).days <= LONGEST_UNFINISHED_DAYS:
             if earlier.journal().get("status") in ("started", "failed"):
                 return earlier.day
             break
+    return day
+
+
+def _day_of(path: Path) -> date:
+    """The day that a folder of batches is of; raises ``DataError`` for a stranger in it."""
+    try:
+        day = date.fromisoformat(path.name)
+    except ValueError:
+        day = None
+    # "20260120" and "2026-W04-2" are days too, but no folder of ours.
+    if day is None or day.isoformat() != path.name:
+        raise DataError(
+            f"{path}: is no day's folder (YYYY-MM-DD), and nothing else belongs there; move it "
+            "away and run again"
+        )
     return day
 
 
@@ -136,4 +153,6 @@ def _send_alert(batch: Batch, status: str, reason: str, log: str) -> None:
 
 
 def _message_of(error: Exception) -> str:
-    return str(error) if isinstance(error, DataError) else f"{type(error).__name__}: {error}"
+    """For the journal, the notice and MLflow: all three are shown to people."""
+    kind = "" if isinstance(error, DataError) else f"{type(error).__name__}: "
+    return redact(f"{kind}{error}")
