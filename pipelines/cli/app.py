@@ -13,6 +13,8 @@ from typer.core import TyperGroup
 from pipelines.cli.early_checks import ignored_by_mlflow
 from pipelines.config.console import Console
 from pipelines.config.home import home_for
+from pipelines.config.redaction import redact
+from pipelines.config.resource_limits import refuse_small_files
 from pipelines.config.settings import load_settings
 
 if TYPE_CHECKING:
@@ -140,16 +142,18 @@ LogArgument = Annotated[
 def context_of(
     home: Path | None, settings_file: Path | None, seed: int | None, origin: str = "simulated"
 ) -> RunContext:
+    """Settings, home and console of a command; raises what stands against any of them."""
     from pipelines.monitoring.config import monitoring_config
     from pipelines.promotion.gate_config import gate_config
     from pipelines.run_context import RunContext
     from pipelines.tracking.relocate_home import relocate_if_moved
 
     settings = load_settings(settings_file, seed=seed)
+    refuse_small_files()
     _limit_threads(settings)
     console = Console()
     if ignored := ignored_by_mlflow(settings):
-        console.err.print(ignored, markup=False)
+        console.err.print(redact(ignored), markup=False)
     # What the gate and the monitoring would refuse only after minutes of work.
     gate_config(settings)
     monitoring_config(settings)
