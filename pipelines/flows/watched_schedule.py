@@ -202,7 +202,7 @@ def _quieten_runner() -> None:
 
     loop = getattr(poller, "critical_service_loop", None)
     if loop is not None and not isinstance(loop, partial):
-        poller.critical_service_loop = partial(loop, printer=print_nothing)  # type: ignore[assignment]
+        vars(poller)["critical_service_loop"] = partial(loop, printer=print_nothing)
 
 
 def _first_line(problem: object) -> str:
