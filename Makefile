@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 READY_DEV := $(VENV)/.ready-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run test test-slow test-operations audit check format bench docs dashboards notebooks lock clean
+.PHONY: help setup setup-dev run test test-slow test-operations audit check format bench docs dashboards notebooks lock lock-image clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -43,8 +43,11 @@ test-slow: $(READY_DEV)  ## the tests that take long
 test-operations: $(READY_DEV)  ## crashes, outages, whole days and servers: what a scheduled run must survive
 	@$(BIN)/python -m pytest -m operations
 
-audit: $(READY_DEV)  ## the lock against known vulnerabilities (needs the network, so not part of CI)
-	@$(BIN)/pip-audit --requirement requirements.lock --no-deps --disable-pip --progress-spinner off
+audit: $(READY_DEV)  ## the locks against known vulnerabilities, where an index with advisories answers
+	@if $(BIN)/python -c 'import urllib.request as u; u.urlopen("https://pypi.org/pypi/pip/json", timeout=20)' 2>/dev/null; then \
+	  for lock in requirements.lock docker/build.lock docker/requirements.lock; do \
+	    $(BIN)/pip-audit --strict --requirement $$lock --no-deps --disable-pip --progress-spinner off || exit 1; done; \
+	else echo "no index with advisories answers here: nothing was audited"; fi
 
 check: $(READY_DEV)  ## format, lint, types, import rule
 	@$(BIN)/ruff format --check .
@@ -73,6 +76,10 @@ lock: $(READY_DEV)  ## write requirements.lock anew from what is installed
 	@{ sed -n '/^#/p' requirements.lock; $(BIN)/python -m pip list --format=freeze --exclude-editable \
 	  | sed -E 's/\+(cpu|cu[0-9]+)$$//' | grep -vE '^(pip|setuptools|wheel)=='; } > requirements.lock.new
 	@mv requirements.lock.new requirements.lock
+
+lock-image: $(READY_DEV)  ## write docker/*.lock anew: the files that the image installs, by their hashes (needs the network)
+	@$(BIN)/python -m pip install -q --disable-pip-version-check uv==0.13.9
+	@$(BIN)/python docker/lock_image.py
 
 clean:  ## remove caches and build outputs (not the environment, not data/home)
 	@rm -rf build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -14,6 +14,7 @@ __all__ = [
     "LakeBusyError",
     "LogError",
     "MappingError",
+    "UnfitLogError",
 ]
 
 
@@ -35,6 +36,13 @@ class MappingError(DataError):
 
 class HomeError(DataError):
     """The home folder cannot be used: rows of another source, not writable, a damaged table."""
+
+
+class UnfitLogError(HomeError):
+    """A sound log that does not belong in this home; the home itself is well.
+
+    Its rows are of another origin, or one of its columns is of another type than the home's.
+    """
 
 
 class LakeBusyError(DataError):

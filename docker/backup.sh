@@ -20,7 +20,7 @@ with sqlite3.connect(sys.argv[1]) as a, sqlite3.connect(sys.argv[2]) as b: a.bac
     "$home/mlflow.db" "$copy/mlflow.db"
 fi
 set --
-for name in lake runs artifacts batches champion.json published.json pseudonyms.json feature_set.json features.json; do
+for name in lake checksums runs artifacts batches outbox reports/latest home.json simulated_world.json tuned.toml champion.json published.json pseudonyms.json feature_set.json features.json; do
   if [ -e "$home/$name" ]; then set -- "$@" "$name"; fi
 done
 [ ! -f "$copy/mlflow.db" ] || set -- "$@" -C "$copy" mlflow.db

@@ -8,4 +8,4 @@ home="$2"
 tar -tzf "$archive" >/dev/null || { echo "restore.sh: $archive is damaged" >&2; exit 1; }
 mkdir -p "$home"
 tar -xzf "$archive" -C "$home"
-echo "$home: restored; MLflow's records name artifacts by their path, so keep the home where it was"
+echo "$home: restored; where it lies elsewhere than before, the first command rewrites its records"

@@ -27,7 +27,7 @@ from pathlib import Path
 import polars as pl
 import pyarrow as pa
 
-from data.errors import DataError, HomeError
+from data.errors import DataError, HomeError, UnfitLogError
 from data.ingest.lineage import without_named_in
 from data.ingest.redo import without_files
 from data.ingest.row_positions import with_positions
@@ -156,7 +156,7 @@ def _arrow_type(dtype: pl.DataType) -> pa.DataType:
 
 
 def check_types(staging: Staging, lake: Lake) -> None:
-    """Raise :class:`HomeError` when an extra column has another type in the lake.
+    """Raise :class:`UnfitLogError` when an extra column has another type in the lake.
 
     Called before the plan is declared: a declared plan that cannot be committed would block
     every later ingest.
@@ -169,7 +169,7 @@ def check_types(staging: Staging, lake: Lake) -> None:
         if field.name not in IMPRESSIONS.names and field.name in lake_schema:
             lake_type = _arrow_type(lake_schema[field.name])
             if lake_type != field.type:
-                raise HomeError(
+                raise UnfitLogError(
                     f"{lake.home}: column {field.name} holds {lake_type} there and {field.type} "
                     "in this log; rename the extra column in the mapping, or use another --home"
                 )

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from data.errors import DataError, HomeError
 from data.ingest.commit import commit, recover
-from data.ingest.known_files import known_files
+from data.ingest.known_files import known_files, originals_of
 from data.ingest.logs_to_read import Asked, logs_to_read
 from data.ingest.plan import IngestTerms, decide
 from data.ingest.pseudonyms import check_key
@@ -162,6 +162,11 @@ def _ingest_logs(logs: list[Log], job: _Job) -> _Outcome:
                 mapping=job.asked.mapping,
                 readings={log.file.source_id: job.asked.reading_of(log.file) for log in logs},
                 redone=redone & {file.source_id for file in staged},
+                originals={
+                    file.source_id: originals_of(known, file.source_id)
+                    for file in staged
+                    if file.source_id in redone
+                },
                 limits=job.options.limits,
             )
             decision = decide(staged, terms, staging, job.lake)

@@ -11,7 +11,8 @@ known              makes other rows         refused: says which keys differ, and
 known              of another name          refused: one home holds one origin
 =================  =======================  ==================================================
 
-With ``redo`` a known file is read again and its rows replaced, except under another name.
+With ``redo`` a known file is read again and its rows replaced, except under another name. A log
+from which a guest was erased stands for the one that it was: its redo replaces the rows of that.
 """
 
 from __future__ import annotations
@@ -20,19 +21,20 @@ import codecs
 import hashlib
 import json
 import shlex
+from collections.abc import Mapping as Dict
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import polars as pl
 
-from data.errors import HomeError, LogError
+from data.errors import LogError, UnfitLogError
 from data.lake.store import Lake
 from data.readers.files import SourceFile
 from data.readers.open_log import Log
 from data.schema.tables import INGESTS
 from data.sources.mapping import Mapping
-from data.sources.mapping_meaning import Meaning, differences, meaning_of
+from data.sources.mapping_meaning import Meaning, differences, mapping_of, meaning_of
 
 __all__ = [
     "KnownFile",
@@ -41,11 +43,13 @@ __all__ = [
     "digest_of",
     "is_other_reading",
     "known_files",
+    "originals_of",
     "reading_of",
     "remember_as_known",
 ]
 
 _MAPPING, _ENCODING = "mapping", "encoding"
+_STANDS_FOR = "stands_for"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,12 +61,26 @@ class KnownFile:
         rows_accepted: of it, when it was ingested.
         ingested_at: the day, in UTC.
         read_as: what it was read with; ``None`` where an older version ingested it.
+        stands_for: ``source_id`` of the file that it was before a guest was erased from it.
+        path: where it was, as it was given.
     """
 
     source: str
     rows_accepted: int
     ingested_at: str
     read_as: Meaning | None
+    stands_for: str | None = None
+    path: str = ""
+
+    @property
+    def mapping(self) -> Mapping | None:
+        """The mapping that it was read with, where the lake remembers it."""
+        return mapping_of(self.read_as[_MAPPING]) if self.read_as is not None else None
+
+    @property
+    def encoding(self) -> str | None:
+        """The encoding that it was read with; ``None`` for UTF-8, Parquet and unknown."""
+        return self.read_as.get(_ENCODING) if self.read_as is not None else None
 
 
 def known_files(lake: Lake) -> dict[str, KnownFile]:
@@ -78,6 +96,8 @@ def known_files(lake: Lake) -> dict[str, KnownFile]:
             rows_accepted=record["rows_accepted"],
             ingested_at=f"{record['ingested_at']:%Y-%m-%d}",
             read_as=json.loads(record["read_as"]) if record["read_as"] else None,
+            stands_for=_stands_for(record["report"]),
+            path=record["source_file"],
         )
         for record in records.iter_rows(named=True)
     }
@@ -105,9 +125,9 @@ def digest_of(reading: str) -> str:
 
 
 def check_same_origin(home: str, file: SourceFile, known: KnownFile, mapping: Mapping) -> None:
-    """Raise :class:`HomeError` when the home holds the file's rows under another name."""
+    """Raise :class:`UnfitLogError` when the home holds the file's rows under another name."""
     if known.rows_accepted and known.source != mapping.name:
-        raise HomeError(
+        raise UnfitLogError(
             f"{home}: this home holds {known.source} rows, those of {file.name} too (ingested on "
             f"{known.ingested_at}); {mapping.name} rows belong in a home of their own. Name one "
             "with --home"
@@ -146,31 +166,47 @@ def check_same_reading(
     )
 
 
-def remember_as_known(lake: Lake, name: str, sha256: str) -> None:
-    """Record in ``ingests`` that a file with this SHA-256 brings nothing new.
+def originals_of(known: Dict[str, KnownFile], source_id: str) -> frozenset[str]:
+    """The files in whose place this one stands, as ``source_id``: their rows are its rows."""
+    originals: set[str] = set()
+    file = known.get(source_id)
+    while file is not None and file.stands_for is not None and file.stands_for not in originals:
+        originals.add(file.stands_for)
+        file = known.get(file.stands_for)
+    return frozenset(originals)
 
-    It is a log that was ingested and rewritten since, because a guest was erased from it:
-    under its new hash it would be ingested again. Its record counts zero rows.
+
+def remember_as_known(lake: Lake, rewritten: SourceFile, *, original: str) -> None:
+    """Record in ``ingests`` that a rewritten log brings nothing new.
+
+    It is the log ``original`` (a ``source_id``), from which a guest was erased: under its new
+    hash it would be ingested again. Its record is that of the original, which keeps the rows, and
+    counts none itself. Nothing is recorded where the lake does not know the original.
     """
     if not lake.exists(INGESTS.name):
         return
     ingests = lake.scan(INGESTS.name).collect()
-    source_id = sha256[:16]
-    if ingests.is_empty() or source_id in ingests["source_id"].to_list():
+    record = ingests.filter(pl.col("source_id") == original).head(1)
+    if record.is_empty() or rewritten.source_id in ingests["source_id"].to_list():
         return
-    # any record serves as the form: one that counts no rows is left out where sources are
-    # compared
-    unknown = {n: pl.lit(None, pl.String) for n in ("read_as", "read_as_digest")}
-    record = ingests.head(1).with_columns(
-        **{name: value for name, value in unknown.items() if name in ingests.columns},
-        source_id=pl.lit(source_id),
-        source_file=pl.lit(name),
-        rows_in=pl.lit(0, pl.Int64),
-        rows_accepted=pl.lit(0, pl.Int64),
-        rows_quarantined=pl.lit(0, pl.Int64),
-        ingested_at=pl.lit(datetime.now(UTC).replace(tzinfo=None)).cast(
-            ingests["ingested_at"].dtype
+    none = pl.lit(0, pl.Int64)
+    lake.append(
+        INGESTS.name,
+        record.with_columns(
+            source_id=pl.lit(rewritten.source_id),
+            rows_in=none,
+            rows_accepted=none,
+            rows_quarantined=none,
+            ingested_at=pl.lit(datetime.now(UTC).replace(tzinfo=None)).cast(
+                ingests["ingested_at"].dtype
+            ),
+            report=pl.lit(json.dumps({_STANDS_FOR: original})),
         ),
-        report=pl.lit("{}"),
     )
-    lake.append(INGESTS.name, record)
+
+
+def _stands_for(report: str | None) -> str | None:
+    # the reports of all files would take seconds to read
+    if report is None or not report.startswith(f'{{"{_STANDS_FOR}"'):
+        return None
+    return str(json.loads(report)[_STANDS_FOR])

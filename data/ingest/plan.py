@@ -12,7 +12,7 @@ from typing import Any
 
 import polars as pl
 
-from data.errors import HomeError, LogError
+from data.errors import LogError, UnfitLogError
 from data.ingest.commit import HELD_DUPLICATES, NEW_DUPLICATES, check_types
 from data.ingest.deduplicate import DuplicateRows, find_duplicates
 from data.ingest.known_files import digest_of
@@ -41,12 +41,14 @@ class IngestTerms:
         mapping: of all its files.
         readings: ``source_id`` → what the file is read with (``data.ingest.known_files``).
         redone: ``source_id`` of the files whose rows in the lake are replaced.
+        originals: redone file → files in whose place it stands: their rows are replaced.
         limits: how many rows of a file may be rejected.
     """
 
     mapping: Mapping
     readings: Dict[str, str] = field(default_factory=dict)
     redone: frozenset[str] = frozenset()
+    originals: Dict[str, frozenset[str]] = field(default_factory=dict)
     limits: RejectionLimits = field(default_factory=RejectionLimits)
 
 
@@ -68,11 +70,11 @@ def decide(
 ) -> IngestDecision:
     """Apply the rules over several rows, then declare the staging folder ready.
 
-    Raises :class:`HomeError` when the home holds another origin, or an extra column of
+    Raises :class:`UnfitLogError` when the home holds another origin, or an extra column of
     another type; :class:`LogError` when too many rows of a file are rejected, or when simulated
     and real files come together.
     """
-    mapping, redone = terms.mapping, terms.redone
+    mapping, redone = terms.mapping, terms.redone.union(*terms.originals.values())
     is_simulated = _is_simulated(staged)
     if any(file.rows_accepted for file in staged):
         _check_origin(lake, _origin(mapping.name, is_simulated=is_simulated), redone)
@@ -94,7 +96,7 @@ def decide(
     days = _market_days(staging, duplicates)
     reports = {
         file.source_id: _report(
-            file, duplicates, days, warnings[file.source_id], _status(file, redone, leaving)
+            file, duplicates, days, warnings[file.source_id], _status(file, terms, leaving)
         )
         for file in staged
     }
@@ -143,10 +145,11 @@ def _is_simulated(staged: list[StagedFile]) -> bool:
     return bool(simulated)
 
 
-def _status(file: StagedFile, redone: Collection[str], leaving: LeavingRows) -> dict[str, Any]:
-    if file.source_id not in redone:
+def _status(file: StagedFile, terms: IngestTerms, leaving: LeavingRows) -> dict[str, Any]:
+    if file.source_id not in terms.redone:
         return {}
-    return {"status": "redone", "replaced": leaving.accepted.get(file.source_id, 0)}
+    own = {file.source_id, *terms.originals.get(file.source_id, ())}
+    return {"status": "redone", "replaced": sum(leaving.accepted.get(name, 0) for name in own)}
 
 
 def _check_origin(lake: Lake, own: str, redone: Collection[str]) -> None:
@@ -158,7 +161,7 @@ def _check_origin(lake: Lake, own: str, redone: Collection[str]) -> None:
     for source, is_simulated in records.select("source", "is_simulated").unique().collect().rows():
         origin = _origin(source, is_simulated=is_simulated)
         if origin != own:
-            raise HomeError(
+            raise UnfitLogError(
                 f"{lake.home}: this home holds {origin} rows; {own} rows belong in a home of "
                 "their own. Name one with --home"
             )

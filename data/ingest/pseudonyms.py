@@ -11,6 +11,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,8 +24,9 @@ from data.readers.ids import read_ids
 from data.readers.values import null_spelled
 from data.sources.apply_mapping import PLACE
 from data.sources.column_rules import Rule
+from data.validation.validate_chunk import ValidatedChunk
 
-__all__ = ["check_key", "pseudonym", "pseudonymised"]
+__all__ = ["check_key", "pseudonym", "pseudonymised", "refusal_without_cells", "without_examples"]
 
 PREFIX = "u_"
 DIGEST_BYTES = 16
@@ -31,6 +34,8 @@ SHORTEST_KEY = 16
 RECORD = "pseudonyms.json"
 # In place of an id that lost digits: the row rules know it as one, and it tells no digit.
 INEXACT = "0.0E+0"
+# In place of a value that a report would quote.
+NO_EXAMPLE = "withheld"
 WITHHELD = as_json({"withheld": "no row could be made of this line, and it may name a guest"})
 
 
@@ -55,6 +60,40 @@ def pseudonymised(chunk: Chunk, rules: dict[str, Rule], key: str) -> Chunk:
         rows = rows.with_columns(_pseudonyms_of(rows[rule.column], rule, key))
     broken = chunk.broken.with_columns(row=pl.lit(WITHHELD))
     return replace(chunk, rows=rows, broken=broken)
+
+
+def without_examples(validated: ValidatedChunk) -> ValidatedChunk:
+    """The chunk's results without the values that its report would quote.
+
+    In a row whose cells are shifted by one place the guest's id stands in a column of numbers,
+    and would be quoted as a value that is no number.
+    """
+    examples = {
+        key: replace(example, value=NO_EXAMPLE) for key, example in validated.examples.items()
+    }
+    return replace(validated, examples=examples)
+
+
+def refusal_without_cells(reason: str, file: str, known: Collection[str]) -> str:
+    """Why a file was refused, without what may be a cell of it: only ``known`` names stay.
+
+    A log without a header is refused by the names of its columns, which are then its first
+    guest's row.
+
+    >>> reason = "log.csv: column id_user is absent. The file has: S1, 381, Rio. Rename it"
+    >>> refusal_without_cells(reason, "log.csv", {"id_user"})
+    'log.csv: column id_user is absent. The file has: … Rename it'
+    >>> refusal_without_cells("log.csv: ValueError: no number: 'U12'", "log.csv", ())
+    "log.csv: ValueError: no number: '…'"
+    """
+    names = "|".join(re.escape(name) for name in sorted({file, *known}, key=len, reverse=True))
+    reason = re.sub(r"(The file has: ).*?(?=\. Rename|$)", r"\1…", reason, flags=re.DOTALL)
+    reason = reason.replace("…. ", "… ")
+    reason = re.sub(r"(a column twice: |one name: ).*?(?=;|$)", r"\1…", reason, flags=re.DOTALL)
+    reason = re.sub(r"(and holds ).*?(?=, more digits)", r"\1…", reason, flags=re.DOTALL)
+    # a quotation mark inside the quoted text has a backslash before it
+    quoted = rf"""(['"`])(?!(?:{names})\1)(?:\\.|(?!\1).)*\1"""
+    return re.sub(quoted, r"\1…\1", reason, flags=re.DOTALL)
 
 
 def check_key(home: Path, key: str, *, has_rows: bool) -> None:

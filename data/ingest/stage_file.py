@@ -12,7 +12,7 @@ import polars as pl
 from data.ingest.exact_ids import refuse_inexact_ids
 from data.ingest.lineage import LINEAGE
 from data.ingest.provenance import ProvenanceCount
-from data.ingest.pseudonyms import pseudonymised
+from data.ingest.pseudonyms import pseudonymised, refusal_without_cells, without_examples
 from data.ingest.reason_examples import count_reasons, first_examples
 from data.ingest.row_positions import SeenRows
 from data.ingest.staging import Staging
@@ -48,6 +48,8 @@ class StagedFile:
         filled: cells of accepted rows that were not empty, by column: read or nulled.
         absent, ignored: as in ``data.ingest.report.FileReport``.
         findings: sentences for the report.
+        quotes_cells: whether examples show what stands in the log; not where guests are
+            pseudonymised, since any cell may hold the id of a shifted row.
     """
 
     source_id: str
@@ -64,13 +66,15 @@ class StagedFile:
     absent: tuple[str, ...] = ()
     ignored: tuple[str, ...] = ()
     findings: tuple[str, ...] = ()
+    quotes_cells: bool = True
 
     def add(self, validated: ValidatedChunk, rows: int, rules: dict[str, Rule]) -> None:
         """Count one chunk of ``rows`` rows."""
         self.rows_in += rows
         self.rows_accepted += validated.accepted.height
         self.reasons += count_reasons(validated.rejected["reasons"])
-        self.rejected_examples |= first_examples(validated.rejected, rules, self.rejected_examples)
+        rejected = validated.rejected if self.quotes_cells else validated.rejected.drop("row")
+        self.rejected_examples |= first_examples(rejected, rules, self.rejected_examples)
         self.nulled += validated.nulled
         self.filled.update({column.name: column.count() for column in validated.accepted})
         for (column, _), cells in validated.nulled.items():
@@ -104,6 +108,7 @@ def stage_file(
         is_part=bool(file.partition) or file.path.name.startswith("part-"),
         absent=tuple(name for name in TARGETS if name not in rules and name != "ds_search"),
         ignored=tuple(n for n in log.columns if n not in used and n != SIMULATED_MARK),
+        quotes_cells=not pseudonym_key,
     )
     # an empty first part: a log without rows still says which columns it has
     no_rows = pl.DataFrame(schema=dict.fromkeys(log.columns, pl.String))
@@ -121,6 +126,8 @@ def stage_file(
             refuse_inexact_ids(raw, rules, file.name)
             chunk = pseudonymised(raw, rules, pseudonym_key) if pseudonym_key else raw
             validated = validate_chunk(chunk, rules, mapping, file.source_id, times)
+            if pseudonym_key:
+                validated = without_examples(validated)
             staged.add(validated, chunk.row_count, rules)
             provenance.add(raw.rows, validated.accepted)
             folders.add(raw.rows, raw.lines)
@@ -134,7 +141,10 @@ def stage_file(
     if times.time_format != mapping.time_format and _has_unreadable_times(staged):
         refuse_contradiction(log, rules)
     staged.is_simulated = provenance.is_simulated(file.name)
-    staged.findings = (*_respelled(log), *folders.sentences())
+    of_folders = folders.sentences()
+    if pseudonym_key:
+        of_folders = tuple(refusal_without_cells(s, file.name, used) for s in of_folders)
+    staged.findings = (*_respelled(log), *of_folders)
     return staged
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from datetime import date
 
-from data.errors import HomeError
+from data.errors import UnfitLogError
 from data.ingest.redo import without_files
 from data.lake.store import Lake
 from data.readers.open_log import Log
@@ -40,7 +40,7 @@ def read_times_as(
 
 
 def refuse_mixed_clocks(lake: Lake, name: str, redone: Collection[str] = ()) -> None:
-    """Raise :class:`HomeError` where the home holds local times alone.
+    """Raise :class:`UnfitLogError` where the home holds local times alone.
 
     Between those and an instant nobody can tell what came first, unless they are read again:
     rows of the files that are ``redone`` (by ``source_id``) leave the home.
@@ -49,7 +49,7 @@ def refuse_mixed_clocks(lake: Lake, name: str, redone: Collection[str] = ()) -> 
         return
     others = without_files(lake.scan(IMPRESSIONS.name), redone).head(1).collect()
     if others.height:
-        raise HomeError(
+        raise UnfitLogError(
             f"{lake.home}: its searches have local times, without an offset from UTC or read "
             f"by an earlier version; the times of {name} have offsets. Which came first cannot "
             "be told. Redo all logs together (--redo), or ingest them in a new home (--home): "

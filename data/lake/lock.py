@@ -1,18 +1,18 @@
-"""Locks on files of the home: one holder at a time, freed when the holder's process ends."""
+"""Locks on a home and its files, freed by the kernel when the holder's process ends."""
 
 from __future__ import annotations
 
 import fcntl
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
 from data.errors import HomeError, LakeBusyError
 
-__all__ = ["file_lock", "is_held", "lake_lock"]
+__all__ = ["file_lock", "folder_lock", "is_held", "lake_lock"]
 
 _POLL_S = 0.1
 
@@ -47,6 +47,49 @@ def file_lock(path: Path, busy: str, *, wait_s: float) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
+
+
+@contextmanager
+def folder_lock(
+    folder: Path,
+    busy: str,
+    *,
+    is_shared: bool,
+    wait_s: float,
+    on_wait: Callable[[], None] = lambda: None,
+) -> Iterator[None]:
+    """Hold a folder itself: by many at once (``is_shared``), or by one alone.
+
+    No file is made and none changes, so that who only looks leaves no trace. The kernel frees
+    it when this process ends, however it ends. ``on_wait`` is called once, before a wait; after
+    ``wait_s`` seconds :class:`LakeBusyError` is raised with the sentence ``busy``.
+    """
+    try:
+        handle = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        raise HomeError(f"{folder}: cannot be opened: {error.strerror or error}") from error
+    kind = fcntl.LOCK_SH if is_shared else fcntl.LOCK_EX
+    try:
+        if not _is_acquired(handle, kind):
+            on_wait()
+            deadline = time.monotonic() + wait_s
+            while not _is_acquired(handle, kind):
+                if time.monotonic() >= deadline:
+                    raise LakeBusyError(
+                        f"{folder}: {busy}; waited {wait_s:.0f} s. Try again when it has finished"
+                    )
+                time.sleep(_POLL_S)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _is_acquired(handle: int, kind: int) -> bool:
+    try:
+        fcntl.flock(handle, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def is_held(path: Path) -> bool:

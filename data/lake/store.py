@@ -36,6 +36,7 @@ from deltalake import CommitProperties, DeltaTable, Transaction, WriterPropertie
 from deltalake.exceptions import DeltaError
 
 from data.errors import HomeError
+from data.lake.known_tables import check_not_lost, remember_table
 from data.lake.local_table import LocalTable, scan_table
 from data.paths import refuse_unusable_home
 from data.prefetch import prefetched_batches
@@ -92,8 +93,11 @@ class Lake:
         return self.home / "lake" / table
 
     def exists(self, table: str) -> bool:
-        """Whether the table was ever written."""
-        return DeltaTable.is_deltatable(str(self.path(table)))
+        """Whether the table was ever written; raises ``HomeError`` where it was and is lost."""
+        is_there = DeltaTable.is_deltatable(str(self.path(table)))
+        if not is_there:
+            check_not_lost(self.home, table)
+        return is_there
 
     def version(self, table: str) -> int | None:
         """The number of the table's last commit, from 0; ``None`` when there is no table."""
@@ -240,6 +244,7 @@ class Lake:
         replaces_all: bool = False,
     ) -> None:
         path = self.path(table)
+        self.exists(table)  # a table that was lost is not begun anew
         transactions = [Transaction(_APPLICATION, job)] if job is not None else None
         mode: dict[str, Any] = {"mode": "append", "schema_mode": "merge"}
         if replaces_all:
@@ -260,6 +265,7 @@ class Lake:
                     commit_properties=CommitProperties(app_transactions=transactions),
                     **mode,
                 )
+            remember_table(self.home, table)
         except DeltaError as error:
             raise HomeError(f"{path}: the table could not be written: {error}") from error
         except OSError as error:
@@ -267,7 +273,7 @@ class Lake:
 
     def _open(self, table: str, version: int | None = None) -> LocalTable:
         path = self.path(table)
-        if not DeltaTable.is_deltatable(str(path)):
+        if not self.exists(table):
             raise HomeError(
                 f"{self.home}: there is no table {table} yet; run the step that makes it"
             )

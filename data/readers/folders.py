@@ -16,7 +16,7 @@ from pathlib import Path
 from data.errors import LogError
 from data.readers.unpack import holds_nothing
 
-__all__ = ["FoundFiles", "find_files"]
+__all__ = ["PACKED", "FoundFiles", "find_files", "is_mark"]
 
 PACKED = (".gz", ".zst", ".bz2", ".xz", ".lz4")
 PLAIN = (".csv", ".tsv", ".psv", ".txt", ".parquet", ".pq", ".jsonl", ".ndjson")
@@ -113,12 +113,13 @@ def _walk(folder: Path, above: set[Path]) -> Iterator[Path]:
                 yield path  # such as Spark's _temporary: a write that has not ended
             else:
                 yield from _walk(path, above | {here})
-        elif path.is_file() and (_is_log(path) or not _is_mark(path.name)):
+        elif path.is_file() and not is_mark(path):
             yield path
 
 
-def _is_mark(name: str) -> bool:
-    return name.startswith("_") or name.endswith(".crc")
+def is_mark(path: Path) -> bool:
+    """Whether a file only says something of a log beside it: ``_SUCCESS``, ``.a.csv.crc``."""
+    return (path.name.startswith("_") or path.name.endswith(".crc")) and not _is_log(path)
 
 
 def _refuse_table(folder: Path) -> None:

@@ -13,7 +13,7 @@ from data.readers.json_lines import read_json_lines, read_json_lines_columns
 from data.readers.parquet import read_parquet, read_parquet_columns
 from data.readers.partitions import with_partition
 
-__all__ = ["Log", "open_log"]
+__all__ = ["Log", "open_log", "respelled"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +66,7 @@ def open_log(
                 replace(chunk, rows=with_partition(chunk, lacking)) for chunk in inner.chunks()
             ),
         )
-    return _respelled(log, wanted)
+    return respelled(log, wanted)
 
 
 def _opened(file: SourceFile, encoding: str | None, list_columns: Collection[str]) -> Log:
@@ -85,7 +85,7 @@ def _log(file: SourceFile, columns: tuple[str, ...], chunks: Callable[[], Iterat
     return Log(file=file, columns=columns, chunks=chunks, own_columns=columns)
 
 
-def _respelled(log: Log, wanted: Collection[str]) -> Log:
+def respelled(log: Log, wanted: Collection[str]) -> Log:
     """The log with columns named as they are wanted, where case alone tells them apart."""
     by_case: dict[str, list[str]] = {}
     for name in log.columns:

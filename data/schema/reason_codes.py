@@ -32,6 +32,7 @@ class Reason(StrEnum):
     TIME_UNREADABLE = "time_unreadable"
     TIME_WITHOUT_OFFSET = "time_without_offset"
     TIME_DISAGREES = "time_disagrees_with_date"
+    TIME_AHEAD = "time_ahead"
     STAY_BACKWARDS = "checkout_not_after_checkin"
     PARTY_BELOW_ONE = "party_below_one"
     PRICE_NOT_POSITIVE = "price_not_positive"
@@ -71,6 +72,7 @@ MEANINGS: dict[Reason, str] = {
     "names no time zone for its market",
     Reason.TIME_DISAGREES: "ds_search is another day than that of ts_search, by the market's clock "
     "and as it was written",
+    Reason.TIME_AHEAD: "ts_search is of a day that had not come when a scheduled batch met it",
     Reason.STAY_BACKWARDS: "query_checkout is not after query_checkin",
     Reason.PARTY_BELOW_ONE: "query_num_guests is below one",
     Reason.PRICE_NOT_POSITIVE: "listing_total_price is zero or negative",

@@ -18,7 +18,7 @@ from data.sources.column_rules import ExtraRule, Rule
 from data.sources.explode_rules import ExplodedColumn
 from data.sources.mapping import Mapping
 
-__all__ = ["differences", "meaning_of"]
+__all__ = ["differences", "mapping_of", "meaning_of"]
 
 Meaning = dict[str, Any]
 
@@ -36,6 +36,15 @@ def meaning_of(mapping: Mapping) -> Meaning:
         for name, entry in meaning.get(section, {}).items():
             meaning[section][name] = _plain(entry, of_extra=section == "extra")
     return meaning
+
+
+def mapping_of(meaning: Meaning) -> Mapping | None:
+    """A mapping that makes the same rows; ``None`` for a meaning that this version cannot read."""
+    extra = {name: rule | {"meaning": ""} for name, rule in meaning.get("extra", {}).items()}
+    try:
+        return Mapping.model_validate(meaning | ({"extra": extra} if extra else {}))
+    except ValidationError:
+        return None
 
 
 def _plain(entry: Any, *, of_extra: bool) -> Any:

@@ -19,13 +19,14 @@ Legend: G guests, N listings, D factors, Q queries.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, Self
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 from scipy.sparse import csr_matrix
@@ -49,6 +50,7 @@ __all__ = ["ALS_VARIANTS", "BPR_VARIANTS", "ImplicitALS", "ImplicitALSConfig", "
 
 Vectors = np.ndarray[Any, np.dtype[np.float32]]
 
+_GUESTS, _VECTORS = "guests.parquet", "vectors.safetensors"
 _NEEDS = ("id_search", "id_user", "id_listing", "market", "stage")
 
 
@@ -205,9 +207,9 @@ class ImplicitALS:
         record = None if self.record is None else asdict(self.record)
         write_json(folder / "collaborative.json", saved | {"k": self.k, "record": record})
         vectors = {"guests": self.guest_vectors_GD, "listings": self.listing_vectors_ND}
-        save_file(vectors, folder / "vectors.safetensors")
+        save_file(vectors, folder / _VECTORS)
         self.catalogue.save(folder)
-        write_table(folder / "guests.parquet", pa.table({"id_user": self.guests}))
+        write_table(folder / _GUESTS, pa.table({"id_user": self.guests}))
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -219,15 +221,46 @@ class ImplicitALS:
             model.trials = tuple(
                 (ImplicitALSConfig(**config_of(trial)), trial["value"]) for trial in saved["trials"]
             )
-        path = folder / "vectors.safetensors"
+        path = folder / _VECTORS
         try:
             vectors = load_file(path)
         except (OSError, SafetensorError) as error:
             raise ValueError(f"{path}: missing or broken ({error})") from error
         model.guest_vectors_GD, model.listing_vectors_ND = vectors["guests"], vectors["listings"]
         model.catalogue = Catalogue.load(folder)
-        model.guests = read_table(folder / "guests.parquet")["id_user"].combine_chunks()
+        model.guests = read_table(folder / _GUESTS)["id_user"].combine_chunks()
         return model
+
+    @staticmethod
+    def is_saved_in(folder: Path) -> bool:
+        """Whether ``folder`` holds the files of a saved model of this kind."""
+        return (folder / "collaborative.json").is_file() and (folder / _GUESTS).is_file()
+
+    @staticmethod
+    def guests_in(folder: Path) -> set[str]:
+        """Every guest who has a vector in a saved model."""
+        return set(read_table(folder / _GUESTS)["id_user"].to_pylist())
+
+    @staticmethod
+    def forget_guests(folder: Path, into: Path, guests: Collection[str]) -> tuple[str, ...]:
+        """Write to ``into`` the files of a saved model that change when these guests leave it.
+
+        Their vectors go with their ids: to the model they are then guests it never saw. All
+        other vectors stay. Returns the names of the files written.
+        """
+        table = read_table(folder / _GUESTS)
+        leaving = pa.array(sorted(guests), pa.string())
+        stays = pc.invert(pc.is_in(table["id_user"].cast(pa.string()), value_set=leaving))
+        if pc.all(stays).as_py():
+            return ()
+        vectors = load_file(folder / _VECTORS)
+        # the last row belongs to no guest: it is the vector of the unseen
+        rows = np.append(np.asarray(stays.combine_chunks()), True)
+        vectors["guests"] = np.ascontiguousarray(vectors["guests"][rows])
+        into.mkdir(parents=True, exist_ok=True)
+        save_file(vectors, into / _VECTORS)
+        write_table(into / _GUESTS, table.filter(stays))
+        return _VECTORS, _GUESTS
 
     def _count(self, rows: pa.Table) -> _StageCounts:
         """The counts of these rows, whose guests and listings get the vectors."""

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from data.counted import counted
+from data.plain_text import as_markdown_text
 
 __all__ = ["Honesty", "Provenance"]
 
@@ -123,8 +124,8 @@ class Honesty:
         return [f"{heading:<{width}}  {text}" for heading, text in self.facts()]
 
     def markdown(self) -> str:
-        """The panel as a Markdown table."""
-        body = [f"| {heading} | {text} |" for heading, text in self.facts()]
+        """The panel as a Markdown table; names of the log are text in it, whatever they hold."""
+        body = [f"| {heading} | {as_markdown_text(text)} |" for heading, text in self.facts()]
         return "\n".join(["| | |", "|---|---|", *body]) + "\n"
 
 

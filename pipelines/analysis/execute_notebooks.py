@@ -10,6 +10,7 @@ from pathlib import Path
 
 from data.errors import DataError
 from pipelines.config.home import write_atomically
+from pipelines.config.home_use import uses_home
 from pipelines.run_context import RunContext
 from pipelines.training.run_record import read_record
 
@@ -28,6 +29,7 @@ def notebooks_here() -> list[Path]:
     return notebooks
 
 
+@uses_home
 def execute_notebooks(context: RunContext, run: str) -> list[Path]:
     """Run each notebook top to bottom on the home, in a kernel of its own.
 

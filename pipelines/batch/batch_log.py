@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from data.plain_text import as_markdown_text
 from pipelines.batch.journal import Batch
+from pipelines.config.redaction import redact
+from pipelines.tracking.prune_mlflow import BATCH_TAG
 from pipelines.tracking.tracking import Tracking
 
 __all__ = ["as_markdown", "log_batch", "warnings_of"]
-
-BATCH_TAG = "stayrank.batch"
 
 
 def log_batch(batch: Batch) -> Mapping[str, Any]:
@@ -39,11 +40,12 @@ def as_markdown(batch: Batch) -> str:
     journal = batch.journal()
     lines = [f"# {batch.name}", ""]
     if journal.get("reason"):
-        lines += [f"**{journal['status']}**: {journal['reason']}", ""]
-    lines += [f"- {warning}" for warning in warnings_of(batch)]
+        lines += [f"**{journal['status']}**: {_shown(journal['reason'])}", ""]
+    lines += [f"- {_shown(warning)}" for warning in warnings_of(batch)]
     lines += ["", "| stage | what | value |", "|---|---|---|"]
     for stage, result in batch.results.items():
-        lines += [f"| {stage} | {name} | {value} |" for name, value in _cells(result)]
+        cells = [(_shown(name), _shown(value)) for name, value in _cells(result)]
+        lines += [f"| {_shown(stage)} | {name} | {value} |" for name, value in cells]
     return "\n".join(lines) + "\n"
 
 
@@ -80,4 +82,9 @@ def _cells(result: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         text = ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else value
         if isinstance(text, list):
             text = ", ".join(map(str, text))
-        yield name, str(text).replace("|", "/").replace("\n", " ")[:500]
+        yield name, str(text)[:500]
+
+
+def _shown(text: object) -> str:
+    """Names of files, markets and models may hold anything, messages of errors addresses."""
+    return as_markdown_text(redact(str(text)))

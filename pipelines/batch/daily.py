@@ -17,6 +17,7 @@ from data.schema.tables import QUALITY, RECOMMENDATIONS, SCORES
 from data.schema.time import day_number
 from models.recommender import Recommender
 from pipelines.batch.batch_log import as_markdown, log_batch
+from pipelines.batch.days_ahead import latest_day, quarantine_days_ahead
 from pipelines.batch.inbox import collect_arrivals
 from pipelines.batch.journal import Batch, BatchStage
 from pipelines.batch.table_maintenance import check_tables, maintain_tables
@@ -44,8 +45,11 @@ DECISION = "promotion.json"
 
 
 def prepare(batch: Batch) -> Mapping[str, Any]:
-    """Bring the features up to date."""
-    return {"features": build_features_table(batch.context)}
+    """Bring the features up to date, once no impression is dated ahead of its time."""
+    context = batch.context
+    # Again, after the inbox: a log that was ingested by hand may have brought some.
+    warning = quarantine_days_ahead(context, latest_day(context.settings, batch.day))
+    return {"features": build_features_table(context), "warning": warning}
 
 
 def choose_models(batch: Batch) -> Mapping[str, Any]:
@@ -90,12 +94,20 @@ def publish(batch: Batch) -> Mapping[str, Any]:
     """Put the day's recommendations into force, if they are whole.
 
     Raises ``DataError``, with the last ones still in force, when they are not; an older
-    day never takes the place of a newer one.
+    day never takes the place of a newer one, unless that one has not come yet: a pointer to
+    2099 would silence every later day.
     """
     context, made = batch.context, batch.results["recommend"]
     rows = _whole_rows(context, batch.day, int(made["version"]))
     before = read_published(context.home)
-    if before is not None and before.ds > batch.day.isoformat():
+    warning = ""
+    if before is not None and _has_not_come(before.ds, latest_day(context.settings, batch.day)):
+        warning = (
+            f"published.json named {before.ds!r}, a day that has not come: refused, and "
+            f"{batch.day} published in its place"
+        )
+        context.console.say(f"warning: {warning}")
+    elif before is not None and before.ds > batch.day.isoformat():
         context.console.say(f"the recommendations of {before.ds} are newer and stay published")
         return {"published": False, **asdict(before)}
     published = Published(
@@ -109,7 +121,15 @@ def publish(batch: Batch) -> Mapping[str, Any]:
     )
     write_published(context.home, published)
     context.console.say(f"published {counted(rows.height, 'recommendation')} for {published.ds}")
-    return {"published": True, **asdict(published)}
+    return {"published": True, **asdict(published), "warning": warning}
+
+
+def _has_not_come(ds: str, latest: date) -> bool:
+    """Whether ``ds`` lies after ``latest``, or is no day at all."""
+    try:
+        return date.fromisoformat(ds) > latest
+    except (TypeError, ValueError):
+        return True
 
 
 def watch(batch: Batch) -> Mapping[str, Any]:

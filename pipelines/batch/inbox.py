@@ -1,4 +1,4 @@
-"""The inbox: ingest the files in it one by one, then classify the day's log as a whole.
+"""The inbox: claim and ingest its files one by one, then classify the day's log as a whole.
 
 Before the batch of 20 January, whose newest log is of the 19th, and after it::
 
@@ -7,8 +7,10 @@ Before the batch of 20 January, whose newest log is of the 19th, and after it::
                                    inbox/refused/broken.csv.reason.txt
     inbox/2026-01-20.csv.part      inbox/2026-01-20.csv.part     still being delivered
 
-Where guests are pseudonymised a file that was ingested is deleted, since it holds their ids.
-A file is being delivered while its name begins with a dot or ends in ``.part`` or ``.tmp``.
+How files are claimed, and what is still being delivered: ``pipelines.ingestion.claims``. A file
+that cannot be taken in is set aside, and the others go on. Where guests are pseudonymised a file is
+deleted when it was ingested or refused, since it holds their ids (what was claimed and judged,
+never what came meanwhile); the reason of a refusal quotes nothing of it. The sender has the file.
 
 The day is then one of these, the first that fits::
 
@@ -22,7 +24,8 @@ The day is then one of these, the first that fits::
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -30,20 +33,30 @@ from statistics import median
 from typing import Any, Literal
 
 import polars as pl
+import pyarrow as pa
 
 from data.counted import counted
-from data.errors import DataError, LogError
+from data.errors import DataError, LogError, UnfitLogError
+from data.ingest.pseudonyms import refusal_without_cells
 from data.schema.tables import IMPRESSIONS
 from data.schema.time import day_number
+from data.sources.mapping import load_mapping
+from pipelines.batch.days_ahead import latest_day, quarantine_days_ahead
 from pipelines.batch.journal import Batch
-from pipelines.config.home import write_atomically, write_json
+from pipelines.config.home import write_json
 from pipelines.config.settings import BatchSettings, Behaviour
+from pipelines.ingestion import claims
 from pipelines.ingestion.ingest_logs import ingest_with_report
 
 __all__ = ["Arrival", "collect_arrivals"]
 
 Condition = Literal["sound", "missing", "empty", "small", "rejected"]
-BEING_DELIVERED = (".part", ".tmp")
+# What libraries raise on a file that nobody foresaw. It is the file's fault, not the home's: an
+# ``OSError`` or another ``DataError`` is the home's, and stops the batch with the file claimed.
+UNFORESEEN = (
+    *(ValueError, TypeError, LookupError, ArithmeticError, RecursionError, MemoryError),
+    *(pa.ArrowException, pl.exceptions.PolarsError),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +69,9 @@ class Arrival:
         empty: files without a row.
         refused: file → why it was refused.
         taken: file → rows in, accepted and quarantined.
+        warnings: what of the files taken somebody should look at, a sentence each.
+        growing: files that are still being written, left for the next run.
+        ahead: a sentence on searches dated later than they can be; empty without any.
     """
 
     rows: int
@@ -63,6 +79,9 @@ class Arrival:
     empty: tuple[str, ...]
     refused: dict[str, str]
     taken: dict[str, dict[str, int]]
+    warnings: tuple[str, ...] = ()
+    growing: tuple[str, ...] = ()
+    ahead: str = ""
 
     def condition(self, small_share: float) -> Condition:
         """The day's condition, as the table in this file's docstring says."""
@@ -78,7 +97,10 @@ class Arrival:
         usual = "" if self.usual is None else f" (usually {self.usual:,.0f})"
         parts = [f"the log of {day} has {counted(self.rows, 'impression')}{usual}"]
         parts += [f"{name} has no row" for name in self.empty]
+        parts += [f"{name} is still being written" for name in self.growing]
         parts += [f"refused {reason}" for reason in self.refused.values()]
+        parts += self.warnings
+        parts += [self.ahead] if self.ahead else []
         return "; ".join(parts)
 
 
@@ -87,8 +109,9 @@ def collect_arrivals(batch: Batch) -> Mapping[str, Any]:
 
     Raises ``DataError`` when the settings say that a day in this condition fails.
     """
-    _ingest_inbox(batch)
-    arrival = _arrival(batch)
+    growing = _ingest_inbox(batch)
+    ahead = quarantine_days_ahead(batch.context, latest_day(batch.context.settings, batch.day))
+    arrival = _arrival(batch, growing, ahead)
     condition = arrival.condition(batch.context.settings.batch.small_share)
     log_day = (batch.day - timedelta(days=1)).isoformat()
     summary = f"{condition}: {arrival.in_words(log_day)}"
@@ -98,8 +121,9 @@ def collect_arrivals(batch: Batch) -> Mapping[str, Any]:
         raise DataError(f"{batch.name} stops. {summary}. {_what_to_do(batch, condition)}")
     if behaviour == "hold":
         batch.update_journal(status="held", reason=summary)
-    # A sound day with a refused file goes on too, but somebody should look at the file.
-    warning = summary if behaviour == "warn" or (arrival.refused and behaviour is None) else ""
+    # A sound day with a refused or odd file goes on too, but somebody should look at the file.
+    is_odd = bool(arrival.refused or arrival.warnings or arrival.ahead)
+    warning = summary if behaviour == "warn" or (is_odd and behaviour is None) else ""
     return {"condition": condition, "warning": warning, **asdict(arrival)}
 
 
@@ -123,46 +147,111 @@ def _what_to_do(batch: Batch, condition: Condition) -> str:
     )
 
 
-def _ingest_inbox(batch: Batch) -> None:
+def _ingest_inbox(batch: Batch) -> list[str]:
+    """Take in what has settled; returns the names of what is still being written."""
     inbox = batch.context.home.prepare().inside(batch.context.settings.batch.inbox)
     inbox.mkdir(parents=True, exist_ok=True)
-    for path in sorted(inbox.iterdir()):
-        if path.is_file() and not path.name.startswith(".") and path.suffix not in BEING_DELIVERED:
-            _ingest_file(batch, path)
+    settle_s = batch.context.settings.batch.settle_s
+    growing: list[str] = []
+    for claimed in claims.left_claimed(inbox):
+        growing += _judge(batch, claimed)
+    settled, unsettled = claims.deliveries(inbox, settle_s)
+    for path in settled:
+        growing += _claim_and_judge(batch, path, settle_s)
+    for folder in claims.folders_of(inbox):
+        # perhaps the sender's own, to write in: it is not moved
+        reason = (
+            f"{folder.name}: is a folder, which is not read here; deliver the files in it, or read "
+            "it whole with stayrank ingest"
+        )
+        _record_file(batch, folder.name, {"refused": reason})
+    growing += unsettled
+    for name in growing:
+        batch.context.console.say(f"{name}: still being written; left for the next run")
+    return growing
 
 
-def _ingest_file(batch: Batch, path: Path) -> None:
-    """Ingest one file; what became of it is on disk before the file moves.
-
-    Killed before the move, the next start finds the file in the inbox again. The lake knows it
-    by its checksum and takes no row twice; its counts are in ``arrivals.json`` already.
-    """
-    before = path.stat()
+def _claim_and_judge(batch: Batch, path: Path, settle_s: float) -> list[str]:
     try:
-        report = ingest_with_report(batch.context, [path], batch.context.settings.batch.source)
-    except LogError as error:
-        # Delivered without the ``.part`` of docs/operations.md: half a file is not a broken log.
-        after = path.stat()
-        if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
-            batch.context.console.say(f"{path.name}: still being written; left for the next run")
-            return
-        _record_file(batch, path.name, {"refused": str(error)})
-        refused = path.parent / "refused"
-        write_atomically(refused / f"{path.name}.reason.txt", f"{error}\n")
-        path.replace(refused / path.name)
-        return
-    counts = {
+        settled = claims.stamp_of(path)
+        claimed = claims.claim(path, used=_recorded(batch))
+    except FileNotFoundError:
+        return []  # the sender took it back
+    except OSError as error:
+        reason = f"{path.name}: cannot be moved out of the inbox ({error.strerror}); left there"
+        _record_file(batch, path.name, {"refused": reason})
+        return []
+    if claims.stamp_of(claimed) != settled:
+        # Replaced in the moment before the rename: this is another file, seen for the first time.
+        found = claims.stamp_of(claimed)
+        time.sleep(settle_s)
+        if claims.stamp_of(claimed) != found:
+            claims.give_back(claimed)
+            return [path.name]
+    return _judge(batch, claimed)
+
+
+def _judge(batch: Batch, claimed: Path) -> list[str]:
+    """Ingest what was claimed and put it away; returns its name if it is still being written.
+
+    What became of it is on disk before it is moved. Killed before the move, the next start finds
+    it in ``claimed``. The lake knows it by its checksum and takes no row twice; its counts are in
+    ``arrivals.json`` already.
+    """
+    name, before = claimed.name, claims.stamp_of(claimed)
+    try:
+        facts = _ingested(batch, claimed)
+    except (LogError, UnfitLogError) as error:
+        facts = {"refused": str(error).replace(str(claimed), name)}
+    except UNFORESEEN as error:
+        # a library quotes cells in its own way
+        said = "" if _is_pseudonymised(batch) else f": {error}"
+        facts = {"refused": f"{name}: cannot be read as a log ({type(error).__name__}{said})"}
+    # Half a file is not a broken log, and the rest of one is not to be deleted unread.
+    if claims.stamp_of(claimed) != before or claims.is_open_for_writing(claimed):
+        claims.give_back(claimed)
+        return [name]
+    if "refused" in facts and name not in facts["refused"]:
+        facts["refused"] = f"{name}: {facts['refused']}"
+    if "refused" in facts:
+        facts["refused"] = _refusal(batch, name, facts["refused"])
+    _record_file(batch, name, facts)
+    if "refused" in facts:
+        claims.refuse(claimed, facts["refused"], is_kept=not _is_pseudonymised(batch))
+    elif _is_pseudonymised(batch):
+        claimed.unlink()
+    else:
+        claims.keep(claimed, is_known=facts["again"])
+    return []
+
+
+def _ingested(batch: Batch, claimed: Path) -> dict[str, Any]:
+    """Ingest the file; its facts for ``arrivals.json``. Raises ``LogError`` for what is no file."""
+    if kind := claims.what_it_is(claimed):
+        # Never opened: a link may lead anywhere, and a pipe would be waited on for ever.
+        raise LogError(claimed, f"is a {kind}, which is not read; deliver the file itself")
+    report = ingest_with_report(batch.context, [claimed], batch.context.settings.batch.source)
+    return {
+        "again": report.files[0].status == "already ingested",
         "rows_in": report.rows_in,
         "rows_accepted": report.rows_accepted,
         "rows_quarantined": report.rows_in - report.rows_accepted,
+        "warnings": [warning for file in report.files for warning in file.warnings],
     }
-    is_again = report.files[0].status == "already ingested"
-    _record_file(batch, path.name, {"again": is_again, **counts})
-    if batch.context.settings.pseudonym_key.get_secret_value():
-        path.unlink()
-    else:
-        (path.parent / "taken").mkdir(exist_ok=True)
-        path.replace(path.parent / "taken" / path.name)
+
+
+def _is_pseudonymised(batch: Batch) -> bool:
+    return bool(batch.context.settings.pseudonym_key.get_secret_value())
+
+
+def _refusal(batch: Batch, name: str, reason: str) -> str:
+    """Why a file was refused; where guests are pseudonymised without a word of its cells."""
+    if not _is_pseudonymised(batch):
+        return reason
+    columns = load_mapping(batch.context.settings.batch.source).columns.values()
+    known = {name for rule in columns for name in rule.needs}
+    reason = refusal_without_cells(reason, name, known)
+    return f"{reason}. The file was not kept, since it may name guests; mend it and deliver it anew"
 
 
 def _record_file(batch: Batch, name: str, facts: dict[str, Any]) -> None:
@@ -171,15 +260,18 @@ def _record_file(batch: Batch, name: str, facts: dict[str, Any]) -> None:
     A restart finds a file that it ingested before it was killed as "already ingested", with no
     new rows: the counts of the first time stay.
     """
-    path = batch.folder / "arrivals.json"
-    known = json.loads(path.read_text()) if path.exists() else {}
+    known = _recorded(batch)
     if not (facts.get("again") and name in known):
-        write_json(path, {**known, name: facts})
+        write_json(batch.folder / "arrivals.json", {**known, name: facts})
 
 
-def _arrival(batch: Batch) -> Arrival:
+def _recorded(batch: Batch) -> dict[str, Any]:
     path = batch.folder / "arrivals.json"
-    files: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+    return dict(json.loads(path.read_text())) if path.exists() else {}
+
+
+def _arrival(batch: Batch, growing: Sequence[str], ahead: str) -> Arrival:
+    files = _recorded(batch)
     rows, usual = _sizes(batch)
     return Arrival(
         rows=rows,
@@ -190,8 +282,19 @@ def _arrival(batch: Batch) -> Arrival:
             if facts.get("rows_in") == 0 and not facts.get("again")
         ),
         refused={name: facts["refused"] for name, facts in files.items() if "refused" in facts},
-        taken={name: facts for name, facts in files.items() if "rows_in" in facts},
+        taken={name: _counts(facts) for name, facts in files.items() if "rows_in" in facts},
+        warnings=tuple(
+            f"{name}: {warning}"
+            for name, facts in files.items()
+            for warning in facts.get("warnings", ())
+        ),
+        growing=tuple(growing),
+        ahead=ahead,
     )
+
+
+def _counts(facts: Mapping[str, Any]) -> dict[str, int]:
+    return {name: count for name, count in facts.items() if name != "warnings"}
 
 
 def _sizes(batch: Batch) -> tuple[int, float | None]:

@@ -86,7 +86,10 @@ class Batch:
         """
         path = self.folder / "journal.json"
         try:
-            return dict(json.loads(path.read_text()))
+            content = json.loads(path.read_text())
+            if not isinstance(content, dict) or not isinstance(content.get("stages", {}), dict):
+                raise ValueError("it is no journal")  # of data, not of code
+            return content
         except FileNotFoundError:
             return {}
         except (OSError, ValueError) as error:

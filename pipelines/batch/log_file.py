@@ -13,6 +13,7 @@ from typing import TextIO
 from rich.console import Console as RichConsole
 
 from pipelines.config.console import WIDTH_OF_A_LOG, Console
+from pipelines.config.redaction import redact
 from pipelines.config.settings import Settings
 
 __all__ = ["logged_console", "secrets_of"]
@@ -41,6 +42,7 @@ class _LoggedStream(io.StringIO):
     def _write_line(self, line: str) -> None:
         for secret in self._secrets:
             line = line.replace(secret, HIDDEN)
+        line = redact(line)
         self._stream.write(line + "\n")
         self._stream.flush()
         at = datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,28 +1,33 @@
 """Run a batch from start to end: locks, log file, stages in order, alerts.
 
-Two locks are held in this order: first the day's own, then the one of the home. A second start
-of the same day meets the first lock, and waits or is refused as ``batch.when_busy`` says; a
-batch of another day or kind meets only the second, and always waits its turn. The kernel frees
-both when the process ends, however it ends.
+Three locks are held in this order: the day's own, the one of the home's batches, and the home
+beside other runs. A second start of the same day meets the first lock, and waits or is refused
+as ``batch.when_busy`` says; a batch of another day or kind meets only the second, and always
+waits its turn; only an erasure holds off the third (``pipelines/config/home_use.py``). The
+kernel frees all of them when the process ends, however it ends.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import date, datetime
+from datetime import date
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
-from zoneinfo import ZoneInfo
 
 from data.errors import DataError
 from data.lake.lock import file_lock
 from pipelines.batch.alerts import send_alert
 from pipelines.batch.batch_log import warnings_of
+from pipelines.batch.clock import today
+from pipelines.batch.days_ahead import refuse_day_ahead
 from pipelines.batch.journal import Batch, BatchKind, BatchStage, run_stage
 from pipelines.batch.log_file import logged_console, secrets_of
-from pipelines.config.settings import Settings
+from pipelines.config.home_use import using_home
+from pipelines.config.redaction import redact
 from pipelines.run_context import RunContext
+from pipelines.tracking.relocate_home import relocate_if_moved
 
 __all__ = ["new_id", "run_batch", "today", "unfinished_day"]
 
@@ -31,20 +36,30 @@ StageRunner = Callable[[Batch, BatchStage], Mapping[str, Any]]
 LONGEST_UNFINISHED_DAYS = 6
 
 
-def today(settings: Settings) -> date:
-    """The day on the clock of the settings' time zone."""
-    return datetime.now(ZoneInfo(settings.batch.time_zone)).date()
-
-
 def unfinished_day(context: RunContext, kind: BatchKind, day: date) -> date:
     """The day of the newest batch of this kind, if it was cut off this week; else ``day``."""
     folder = context.home.batches / kind
     for path in sorted(folder.glob("*"), reverse=True) if folder.is_dir() else ():
-        earlier = Batch(context=context, kind=kind, day=date.fromisoformat(path.name), id="")
+        earlier = Batch(context=context, kind=kind, day=_day_of(path), id="")
         if 0 <= (day - earlier.day).days <= LONGEST_UNFINISHED_DAYS:
             if earlier.journal().get("status") in ("started", "failed"):
                 return earlier.day
             break
+    return day
+
+
+def _day_of(path: Path) -> date:
+    """The day that a folder of batches is of; raises ``DataError`` for a stranger in it."""
+    try:
+        day = date.fromisoformat(path.name)
+    except ValueError:
+        day = None
+    # "20260120" and "2026-W04-2" are days too, but no folder of ours.
+    if day is None or day.isoformat() != path.name:
+        raise DataError(
+            f"{path}: is no day's folder (YYYY-MM-DD), and nothing else belongs there; move it "
+            "away and run again"
+        )
     return day
 
 
@@ -58,7 +73,8 @@ def run_batch(
 ) -> Batch:
     """Do the stages that are not done; returns the batch, done or held.
 
-    Raises what stopped a stage, after it was written to the journal and sent as an alert.
+    Raises what stopped a stage, after it was written to the journal and sent as an alert, and
+    ``DataError`` at once for a day that has not come.
 
     Args:
         batch: which batch, of which day.
@@ -68,6 +84,9 @@ def run_batch(
         on_line: called with every line that the batch prints.
     """
     context = batch.context
+    refuse_day_ahead(context.settings, batch.day)
+    # Now: under the lock, the first look at MLflow would take this very batch for another one.
+    relocate_if_moved(context.home, context.console.say)
     log = context.home.prepare().logs / f"{batch.kind}-{batch.day}-{batch.id}.log"
     with (
         logged_console(log, batch.id, secrets_of(context.settings), on_line) as console,
@@ -99,6 +118,7 @@ def _locked(batch: Batch) -> Iterator[None]:
     with (
         file_lock(batch.folder / "lock", f"{batch.name} is running already", wait_s=wait_s),
         file_lock(root / "batch.lock", "another batch is running", wait_s=settings.wait_s),
+        using_home(batch.context),
     ):
         yield
 
@@ -133,4 +153,6 @@ def _send_alert(batch: Batch, status: str, reason: str, log: str) -> None:
 
 
 def _message_of(error: Exception) -> str:
-    return str(error) if isinstance(error, DataError) else f"{type(error).__name__}: {error}"
+    """For the journal, the notice and MLflow: all three are shown to people."""
+    kind = "" if isinstance(error, DataError) else f"{type(error).__name__}: "
+    return redact(f"{kind}{error}")

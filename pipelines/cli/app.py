@@ -14,6 +14,8 @@ from data.paths import sqlite_address
 from pipelines.cli.early_checks import ignored_by_mlflow
 from pipelines.config.console import Console
 from pipelines.config.home import home_for
+from pipelines.config.redaction import redact
+from pipelines.config.resource_limits import refuse_small_files
 from pipelines.config.settings import load_settings
 
 if TYPE_CHECKING:
@@ -49,7 +51,7 @@ PRIVACY_PANEL = "Guests' rights"
 COMMAND_ORDER = (
     *("run", "mapping", "simulate", "ingest", "features", "train", "tune", "evaluate"),
     *("recommend", "report"),
-    *("dashboards", "notebooks", "published", "promote", "rollback"),
+    *("dashboards", "notebooks", "published", "home", "promote", "rollback"),
     *("schedule", "daily", "weekly", "backfill", "forget-user"),
 )
 
@@ -141,19 +143,24 @@ LogArgument = Annotated[
 def context_of(
     home: Path | None, settings_file: Path | None, seed: int | None, origin: str = "simulated"
 ) -> RunContext:
+    """Settings, home and console of a command; raises what stands against any of them."""
     from pipelines.monitoring.config import monitoring_config
     from pipelines.promotion.gate_config import gate_config
     from pipelines.run_context import RunContext
+    from pipelines.tracking.relocate_home import relocate_if_moved
 
     settings = load_settings(settings_file, seed=seed)
+    refuse_small_files()
     _limit_threads(settings)
     console = Console()
     own = home_for(home, origin)
     if ignored := ignored_by_mlflow(settings, sqlite_address(own.mlflow_database)):
-        console.err.print(ignored, markup=False)
+        console.err.print(redact(ignored), markup=False)
     # What the gate and the monitoring would refuse only after minutes of work.
     gate_config(settings)
     monitoring_config(settings)
+    # Before anything reads a path from a record: a copy must never write into the original.
+    relocate_if_moved(own, console.say)
     return RunContext(home=own, settings=settings, console=console)
 
 

@@ -43,13 +43,13 @@ def daily(
 
     Example: stayrank daily --home data/home --day 2026-01-26
     """
-    chosen_day, root = _optional_day(day), _prepare_home(home, settings)
-    from pipelines.config.disk_space import clear_disk_full_error
-    from pipelines.flows.daily import daily as flow
-    from pipelines.flows.prefect_environment import clear_prefect_error
+    chosen_day, chosen_home = _optional_day(day), _checked_home(home, settings)
+    from pipelines.flows.prefect_server import flows_of
 
-    with clear_disk_full_error(Home(root)), clear_prefect_error():
-        flow(home=root, day=chosen_day, again=again, settings_file=settings)
+    with flows_of(chosen_home):
+        from pipelines.flows.daily import daily as flow
+
+        flow(home=chosen_home.root, day=chosen_day, again=again, settings_file=settings)
 
 
 @app.command(rich_help_panel=SCHEDULE_PANEL)
@@ -63,13 +63,13 @@ def weekly(
 
     Example: stayrank weekly --home data/home
     """
-    chosen_day, root = _optional_day(day), _prepare_home(home, settings)
-    from pipelines.config.disk_space import clear_disk_full_error
-    from pipelines.flows.prefect_environment import clear_prefect_error
-    from pipelines.flows.weekly import weekly as flow
+    chosen_day, chosen_home = _optional_day(day), _checked_home(home, settings)
+    from pipelines.flows.prefect_server import flows_of
 
-    with clear_disk_full_error(Home(root)), clear_prefect_error():
-        flow(home=root, day=chosen_day, again=again, settings_file=settings)
+    with flows_of(chosen_home):
+        from pipelines.flows.weekly import weekly as flow
+
+        flow(home=chosen_home.root, day=chosen_day, again=again, settings_file=settings)
 
 
 @app.command(rich_help_panel=SCHEDULE_PANEL)
@@ -87,13 +87,13 @@ def backfill(
 
     days = parse_day(first), parse_day(last)
     days_between(*days)
-    root = _prepare_home(home, settings)
-    from pipelines.config.disk_space import clear_disk_full_error
-    from pipelines.flows.backfill import backfill as flow
-    from pipelines.flows.prefect_environment import clear_prefect_error
+    chosen_home = _checked_home(home, settings)
+    from pipelines.flows.prefect_server import flows_of
 
-    with clear_disk_full_error(Home(root)), clear_prefect_error():
-        flow(*days, home=root, settings_file=settings)
+    with flows_of(chosen_home):
+        from pipelines.flows.backfill import backfill as flow
+
+        flow(*days, home=chosen_home.root, settings_file=settings)
 
 
 @app.command(rich_help_panel=SCHEDULE_PANEL)
@@ -104,8 +104,8 @@ def schedule(
 ) -> None:
     """Serve the scheduled batches on this machine until Ctrl-C.
 
-    Starts a Prefect server on loopback unless PREFECT_API_URL names one. A run that was
-    missed while nothing was served is caught up once.
+    Starts a Prefect server on loopback unless PREFECT_API_URL names one, and starts it again
+    where it ends. A run that was missed while nothing was served is caught up once.
 
     Example: stayrank schedule --home data/home
     """
@@ -135,14 +135,11 @@ def published(home: HomeOption = None) -> None:
     say(f"  models of run {pointer.run}, batch {pointer.batch}")
 
 
-def _prepare_home(home: Path | None, settings: Path | None) -> Path:
-    """The home's folder. Sets Prefect's environment too: call it before importing a flow."""
+def _checked_home(home: Path | None, settings: Path | None) -> Home:
+    """The home, after the checks that a batch would otherwise fail at after minutes."""
     context = context_of(home, settings, None)
     check_batch(context)
-    from pipelines.flows.prefect_environment import prepare_prefect
-
-    prepare_prefect(context.home.prepare())
-    return context.home.root
+    return context.home
 
 
 def _optional_day(text: str | None) -> date | None:

@@ -19,11 +19,20 @@ def forget_user(
     ],
     home: HomeOption = None,
     settings: SettingsOption = None,
+    source: Annotated[
+        str | None,
+        typer.Option(
+            "--source",
+            help="Column mapping of logs in the inbox, where the settings do not name it.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Erase a guest from every table, version, model input, report and file of the home.
 
     Says what was removed, which models were trained on the guest, and when they are next;
-    where there is no trace of the id it says so, and changes nothing.
+    where nobody has this id it says so, and changes nothing. Waits until no run uses the home.
+    What could not be done is named, with exit code 1; the same command goes on from there.
     Logs outside the home are not touched: a log that names the guest brings them back.
 
     Example: stayrank forget-user U1234567 --home data/home
@@ -38,10 +47,11 @@ def forget_user(
         )
     from pipelines.privacy import forget_guest
 
-    erasure = forget_guest(context, guest)
+    erasure = forget_guest(context, guest, source)
     for line in erasure.lines(guest):
         context.console.say(line)
     if erasure.not_rewritten:
         raise DataError(
-            f"the id is still in {counted(len(erasure.not_rewritten), 'file')}, named above"
+            f"{counted(len(erasure.not_rewritten), 'thing')} could not be done, named above; mend "
+            "it and give the same command again"
         )

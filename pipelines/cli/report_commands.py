@@ -9,6 +9,7 @@ import typer
 from pipelines.cli.app import RESULTS_PANEL, STEPS_PANEL, HomeOption, app, context_of
 from pipelines.config.console import Console
 from pipelines.config.home import home_for
+from pipelines.config.resource_limits import refuse_small_files
 
 __all__ = ["dashboards", "notebooks", "report"]
 
@@ -38,6 +39,7 @@ def dashboards(
     """
     from pipelines.flows.dashboards import serve_dashboards
 
+    refuse_small_files()
     serve_dashboards(home_for(home, "simulated"), Console(), mlflow_port, prefect_port)
 
 
@@ -62,6 +64,7 @@ def notebooks(
         for page in execute_notebooks(context, run):
             context.console.say(str(page))
         return
+    refuse_small_files()
     opened = home_for(home, "simulated")
     opened.latest_run()
     from pipelines.analysis.jupyter import open_notebooks

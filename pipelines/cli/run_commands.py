@@ -61,19 +61,18 @@ def run(  # a command's options are its arguments
         check_log_of_run(context, logs, source, encoding, redo=redo)
     else:
         check_simulated_run(context)
-    from pipelines.flows.prefect_environment import clear_prefect_error, prepare_prefect
+    from pipelines.flows.prefect_server import flows_of
     from pipelines.training.model_factory import check_settings
 
     check_settings(context.settings, for_recommending=True)
-    prepare_prefect(context.home.prepare())
-    from pipelines.config.disk_space import clear_disk_full_error
-    from pipelines.flows.run import main_job
-    from pipelines.reporting.terminal_summary import print_summary
+    with flows_of(context.home):
+        from pipelines.flows.run import main_job
 
-    with clear_disk_full_error(context.home), clear_prefect_error():
         main_job(
             str(context.home.root), [*(logs or [])], source, encoding, context.settings, redo=redo
         )
+    from pipelines.reporting.terminal_summary import print_summary
+
     print_summary(context)
 
 

@@ -59,6 +59,12 @@ class Console:
         """One line for the person."""
         self.out.print(line, markup=False)
 
+    def show_link(self, link: str) -> None:
+        """A link with the token that opens it, which :meth:`say` would hide."""
+        write = getattr(sys.stdout, "write_as_it_is", sys.stdout.write)
+        write(f"{link}\n")
+        sys.stdout.flush()
+
     @contextmanager
     def step(self, title: str) -> Iterator[ProgressCall]:
         """Print a step's title, then its seconds; yields the call that reports its progress.

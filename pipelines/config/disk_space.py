@@ -12,6 +12,7 @@ from contextlib import contextmanager
 
 from data.errors import DataError
 from pipelines.config.home import Home
+from pipelines.config.resource_limits import exhausted_resource
 from pipelines.config.settings import SettingsError
 
 __all__ = ["LEAST_FREE_BYTES", "clear_disk_full_error"]
@@ -25,8 +26,9 @@ def clear_disk_full_error(home: Home) -> Iterator[None]:
     """Turn a failure on a full disk into one ``DataError`` that names the home.
 
     Raises it before the block runs if the disk is full by then, and instead of whatever the
-    block raised if it is full afterwards. ``DataError`` and ``SettingsError`` of the block pass
-    through: they already say what to do.
+    block raised if it is full afterwards. An error that says itself what ran out, a full disk
+    that has room again or a limit of the shell, becomes a ``DataError`` too. ``DataError`` and
+    ``SettingsError`` of the block pass through: they already say what to do.
     """
     home.prepare()
     if _free(home) < LEAST_FREE_BYTES:
@@ -40,6 +42,8 @@ def clear_disk_full_error(home: Home) -> Iterator[None]:
             first_line = (str(error).splitlines() or [""])[0]
             message = f"{_message(home)} ({type(error).__name__}: {first_line})"
             raise DataError(message) from error
+        if problem := exhausted_resource(error):
+            raise DataError(problem) from error
         raise
 
 

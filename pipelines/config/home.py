@@ -65,6 +65,11 @@ class Home:
         return self.root / "prefect"
 
     @property
+    def servers(self) -> Path:
+        """Records of the servers that run for this home."""
+        return self.prefect / "servers"
+
+    @property
     def batches(self) -> Path:
         return self.root / "batches"
 
@@ -100,9 +105,19 @@ class Home:
     def features_record(self) -> Path:
         return self.root / "features.json"
 
+    def run_folder(self, run: str) -> Path:
+        """The folder of a training run.
+
+        Raises ``DataError`` for a name that leads elsewhere: names are read from files of the
+        home (``champion.json``, ``published.json``, journals), which anybody may have written.
+        """
+        if not run.strip(".") or any(letter in run for letter in "/\\\0"):
+            raise DataError(f"{run!r} is no name of a training run, a folder of {self.runs}")
+        return self.runs / run
+
     def record_of(self, run: str) -> Path:
         """The record of a training run: its last file to be written, so it marks a complete run."""
-        return self.runs / run / "run.json"
+        return self.run_folder(run) / "run.json"
 
     def newest_run(self) -> str:
         """The name of the newest complete training run; empty when there is none."""
@@ -141,6 +156,7 @@ class Home:
                 f"{self.root} holds no trained models. Train them first: "
                 f"stayrank train {self.option}"
             )
+        self.run_folder(pointer.read_text().strip())
         return self.inside(Path("runs") / pointer.read_text().strip())
 
     def set_latest_run(self, name: str) -> None:

@@ -1,14 +1,16 @@
 """Settings: one TOML file and the environment, checked at the edge.
 
 ``stayrank.toml`` in the current folder (or the file named by ``--settings``), then
-environment variables such as ``STAYRANK_SEED`` or ``STAYRANK_RANKER__LEARNING_RATE``,
-then the command line; the later wins. The hyper-parameters live in the frozen
-dataclasses beside the models; here they are only read and checked.
+environment variables such as ``STAYRANK_SEED`` or ``STAYRANK_RANKER__LEARNING_RATE`` (secrets
+also as a file, such as ``STAYRANK_PSEUDONYM_KEY_FILE``), then the command line; the later wins.
+The hyper-parameters live in the frozen dataclasses beside the models; here they are only read
+and checked.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from datetime import UTC, datetime
 from difflib import get_close_matches
@@ -17,7 +19,15 @@ from typing import Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from cronsim import CronSim, CronSimError
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_serializer,
+    field_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -26,6 +36,9 @@ from pydantic_settings import (
 )
 
 from data.schema.language import Language
+from pipelines.config.keep_settings import KeepSettings
+from pipelines.config.redaction import redact
+from pipelines.config.secret_files import secret_from_file
 
 __all__ = [
     "BatchSettings",
@@ -45,6 +58,12 @@ PREFIX = "STAYRANK_"
 NOT_SETTINGS = ("HOME", "BIND", "CHECKOUT", "IMAGE", "INBOX", "SECRETS")
 # Sections that earlier versions had, and where their settings are now.
 MOVED = {"funnel": "the funnel is the ranker now: write its settings as [ranker]"}
+HOW_TO_ENCODE = (
+    "the characters / ? # @ of a password must be written %2F %3F %23 %40, "
+    "and an @ behind the host %40 too"
+)
+# Settings whose value no message repeats.
+UNTOLD = ("pseudonym_key", "webhook")
 # What MLflow can keep runs and registered models in.
 STORES = ("http", "https", "postgresql", "mysql", "mssql", "sqlite")
 
@@ -143,6 +162,12 @@ class BatchSettings(Section):
         default=Path("inbox"), description="folder of arriving logs, under the home unless absolute"
     )
     source: str = Field(default="airbnb", description="column mapping of the arriving logs")
+    settle_s: float = Field(
+        default=5.0, ge=0, description="seconds that an arriving file must be unchanged"
+    )
+    ahead_days: int = Field(
+        default=1, ge=0, description="days after today that a search may still be dated"
+    )
     when_missing: Behaviour = Field(default="hold", description="no file brought the day's log")
     when_empty: Behaviour = Field(default="hold", description="its file has not one row")
     when_small: Behaviour = Field(default="warn", description="far fewer rows than usual")
@@ -206,8 +231,11 @@ class Settings(BaseSettings):
     evaluation: EvaluationSettings = EvaluationSettings()
     recommendation: RecommendationSettings = RecommendationSettings()
     batch: BatchSettings = BatchSettings()
+    keep: KeepSettings = KeepSettings()
     tracking_uri: str = Field(
-        default="", description="an MLflow server's address; empty: SQLite under the home"
+        default="",
+        repr=False,  # it may hold a password
+        description="an MLflow server's address; empty: SQLite under the home",
     )
     pseudonym_key: SecretStr = Field(
         default=SecretStr(""), description="key that pseudonymises guests at ingest; empty: none"
@@ -243,9 +271,19 @@ class Settings(BaseSettings):
     @field_validator("tracking_uri")
     @classmethod
     def _is_store(cls, uri: str) -> str:
-        if uri and uri.partition("://")[0] not in STORES:
+        scheme, _, rest = uri.partition("://")
+        behind_the_host = re.split(r"[/?#]", rest, maxsplit=1)[1:]
+        if scheme != "sqlite" and any("@" in part for part in behind_the_host):
+            # Otherwise nobody could tell the password's end, and keep it from being shown.
+            raise ValueError(HOW_TO_ENCODE)
+        if uri and scheme.partition("+")[0] not in STORES:
             raise ValueError(f"must begin with one of {', '.join(f'{s}://' for s in STORES)}")
         return uri
+
+    @field_serializer("tracking_uri")
+    def _without_credentials(self, uri: str) -> str:
+        # What is dumped becomes MLflow's parameters, and those of Prefect's flows.
+        return redact(uri)
 
     @classmethod
     def settings_customise_sources(
@@ -265,17 +303,23 @@ class Settings(BaseSettings):
 def load_settings(file: Path | None = None, **overrides: Any) -> Settings:
     """Read the settings; ``overrides`` that are ``None`` are left to file and environment.
 
-    Raises :class:`SettingsError` naming each unknown or unsound setting.
+    Raises :class:`SettingsError` naming each unknown or unsound setting, and the file of a
+    secret that cannot be read.
     """
     if file is not None and not file.is_file():
         raise SettingsError(f"the settings file {file} does not exist")
 
     _refuse_misspelt_names()
+    try:
+        secrets = {name: secret_from_file(f"{PREFIX}{name.upper()}") for name in UNTOLD}
+    except ValueError as error:
+        raise SettingsError(str(error)) from error
 
     class FromFile(Settings):
         model_config = SettingsConfigDict(toml_file=file or SETTINGS_FILE)
 
-    given = {name: value for name, value in overrides.items() if value is not None}
+    given = {**secrets, **overrides}
+    given = {name: value for name, value in given.items() if value is not None}
     try:
         settings = FromFile(**given)
     except ValidationError as error:
@@ -318,8 +362,10 @@ def in_words(error: ValidationError, section: str = "") -> str:
         if problem["type"] == "extra_forbidden":
             moved = MOVED.get(name)
             lines.append(f"setting {name}: {moved}" if moved else f"setting {name} is not known")
+        elif name in UNTOLD or told == HOW_TO_ENCODE:
+            lines.append(f"setting {name}: {told}")
         elif problem["loc"]:
-            lines.append(f"setting {name} = {problem['input']!r}: {told}")
+            lines.append(redact(f"setting {name} = {problem['input']!r}: {told}"))
         else:  # of several settings together
             lines.append(f"settings of {name}: {told}")
     return "\n".join(lines)

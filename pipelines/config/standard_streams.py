@@ -1,7 +1,10 @@
-"""Output decides nothing: what cannot be printed ends no work that was begun, nor changes its end.
+"""Output decides nothing, and shows no password.
+
+What cannot be printed ends no work that was begun, nor changes its end.
 
 Standard output may be a pipe whose reader has gone (``stayrank run | head``), a full disk, closed,
-or in an encoding without ``ã``. Each of these makes ``print`` raise, in a library too.
+or in an encoding without ``ã``. Each of these makes ``print`` raise, in a library too. And what a
+library prints, a traceback for example, may hold an address with a password.
 """
 
 from __future__ import annotations
@@ -13,19 +16,25 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, TextIO, cast
 
+from pipelines.config.redaction import redact
+
 __all__ = ["tolerant_streams"]
 
 STANDARD_DESCRIPTORS = (0, 1, 2)
 
 
 class _TolerantStream:
-    """A text stream that goes on into nothing once it cannot be written to."""
+    """A text stream that goes on into nothing once it cannot be written to, without passwords."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
     def write(self, text: str) -> int:
-        """Write, or drop what cannot be written."""
+        """Write without the credentials of addresses, or drop what cannot be written."""
+        return self.write_as_it_is(redact(text))
+
+    def write_as_it_is(self, text: str) -> int:
+        """Write what is to be shown whole, such as a link that opens a page with its token."""
         try:
             self._stream.write(text)
         except (OSError, ValueError):  # ValueError: closed by the program itself

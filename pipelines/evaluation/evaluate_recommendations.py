@@ -15,6 +15,7 @@ from data.schema.tables import IMPRESSIONS
 from models.evaluation.recommended_lists import ListScoreSettings, scores_of
 from models.evaluation.scorecard import Score
 from pipelines.config.home import write_json
+from pipelines.config.home_use import uses_home
 from pipelines.evaluation.list_truth import ListTruth, metrics_by_model, open_truth
 from pipelines.evaluation.recommendations_view import SCORES_FILE
 from pipelines.evaluation.replay import replay
@@ -28,6 +29,7 @@ __all__ = ["evaluate_recommendations", "truth_scores"]
 COMPARED = ("catalogue_g_taste_at_10", "catalogue_bookings_together_per_1000")
 
 
+@uses_home
 def evaluate_recommendations(context: RunContext, run: str, made: Recommended) -> tuple[Score, ...]:
     """Write ``reports/latest/recommendations.json``, and log the figures to the run in MLflow.
 

@@ -15,6 +15,7 @@ from features.build import build_features
 from features.build_in_blocks import build_by_day
 from pipelines.config.console import ProgressCall
 from pipelines.config.home import write_json
+from pipelines.config.home_use import uses_home
 from pipelines.feature_table.build_on_spark import SparkOptions, build_on_spark
 from pipelines.feature_table.kept_totals import KEPT_DAYS
 from pipelines.feature_table.rebuild_plan import RebuildPlan, rebuild_plan
@@ -23,6 +24,7 @@ from pipelines.run_context import RunContext
 __all__ = ["build_features_table", "feature_set_of"]
 
 
+@uses_home
 def build_features_table(context: RunContext, spark: SparkOptions | None = None) -> int:
     """Bring every feature of every impression up to date; returns the table's version.
 

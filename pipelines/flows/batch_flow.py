@@ -18,15 +18,17 @@ from prefect.artifacts import (
 from prefect.cache_policies import NO_CACHE
 from prefect.runtime import flow_run
 
+from data.plain_text import as_markdown_text
 from data.schema.tables import QUARANTINE
 from pipelines.batch.batch_log import as_markdown
 from pipelines.batch.journal import Batch, BatchKind, BatchStage, run_stage
 from pipelines.batch.run_batch import new_id, run_batch, today, unfinished_day
 from pipelines.config.console import Console
 from pipelines.config.home import Home, home_for
+from pipelines.config.redaction import redacting, split_credentials
 from pipelines.config.settings import load_settings
 from pipelines.config.standard_streams import tolerant_streams
-from pipelines.flows.liveness import hold_liveness_lock, mark_crashed_runs
+from pipelines.flows.liveness import end_with_schedule, hold_liveness_lock, mark_crashed_runs
 from pipelines.run_context import RunContext
 
 __all__ = ["batch_of", "context_at", "run_as_flow", "show"]
@@ -54,6 +56,7 @@ def run_as_flow(batch: Batch, stages: Sequence[BatchStage], *, again: bool) -> B
     """Run the batch's stages as tasks of the flow run that this is called in."""
     home, logger = batch.context.home, get_run_logger()
     home.prepare()
+    end_with_schedule()
     for name in mark_crashed_runs(home):
         batch.context.console.say(f"flow run {name} had ended without a word: marked as crashed")
     # A worker starts the flow without the command line, which takes care of this elsewhere.
@@ -71,6 +74,8 @@ def _run_as_task(batch: Batch, stage: BatchStage) -> Mapping[str, Any]:
     The task takes no arguments, since Prefect would store them: the closure has the batch.
     """
 
+    # What an error says Prefect keeps and shows.
+    @redacting
     def work() -> Mapping[str, Any]:
         return run_stage(batch, stage)
 
@@ -91,15 +96,22 @@ def show(batch: Batch) -> None:
         create_table_artifact(rows, key=f"{kind}-scorecard", description="the latest scorecard")
     if rows := _quarantine(batch.context):
         create_table_artifact(rows, key=f"{kind}-quarantine", description="rows by reason")
-    link = batch.context.settings.tracking_uri or "http://127.0.0.1:5000"
+    link = _mlflow_page(batch.context.settings.tracking_uri)
     run_id = batch.results.get("log", {}).get("mlflow_run", "")
+    log = as_markdown_text(str(batch.journal().get("log", "")))
     page = f"{link}/#/experiments/{batch.context.tracking.experiment_id}"
     create_link_artifact(
         f"{page}/runs/{run_id}" if run_id else page,
         link_text="MLflow (stayrank dashboards)",
         key=f"{kind}-mlflow",
-        description=f"the batch's run in MLflow; its log file is {batch.journal().get('log', '')}",
+        description=f"the batch's run in MLflow; its log file is {log}",
     )
+
+
+def _mlflow_page(store: str) -> str:
+    """Where a browser finds MLflow: at its server, or where ``stayrank dashboards`` serves it."""
+    is_server = store.startswith(("http://", "https://"))
+    return split_credentials(store)[0].rstrip("/") if is_server else "http://127.0.0.1:5000"
 
 
 def _scorecard(home: Home) -> list[dict[str, Any]]:

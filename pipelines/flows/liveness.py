@@ -7,6 +7,10 @@ unlocked, and marks that run as crashed.
 
 from __future__ import annotations
 
+import os
+import signal
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +18,12 @@ from pathlib import Path
 from data.lake.lock import file_lock, is_held
 from pipelines.config.home import Home
 
-__all__ = ["hold_liveness_lock", "mark_crashed_runs"]
+__all__ = ["SERVED_BY", "end_with_schedule", "hold_liveness_lock", "mark_crashed_runs"]
+
+# Set by ``stayrank schedule`` for the processes that its batches run in.
+SERVED_BY = "STAYRANK_SERVED_BY_PROCESS"
+SECONDS_BETWEEN_LOOKS = 1.0
+SECONDS_TO_STOP = 10.0
 
 CRASHED = "its process ended without a word; the next start went on with its work"
 
@@ -26,6 +35,27 @@ def hold_liveness_lock(home: Home, flow_run_id: str) -> Iterator[None]:
     with file_lock(path, f"flow run {flow_run_id} runs already", wait_s=0.0):
         yield
     path.unlink(missing_ok=True)
+
+
+def end_with_schedule() -> None:
+    """End this process when the ``stayrank schedule`` that started it is gone, killed for example.
+
+    Its Prefect server went with it, so that the batch could report nothing any more. Prefect
+    starts the process without a pipe of ours, so its parent is looked at.
+    """
+    schedule = os.environ.get(SERVED_BY)
+    if schedule is None or int(schedule) == os.getpid():
+        return
+
+    def watch() -> None:
+        # The parent of a process whose parent has ended is another one.
+        while os.getppid() == int(schedule):
+            time.sleep(SECONDS_BETWEEN_LOOKS)
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(SECONDS_TO_STOP)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def mark_crashed_runs(home: Home) -> list[str]:

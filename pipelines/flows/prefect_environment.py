@@ -6,6 +6,7 @@ start than the 20 s it allows itself.
 
 from __future__ import annotations
 
+import base64
 import os
 import urllib.error
 import urllib.request
@@ -17,9 +18,16 @@ from http.client import HTTPException
 from data.errors import DataError
 from data.paths import sqlite_address
 from pipelines.config.home import Home
+from pipelines.config.redaction import redact, split_credentials
 from pipelines.config.settings import SettingsError
 
-__all__ = ["clear_prefect_error", "database_of", "prepare_prefect", "refuse_silent_server"]
+__all__ = [
+    "clear_prefect_error",
+    "database_of",
+    "named_server_problem",
+    "prepare_prefect",
+    "refuse_silent_server",
+]
 
 SECONDS_TO_ANSWER = 5.0
 DATABASE_VARIABLES = (
@@ -92,22 +100,26 @@ def refuse_silent_server() -> None:
         return
     if not address.startswith(("http://", "https://")):
         raise SettingsError(
-            f"PREFECT_API_URL = {address!r} must begin with http:// or https://; unset it to run "
-            "without a Prefect server"
+            f"PREFECT_API_URL = {redact(address)!r} must begin with http:// or https://; unset it "
+            "to run without a Prefect server"
         )
+    if problem := named_server_problem():
+        raise DataError(f"{problem}. Start it, or unset PREFECT_API_URL to run without one")
+
+
+def named_server_problem() -> str:
+    """Why the server that ``PREFECT_API_URL`` names is of no use; empty where it answers."""
+    address = os.environ.get("PREFECT_API_URL", "")
     problem = _problem_of(address)
-    if problem:
-        raise DataError(
-            f"no Prefect server answers at PREFECT_API_URL = {address} ({problem}). Start it, or "
-            "unset PREFECT_API_URL to run without one"
-        )
+    named = f"no Prefect server answers at PREFECT_API_URL = {redact(address)}"
+    return f"{named} ({redact(problem)})" if problem else ""
 
 
 def _problem_of(address: str) -> str:
     """Why there is no Prefect server at the address, in words; empty where there is one."""
     try:
         with urllib.request.urlopen(  # noqa: S310  # http or https, as checked above
-            f"{address.rstrip('/')}/health", timeout=SECONDS_TO_ANSWER
+            _health_request(address), timeout=SECONDS_TO_ANSWER
         ) as answer:
             kind = answer.headers.get_content_type()
     except urllib.error.HTTPError as error:
@@ -118,3 +130,13 @@ def _problem_of(address: str) -> str:
         return str(getattr(error, "reason", error)) or type(error).__name__
     # Prefect's page answers every address with itself; the API is below /api.
     return "" if kind == "application/json" else f"a page of {kind}; the API's address ends in /api"
+
+
+def _health_request(address: str) -> urllib.request.Request:
+    """The question for the server's health; urllib takes no credentials in an address."""
+    bare, user, password = split_credentials(address)
+    request = urllib.request.Request(f"{bare.rstrip('/')}/health")  # noqa: S310
+    if user:
+        credentials = base64.b64encode(f"{user}:{password}".encode()).decode()
+        request.add_header("Authorization", f"Basic {credentials}")
+    return request

@@ -9,13 +9,18 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from pipelines.flows.dashboards import (
-    prefect_page,
+from data.lake.lock import file_lock
+from pipelines.config.child_servers import (
+    end_orphans,
     refuse_taken_port,
-    servers_running,
+    start_server,
     wait_until_up,
 )
-from pipelines.flows.prefect_environment import prepare_prefect
+from pipelines.config.redaction import redact
+from pipelines.flows.dashboards import prefect_page, prefect_server
+from pipelines.flows.liveness import SERVED_BY
+from pipelines.flows.prefect_environment import named_server_problem, prepare_prefect
+from pipelines.flows.watched_schedule import NamedServer, OwnServer, serve_watched
 from pipelines.run_context import RunContext
 
 if TYPE_CHECKING:
@@ -33,11 +38,12 @@ def serve_schedule(context: RunContext, settings_file: Path | None, prefect_port
     """Serve the deployments; starts a Prefect server on loopback unless one is named.
 
     Runs of this home whose process is gone are marked as crashed, paused schedules resume, and
-    missed starts are caught up once. Raises ``DataError`` when the server cannot be started.
+    missed starts are caught up once. The server is watched: see
+    :mod:`pipelines.flows.watched_schedule`. Raises ``DataError`` when the server cannot be started
+    or had back, and when this home is served already.
     """
     prepare_prefect(context.home.prepare())
-    with _server(context, prefect_port):
-        from prefect import serve
+    with _serving_alone(context), _server(context, prefect_port) as server:
         from prefect.client.orchestration import get_client
 
         from pipelines.flows.backfill import ensure_limit
@@ -53,8 +59,9 @@ def serve_schedule(context: RunContext, settings_file: Path | None, prefect_port
             for name in catch_up_once(client):
                 context.console.say(f"caught up once: {name}")
         _say_times(context)
-        # Prefect would leave the schedules paused: a restart would then run nothing.
-        serve(*served, pause_on_shutdown=False, print_starting_message=False)
+        # The batches that it starts end when this process is gone.
+        os.environ[SERVED_BY] = str(os.getpid())
+        serve_watched(served, server, context.console.say)
 
 
 def deployments(context: RunContext, settings_file: Path | None) -> list[RunnerDeployment]:
@@ -125,18 +132,32 @@ def _late_runs(client: SyncPrefectClient, name: str) -> Sequence[FlowRun]:
 
 
 @contextmanager
-def _server(context: RunContext, port: int) -> Iterator[None]:
+def _serving_alone(context: RunContext) -> Iterator[None]:
+    """Refuse a second schedule of one home: each would start every batch."""
+    lock = context.home.prefect / "schedule.lock"
+    with file_lock(lock, "stayrank schedule serves this home already", wait_s=0.0):
+        yield
+
+
+@contextmanager
+def _server(context: RunContext, port: int) -> Iterator[OwnServer | NamedServer]:
+    """The server to watch: the one that is named, or our own, stopped at the end."""
+    say = context.console.say
     if os.environ.get("PREFECT_API_URL"):
-        yield
+        yield NamedServer(named_server_problem, lambda line: say(redact(line)))
         return
-    refuse_taken_port(port)
-    page = prefect_page(context.home, port)
-    with servers_running([page]) as servers:
-        wait_until_up(page, servers[0])
+    for line in end_orphans(context.home.servers):
+        say(line)
+    refuse_taken_port(port, "--prefect-port")
+    server = OwnServer(start_server(prefect_server(context.home, port)), say)
+    try:
+        wait_until_up(server.running)
         # Before Prefect is imported: it reads its settings once.
-        os.environ["PREFECT_API_URL"] = page.environment["PREFECT_API_URL"]
-        context.console.say(f"Prefect  {page.link}")
-        yield
+        os.environ["PREFECT_API_URL"] = server.running.server.environment["PREFECT_API_URL"]
+        say(f"Prefect  {prefect_page(port)}")
+        yield server
+    finally:
+        server.running.stop()
 
 
 def _say_times(context: RunContext) -> None:

@@ -6,7 +6,9 @@ tasks in memory. No task result is cached: the steps themselves know what is up 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import ParamSpec, TypeVar
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
@@ -14,6 +16,7 @@ from prefect.cache_policies import NO_CACHE
 from pipelines.config.console import Console
 from pipelines.config.home import Home
 from pipelines.config.memory import release_memory
+from pipelines.config.redaction import redacting
 from pipelines.config.settings import Settings
 from pipelines.evaluation.evaluate_recommendations import evaluate_recommendations
 from pipelines.feature_table import build_table
@@ -28,19 +31,31 @@ from pipelines.training import train as training
 
 __all__ = ["build", "evaluate", "ingest", "monitor", "publish", "recommend", "simulate", "train"]
 
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def _step(name: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """A step as a task whose result is not cached and whose errors show no password."""
+
+    def as_task(step: Callable[P, R]) -> Callable[P, R]:
+        return task(name=name, cache_policy=NO_CACHE)(redacting(step))
+
+    return as_task
+
 
 def _context(home: str, settings: Settings) -> RunContext:
     release_memory()  # of the task before
     return RunContext(home=Home(Path(home)), settings=settings, console=Console())
 
 
-@task(name="simulate", cache_policy=NO_CACHE)
+@_step(name="simulate")
 def simulate(home: str, settings: Settings) -> str:
     """The folder of the simulated log."""
     return str(simulation.simulate_log(_context(home, settings)))
 
 
-@task(name="ingest", cache_policy=NO_CACHE)
+@_step(name="ingest")
 def ingest(
     home: str, settings: Settings, logs: list[str], source: str, encoding: str | None, redo: bool
 ) -> int:
@@ -49,19 +64,19 @@ def ingest(
     return ingestion.ingest_logs(context, [Path(log) for log in logs], source, encoding, redo=redo)
 
 
-@task(name="features", cache_policy=NO_CACHE)
+@_step(name="features")
 def build(home: str, settings: Settings) -> int:
     """The version of the features table."""
     return build_table.build_features_table(_context(home, settings))
 
 
-@task(name="train", cache_policy=NO_CACHE)
+@_step(name="train")
 def train(home: str, settings: Settings) -> str:
     """The name of the training run."""
     return training.train(_context(home, settings))
 
 
-@task(name="evaluate", cache_policy=NO_CACHE)
+@_step(name="evaluate")
 def evaluate(home: str, settings: Settings, run: str) -> str:
     """The scorecard's path."""
     context = _context(home, settings)
@@ -69,13 +84,13 @@ def evaluate(home: str, settings: Settings, run: str) -> str:
     return str(context.home.report / "scorecard.json")
 
 
-@task(name="monitor", cache_policy=NO_CACHE)
+@_step(name="monitor")
 def monitor(home: str, settings: Settings, run: str) -> int:
     """The number of measures that are odd."""
     return monitoring.monitor(_context(home, settings), run)
 
 
-@task(name="recommend", cache_policy=NO_CACHE)
+@_step(name="recommend")
 def recommend(home: str, settings: Settings, run: str) -> int:
     """The number of rows recommended; what they are worth is measured with them at hand."""
     context = _context(home, settings)
@@ -84,7 +99,7 @@ def recommend(home: str, settings: Settings, run: str) -> int:
     return len(made.lists.place_R)
 
 
-@task(name="report", cache_policy=NO_CACHE)
+@_step(name="report")
 def publish(home: str, settings: Settings, run: str) -> str:
     """The report's path."""
     return str(reporting.write_report(_context(home, settings), run))

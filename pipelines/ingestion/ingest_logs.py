@@ -12,6 +12,7 @@ from data.ingest import IngestOptions, IngestReport, RejectionLimits, ingest
 from data.schema.tables import IMPRESSIONS, INGESTS, TRUTH
 from data.simulator.write import WORLD_FILE
 from pipelines.config.home import write_json
+from pipelines.config.home_use import uses_home
 from pipelines.run_context import RunContext
 
 __all__ = ["ingest_logs", "ingest_with_report"]
@@ -34,6 +35,7 @@ def ingest_logs(
     return context.version(IMPRESSIONS.name)
 
 
+@uses_home
 def ingest_with_report(
     context: RunContext,
     paths: Sequence[Path],

@@ -8,12 +8,14 @@ from data.counted import counted
 from data.simulator import SimulationConfig, write_simulation
 from data.simulator.write import FileFormat
 from pipelines.config.console import Console
+from pipelines.config.home_use import uses_home
 from pipelines.config.settings import Settings, SettingsError
 from pipelines.run_context import RunContext
 
 __all__ = ["check_simulation", "simulate_log", "simulate_to"]
 
 
+@uses_home
 def simulate_log(context: RunContext) -> Path:
     """The folder of the log that the settings describe, under the home; written if missing.
 

@@ -13,6 +13,7 @@ from data.errors import DataError
 from data.schema.tables import FEATURES, IMPRESSIONS, QUALITY, QUARANTINE
 from data.schema.time import date_of
 from data.time_split import SplitError
+from pipelines.config.home_use import uses_home
 from pipelines.evaluation.log_maturity import maturity_of_log
 from pipelines.feature_table.build_table import feature_set_of
 from pipelines.feature_table.training_rows import windows_of
@@ -29,6 +30,7 @@ __all__ = ["flagged_lines", "monitor"]
 LINES = 8
 
 
+@uses_home
 def monitor(
     context: RunContext, run: str | None = None, config: MonitoringConfig | None = None
 ) -> int:

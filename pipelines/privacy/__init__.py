@@ -1,9 +1,9 @@
 """Erase a guest from a home: from the lake, every file beside it, and every database.
 
-``forget_guest`` lists the steps in order; ``erase_files`` and ``erase_databases`` know the
-formats.
+``forget_guest`` lists the steps in order; ``home_files`` says what can be done with which file.
 """
 
-from pipelines.privacy.forget_guest import Erasure, forget_guest
+from pipelines.privacy.erasure import Erasure
+from pipelines.privacy.forget_guest import forget_guest
 
 __all__ = ["Erasure", "forget_guest"]

@@ -1,152 +1,262 @@
-"""Erase a guest from a file: drop the guest's rows, or replace the id where there are no rows.
-
-In a saved model the position of a row means something: row 7 of the vectors belongs to row 7
-of ``guests.arrow``. So there an id is replaced and no row is dropped. The one exception is
-the table of remembered events (``events``), whose rows name guest and listing by their ids::
-
-    file                 before              after
-    raw.csv              S1,U12 / S2,U99     S2,U99
-    page.html            asked by U12.       asked by erased.
-    model guests.arrow   U11, U12, U13       U11, "erased 3", U13
-    model events.arrow   U12, L5 / U13, L5   U13, L5
-"""
+"""A guest in the files of a home that are neither the lake's nor a model's: found, taken out."""
 
 from __future__ import annotations
 
-import csv
-import gzip
-import io
-import re
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
+import zlib
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
+import polars as pl
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
-from pyarrow import feather
 
-from pipelines.privacy.erase_databases import erase_from_database, is_database
+from data.erasure.find_guest import rows_of_guest
+from data.erasure.guest import Guest
+from data.erasure.guest_records import GuestRecords, UnsearchableError
+from data.erasure.log_readings import Readings
+from data.erasure.named_in_text import NamedInText
+from data.erasure.raw_log import find_in_log
+from data.erasure.rewrite_log import write_without
+from data.errors import DataError
+from data.ingest.known_files import known_files, remember_as_known
+from data.readers.files import identify
+from data.readers.unpack import DamagedArchiveError
+from pipelines.ingestion.claims import claim, deliveries, is_open_for_writing
+from pipelines.privacy.atomic_rewrite import drafts_left_in, rewrite
+from pipelines.privacy.columns import count_rows, write_without_rows
+from pipelines.privacy.erase_databases import count_records, erase_records
+from pipelines.privacy.home_files import HomeFile, files_of, text_of, write_text
+from pipelines.privacy.text_records import without_html, without_json, without_lines
+from pipelines.run_context import RunContext
 
-__all__ = ["REPLACEMENT", "Guest", "erase_from_file"]
+__all__ = ["Files"]
 
-REPLACEMENT = "erased"
-COLUMNAR = (".parquet", ".pq", ".arrow", ".feather")
-DELIMITED = (".csv", ".tsv", ".txt")
-DELIMITERS = ",;\t|"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Guest:
-    """The guest to erase.
-
-    Attributes:
-        ids: the id as the logs have it, and its pseudonym where a key is set.
-        searches: ids of the guest's searches.
-        token: matches one of ``ids`` where it stands alone (``U12``, not in ``U123``).
-    """
-
-    ids: frozenset[str]
-    searches: frozenset[str]
-    token: re.Pattern[str]
+_DAMAGED = (OSError, EOFError, ValueError, zlib.error, pa.ArrowException, DamagedArchiveError)
 
 
-def erase_from_file(path: Path, guest: Guest, *, is_model: bool) -> int:
-    """Erase the guest from one file; returns how many rows went or ids were replaced.
+class Files:
+    """The files of one home and one guest; looks through the folder each time it is asked."""
 
-    Raises ``HomeError`` for a database that cannot be rewritten now.
-    """
-    if path.suffix in COLUMNAR:
-        return _erase_from_columns(path, guest, is_model=is_model and path.stem != "events")
-    if is_database(path):
-        return erase_from_database(path, guest.token, REPLACEMENT)
-    is_gzipped = path.suffix == ".gz"
-    content = gzip.decompress(path.read_bytes()) if is_gzipped else path.read_bytes()
-    if not any(guest_id.encode() in content for guest_id in guest.ids):
+    def __init__(self, context: RunContext, readings: Readings, guest: Guest) -> None:
+        self._context, self._readings, self._guest = context, readings, guest
+        self._names = NamedInText(guest)
+        self._root = context.home.root
+        self._found: dict[tuple[Path, int, int, int], GuestRecords | UnsearchableError] = {}
+        self._inbox = context.home.inside(context.settings.batch.inbox)
+        # logs that lay in the home, outside the inbox, when they were ingested
+        named = {Path(file.path).resolve() for file in known_files(context.lake).values()}
+        self._logs = {path for path in named if path.is_relative_to(self._root.resolve())}
+
+    def are_known(self) -> bool:
+        """Whether a raw log, staged rows or another table of rows names the guest.
+
+        A text alone only where it says that there is such a guest: an id that nobody has may be
+        a listing, or a word of every log.
+        """
+        if any(self._is_staged(path) for path in self._staged()):
+            return True
+        return any(self._makes_known(file) for file in self._files())
+
+    def unsearchable(self) -> Iterator[str]:
+        """A sentence on each raw log of which nobody can say whether it names the guest."""
+        for file in self._files():
+            if file.kind == "raw":
+                try:
+                    self._records_in(file.path)
+                except UnsearchableError as error:
+                    yield self._sentence(file, f"could not be searched: {error}")
+
+    def left(self) -> Iterator[str]:
+        """A sentence on each file that still names the guest, or cannot be searched."""
+        yield from self.unsearchable()
+        for file in self._files():
+            if self._names(self._name(file)):
+                yield self._sentence(file, "its name names the guest; rename it or remove it")
+            if self._count(file):
+                yield self._sentence(file, "still names the guest")
+            elif file.kind == "other" and self._is_named_in(file):
+                yield self._sentence(
+                    file, "names the guest, and is of no kind that can be changed; remove it"
+                )
+
+    def erase(self) -> tuple[dict[str, int], list[str]]:
+        """Take the guest out of all but the databases.
+
+        Returns file → records removed, and a sentence on each that could not be changed.
+        """
+        for draft in drafts_left_in(self._root):
+            draft.unlink()
+        erased: dict[str, int] = {}
+        problems: list[str] = []
+        for file in self._files():
+            if file.kind in ("database", "model", "other"):
+                continue
+            try:
+                count = self._erase_from(file)
+            except UnsearchableError as error:
+                problems.append(self._sentence(file, f"could not be searched: {error}"))
+            except (DataError, *_DAMAGED) as error:
+                if self._count(file):
+                    problems.append(self._sentence(file, f"could not be changed: {error}"))
+            else:
+                if count:
+                    erased[self._name(file)] = count
+        return erased, problems
+
+    def erase_from_databases(self) -> tuple[dict[str, int], list[str]]:
+        """The same for the databases."""
+        erased: dict[str, int] = {}
+        problems: list[str] = []
+        for file in self._files():
+            if file.kind == "database":
+                try:
+                    if count_records(file.path, self._names):
+                        count = erase_records(file.path, self._guest, self._names)
+                        erased[self._name(file)] = count
+                except DataError as error:
+                    problems.append(str(error))
+        return erased, problems
+
+    def _files(self) -> Iterator[HomeFile]:
+        return files_of(self._context.home, self._inbox, self._logs)
+
+    def _count(self, file: HomeFile) -> int:
+        """Records of the file that name the guest; 0 where it cannot be read."""
+        try:
+            if file.kind == "raw":
+                return len(self._records_in(file.path))
+            if file.kind == "columns":
+                return count_rows(file.path, self._guest)
+            if file.kind == "database":
+                return count_records(file.path, self._names)
+            if file.kind in ("json", "html", "lines"):
+                return self._cleaned(file)[1]
+        except (UnsearchableError, DataError, *_DAMAGED):
+            return 0
         return 0
-    # Bytes that are no UTF-8 come back unchanged when the text is encoded again.
-    text = content.decode("utf-8", errors="surrogateescape")
-    unpacked = Path(path.stem) if is_gzipped else path
-    erase = _drop_rows if unpacked.suffix in DELIMITED and not is_model else _replace_ids
-    changed, count = erase(text, guest)
-    if count:
-        raw = changed.encode("utf-8", errors="surrogateescape")
-        _rewrite(path, lambda draft: draft.write_bytes(gzip.compress(raw) if is_gzipped else raw))
-    return count
 
+    def _makes_known(self, file: HomeFile) -> bool:
+        if file.kind in ("raw", "columns"):
+            return self._count(file) > 0
+        if file.kind == "database":
+            try:
+                return count_records(file.path, self._names.introduces) > 0
+            except DataError:
+                return False
+        if file.kind in ("json", "html", "lines"):
+            text = text_of(file)
+            return text is not None and self._names.introduces(text)
+        return False
 
-def _replace_ids(text: str, guest: Guest) -> tuple[str, int]:
-    return guest.token.subn(REPLACEMENT, text)
+    def _erase_from(self, file: HomeFile) -> int:
+        if file.kind == "raw":
+            return self._erase_from_log(file)
+        if file.kind == "columns":
+            count = count_rows(file.path, self._guest)
+            write = partial(write_without_rows, file.path, guest=self._guest)
+            if count and not rewrite(
+                file.path, write, check=lambda draft: not count_rows(draft, self._guest)
+            ):
+                raise DataError("a draft of it still names the guest")
+            return count
+        text, count = self._cleaned(file)
+        if count:
+            rewrite(file.path, partial(write_text, file, text), check=lambda _: True)
+        return count
 
+    def _erase_from_log(self, file: HomeFile) -> int:
+        records = self._records_in(file.path)
+        if not len(records):
+            return 0
+        if (path := self._claimed(file.path)) != file.path:
+            records = self._records_in(path)
+        if records.is_named_by_folder:
+            self._remove_with_folders(path)
+            return len(records)
+        check = partial(self._is_without, records)
+        if not rewrite(path, partial(write_without, records), check=check):
+            raise DataError("a draft of it still names the guest")
+        return len(records)
 
-def _drop_rows(text: str, guest: Guest) -> tuple[str, int]:
-    """A delimited log without the guest's rows; other text with the id replaced."""
-    header = text.split("\n", 1)[0]
-    delimiter = max(DELIMITERS, key=header.count)
-    if not header.count(delimiter):
-        return _replace_ids(text, guest)
-    rows = list(csv.reader(io.StringIO(text), delimiter=delimiter))
-    others = [row for row in rows if not any(guest.token.search(cell) for cell in row)]
-    out = io.StringIO()
-    csv.writer(out, delimiter=delimiter, lineterminator="\n").writerows(others)
-    return out.getvalue(), len(rows) - len(others)
+    def _records_in(self, path: Path) -> GuestRecords:
+        """The guest's records in a raw log, which is read once as long as it does not change."""
+        try:
+            status = path.stat()
+        except OSError as error:  # such as a delivery that its sender took back
+            raise UnsearchableError(f"cannot be read: {error.strerror}") from error
+        key = (path, status.st_ino, status.st_size, status.st_mtime_ns)
+        if key not in self._found:
+            try:
+                self._found[key] = find_in_log(path, self._readings, self._guest)
+            except UnsearchableError as error:
+                self._found[key] = error
+        found = self._found[key]
+        if isinstance(found, UnsearchableError):
+            raise found
+        return found
 
+    def _claimed(self, path: Path) -> Path:
+        """Where the log is when no sender can write to it any more; the next batch takes it there.
 
-def _erase_from_columns(path: Path, guest: Guest, *, is_model: bool) -> int:
-    is_parquet = path.suffix in (".parquet", ".pq")
-    table = pq.ParquetFile(path).read() if is_parquet else feather.read_table(path)
-    is_guests = _has_any(table, guest.ids, table.column_names)
-    if is_model:
-        changed = _with_ids_replaced(table, guest)
-    else:
-        # The simulator's truth names no guest: its rows are known by their search alone.
-        is_guests = pc.or_(is_guests, _has_any(table, guest.searches, ["id_search"]))
-        changed = table.filter(pc.invert(is_guests))
-    count = int(pc.sum(is_guests).as_py() or 0)
-    if count:
-        write: Callable[[Path], object] = (
-            (lambda draft: pq.write_table(changed, draft, compression="zstd"))
-            if is_parquet
-            else (lambda draft: feather.write_feather(changed, draft))
-        )
-        _rewrite(path, write)
-    return count
+        Rewritten where it was delivered, it would take the place of a newer one of its name.
+        """
+        settle_s = self._context.settings.batch.settle_s
+        is_delivered = path.parent.resolve() == self._inbox.resolve()
+        if is_delivered and path in deliveries(path.parent, settle_s)[0]:
+            return claim(path)
+        if is_delivered or is_open_for_writing(path):
+            raise DataError(
+                "it is still being delivered; give the same command when it is complete"
+            )
+        return path
 
+    def _is_without(self, records: GuestRecords, draft: Path) -> bool:
+        if len(find_in_log(draft, self._readings, self._guest, first=records.reading)):
+            return False
+        # before it takes its place: under its new hash it would be ingested once more. Of a text
+        # without a header all lines may have been the guest's.
+        if records.file.sha256 and draft.stat().st_size:
+            rewritten = identify(draft, records.file.partition)
+            remember_as_known(self._context.lake, rewritten, original=records.file.source_id)
+        return True
 
-def _has_any(table: pa.Table, ids: Collection[str], columns: Collection[str]) -> pa.ChunkedArray:
-    """Whether any text column among ``columns`` holds one of ``ids``, row by row."""
-    has_id = pa.chunked_array([pa.array([False] * table.num_rows)])
-    for name in columns:
-        if name in table.column_names and _is_text(table.schema.field(name).type):
-            wanted = pa.array(list(ids), type=pa.large_string())
-            column = table[name].cast(pa.large_string())
-            has_id = pc.or_(has_id, pc.is_in(column, value_set=wanted))
-    return has_id
+    def _remove_with_folders(self, path: Path) -> None:
+        """Remove a log all of which is the guest's, and folders that named it, if empty then."""
+        path.unlink()
+        for folder in path.parents:
+            if "=" not in folder.name or any(folder.iterdir()):
+                break
+            folder.rmdir()
 
+    def _cleaned(self, file: HomeFile) -> tuple[str, int]:
+        """The text without the records that name the guest, and how many those are."""
+        text = text_of(file)
+        if text is None or not self._names.may_name(text):
+            return "", 0
+        if file.kind == "html":
+            return without_html(text, self._names)
+        if file.kind == "json":
+            try:
+                return without_json(text, self._guest, self._names)
+            except ValueError:
+                pass  # half a file, or several objects one after the other: by its lines
+        return without_lines(text, self._names)
 
-def _with_ids_replaced(table: pa.Table, guest: Guest) -> pa.Table:
-    for position, field in enumerate(table.schema):
-        if _is_text(field.type):
-            column = table[field.name].cast(pa.large_string())
-            is_guest = pc.is_in(column, value_set=pa.array(list(guest.ids), pa.large_string()))
-            # A name that no guest has. Two guests erased from one model share it, which changes
-            # nothing: no query ever asks for it.
-            replaced = pc.if_else(is_guest, f"{REPLACEMENT} {len(column)}", column)
-            table = table.set_column(position, field, replaced.cast(field.type))
-    return table
+    def _is_named_in(self, file: HomeFile) -> bool:
+        text = text_of(file)
+        return text is not None and self._names(text)
 
+    def _staged(self) -> Iterator[Path]:
+        return (self._root / "staging").rglob("*.parquet")
 
-def _is_text(kind: pa.DataType) -> bool:
-    if pa.types.is_dictionary(kind):
-        return bool(
-            pa.types.is_string(kind.value_type) or pa.types.is_large_string(kind.value_type)
-        )
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+    def _is_staged(self, path: Path) -> bool:
+        try:
+            return bool(rows_of_guest(pl.read_parquet(path), self._guest).any())
+        except (pl.exceptions.PolarsError, OSError):
+            return False  # half-written by an ingest that was killed: recovery removes it
 
+    def _name(self, file: HomeFile) -> str:
+        return file.path.relative_to(self._root).as_posix()
 
-def _rewrite(path: Path, write: Callable[[Path], object]) -> None:
-    """Write a draft beside the file, then rename it: a kill leaves the old file or the new."""
-    draft = path.with_name(f".{path.name}.erasing")
-    write(draft)
-    draft.chmod(path.stat().st_mode)
-    draft.replace(path)
+    def _sentence(self, file: HomeFile, problem: str) -> str:
+        return f"{self._name(file)}: {problem}"

@@ -1,138 +1,171 @@
-"""Forget a guest: erase the guest's data, and name the models that were trained on them."""
+"""Forget a guest: erase the guest's data, and name the models that were trained on them.
+
+By meaning, never by the letters of an id: rows by the guest's column, in every table and raw
+log; a model's own entries by its class; texts by the records that name the guest. In steps::
+
+    1  hold the home alone: no training, batch or ingest runs that has read the guest's rows
+    2  look everywhere; where nobody has this id, end here with not one byte changed
+    3  write down the guest's searches, for a call that is cut off
+    4  files, then models, then databases, then the lake, whose impressions tell the searches
+    5  look everywhere once more, with the same readers; say what is left, or that nothing is
+
+Each step can be done again: a call that was cut off is finished by the same command.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import polars as pl
-import pyarrow as pa
 from cronsim import CronSim
 
-from data.counted import counted
-from data.erasure.erase_guest import erase_from_lake
-from data.erasure.find_guest import Traces, find_traces, token_of
-from data.errors import DataError
-from data.ingest.known_files import remember_as_known
+from data.erasure.erase_guest import end_history, erase_rows
+from data.erasure.find_guest import Traces, files_of_guest, find_traces
+from data.erasure.guest import CONTRACT_COLUMN, Guest, as_read
+from data.erasure.log_readings import Readings
+from data.errors import DataError, MappingError
+from data.ingest.commit import recover
+from data.ingest.known_files import known_files
 from data.ingest.pseudonyms import pseudonym
-from data.lake.checksums import sha256_of
-from data.lake.lock import file_lock
+from data.lake.lock import lake_lock
 from data.lake.store import Lake
-from data.schema.tables import RECOMMENDATIONS, TABLES
+from data.schema.tables import INGESTS, RECOMMENDATIONS, TABLES
+from data.sources.mapping import Mapping, built_in, load_mapping
 from pipelines.config.home import Home, write_json
+from pipelines.config.home_use import erasing_from_home
 from pipelines.config.settings import Settings, SettingsError
 from pipelines.feature_table.kept_totals import remove_kept_totals
-from pipelines.privacy.erase_databases import erase_from_database
-from pipelines.privacy.erase_files import Guest, erase_from_file
+from pipelines.privacy.erase_files import Files
+from pipelines.privacy.erase_models import (
+    abandoned_runs,
+    erase_from_models,
+    models_naming,
+    remove_runs,
+    versions_of,
+)
+from pipelines.privacy.erasure import Erasure
+from pipelines.privacy.replacements import finish_replacements
+from pipelines.privacy.unfinished import Unfinished
 from pipelines.recommendation.published_pointer import read_published, write_published
 from pipelines.run_context import RunContext
-from pipelines.tracking.model_checksums import MANIFEST, write_manifest
 from pipelines.training.run_record import RunRecord, read_record
 
-__all__ = ["Erasure", "forget_guest"]
-
-SHORTEST_ID = 3
+__all__ = ["forget_guest"]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Erasure:
-    """What was removed, and what was not.
+def forget_guest(context: RunContext, guest_id: str, source: str | None = None) -> Erasure:
+    """Remove a guest from everything under the home; waits for runs that use it.
 
-    Attributes:
-        rows: table → rows removed.
-        files: file under the home → rows removed or ids replaced.
-        not_rewritten: files that still hold the id, because they could not be rewritten.
-        trained_runs: runs whose training or validation window holds searches of the guest.
-        retrained_at: when the weekly batch next trains models without the guest.
-        server: the MLflow server whose artifacts are not under this home; else empty.
-        was_in_lake: whether a table, or an older version of one, knew the guest.
+    ``guest_id`` is the id as the logs have it; where a pseudonym key is set the pseudonym is
+    removed too. ``source`` names the column mapping of logs that neither the home nor the
+    settings know. Raises ``SettingsError`` for no id at all, and ``DataError`` for a folder that
+    is no home, which is left as it is.
     """
-
-    rows: dict[str, int]
-    files: dict[str, int]
-    not_rewritten: tuple[str, ...]
-    trained_runs: tuple[str, ...]
-    retrained_at: str
-    server: str
-    was_in_lake: bool
-
-    @property
-    def was_found(self) -> bool:
-        """Whether there was any trace of the guest."""
-        return self.was_in_lake or bool(self.files) or bool(self.not_rewritten)
-
-    def lines(self, guest_id: str) -> list[str]:
-        """The report, for a terminal; ``guest_id`` as the person typed it."""
-        if not self.was_found:
-            lines = [f"no trace of {guest_id} was found; nothing was removed"]
-        else:
-            lines = [
-                f"{table}: {counted(rows, 'row')} removed" for table, rows in self.rows.items()
-            ]
-            lines += [f"{name}: {count:,} removed" for name, count in self.files.items()]
-            lines += [f"STILL HOLDS THE ID, remove it by hand: {n}" for n in self.not_rewritten]
-            lines += self._consequences()
-        if self.server:
-            lines.append(f"files kept by the MLflow server {self.server} were not looked at")
-        return lines
-
-    def _consequences(self) -> list[str]:
-        lines = []
-        if self.was_in_lake:
-            lines.append("older versions of every table are gone; earlier runs cannot be repeated")
-        if self.trained_runs:
-            runs = ", ".join(self.trained_runs)
-            lines.append(
-                f"models that learned from the guest among others: {runs}; the weekly batch "
-                f"trains without the guest at {self.retrained_at}"
-            )
-        else:
-            lines.append("no model was trained on the guest")
-        return lines
-
-
-def forget_guest(context: RunContext, guest_id: str) -> Erasure:
-    """Remove a guest from everything under the home; waits for a batch that runs.
-
-    ``guest_id`` is the id as the logs have it; where a pseudonym key is set the pseudonym
-    is removed too. Raises ``SettingsError`` for an id too short to be looked for, and
-    ``DataError`` for a folder that is no home, which is left as it is.
-    """
-    if len(guest_id.strip()) < SHORTEST_ID:
-        raise SettingsError(f"{guest_id!r} is too short for a guest's id; it may match anything")
+    ids = frozenset(_ids_of(guest_id, context.settings))
     _refuse_without_lake(context.home)
-    ids = frozenset(_ids_of(guest_id.strip(), context.settings))
-    wait_s = context.settings.batch.wait_s
-    home = context.home.prepare()
-    with file_lock(home.root / "batch.lock", "a batch is running", wait_s=wait_s):
-        traces = find_traces(context.lake, ids, wait_s=wait_s)
-        guest = Guest(ids=ids, searches=traces.searches, token=token_of(ids))
-        # The files first: some name the guest only by search ids, which the lake tells. Killed
-        # half-way, the erasure can be repeated as long as the lake still knows them.
-        if traces.is_known:
-            remove_kept_totals(home.past)
-        files, not_rewritten = _erase_files(context, guest)
-        rows: dict[str, int] = {}
-        if traces.is_known:
-            rows = erase_from_lake(context.lake, ids, wait_s=wait_s)
-            _update_published(context)
-    report = Erasure(
-        rows=rows,
-        files=files,
-        not_rewritten=not_rewritten,
-        trained_runs=tuple(record.name for record in _trained_on(home, traces)),
+    named = list(_mappings(context, source))
+    with erasing_from_home(context):
+        finish_replacements(context.home)
+        unfinished = Unfinished.of(context.home, as_read(guest_id))
+        readings = Readings(named, known_files(context.lake))
+        guest = replace(_guest(ids, readings), searches=unfinished.searches)
+        traces = find_traces(context.lake, guest)
+        guest = replace(guest, searches=traces.searches)
+        files = Files(context, readings, guest)
+        is_known = (
+            unfinished.is_resumed
+            or traces.is_known
+            or files.are_known()
+            or bool(models_naming(context.home, guest))
+        )
+        if not is_known:
+            return Erasure(
+                rows={},
+                files={},
+                not_rewritten=(*_unreadable(traces), *files.unsearchable()),
+                server=context.settings.tracking_uri,
+            )
+        return _erase(context, guest_id, readings, guest, traces, unfinished)
+
+
+def _erase(
+    context: RunContext,
+    guest_id: str,
+    readings: Readings,
+    guest: Guest,
+    traces: Traces,
+    unfinished: Unfinished,
+) -> Erasure:
+    home, lake = context.home.prepare(), context.lake
+    unfinished = unfinished.write(as_read(guest_id), traces.searches, traces.days)
+    outside = tuple(dict.fromkeys(_outside(context, files_of_guest(lake, guest))))
+    with lake_lock(home.root, wait_s=context.settings.batch.wait_s):
+        if recover(lake):  # what an ingest had decided when it was cut off
+            traces = find_traces(lake, guest)
+            guest = replace(guest, searches=traces.searches | guest.searches)
+            unfinished = unfinished.write(as_read(guest_id), traces.searches, traces.days)
+        remove_kept_totals(home.past)
+        remove_runs(abandoned_runs(home, guest))
+        files = Files(context, readings, guest)
+        erased, problems = files.erase()
+        in_models, model_problems = erase_from_models(home, guest)
+        erased |= {p.relative_to(home.root).as_posix(): n for p, n in in_models.items()}
+        in_databases, database_problems = files.erase_from_databases()
+        rows = erase_rows(lake, guest)
+        ended = find_traces(lake, guest).tables - _with_problems(rows.problems)
+        if RECOMMENDATIONS.name in ended:
+            _update_published(context)  # before the version that it names is gone
+        end_history(lake, ended)
+        problems += [*model_problems, *database_problems, *rows.problems]
+        named = {problem.partition(": ")[0] for problem in problems}
+        left = _left(context, readings, guest)
+        problems += [problem for problem in left if problem.partition(": ")[0] not in named]
+    trained = list(_trained_on(home, unfinished.days))
+    if not problems:
+        _record(home, rows, len(erased) + len(in_databases))
+        unfinished.finish()
+    return Erasure(
+        rows=dict(rows),
+        files=erased | in_databases,
+        not_rewritten=tuple(dict.fromkeys(problems)),
+        trained_runs=tuple(record.name for record in trained),
+        versions=tuple(v for record in trained for v in versions_of(home, record.name)),
         retrained_at=next_training(context.settings),
         server=context.settings.tracking_uri,
-        was_in_lake=traces.is_known,
+        ended=tuple(sorted(ended)),
+        outside=outside,
+        was_known=True,
     )
-    if report.was_found:
-        # How much was erased, and no word of the guest.
-        at = datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%S")
-        write_json(home.root / "erasures" / f"{at}.json", {"rows": rows, "files": len(files)})
-    return report
+
+
+def _unreadable(traces: Traces) -> Iterator[str]:
+    for path in traces.unreadable:
+        yield f"{path}: is damaged, so that it could not be searched; restore it from a back-up"
+
+
+def _with_problems(problems: list[str]) -> set[str]:
+    return {t.name for t in TABLES if any(p.startswith(f"table {t.name}:") for p in problems)}
+
+
+def _left(context: RunContext, readings: Readings, guest: Guest) -> Iterator[str]:
+    """What still names the guest, a sentence each, read with the same readers as before."""
+    traces = find_traces(context.lake, guest)
+    yield from _unreadable(traces)
+    for table in sorted(traces.tables):
+        yield f"table {table}: still holds rows of the guest"
+    for folder in models_naming(context.home, guest):
+        yield f"{folder.relative_to(context.home.root)}: the model still names the guest"
+    yield from Files(context, readings, guest).left()
+
+
+def _record(home: Home, rows: dict[str, int], files: int) -> None:
+    # How much was erased, and no word of the guest.
+    at = datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%S")
+    write_json(home.root / "erasures" / f"{at}.json", {"rows": dict(rows), "files": files})
 
 
 def _refuse_without_lake(home: Home) -> None:
@@ -151,102 +184,62 @@ def next_training(settings: Settings) -> str:
 
 
 def _ids_of(guest_id: str, settings: Settings) -> Iterator[str]:
-    yield guest_id
+    name = as_read(guest_id)
+    if not name:
+        raise SettingsError(f"{guest_id!r} is no guest's id: a log with it names no guest")
+    yield name
     key = settings.pseudonym_key.get_secret_value()
     if key:
-        yield pseudonym(key, guest_id)
+        yield pseudonym(key, name)
 
 
-def _erase_files(context: RunContext, guest: Guest) -> tuple[dict[str, int], tuple[str, ...]]:
-    """Erase from every file but those of the tables, and update the checksums of models.
-
-    Returns file → rows or ids erased, and the files that could not be rewritten.
-    """
-    root, erased, not_rewritten = context.home.root, {}, []
-    new_sums: dict[str, str] = {}
-    for path in _files(context.home):
-        if not path.is_file():
-            continue  # the log of a database, which went with it when it was closed
-        name = path.relative_to(root).as_posix()
-        model = _model_folder(path)
-        before = _checksums(model)
+def _mappings(context: RunContext, source: str | None) -> Iterator[Mapping]:
+    """The column mappings that logs of this home may have, the likeliest first."""
+    names = [source, context.settings.batch.source, *_ingested_sources(context.lake), *built_in()]
+    for name in dict.fromkeys(name for name in names if name):
         try:
-            count = erase_from_file(path, guest, is_model=model is not None)
-        except (ValueError, OSError, pa.ArrowException):
-            count = 0  # damaged, or of no known format: only searched for the id, below
-        if count:
-            erased[name] = count
-            if model is not None:
-                write_manifest(model)
-                after = _checksums(model)
-                new_sums |= {before[n]: after[n] for n in before if before[n] != after[n]}
-            _keep_log_known(context, path)
-        elif _holds_id(path, guest):
-            not_rewritten.append(name)
-    _update_registered_checksums(context.home, new_sums)
-    return erased, tuple(not_rewritten)
+            yield load_mapping(name)
+        except MappingError:
+            if name == source:
+                raise
 
 
-def _files(home: Home) -> list[Path]:
-    tables = {home.root / "lake" / table.name for table in TABLES}
-    return [
-        path
-        for path in sorted(home.root.rglob("*"))
-        if path.is_file()
-        and not path.is_symlink()
-        and path.stat().st_size
-        and path.name != MANIFEST
-        and not tables.intersection(path.parents)
-    ]
+def _ingested_sources(lake: Lake) -> list[str]:
+    if not lake.exists(INGESTS.name):
+        return []
+    names = lake.scan(INGESTS.name).select(pl.col("source").unique()).collect()["source"]
+    return sorted(name for name in names if name)
 
 
-def _model_folder(path: Path) -> Path | None:
-    """The saved model that a file belongs to: the nearest folder with checksums."""
-    return next((folder for folder in path.parents if (folder / MANIFEST).is_file()), None)
+def _guest(ids: frozenset[str], readings: Readings) -> Guest:
+    """The guest by the columns and rules of the mappings that the lake's rows were read with."""
+    rules = [r for m in readings.of_lake if (r := m.columns.get("id_user")) is not None]
+    lists = {name: spec.column for m in readings.of_lake for name, spec in m.explode.items()}
+    plain = {lists.get(rule.column, rule.column) for rule in rules if rule.column}
+    computed = [r for r in rules if r.needs and (r.column is None or r.after_last is not None)]
+    return Guest(
+        ids=ids, columns=frozenset({CONTRACT_COLUMN, *plain}), rules=tuple(dict.fromkeys(computed))
+    )
 
 
-def _checksums(folder: Path | None) -> dict[str, str]:
-    """File name → SHA-256, ``SHA256SUMS.json`` itself included."""
-    if folder is None:
-        return {}
-    return {p.name: sha256_of(p) for p in folder.iterdir() if p.is_file()}
+def _outside(context: RunContext, files: frozenset[str]) -> Iterator[str]:
+    """The logs, as they were named, that brought the guest from outside the home.
 
-
-def _update_registered_checksums(home: Home, new_sums: dict[str, str]) -> None:
-    """Replace old checksums by new ones in MLflow's database, where tags of versions hold them.
-
-    Otherwise a registered model whose files were rewritten would pass for damaged.
+    Not those that are gone from where they were; of a relative name that cannot be told.
     """
-    # A file may change more than once: SHA256SUMS.json does with every file of its folder. So
-    # {a: b, b: c} becomes {a: c, b: c}.
-    final_sums = {}
-    for before, after in new_sums.items():
-        last = after
-        while last in new_sums:
-            last = new_sums[last]
-        final_sums[before] = last
-    if final_sums and home.mlflow_database.is_file():
-        erase_from_database(
-            home.mlflow_database, token_of(final_sums), lambda match: final_sums[match[0]]
-        )
-
-
-def _holds_id(path: Path, guest: Guest) -> bool:
-    text = path.read_bytes().decode("utf-8", errors="replace")
-    return guest.token.search(text) is not None
-
-
-def _keep_log_known(context: RunContext, path: Path) -> None:
-    """Tell the lake the new checksum of a raw log, or it would be ingested once more."""
-    if {"taken", "log"} & {path.parent.name}:
-        remember_as_known(context.lake, path.name, sha256_of(path))
+    known, root = known_files(context.lake), context.home.root.resolve()
+    for source_id in sorted(files & known.keys()):
+        path = Path(known[source_id].path)
+        is_there = path.exists() or not path.is_absolute()
+        if is_there and not path.resolve().is_relative_to(root):
+            yield known[source_id].path
 
 
 def _update_published(context: RunContext) -> None:
-    """Point at the version without the guest's recommendations: the published one is gone."""
+    """Point at the version without the guest's recommendations: the published one will be gone."""
     published = read_published(context.home)
     version = context.lake.version(RECOMMENDATIONS.name)
-    if published is None or version is None:
+    if published is None or version is None or published.version == version:
         return
     day = pl.col("ds") == date.fromisoformat(published.ds)
     remaining = context.lake.scan(RECOMMENDATIONS.name, version=version).filter(day)
@@ -254,15 +247,13 @@ def _update_published(context: RunContext) -> None:
     write_published(context.home, replace(published, version=version, rows=rows))
 
 
-def _trained_on(home: Home, traces: Traces) -> list[RunRecord]:
+def _trained_on(home: Home, days: frozenset[int]) -> Iterator[RunRecord]:
     """Runs whose training or validation window holds a search of the guest."""
-    records = []
     for path in sorted(home.runs.glob("*/run.json")):
         try:
             record = read_record(home, path.parent.name)
         except DataError:
             continue
         first, last = record.windows["train"][0], record.windows["valid"][1]
-        if any(first <= day <= last for day in traces.days):
-            records.append(record)
-    return records
+        if any(first <= day <= last for day in days):
+            yield record

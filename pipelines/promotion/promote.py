@@ -13,6 +13,7 @@ from data.errors import DataError
 from data.time_split import Windows
 from models.evaluation.scorecard import Scorecard
 from pipelines.config.home import Home, write_json
+from pipelines.config.home_use import uses_home
 from pipelines.evaluation.evaluate_run import evaluate as evaluate_run
 from pipelines.evaluation.evaluated_run import EvaluatedRun
 from pipelines.evaluation.score_windows import score_of_window
@@ -61,6 +62,7 @@ NO_CHAMPION_REFUSED = (
 )
 
 
+@uses_home
 def evaluate_and_promote(context: RunContext, run: str) -> Scorecard:
     """Evaluate a run, then let the gate decide on its ranker, where it has one."""
     evaluated = evaluate_run(context, run)
@@ -99,6 +101,7 @@ def load_evaluated_run(context: RunContext, run: str) -> EvaluatedRun:
     )
 
 
+@uses_home
 def decide_promotion(
     context: RunContext, challenger: EvaluatedRun, config: GateConfig | None = None
 ) -> GateDecision:
@@ -138,7 +141,7 @@ def read_decision(home: Home, run: str) -> GateDecision | None:
 
 
 def _decision_file(home: Home, run: str) -> Path:
-    return home.runs / run / "promotion.json"
+    return home.run_folder(run) / "promotion.json"
 
 
 def _as_before(home: Home, record: RunRecord, champion: Champion) -> GateDecision:

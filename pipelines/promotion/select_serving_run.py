@@ -23,7 +23,7 @@ from pipelines.run_context import RunContext
 from pipelines.tracking.model_checksums import check_manifest
 from pipelines.training.model_factory import SERVING_MODELS
 
-__all__ = ["ServingRun", "select_serving_run"]
+__all__ = ["ServingRun", "champions_of", "select_serving_run"]
 
 KEPT = 10
 
@@ -81,7 +81,7 @@ def _champions(home: Home) -> tuple[list[str], list[str]]:
     """
     champions: list[str] = []
     earlier: list[str] = []
-    for run in _history(home):
+    for run in champions_of(home):
         try:
             check_gives_probabilities(home, run)
         except DataError as error:
@@ -131,19 +131,34 @@ def check_whole(home: Home, run: str) -> None:
         check_manifest(folder)
 
 
-def _history(home: Home) -> list[str]:
+def champions_of(home: Home) -> list[str]:
+    """Every champion that ``champion.json`` remembers, newest first.
+
+    Raises ``DataError`` naming what is no run's.
+    """
     path = home.root / "champion.json"
     try:
-        return [str(run) for run in json.loads(path.read_text())["runs"]]
+        content = json.loads(path.read_text())
+        runs = content["runs"]
     except FileNotFoundError:
         return []
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"{path}: cannot be read ({error}); remove it and run again") from error
+    strangers = sorted(content.keys() - {"runs"})
+    if strangers or not isinstance(runs, list):
+        what = f"the key {strangers[0]!r}" if strangers else f"runs = {runs!r}"
+        raise DataError(f"{path}: {what} is none of its own; remove the file and run again")
+    for run in runs:
+        try:
+            home.run_folder(str(run))
+        except DataError as error:
+            raise DataError(f"{path}: {error}. Take it out and run again") from error
+    return [str(run) for run in runs]
 
 
 def _put_first(home: Home, run: str) -> None:
     """Put the champion first. Those that were put before it since were rolled back."""
-    history = _history(home)
+    history = champions_of(home)
     earlier = history[history.index(run) + 1 :] if run in history else history
     if history[:1] != [run]:
         write_json(home.root / "champion.json", {"runs": [run, *earlier][:KEPT]})

@@ -49,11 +49,13 @@ def read_published(home: Home) -> Published | None:
     """
     path = home.root / POINTER
     try:
-        return Published(**json.loads(path.read_text()))
+        published = Published(**json.loads(path.read_text()))
+        home.run_folder(str(published.run))
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, DataError) as error:
         raise DataError(f"{path}: cannot be read ({error}); run stayrank daily again") from error
+    return published
 
 
 def write_published(home: Home, published: Published) -> None:

@@ -23,6 +23,7 @@ from data.schema.tables import IMPRESSIONS, RECOMMENDATIONS
 from models.arrow_columns import Codes
 from pipelines.candidates.candidate_rows import CandidateSource, candidate_source
 from pipelines.config.console import ProgressCall
+from pipelines.config.home_use import uses_home
 from pipelines.recommendation.allocation_prices import read_prices, write_prices
 from pipelines.recommendation.candidate_retrieval import retriever_of
 from pipelines.recommendation.day_availability import DayAvailability, day_availability
@@ -44,6 +45,7 @@ __all__ = [
 ]
 
 
+@uses_home
 def recommend(
     context: RunContext, run: str, *, day: int | None = None, top: int | None = None
 ) -> int:
@@ -62,6 +64,7 @@ def recommend(
     return len(write_recommendations(context, run, day=day, top=top).lists.place_R)
 
 
+@uses_home
 def write_recommendations(
     context: RunContext, run: str, *, day: int | None = None, top: int | None = None
 ) -> Recommended:

@@ -73,7 +73,7 @@ def latest_run_with(home: Home, run: str, model: str) -> RunRecord:
 
 def check_gives_probabilities(home: Home, run: str) -> None:
     """Raise ``DataError`` where the run's ranker is an earlier version's, which only orders."""
-    if (home.runs / run / "models" / "ranker" / _EARLIER_RANKER).is_file():
+    if (home.run_folder(run) / "models" / "ranker" / _EARLIER_RANKER).is_file():
         raise DataError(
             f"the ranker of run {run} was trained by an earlier version and gives no "
             "probabilities, which recommendations are made of. Train again: stayrank train"

@@ -9,6 +9,7 @@ from typing import Any
 from data.schema.tables import QUARANTINE, RECOMMENDATIONS
 from models.evaluation.scorecard import Scorecard
 from pipelines.config.home import write_atomically
+from pipelines.config.home_use import uses_home
 from pipelines.evaluation.recommendations_view import (
     REPLAY,
     TRUTH,
@@ -55,6 +56,7 @@ from pipelines.training.run_record import RunRecord, read_record
 __all__ = ["write_report"]
 
 
+@uses_home
 def write_report(context: RunContext, run: str) -> Path:
     """Write ``reports/latest/index.html`` for a run, log it to MLflow, return its path.
 

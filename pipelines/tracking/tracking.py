@@ -20,9 +20,11 @@ import psutil
 
 from data.paths import sqlite_address
 from pipelines.config.home import Home
+from pipelines.config.redaction import split_credentials
 from pipelines.tracking.mlflow_client import SpoolingClient
 from pipelines.tracking.model_registry import RUN_TAG, ModelVersions
 from pipelines.tracking.outbox import PENDING, Outbox
+from pipelines.tracking.relocate_home import relocate_if_moved
 
 __all__ = ["InputTable", "Tracking"]
 
@@ -60,7 +62,8 @@ class Tracking:
         """Open the store, making it at the first use (its migrations take some seconds).
 
         With the ``uri`` of a server the store is there, and calls that the server cannot
-        take wait in the home's outbox (:mod:`pipelines.tracking.mlflow_client`).
+        take wait in the home's outbox (:mod:`pipelines.tracking.mlflow_client`). Credentials
+        in it are handed on apart: MLflow's errors show the address that it was given.
         """
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
         os.environ.setdefault("DO_NOT_TRACK", "true")
@@ -75,7 +78,9 @@ class Tracking:
         is_served = bool(uri)
         if not is_served:
             _create_database(home.mlflow_database)
-        uri = uri or sqlite_address(home.mlflow_database)
+        relocate_if_moved(home)
+        uri = _without_credentials(uri) or sqlite_address(home.mlflow_database)
+        _forget_earlier_homes()
         mlflow.set_tracking_uri(uri)
         mlflow.set_registry_uri(uri)
         client = mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
@@ -221,6 +226,28 @@ class Tracking:
     def runs_page(self) -> str:
         """Path of the page that lists the runs; without the mode MLflow opens another one."""
         return f"/#/experiments/{self.experiment_id}/runs?workflowType=machine_learning"
+
+
+def _forget_earlier_homes() -> None:
+    """Empty MLflow's memory of where each run keeps its files.
+
+    It goes by the run's id alone, for the life of the process: after a look at a home, its copy
+    would write the files of the same run into the original.
+    """
+    from mlflow.tracking._tracking_service import utils
+
+    utils._artifact_repos_cache.clear()  # noqa: SLF001  # nothing public empties it
+
+
+def _without_credentials(uri: str) -> str:
+    """A server's address without name and password, which MLflow takes from its variables."""
+    if not uri.startswith(("http://", "https://")):
+        return uri
+    address, user, password = split_credentials(uri)
+    if user:
+        os.environ["MLFLOW_TRACKING_USERNAME"] = user
+        os.environ["MLFLOW_TRACKING_PASSWORD"] = password
+    return address
 
 
 def _create_database(database: Path) -> None:

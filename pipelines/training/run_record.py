@@ -44,7 +44,7 @@ class RunRecord:
     tuned: tuple[str, ...]
 
     def folder_of(self, home: Home, model: str) -> Path:
-        return home.runs / self.name / "models" / model
+        return home.run_folder(self.name) / "models" / model
 
 
 def read_record(home: Home, name: str) -> RunRecord:

@@ -19,6 +19,7 @@ from models.lambdarank import LambdaRank
 from models.lightgbm_core.dask_trainer import DaskTrainer
 from models.row_source import Rows, by_batches, narrowed, read, read_all
 from pipelines.config.home import write_json
+from pipelines.config.home_use import uses_home
 from pipelines.config.memory import release_memory
 from pipelines.config.settings import SettingsError
 from pipelines.feature_table.build_table import feature_set_of
@@ -55,6 +56,7 @@ class _Destination:
     dask: str | None
 
 
+@uses_home
 def train(
     context: RunContext, names: Sequence[str] | None = None, *, dask: str | None = None
 ) -> str:

@@ -33,6 +33,7 @@ from models.evaluation.validation_metric import validation_value
 from models.funnel.funnel_model import FunnelConfig, FunnelModel
 from models.ranking_order import hashed_ids
 from pipelines.config.home import write_atomically
+from pipelines.config.home_use import uses_home
 from pipelines.feature_table.build_table import feature_set_of
 from pipelines.feature_table.judged_rows import with_click_worth
 from pipelines.feature_table.ranker_rows import with_order_shown
@@ -92,6 +93,7 @@ SEARCHED = (
 )
 
 
+@uses_home
 def tune(context: RunContext, *, budget_s: float, most_trials: int | None = None) -> Tuned:
     """Search until the budget is spent; the next call goes on where this one stopped.
 

@@ -15,6 +15,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from pipelines.batch.backfill import BACKFILL
 from pipelines.batch.daily import DAILY
 from pipelines.batch.journal import Batch, BatchKind, BatchStage, run_stage
 from pipelines.batch.run_batch import new_id, run_batch
@@ -26,7 +27,9 @@ DAYS: tuple[tuple[BatchKind, date], ...] = (
     ("daily", FIRST_BATCH),
     ("weekly", FIRST_BATCH),
     ("daily", date(2026, 1, 21)),
+    ("backfill", FIRST_BATCH),
 )
+STAGES = {"daily": DAILY, "weekly": WEEKLY, "backfill": BACKFILL}
 
 
 def say(line: str) -> None:
@@ -34,7 +37,7 @@ def say(line: str) -> None:
 
 
 def work(home: Path, logs: TwoWeeks) -> None:
-    """The first day, its weekly training, the second day; each log arrives in one rename."""
+    """Two days, a weekly training between them, then a backfill; each log arrives in one rename."""
     context = context_in(home, load_settings(**SMALL))
 
     def announce_and_run(batch: Batch, stage: BatchStage) -> Mapping[str, Any]:
@@ -48,11 +51,11 @@ def work(home: Path, logs: TwoWeeks) -> None:
             for log in (*first, logs.log(date.fromordinal(day.toordinal() - 1))):
                 deliver_once(home / "inbox", log)
         batch = Batch(context=context, kind=kind, day=day, id=new_id())
-        run_batch(batch, DAILY if kind == "daily" else WEEKLY, stage_runner=announce_and_run)
+        run_batch(batch, STAGES[kind], stage_runner=announce_and_run)
 
 
 def deliver_once(inbox: Path, log: Path) -> None:
-    if (inbox / log.name).exists() or (inbox / "taken" / log.name).exists():
+    if any((inbox / place / log.name).exists() for place in ("", "claimed", "taken")):
         return
     inbox.mkdir(parents=True, exist_ok=True)
     part = inbox / f"{log.name}.part"

@@ -98,7 +98,8 @@ class Postgres:
     binaries: Path
     folder: Path
     port: int = field(default_factory=free_port)
-    password: str = field(default_factory=lambda: secrets.token_hex(12))
+    # With what means something in an address: the containers encode it.
+    password: str = field(default_factory=lambda: f"p@s/s:w%rd?#&{secrets.token_hex(8)}")
 
     def make(self) -> None:
         words = self.folder / "password"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import threading
 from collections.abc import Callable, Iterator
 from datetime import date
@@ -268,3 +269,58 @@ def test_the_log_of_a_run_is_one_file_with_its_id_in_every_line(
     assert list(times) == sorted(times)
     assert texts[-2].startswith("daily 2026-01-21 holds: the last recommendations stay published")
     assert texts[-1].startswith("held: missing: the log of 2026-01-20 has 0 impressions")
+
+
+def test_a_lost_table_is_refused_and_the_last_recommendations_stay_published(
+    after_first_day: MakeContext, two_weeks: TwoWeeks
+) -> None:
+    context = after_first_day()
+    before = read_published(context.home)
+    shutil.rmtree(context.lake.path("impressions") / "_delta_log")
+    deliver(context, two_weeks.log(date(2026, 1, 20)))
+    with pytest.raises(DataError, match="impressions/_delta_log: is missing"):
+        daily(context, NEXT)
+    assert read_published(context.home) == before
+    assert (context.home.root / "inbox" / "2026-01-20.parquet").is_file()
+
+
+def test_searches_dated_2099_do_not_become_the_newest_day(
+    after_first_day: MakeContext, two_weeks: TwoWeeks
+) -> None:
+    """By the inbox and by an ingest by hand; the day goes out as without them."""
+    context = after_first_day()
+    rows = pl.read_parquet(two_weeks.log(date(2026, 1, 20)))
+    ahead = rows.head(40).with_columns(
+        ds_search=pl.lit(date(2099, 12, 30)),
+        ts_search=pl.lit("2099-12-30 10:00:00").str.to_datetime().cast(rows["ts_search"].dtype),
+        id_search=pl.col("id_search") + "ahead",
+    )
+    path = two_weeks.folder / "ahead.parquet"
+    pl.concat([rows, ahead]).write_parquet(path)
+    deliver(context, path)
+    path.unlink()
+    batch = daily(context, NEXT)
+    assert "40 impressions dated 2099-12-30" in batch.results["arrive"]["warning"]
+    assert max(day for _, day in context.lake.market_days()) == date(2026, 1, 20)
+    assert max(day for _, day in context.lake.market_days("features")) == date(2026, 1, 20)
+    assert read_published(context.home).ds == "2026-01-21"
+
+
+@pytest.mark.parametrize("ds", ["2099-01-01", "soon"])
+def test_a_published_day_that_has_not_come_does_not_silence_later_ones(
+    after_first_day: MakeContext, two_weeks: TwoWeeks, ds: str
+) -> None:
+    context = after_first_day()
+    pointer = context.home.root / "published.json"
+    pointer.write_text(json.dumps(json.loads(pointer.read_text()) | {"ds": ds}))
+    deliver(context, two_weeks.log(date(2026, 1, 20)))
+    batch = daily(context, NEXT)
+    assert f"published.json named '{ds}'" in batch.results["publish"]["warning"]
+    assert read_published(context.home).ds == "2026-01-21"
+
+
+def test_a_batch_of_a_day_that_has_not_come_is_refused(after_first_day: MakeContext) -> None:
+    context = after_first_day()
+    with pytest.raises(DataError, match="2099-01-01 has not come yet"):
+        daily(context, date(2099, 1, 1))
+    assert read_published(context.home).ds == "2026-01-20"

@@ -6,7 +6,10 @@ import errno
 import multiprocessing
 import os
 import resource
-from collections.abc import Callable
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
 
@@ -94,3 +97,57 @@ def test_a_lake_that_became_read_only_stops_the_day_before_anything_is_taken(
     assert read_published(context.home) == before
     assert (context.home.root / "inbox" / "2026-01-20.parquet").exists()
     assert daily(context, NEXT).is_done
+
+
+def _has_small_disks() -> bool:
+    return sys.platform == "linux" and os.geteuid() == 0 and shutil.which("mount") is not None
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Callable[[int], Path]]:
+    """Makes a file system of so many megabytes."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+
+    def make(megabytes: int) -> Path:
+        size = f"size={megabytes}m"
+        done = subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", size, "tmpfs", str(folder)],
+            capture_output=True,
+            check=False,
+        )
+        if done.returncode:
+            pytest.skip("no file system can be mounted here")
+        return folder
+
+    yield make
+    subprocess.run(["umount", "--lazy", str(folder)], capture_output=True, check=False)
+
+
+@pytest.mark.skipif(not _has_small_disks(), reason="only root may mount a small file system")
+@pytest.mark.parametrize("megabytes", [17, 19])
+def test_a_disk_that_fills_during_a_run_is_one_sentence(
+    small_disk: Callable[[int], Path], two_weeks: TwoWeeks, megabytes: int
+) -> None:
+    disk = small_disk(megabytes)
+    settings = {
+        "STAYRANK_EVALUATION__REPLICATES": "100",
+        "STAYRANK_MODELS": '["popularity", "two_tower", "ranker"]',
+        "STAYRANK_TWO_TOWER__EPOCHS": "1",
+        "STAYRANK_RANKER__MAX_ROUNDS": "10",
+    }
+    run = [sys.executable, "-m", "pipelines.cli", "run", str(two_weeks.folder)]
+    done = subprocess.run(
+        [*run, "--home", str(disk / "home")],
+        env={**os.environ, **settings},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=500,
+    )
+    assert done.returncode == 1, done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    said = [line for line in done.stderr.splitlines() if line.startswith("stayrank: ")]
+    assert len(said) == 1, done.stderr
+    assert "full" in said[0]
+    assert done.stderr.splitlines()[-1] == said[0], done.stderr

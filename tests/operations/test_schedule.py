@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections import Counter
 from collections.abc import Iterator
@@ -68,6 +69,7 @@ class Schedule:
         os.kill(self.process.pid, signal.SIGINT)
         try:
             self.process.wait(60)
+            assert self.process.returncode == 128 + signal.SIGINT
         finally:
             if self.process.poll() is None:
                 os.killpg(self.process.pid, signal.SIGKILL)
@@ -85,8 +87,17 @@ def _asked(url: str, body: object = None) -> Any:
     request = urllib.request.Request(  # noqa: S310  # loopback
         url, data=data, headers={"Content-Type": "application/json"}
     )
-    with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
-        return json.loads(answer.read() or b"null")
+    deadline = time.monotonic() + SECONDS
+    while True:
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
+                return json.loads(answer.read() or b"null")
+        except urllib.error.HTTPError as error:
+            # A server that has just started is busy with its database; Prefect's own clients ask
+            # again too.
+            if error.code != 503 or time.monotonic() > deadline:
+                raise
+            time.sleep(0.5)
 
 
 def _deployments(api: str) -> dict[str, dict[str, Any]]:
@@ -139,3 +150,82 @@ def test_a_schedule_survives_a_stop_and_does_once_what_was_missed(
     # A home without a log: the day holds, with its reason in the journal.
     (journal,) = (home / "batches" / "daily").glob("*/journal.json")
     assert json.loads(journal.read_text())["status"] == "held"
+
+
+class OwnSchedule:
+    """``stayrank schedule`` with a Prefect server of its own, which is to be attacked."""
+
+    def __init__(self, home: Path, log: Path, port: int) -> None:
+        self.home, self.log, self.port = home, log, port
+        inherited = {name: value for name, value in os.environ.items() if name != "PREFECT_API_URL"}
+        words = ["schedule", "--home", str(home), "--prefect-port", str(port)]
+        with log.open("a") as out:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "pipelines.cli", *words],
+                env=inherited,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def says(self, words: str, times: int = 1) -> None:
+        _until(lambda: self.log.read_text().count(words) >= times, self.log)
+
+    def server(self) -> int:
+        (record,) = (self.home / "prefect" / "servers").glob("*.json")
+        return int(json.loads(record.read_text())["process"])
+
+    def kill(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait(60)
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Iterator[OwnSchedule]:
+    schedule = OwnSchedule(tmp_path / "home", tmp_path / "schedule.log", free_port())
+    schedule.says("Ctrl-C stops")
+    yield schedule
+    schedule.kill()
+
+
+def test_a_prefect_server_that_is_killed_is_started_again_and_serves(own: OwnSchedule) -> None:
+    first = own.server()
+    os.kill(first, signal.SIGKILL)
+    own.says("Prefect's server ended by itself (code -9): starting it again in 0 s")
+    own.says("Prefect's server answers again")
+    assert own.server() != first
+    # Not only there: a run that is due is started.
+    api = f"http://127.0.0.1:{own.port}/api"
+    late = _late_run(api, _deployments(api)["daily"]["id"], hours=0)
+    _until(lambda: _state(api, late) == "COMPLETED", own.log)
+    assert "Traceback" not in own.log.read_text()
+
+
+def test_a_schedule_that_is_killed_can_be_started_again_at_once_on_its_port(
+    own: OwnSchedule,
+) -> None:
+    own.process.kill()
+    own.process.wait()
+    again = OwnSchedule(own.home, own.log, own.port)
+    try:
+        again.says("Ctrl-C stops", times=2)
+        assert again.process.poll() is None
+    finally:
+        again.kill()
+
+
+def test_a_second_schedule_of_a_home_is_refused(own: OwnSchedule, tmp_path: Path) -> None:
+    second = OwnSchedule(own.home, tmp_path / "second.log", free_port())
+    assert second.process.wait(SECONDS) == 1
+    (sentence,) = (tmp_path / "second.log").read_text().splitlines()
+    assert "stayrank schedule serves this home already" in sentence
+
+
+def test_a_taken_port_names_an_option_that_the_command_has(
+    own: OwnSchedule, tmp_path: Path
+) -> None:
+    second = OwnSchedule(tmp_path / "other", tmp_path / "second.log", own.port)
+    assert second.process.wait(SECONDS) == 1
+    (sentence,) = (tmp_path / "second.log").read_text().splitlines()
+    assert sentence.endswith("choose another with --prefect-port")

@@ -20,6 +20,7 @@ from tests.operations.worlds import SMALL, TwoWeeks, context_in, daily, deliver
 REPOSITORY = Path(__file__).parents[2]
 PACKAGES = ("data", "features", "models", "pipelines")
 KEY = "planted-pseudonym-key-of-the-tests"
+PASSWORD = "planted-tracking-password"  # noqa: S105  # what is looked for
 WEBHOOK = "http://127.0.0.1:9/planted-webhook-token"
 # What loads or runs a pickle, or can.
 PICKLE_MODULES = {"pickle", "cloudpickle", "joblib", "dill", "shelve", "marshal"}
@@ -76,6 +77,28 @@ def test_planted_secrets_are_found_nowhere_under_the_home(
         assert secret not in params
         for path in context.home.root.rglob("*"):
             assert not path.is_file() or secret.encode() not in path.read_bytes(), path
+
+
+@pytest.mark.operations
+def test_the_password_of_mlflows_address_is_found_nowhere(
+    tmp_path: Path,
+    two_weeks: TwoWeeks,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    # MLflow is away: all that it would get waits under the home.
+    monkeypatch.setenv("STAYRANK_TRACKING_URI", f"http://ana:{PASSWORD}@127.0.0.1:9")
+    for name in ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"):
+        monkeypatch.setenv(name, "")  # set by the program; put back afterwards
+    context = context_in(tmp_path / "home", load_settings(**SMALL))
+    deliver(context, *two_weeks.first_week(), two_weeks.log(date(2026, 1, 19)))
+    daily(context)
+    waiting = [path.read_text() for path in context.home.outbox.glob("*.json")]
+    assert any("http://***@127.0.0.1:9" in call for call in waiting)
+    for path in context.home.root.rglob("*"):
+        assert not path.is_file() or PASSWORD.encode() not in path.read_bytes(), path
+    said = capfd.readouterr()
+    assert PASSWORD not in said.out + said.err
 
 
 @pytest.mark.parametrize("given", ["../elsewhere", "inbox/../../x", "/etc"])

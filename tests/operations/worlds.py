@@ -30,7 +30,7 @@ SMALL = {
     "lambdarank": {"max_rounds": 10, "patience": 5},
     "ranker": {"max_rounds": 10, "patience": 5},
     # They have tests of their own, and take a minute each.
-    "batch": {"notebooks": False},
+    "batch": {"notebooks": False, "settle_s": 0},
 }
 FIRST_DAY = date(2026, 1, 12)
 # The first day that a daily batch runs for: the second week's first log is of the day before.

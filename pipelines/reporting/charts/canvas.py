@@ -32,6 +32,8 @@ __all__ = ["COLOURS", "DIVERGING", "Chart", "blank", "colour_of", "points"]
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
 DIVERGING = "PuOr"
 PNG_DPI = 110
+# A market called "$\frac$" is a name, not a formula.
+mpl.rcParams["text.parse_math"] = False
 _MARK = re.compile(r"<(use|path) ")
 
 

@@ -10,7 +10,9 @@ import pytest
 
 from data.errors import DataError, HomeError, LogError
 from data.ingest import IngestOptions, ingest
+from data.ingest.known_files import remember_as_known
 from data.lake.store import Lake
+from data.readers.files import identify
 from data.schema.tables import INGESTS
 
 MAPPING = """# a comment
@@ -278,3 +280,19 @@ def test_redo_that_is_refused_leaves_the_lake_as_it_was(world, mapping):
         world.ingest(log, source=mapping('time_format = "%Y"'), options=REDO)
     assert _state(world.lake) == before
     assert list((world.home / "staging").glob("*")) == []
+
+
+def test_log_from_which_a_guest_was_erased_stands_for_the_one_that_it_was(world, mapping):
+    log = world.file(LINE + ROWS)
+    world.ingest(log, source=mapping())
+    original = identify(log).source_id
+    log = world.file(LINE + "".join(ROWS.splitlines(keepends=True)[1:]))
+    remember_as_known(world.lake, identify(log), original=original)
+    assert [f.status for f in world.ingest(log, source=mapping()).files] == ["already ingested"]
+    with pytest.raises(LogError, match="was ingested on"):
+        world.ingest(log, source=mapping(DAY_FIRST))
+    (file,) = world.ingest(log, source=mapping(DAY_FIRST), options=REDO).files
+    assert (file.status, file.rows_accepted, file.replaced) == ("redone", 2, 2)
+    assert _days(world.lake) == ["2026-09-03", "2026-09-13"]
+    assert world.quarantine() == []
+    assert world.lake.rows("ingests") == 1

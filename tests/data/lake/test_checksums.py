@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 from datetime import date
 from pathlib import Path
 
 import polars as pl
 import pytest
+from deltalake import DeltaTable
 
 from data.errors import HomeError
 from data.lake.checksums import damaged_files, remember_files, sha256_of, sha256_of_folder
@@ -100,3 +102,83 @@ def test_record_that_cannot_be_read_says_what_to_do(lake: Lake) -> None:
     (lake.home / "checksums" / "features.json").write_text("{broken")
     with pytest.raises(HomeError, match=r"features\.json.*remove it to start anew"):
         damaged_files(lake, "features")
+
+
+def test_a_table_whose_log_is_gone_is_a_damage(lake: Lake) -> None:
+    remember_files(lake, "features")
+    shutil.rmtree(lake.path("features") / "_delta_log")
+    (problem,) = damaged_files(lake, "features")
+    assert problem.endswith("_delta_log: is missing; the table had 1 files when last checked")
+
+
+@pytest.mark.parametrize("later", [0, 1, 2])
+def test_a_table_begun_anew_lacks_what_its_checksums_know(lake: Lake, later: int) -> None:
+    """Beside the old files, with as many commits as before, or with more."""
+    lake.append("features", _rows("rio", TUESDAY))
+    remember_files(lake, "features")
+    shutil.rmtree(lake.path("features") / "_delta_log")
+    for _ in range(later + 1):
+        lake.append("features", _rows("rio", TUESDAY))
+    assert any(
+        "commits are missing" in problem or "the table was begun anew" in problem
+        for problem in damaged_files(lake, "features")
+    )
+
+
+def test_lost_commits_are_noticed(lake: Lake) -> None:
+    lake.append("features", _rows("rio", TUESDAY))
+    remember_files(lake, "features")
+    (lake.path("features") / "_delta_log" / "00000000000000000001.json").unlink()
+    (problem,) = damaged_files(lake, "features")
+    assert "is at version 0 and was at 1" in problem
+
+
+def test_files_that_later_commits_replaced_are_no_damage(lake: Lake) -> None:
+    remember_files(lake, "features")
+    lake.replace_all("features", _rows("rio", TUESDAY))
+    assert damaged_files(lake, "features") == []
+
+
+def test_a_version_whose_history_was_ended_is_not_held_against_the_table(lake: Lake) -> None:
+    """As after the erasure of a guest that was killed before the checksums were recorded."""
+    remember_files(lake, "features")
+    lake.replace_all("features", _rows("rio", TUESDAY))
+    opened = DeltaTable(lake.path("features"))
+    opened.create_checkpoint()
+    (lake.path("features") / "_delta_log" / "00000000000000000000.json").unlink()
+    assert damaged_files(lake, "features") == []
+
+
+def test_a_removed_or_changed_record_is_noticed_and_can_be_made_anew(lake: Lake) -> None:
+    record = lake.home / "checksums" / "features.json"
+    remember_files(lake, "features")
+    text = record.read_text()
+    record.write_text("{}")
+    (changed,) = damaged_files(lake, "features")
+    record.unlink()
+    (missing,) = damaged_files(lake, "features")
+    assert (f"{record}: is not the file" in changed, f"{record}: is missing" in missing) == (
+        True,
+        True,
+    )
+    (lake.home / "lake" / "checksums.json").unlink()
+    assert damaged_files(lake, "features") == []
+    remember_files(lake, "features")
+    assert record.read_text() == text
+
+
+def test_killed_while_it_records_the_next_check_accepts_either_record(lake: Lake) -> None:
+    remember_files(lake, "features")
+    record = lake.home / "checksums" / "features.json"
+    before = record.read_text()
+    lake.append("features", _rows("rio", TUESDAY))
+    remember_files(lake, "features")
+    record.write_text(before)  # the second step was not reached
+    assert damaged_files(lake, "features") == []
+
+
+def test_an_earlier_versions_record_is_taken_as_it_is(lake: Lake) -> None:
+    """From before the lake remembered its records: a home that is upgraded is not damaged."""
+    remember_files(lake, "features")
+    (lake.home / "lake" / "checksums.json").unlink()
+    assert damaged_files(lake, "features") == []

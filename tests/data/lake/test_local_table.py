@@ -9,8 +9,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from data.erasure.erase_guest import erase_from_lake
+from data.erasure.erase_guest import end_history, erase_rows
 from data.erasure.find_guest import find_traces
+from data.erasure.guest import Guest
 from data.ingest import ingest
 from data.lake.checksums import damaged_files, remember_files
 from data.lake.retention import drop_old_versions
@@ -97,7 +98,10 @@ def test_a_log_is_ingested_and_a_guest_erased(tmp_path: Path, name: str) -> None
     report = ingest([log], home=lake.home)
     assert (report.rows_accepted, lake.rows("impressions")) == (3, 3)
     assert ingest([log], home=lake.home).files[0].status == "already ingested"
-    assert find_traces(lake, ["U2"]).is_known
-    assert erase_from_lake(lake, ["U2"])["impressions"] == 1
-    assert not find_traces(lake, ["U2"]).is_known
+    guest = Guest(ids=frozenset({"U2"}))
+    found = find_traces(lake, guest)
+    assert (found.is_known, found.unreadable) == (True, ())
+    assert erase_rows(lake, guest)["impressions"] == 1
+    end_history(lake, found.tables)
+    assert not find_traces(lake, guest).is_known
     assert sorted(lake.scan("impressions").collect()["id_user"]) == ["U1", "U3"]

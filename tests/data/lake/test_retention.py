@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import date
+import os
+import time
+from datetime import date, timedelta
 from pathlib import Path
 
 import polars as pl
 import pytest
 
-from data.lake.retention import drop_old_versions
+from data.lake import retention
+from data.lake.retention import drop_old_versions, merge_small_files
 from data.lake.store import Lake
 
 
@@ -51,3 +54,38 @@ def test_versions_of_the_last_days_stay(lake: Lake) -> None:
 
 def test_table_that_was_never_written_has_nothing_to_drop(tmp_path: Path) -> None:
     assert drop_old_versions(Lake(tmp_path), "features", keep_days=0) == 0
+
+
+def test_many_small_files_are_merged_and_the_rows_and_the_last_job_stay(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    for number in range(5):
+        lake.append("ingests", pl.DataFrame({"source_id": [str(number)]}), job=number)
+    before = lake.scan("ingests", version=4).collect().sort("source_id")
+    assert merge_small_files(lake, "ingests", from_files=6) == 0
+    assert merge_small_files(lake, "ingests", from_files=5) == 5
+    assert len(lake.files("ingests")) == 1
+    assert lake.scan("ingests").collect().sort("source_id").equals(before)
+    assert lake.last_job("ingests") == 4
+    assert merge_small_files(lake, "ingests", from_files=5) == 0
+
+
+def _old_log_entries(lake: Lake) -> list[str]:
+    """The log's entries after a version was dropped, the first two made forty days old before."""
+    log = lake.path("features") / "_delta_log"
+    for version in (0, 1):
+        at = time.time() - 40 * 86_400
+        os.utime(log / f"{version:020d}.json", (at, at))
+    drop_old_versions(lake, "features", keep_days=1, keep_versions=(2,))
+    return sorted(path.name[:20] for path in log.glob("*.json"))
+
+
+def test_log_of_a_table_with_a_young_kept_version_is_shortened(lake: Lake) -> None:
+    assert _old_log_entries(lake)[0] == "0" * 19 + "2"
+    assert (_clicks(lake, version=2), _clicks(lake)) == ([12], [12])
+
+
+def test_log_of_a_table_whose_kept_version_is_old_stays(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "_YOUNG", timedelta(0))
+    assert _old_log_entries(lake)[0] == "0" * 20

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from datetime import date
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from data.errors import DataError
+from pipelines.batch.batch_log import as_markdown
 from pipelines.batch.journal import Batch, BatchStage, run_stage
 from pipelines.batch.run_batch import run_batch, unfinished_day
 from pipelines.config.console import Console
@@ -105,3 +107,42 @@ def test_a_failed_stage_is_written_with_its_reason(tmp_path: Path) -> None:
         run_batch(batch, (BatchStage(name="one", work=work),))
     journal = batch.journal()
     assert (journal["status"], journal["reason"]) == ("failed", "ValueError: no such thing")
+
+
+@pytest.mark.parametrize("stranger", ["notes", "20260120", "2026-W04-2", ".DS_Store", "2026-02-31"])
+def test_a_stranger_among_the_days_of_a_batch_is_refused_by_name(
+    tmp_path: Path, stranger: str
+) -> None:
+    batch = batch_in(tmp_path, "first")
+    (tmp_path / "batches" / "weekly" / stranger).mkdir(parents=True)
+    with pytest.raises(DataError, match="is no day's folder") as refused:
+        unfinished_day(batch.context, "weekly", DAY)
+    assert str(tmp_path / "batches" / "weekly" / stranger) in str(refused.value)
+
+
+@pytest.mark.parametrize("content", ["[]", "7", '{"stages": []}', '{"stages": "x"}'])
+def test_a_journal_of_another_make_is_refused_by_name(tmp_path: Path, content: str) -> None:
+    batch = batch_in(tmp_path, "first")
+    batch.folder.mkdir(parents=True)
+    (batch.folder / "journal.json").write_text(content)
+    with pytest.raises(DataError, match=r"journal\.json: cannot be read \(it is no journal\)"):
+        batch.journal()
+
+
+def test_names_of_files_and_markets_are_text_in_the_figures(tmp_path: Path) -> None:
+    def work(batch: Batch) -> Mapping[str, Any]:
+        return {
+            "market <script>alert(1)</script>": {"[here](http://elsewhere)": 1},
+            "file": "a|b\n# `c`.csv",
+            "warning": "![x](http://elsewhere/x.png) of http://ana:s3cret@db/x",
+        }
+
+    batch = run_batch(batch_in(tmp_path, "first"), (BatchStage(name="take *in*", work=work),))
+    page = as_markdown(batch)
+    assert "<script>" not in page
+    assert "[here](" not in page
+    assert "![x](" not in page
+    assert "s3cret" not in page
+    tables = [line for line in page.splitlines() if line.startswith("| take")]
+    assert len(tables) == 3
+    assert all(len(re.split(r"(?<!\\)\|", line)) == 5 for line in tables)

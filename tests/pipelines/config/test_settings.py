@@ -90,7 +90,7 @@ def test_section_that_moved_is_refused_with_where_it_is_now(
         load_settings()
 
 
-@pytest.mark.parametrize("name", ["SERVICE_HOST", "HOME", "SECRETS", "WEBHOOK_FILE"])
+@pytest.mark.parametrize("name", ["SERVICE_HOST", "HOME", "SECRETS", "SERVICE_FILE"])
 def test_variables_of_other_programs_change_no_setting(
     monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:

@@ -261,3 +261,46 @@ def test_a_champion_of_an_earlier_version_keeps_no_later_run_from_recommending(
     assert chosen is not None
     assert (chosen.run, chosen.standing) == ("2", "latest")
     assert "champion 1 cannot be used" in chosen.warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("content", "named"),
+    [
+        ({"runs": ["../../elsewhere"]}, "'../../elsewhere'"),
+        ({"runs": ["/etc"]}, "'/etc'"),
+        ({"runs": [".."]}, "'..'"),
+        ({"runs": [""]}, "''"),
+        ({"runs": "2026-01-20"}, "runs = '2026-01-20'"),
+        ({"runs": [], "more": 1}, "the key 'more'"),
+        ([], "champion.json"),
+    ],
+)
+def test_what_does_not_belong_into_the_list_of_champions_is_refused_by_name(
+    context: RunContext, gate_says: Callable[[str | None], None], content: object, named: str
+) -> None:
+    gate_says(None)
+    train(context, "2026-01-20")
+    write_json(context.home.root / "champion.json", content)
+    with pytest.raises(DataError, match=r"champion\.json: ") as refused:
+        select_serving_run(context)
+    assert named in str(refused.value)
+
+
+@pytest.mark.parametrize("run", ["../../elsewhere", "/etc/x", "..", "a\\b", "a\0b"])
+def test_a_published_run_that_leads_out_of_the_runs_is_refused(
+    context: RunContext, gate_says: Callable[[str | None], None], run: str
+) -> None:
+    gate_says(None)
+    train(context, "2026-01-20")
+    published = Published(
+        ds="2026-01-20",
+        version=1,
+        rows=1,
+        run=run,
+        ranker_version="1",
+        published_at="",
+        batch="",
+    )
+    write_published(context.home, published)
+    with pytest.raises(DataError, match=r"published\.json: cannot be read .* is no name of a"):
+        select_serving_run(context)
