@@ -13,7 +13,7 @@ How little that loses is measured (docs/results.md).
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from itertools import pairwise
 from typing import Any
 
@@ -51,6 +51,11 @@ class Candidates:
 
     def __len__(self) -> int:
         return len(self.query_C)
+
+    def at(self, places: Codes) -> Candidates:
+        """Those at these places, in their order."""
+        arrays = {field.name: getattr(self, field.name)[places] for field in fields(self)}
+        return Candidates(**arrays)
 
 
 @dataclass(frozen=True, kw_only=True)

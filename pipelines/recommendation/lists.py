@@ -92,7 +92,7 @@ def make_lists(
     final = _after_policies(scored, worth, exposure, settings, at)
     top = min(settings.top, int(final.max(initial=1)))
     placed_by = np.select(
-        [_is_new(scored.features) & (final < by_worth), own_rank > top],
+        [_is_new(scored.contenders) & (final < by_worth), own_rank > top],
         [PLACED_BY.index(EXPOSURE), PLACED_BY.index(SPREAD)],
         PLACED_BY.index(SCORE),
     )
@@ -149,8 +149,8 @@ def _after_policies(
     log_worth, log_score = (np.log(np.maximum(of, _LEAST)) for of in (worth, scored.score_C[at]))
     # Of the scores, as the bonus was chosen. A night that others want makes a worth next to
     # nothing, and the worths of a query spread over twenty times as much.
-    spread = spread_within(scored.features, log_score)
-    order = rerank(scored.features, log_worth, exposure, settings, spread=spread)
+    spread = spread_within(scored.contenders, log_score)
+    order = rerank(scored.contenders, log_worth, exposure, settings, spread=spread)
     query = scored.candidates.query_C[at]
     if order is log_worth:
         return rank_within(query, worth, scored.candidates.listing_C[at].astype(np.float64))

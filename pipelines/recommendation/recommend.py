@@ -118,6 +118,7 @@ def recommended_on(
         )
     return Recommended(
         day=day,
+        before=impressions.filter(pl.col("search_day") < day),
         source=source,
         serving=serving,
         availability=availability,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import polars as pl
+
 from models.arrow_columns import Codes
 from pipelines.candidates.candidate_rows import CandidateSource
 from pipelines.recommendation.day_availability import DayAvailability
@@ -20,6 +22,7 @@ class Recommended:
 
     Attributes:
         day: days since 1970.
+        before: the log until the morning.
         source: queries, catalogue and prices.
         serving: the models.
         availability: of the day.
@@ -29,6 +32,7 @@ class Recommended:
     """
 
     day: int
+    before: pl.LazyFrame
     source: CandidateSource
     serving: ServingModels
     availability: DayAvailability

@@ -1,9 +1,13 @@
 """Scores: P(booked | shown and free) of every candidate, from its features.
 
-Features come in one pass over the log for all guests (:mod:`features.build_candidates`). The
-model learnt from listings that were shown, and the production ranker chose those. Two things keep
-that from bending the scores of what was never shown: the features that compare a row with the
-other results of its search stand at their medians (:mod:`models.funnel.funnel_model`), and
+Features come in one pass over the log for all guests (:mod:`features.build_candidates`), a block
+of candidates at a time. None is kept: a list's order needs a few columns of its contenders, and
+the reasons of those that made it into a list are told in a second pass, over the few that did
+(:func:`feature_blocks`).
+
+The model learnt from listings that were shown, and the production ranker chose those. Two things
+keep that from bending the scores of what was never shown: the features that compare a row with
+the other results of its search stand at their medians (:mod:`models.funnel.funnel_model`), and
 availability, which being shown implied, is a factor of its own.
 """
 
@@ -24,28 +28,44 @@ from pipelines.candidates.candidate_rows import CandidateSource, candidate_rows
 from pipelines.feature_table.arrow_conversion import arrow
 from pipelines.recommendation.first_cut import Candidates, Sizes
 
-__all__ = ["ScoredCandidates", "scored_candidates"]
+__all__ = ["ScoredCandidates", "feature_blocks", "scored_candidates"]
 
 _ROWS_AT_ONCE = 100_000
+
+# What the exposure policy and the diversity step read of a contender.
+_OF_POLICIES = (
+    "id_search",
+    "id_listing",
+    "listing_is_new",
+    "listing_lat",
+    "listing_lng",
+    "listing_total_price",
+    "listing_room_type",
+)
 
 Progress = Callable[[int, int], None]
 
 
 class ScoredCandidates:
-    """The candidates with their scores, and the features of the best of each query.
+    """The candidates with their scores, and what policies read of the best of each query.
 
     Attributes:
         candidates: the pairs.
         score_C: P(booked | shown and free).
         contender_C: the best of each query by score × availability, which lists are made of.
-        features: one row per contender, in the order of ``np.flatnonzero(contender_C)``.
+        contenders: one row per contender, in the order of ``np.flatnonzero(contender_C)``: ids,
+            and what the policies of a list read.
     """
 
     def __init__(
-        self, candidates: Candidates, score_C: Numbers, contender_C: np.ndarray, features: pa.Table
+        self,
+        candidates: Candidates,
+        score_C: Numbers,
+        contender_C: np.ndarray,
+        contenders: pa.Table,
     ) -> None:
         self.candidates = candidates
-        self.score_C, self.contender_C, self.features = score_C, contender_C, features
+        self.score_C, self.contender_C, self.contenders = score_C, contender_C, contenders
 
     @property
     def values(self) -> Numbers:
@@ -62,7 +82,7 @@ def scored_candidates(
     sizes: Sizes,
     progress: Progress | None = None,
 ) -> ScoredCandidates:
-    """Build the features of all candidates, score them, keep the rows of the contenders.
+    """Build the features of all candidates, score them, and tell the contenders.
 
     Args:
         candidates: by query.
@@ -72,12 +92,11 @@ def scored_candidates(
         sizes: how many contenders a query has.
         progress: called with pairs done and in all.
     """
-    order = _by_time(candidates, source.queries)
     score_C = np.zeros(len(candidates))
     is_contender = np.zeros(len(candidates), dtype=bool)
     kept: list[tuple[Codes, pa.Table]] = []
     done = 0
-    for at, rows in _feature_blocks(candidates, order, source, impressions, model.features_read):
+    for at, rows in feature_blocks(candidates, source, impressions, model.features_read):
         table = arrow(rows)
         score_C[at] = model.probabilities(table)["book"]
         free = candidates.availability_C[at]
@@ -85,7 +104,8 @@ def scored_candidates(
         is_new = _is_new(rows)
         best = _best_of_each(candidates.query_C[at], value, is_new, sizes)
         is_contender[at[best]] = True
-        kept.append((at[best], _narrowed(table.take(pa.array(best)))))
+        of_policies = [name for name in _OF_POLICIES if name in table.column_names]
+        kept.append((at[best], table.select(of_policies).take(pa.array(best))))
         done += len(at)
         if progress is not None:
             progress(done, len(candidates))
@@ -109,15 +129,18 @@ def _by_time(candidates: Candidates, queries: pl.DataFrame) -> Codes:
     return np.lexsort((candidates.query_C, second_Q[candidates.query_C]))
 
 
-def _feature_blocks(
+def feature_blocks(
     candidates: Candidates,
-    order: Codes,
     source: CandidateSource,
     impressions: pl.LazyFrame,
     features: FeatureSet,
 ) -> Iterator[tuple[Codes, pl.DataFrame]]:
-    """Places of some candidates, and their features."""
+    """Places of some candidates, and their features: block by block, whole queries together.
+
+    In order of the queries' time; the candidates of a query in their own order.
+    """
     queries = source.queries
+    order = _by_time(candidates, queries)
     has_guest = "id_user" in queries.columns
     guests = (
         queries["id_user"] if has_guest else pl.Series([None] * queries.height, dtype=pl.String)
@@ -182,11 +205,3 @@ def _is_new(rows: pl.DataFrame) -> np.ndarray:
     if "listing_is_new" not in rows.columns:
         return np.zeros(rows.height, dtype=bool)
     return rows["listing_is_new"].cast(pl.Boolean).fill_null(value=False).to_numpy()
-
-
-def _narrowed(table: pa.Table) -> pa.Table:
-    """Doubles as singles: these rows are kept for reasons, not for sums."""
-    fields = [
-        pa.field(f.name, pa.float32()) if pa.types.is_float64(f.type) else f for f in table.schema
-    ]
-    return table.cast(pa.schema(fields))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import polars as pl
-import pyarrow as pa
 
 from data.schema.language import Language
 from data.schema.tables import RECOMMENDATIONS
@@ -13,8 +12,10 @@ from features.sentences.wording import Plain
 from models.arrow_columns import Codes
 from models.explanations.reasons import reasons_in_words
 from pipelines.candidates.candidate_rows import estimated_prices
+from pipelines.feature_table.arrow_conversion import arrow
 from pipelines.recommendation.lists import EXPOSURE, PLACED_BY, SCORE, SPREAD
 from pipelines.recommendation.recommended import Recommended
+from pipelines.recommendation.scores import feature_blocks
 
 __all__ = ["OF_POLICY", "recommendation_rows"]
 
@@ -32,9 +33,6 @@ OF_POLICY = {
         pt="sugerida para não mandarmos todo mundo às mesmas acomodações",
     ),
 }
-
-# Rows whose reasons are computed at one time.
-_ROWS_AT_ONCE = 50_000
 
 
 def recommendation_rows(made: Recommended, language: Language = "en") -> pl.DataFrame:
@@ -86,30 +84,23 @@ def _reasons(made: Recommended, language: Language) -> pl.Series:
     lists = made.lists
     first = np.flatnonzero(lists.place_R <= _WITH_REASONS)
     texts = np.full(len(lists.place_R), None, dtype=object)
-    texts[first] = _in_words(made, first, Sentences(language))
+    if len(first):
+        _tell(made, first, Sentences(language), texts)
     for policy, words in OF_POLICY.items():
         texts[lists.placed_by_R == PLACED_BY.index(policy)] = words.text(language)
     return pl.Series(texts.tolist(), dtype=pl.String)
 
 
-def _in_words(made: Recommended, rows: Codes, sentences: Sentences) -> list[str | None]:
-    """Reasons of these rows that the score placed, by list; whole lists at a time."""
-    features = made.scored.features.take(pa.array(made.lists.contender_R[rows]))
-    is_by_score = made.lists.placed_by_R[rows] == PLACED_BY.index(SCORE)
-    texts: list[str | None] = []
-    lists = pl.Series(features["id_search"])
-    edges = np.flatnonzero((lists != lists.shift(1)).fill_null(value=True).to_numpy())
-    start = 0
-    while start < len(lists):
-        later = edges[edges >= start + _ROWS_AT_ONCE]
-        end = int(later[0]) if len(later) else len(lists)
-        part = features.slice(start, end - start)
-        told = reasons_in_words(
-            made.serving.ranker, part, sentences, explained=is_by_score[start:end]
-        )
-        texts += told.to_pylist()
-        start = end
-    return texts
+def _tell(made: Recommended, rows: Codes, sentences: Sentences, texts: np.ndarray) -> None:
+    """Write the reasons of these rows that the score placed; whole lists at a time."""
+    ranker, lists = made.serving.ranker, made.lists
+    is_by_score = lists.placed_by_R == PLACED_BY.index(SCORE)
+    listed = made.scored.candidates.at(
+        np.flatnonzero(made.scored.contender_C)[lists.contender_R[rows]]
+    )
+    for at, features in feature_blocks(listed, made.source, made.before, ranker.features_read):
+        told = reasons_in_words(ranker, arrow(features), sentences, explained=is_by_score[rows[at]])
+        texts[rows[at]] = told.to_pylist()
 
 
 def _was_shown(made: Recommended, query: Codes, listing: Codes) -> pl.Series:

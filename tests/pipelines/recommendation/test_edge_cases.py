@@ -25,6 +25,7 @@ from tests.pipelines.recommendation.worlds import (
     RIO,
     Trained,
     Unlike,
+    features_of,
     table_of,
     with_recommendation,
 )
@@ -62,7 +63,8 @@ def test_a_guest_who_has_arrived_keeps_the_own_time_and_still_gets_a_list(
     # By the score alone, as nothing is known of nights that have begun.
     assert rows["score"].is_sorted(descending=True)
     # Asked at its own second, it does not know itself; one that was moved to the day does.
-    past = pl.DataFrame(made.scored.features.select(["id_search", "guest_past_searches"]))
+    contenders = made.scored.candidates.at(np.flatnonzero(made.scored.contender_C))
+    past = features_of(made, contenders).select("id_search", "guest_past_searches")
     searches = past.group_by("id_search").agg(pl.col("guest_past_searches").unique())
     known = dict(searches.rows())
     assert (known["has arrived"], known["dated"]) == ([0], [1])

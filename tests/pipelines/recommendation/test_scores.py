@@ -16,7 +16,7 @@ from pipelines.candidates.candidate_rows import candidate_rows
 from pipelines.feature_table.arrow_conversion import arrow
 from pipelines.recommendation.first_cut import Candidates, Sizes
 from pipelines.recommendation.scores import ScoredCandidates, scored_candidates
-from tests.pipelines.recommendation.worlds import Trained, Unlike
+from tests.pipelines.recommendation.worlds import Trained, Unlike, features_of
 
 SIZES = Sizes(candidates=20, contenders=3, new_contenders=1)
 Score = Callable[[Candidates, Sizes], ScoredCandidates]
@@ -81,12 +81,13 @@ def test_scores_are_those_of_features_built_one_table_at_a_time(
     key = ["id_search", "id_listing"]
     built = rows.select(key).join(built, on=key, how="left", maintain_order="left")
     np.testing.assert_array_equal(scored.score_C, model.probabilities(arrow(built))["book"])
-    # The features of the contenders are these rows, told in single precision.
+    # What is kept of the contenders, and what is built again for reasons, are these rows.
     at = np.flatnonzero(scored.contender_C)
-    kept = pl.DataFrame(scored.features)
-    for name in (*key, "guest_past_searches", "fit_distance_km", "listing_total_price"):
-        told = built[name].gather(at)
-        assert kept[name].equals(told.cast(kept.schema[name]).alias(name)), name
+    kept, again = pl.DataFrame(scored.contenders), features_of(made, scored.candidates.at(at))
+    of_policies = (*key, "listing_total_price", "listing_is_new")
+    for names, rows_again in ((of_policies, kept), ((*key, "guest_past_searches"), again)):
+        for name in names:
+            assert rows_again[name].equals(built[name].gather(at)), name
 
 
 def test_contenders_are_the_best_of_each_query_and_its_best_new_one(
@@ -106,7 +107,7 @@ def test_contenders_are_the_best_of_each_query_and_its_best_new_one(
         new = [at for at in best if is_new[int(at)]]
         expected[[*best[:3], *new[:1]]] = True
     np.testing.assert_array_equal(scored.contender_C, expected)
-    assert scored.features.num_rows == expected.sum()
+    assert scored.contenders.num_rows == expected.sum()
     sizes = np.bincount(candidates.query_C, expected)
     assert {3, 4} <= set(sizes)
 
@@ -118,7 +119,7 @@ def test_blocks_of_any_size_give_the_same_bits(
     again = score(some_queries(unlike), SIZES)
     np.testing.assert_array_equal(again.score_C, scored.score_C)
     np.testing.assert_array_equal(again.contender_C, scored.contender_C)
-    assert again.features.equals(scored.features)
+    assert again.contenders.equals(scored.contenders)
 
 
 def test_a_query_alone_scores_as_among_others(

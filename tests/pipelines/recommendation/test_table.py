@@ -16,7 +16,7 @@ from pipelines.candidates.candidate_rows import candidate_rows
 from pipelines.recommendation.lists import EXPOSURE, PLACED_BY, SPREAD
 from pipelines.recommendation.recommended import Recommended
 from pipelines.recommendation.table import OF_POLICY, recommendation_rows
-from tests.pipelines.recommendation.worlds import NOON_S, Trained, Unlike, table_of
+from tests.pipelines.recommendation.worlds import NOON_S, Trained, Unlike, features_of, table_of
 
 KEY = ["id_search", "id_listing"]
 
@@ -145,8 +145,9 @@ def test_a_listing_that_is_said_to_be_cheaper_is_cheaper_than_most_of_its_list(
 
 def prices_of(made: Recommended) -> pl.DataFrame:
     """The nightly price of each contender, as the model was told it."""
-    features = made.scored.features.select([*KEY, "listing_nightly_price"])
-    return pl.DataFrame(features).rename({"listing_nightly_price": "price"})
+    contenders = made.scored.candidates.at(np.flatnonzero(made.scored.contender_C))
+    told = features_of(made, contenders).select(*KEY, "listing_nightly_price")
+    return told.rename({"listing_nightly_price": "price"})
 
 
 def test_reasons_are_given_in_the_language_of_the_settings(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from data.schema.tables import FEATURES, IMPRESSIONS
@@ -14,7 +15,9 @@ from data.schema.time import DAY_S
 from pipelines.config.console import Console
 from pipelines.config.home import Home
 from pipelines.config.settings import Settings
+from pipelines.recommendation.first_cut import Candidates
 from pipelines.recommendation.recommended import Recommended
+from pipelines.recommendation.scores import feature_blocks
 from pipelines.recommendation.table import recommendation_rows
 from pipelines.run_context import RunContext
 
@@ -166,3 +169,11 @@ def unlike_the_others(trained: Trained) -> pl.DataFrame:
 def table_of(made: Recommended) -> pl.DataFrame:
     """The rows of ``recommendations``, by guest and place."""
     return recommendation_rows(made).sort("id_search", "rank")
+
+
+def features_of(made: Recommended, candidates: Candidates) -> pl.DataFrame:
+    """The features of these candidates, in their order, as the ranker reads them."""
+    ranker = made.serving.ranker
+    blocks = list(feature_blocks(candidates, made.source, made.before, ranker.features_read))
+    at = pl.Series(np.concatenate([places for places, _ in blocks]))
+    return pl.concat([rows for _, rows in blocks])[at.arg_sort()]
