@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-import pipelines.recommendation.table
+import pipelines.recommendation.scores
 from data.schema.tables import IMPRESSIONS, RECOMMENDATIONS
 from models.explanations.reasons import MARK_BETWEEN
 from pipelines.candidates.candidate_rows import candidate_rows
@@ -126,7 +126,7 @@ def test_reasons_are_sentences_about_the_row_and_the_same_in_parts_of_any_size(
         assert all(len(reason) <= 90 for reason in reasons)
         assert "_" not in text
         assert "ratio" not in text
-    monkeypatch.setattr(pipelines.recommendation.table, "_ROWS_AT_ONCE", 7)
+    monkeypatch.setattr(pipelines.recommendation.scores, "_ROWS_AT_ONCE", 7)
     assert table_of(made).equals(table)
 
 
