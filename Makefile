@@ -38,10 +38,10 @@ test: $(READY_DEV)  ## the tests
 	@$(BIN)/python -m pytest -m "not slow and not operations" -n 2 --dist loadfile
 
 test-slow: $(READY_DEV)  ## the tests that take long
-	@$(BIN)/python -m pytest -m "slow and not operations"
+	@$(BIN)/python -m pytest -m "slow and not operations" -n 2 --dist loadfile
 
 test-operations: $(READY_DEV)  ## crashes, outages, whole days and servers: what a scheduled run must survive
-	@$(BIN)/python -m pytest -m operations
+	@$(BIN)/python -m pytest -m operations -n 2 --dist loadfile
 
 audit: $(READY_DEV)  ## the locks against known vulnerabilities, where an index with advisories answers
 	@if $(BIN)/python -c 'import urllib.request as u; u.urlopen("https://pypi.org/pypi/pip/json", timeout=20)' 2>/dev/null; then \
