@@ -22,7 +22,11 @@ from pipelines.cli.app import COMMAND_ORDER
 from pipelines.config.child_servers import free_port
 from tests.operations.worlds import TwoWeeks
 
-pytestmark = [pytest.mark.operations, pytest.mark.timeout(600)]
+pytestmark = [
+    pytest.mark.operations,
+    pytest.mark.timeout(600),
+    pytest.mark.usefixtures("no_signal_ignored"),
+]
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 SECONDS = 180.0

@@ -214,7 +214,7 @@ def test_without_a_horizon_all_of_the_log_stays(tmp_path: Path) -> None:
 def test_old_recommendations_go_and_the_published_ones_stay(tmp_path: Path) -> None:
     context = context_in(tmp_path, recommendations_days=10)
     _days(context, "recommendations", "ds", 30)
-    facts = {"version": 0, "rows": 1, "run": "", "ranker_version": "", "published_at": ""}
+    facts = {"version": 0, "rows": 1, "run": "a", "ranker_version": "", "published_at": ""}
     in_force = (DAY - timedelta(days=20)).isoformat()
     (tmp_path / "published.json").write_text(json.dumps({**facts, "ds": in_force, "batch": ""}))
     drop_old_history(context, DAY)

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 
 import pytest
 
+pytestmark = pytest.mark.usefixtures("no_signal_ignored")
+
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # Says that it waits, then waits in the way that is given.
 PROGRAM = """
