@@ -23,8 +23,9 @@ def main() -> None:
     """Entry point of the program."""
     use_utf8()
     stop = StopSignals()
-    stop.install()
     try:
+        # Within: the first signal may come while the others are being taken over.
+        stop.install()
         be_supervised_where_memory_is_limited(stop)
         from pipelines.cli.main import run_command
 

@@ -27,7 +27,7 @@ def run_benchmark() -> Callable[..., str]:
             capture_output=True,
             text=True,
             check=False,
-            timeout=300,
+            timeout=900,
         )
         assert process.returncode == 0, process.stderr
         return process.stdout

@@ -95,7 +95,8 @@ def test_a_lake_that_became_read_only_stops_the_day_before_anything_is_taken(
         with pytest.raises(DataError, match="cannot be written to: Read-only file system"):
             daily(context, NEXT)
     assert read_published(context.home) == before
-    assert (context.home.root / "inbox" / "2026-01-20.parquet").exists()
+    left = list((context.home.root / "inbox").rglob("2026-01-20.parquet"))
+    assert [path.parent.name for path in left] == ["claimed"]
     assert daily(context, NEXT).is_done
 
 
