@@ -1,0 +1,179 @@
+"""What differs between the newest recommendations and those before: guests, listings, rankers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+import polars as pl
+from deltalake.exceptions import DeltaError
+
+from data.counted import counted
+from data.lake.store import Lake
+from data.schema.tables import RECOMMENDATIONS
+
+__all__ = ["FIRST_PLACES", "RecommendationChange", "change_between", "recommendation_change"]
+
+# Of each list these places are compared: those that people look at, and that lists of any
+# length have.
+FIRST_PLACES = 10
+LISTINGS_NAMED = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecommendationChange:
+    """Two sets of recommendations side by side, by the first ten places of each list.
+
+    Attributes:
+        before, now: the days that they are for; the same day where it was made again.
+        both, came, went: guests with a list in both, only now, only before.
+        same: guests in both whose first ten are the same in the same order.
+        places, entered: places of the guests in both, and how many of them hold a listing that
+            the guest's ten before did not.
+        listings_in, listings_out, listings_kept: listings recommended to anybody only now, only
+            before, in both.
+        gained, lost: listings with the number of guests more (fewer) that get them, the most
+            first.
+        rankers_before, rankers_now: versions of the ranker that made them.
+    """
+
+    before: date
+    now: date
+    both: int
+    came: int
+    went: int
+    same: int
+    places: int
+    entered: int
+    listings_in: int
+    listings_out: int
+    listings_kept: int
+    gained: tuple[tuple[str, int], ...]
+    lost: tuple[tuple[str, int], ...]
+    rankers_before: tuple[str, ...]
+    rankers_now: tuple[str, ...]
+
+    @property
+    def since(self) -> str:
+        """What is compared with: ``since 2026-01-25``, or a day that was made twice."""
+        if self.before == self.now:
+            return f"since the recommendations of {self.now} were made before"
+        return f"since the recommendations of {self.before}"
+
+    @property
+    def share_entered(self) -> float:
+        """Share of the places that hold another listing than before; 0 without any."""
+        return self.entered / self.places if self.places else 0.0
+
+    def lines(self) -> list[str]:
+        """The difference, a sentence each."""
+        guests = f"{counted(self.both, 'guest')} had a list before and have one now"
+        lines = [f"{guests}, {self.came:,} came and {self.went:,} went"]
+        if self.both:
+            lines.append(
+                f"{self.share_entered:.0%} of their first {FIRST_PLACES} places hold a listing "
+                f"that was not among the guest's {FIRST_PLACES} before; "
+                f"{counted(self.same, 'list')} did not change"
+            )
+        lines.append(
+            f"of the listings that stand in anybody's first {FIRST_PLACES}, "
+            f"{self.listings_in:,} entered, {self.listings_out:,} left and "
+            f"{self.listings_kept:,} stayed"
+        )
+        for words, moved, sign in (
+            ("recommended to more guests", self.gained, "+"),
+            ("recommended to fewer guests", self.lost, "−"),
+        ):
+            if moved:
+                named = ", ".join(f"{name} ({sign}{number:,})" for name, number in moved)
+                lines.append(f"{words}: {named}")
+        return lines
+
+
+def recommendation_change(lake: Lake) -> RecommendationChange | None:
+    """The newest day of ``recommendations`` beside the day before it in the table.
+
+    Where the table holds one day, that day beside itself as the table's version before had it;
+    ``None`` where there is neither, such as after a home's first run.
+    """
+    days = sorted({day for _, day in lake.market_days(RECOMMENDATIONS.name)})
+    if not days:
+        return None
+    table = lake.scan(RECOMMENDATIONS.name)
+    now = _first_places(table, days[-1])
+    if len(days) > 1:
+        return change_between(_first_places(table, days[-2]), now)
+    before = _as_made_before(lake, days[-1])
+    return None if before is None else change_between(before, now)
+
+
+def change_between(before: pl.DataFrame, now: pl.DataFrame) -> RecommendationChange:
+    """Compare two days; columns ``guest``, ``id_listing``, ``rank``, ``ds``, ``ranker_version``.
+
+    One row per guest and listing of the first ten places; neither frame is empty.
+    """
+    old, new = _lists(before), _lists(now)
+    lists = new.join(old, on="guest", how="inner", suffix="_before")
+    shared = now.join(before, on=["guest", "id_listing"], how="semi")
+    of_both = now.join(old, on="guest", how="semi")
+    listings, earlier = _guests_of(now), _guests_of(before)
+    moved = listings.join(
+        earlier, on="id_listing", how="full", suffix="_before", coalesce=True
+    ).with_columns(pl.col("guests", "guests_before").fill_null(0))
+    more = moved.with_columns(more=pl.col("guests").cast(pl.Int64) - pl.col("guests_before"))
+    return RecommendationChange(
+        before=before["ds"][0],
+        now=now["ds"][0],
+        both=lists.height,
+        came=new.height - lists.height,
+        went=old.height - lists.height,
+        same=lists.filter(pl.col("listings") == pl.col("listings_before")).height,
+        places=of_both.height,
+        entered=of_both.height - shared.height,
+        listings_in=more.filter(pl.col("guests_before") == 0).height,
+        listings_out=more.filter(pl.col("guests") == 0).height,
+        listings_kept=more.filter((pl.col("guests") > 0) & (pl.col("guests_before") > 0)).height,
+        gained=_most(more, sign=1),
+        lost=_most(more, sign=-1),
+        rankers_before=_rankers(before),
+        rankers_now=_rankers(now),
+    )
+
+
+def _first_places(table: pl.LazyFrame, day: date) -> pl.DataFrame:
+    """The first places of a day's lists; a guest without an id is known by the search."""
+    guest = pl.coalesce("id_user", "id_search").alias("guest")
+    rows = table.filter((pl.col("ds") == day) & (pl.col("rank") <= FIRST_PLACES))
+    return rows.select(guest, "id_listing", "rank", "ds", "ranker_version").collect()
+
+
+def _as_made_before(lake: Lake, day: date) -> pl.DataFrame | None:
+    """The day as the table's version before held it; ``None`` where that is gone or without it."""
+    version = lake.version(RECOMMENDATIONS.name)
+    if not version:
+        return None
+    try:
+        rows = _first_places(lake.scan(RECOMMENDATIONS.name, version=version - 1), day)
+    except (OSError, DeltaError, pl.exceptions.PolarsError):
+        # cleaned away by the batches, which keep few versions
+        return None
+    return None if rows.is_empty() else rows
+
+
+def _lists(rows: pl.DataFrame) -> pl.DataFrame:
+    return rows.sort("rank").group_by("guest").agg(listings=pl.col("id_listing"))
+
+
+def _guests_of(rows: pl.DataFrame) -> pl.DataFrame:
+    return rows.group_by("id_listing").agg(guests=pl.len())
+
+
+def _most(more: pl.DataFrame, *, sign: int) -> tuple[tuple[str, int], ...]:
+    change = pl.col("more") * sign
+    most = more.filter(change > 0).sort(change, "id_listing", descending=[True, False])
+    rows = most.head(LISTINGS_NAMED).select("id_listing", change.alias("change"))
+    return tuple((str(listing), int(number)) for listing, number in rows.iter_rows())
+
+
+def _rankers(rows: pl.DataFrame) -> tuple[str, ...]:
+    return tuple(rows["ranker_version"].unique().sort().to_list())
