@@ -34,6 +34,7 @@ from pipelines.reporting.write_report import write_report
 from pipelines.run_context import RunContext
 from pipelines.training.run_record import load_one, read_record
 from pipelines.training.train import train
+from pipelines.verdict.who_recommends import say_who
 
 __all__ = ["DAILY", "choose_models", "prepare", "publish", "recommend_day", "watch"]
 
@@ -86,8 +87,10 @@ def score(batch: Batch) -> Mapping[str, Any]:
 def recommend_day(batch: Batch) -> Mapping[str, Any]:
     """Recommend for the day; the table changes, what is published does not."""
     context, run = batch.context, batch.results["models"]["run"]
+    who = say_who(context, run)
     rows = recommend(context, run, day=day_number(batch.day))
-    return {"rows": rows, "version": context.version(RECOMMENDATIONS.name)}
+    version = context.version(RECOMMENDATIONS.name)
+    return {"rows": rows, "version": version, "recommended_by": who.text}
 
 
 def publish(batch: Batch) -> Mapping[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -17,7 +18,7 @@ from pipelines.tracking.model_registry import CHAMPION, RANKER_MODEL, RUN_TAG
 from pipelines.training.run_record import RunRecord, read_record
 from pipelines.verdict.sentence import in_plain_words
 
-__all__ = ["WhoRecommends", "version_of", "who_recommends", "who_would"]
+__all__ = ["WhoRecommends", "say_who", "version_of", "who_recommends", "who_would"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +63,7 @@ def who_would(context: RunContext, run: str) -> WhoRecommends:
     decision = read_decision(home, run)
     is_refused = not is_champion and decision is not None and _is_refused(decision)
     parts = [f"recommended by {name}, {_standing(context, run, champion, decision)}"]
-    newest = _newest_decided(home)
+    newest = _newest_with_ranker(home)
     if newest is not None and newest.name > run:
         parts.append(_passed_over(context, newest))
     return WhoRecommends(
@@ -72,6 +73,15 @@ def who_would(context: RunContext, run: str) -> WhoRecommends:
         is_refused=is_refused,
         text="; ".join(part for part in parts if part),
     )
+
+
+def say_who(context: RunContext, run: str, warnings: Sequence[str] = ()) -> WhoRecommends:
+    """Print what keeps a better one from recommending, then who does, before it does."""
+    for warning in warnings:
+        context.console.say(f"warning: {warning}")
+    who = who_would(context, run)
+    context.console.say(f"warning: {who.text}" if who.is_refused else who.text)
+    return who
 
 
 def version_of(context: RunContext, run: str) -> str:
@@ -106,7 +116,7 @@ def _passed_over(context: RunContext, record: RunRecord) -> str:
     name = version_of(context, record.name)
     decision = read_decision(context.home, record.name)
     if decision is None:
-        return ""
+        return f"{name} is newer, and the gate has not decided on it: stayrank evaluate"
     if decision.is_promoted:
         return f"{name} is newer and was promoted, but does not recommend yet"
     if not decision.has_evidence:
@@ -159,12 +169,12 @@ def _champion_run(context: RunContext) -> str | None:
     return tags.get(RUN_TAG) or next(iter(champions_of(context.home)), None)
 
 
-def _newest_decided(home: Home) -> RunRecord | None:
+def _newest_with_ranker(home: Home) -> RunRecord | None:
     for path in sorted(home.runs.glob("*/run.json"), reverse=True):
         try:
             record = read_record(home, path.parent.name)
         except DataError:
             continue
-        if "ranker" in record.models and read_decision(home, record.name) is not None:
+        if "ranker" in record.models:
             return record
     return None
