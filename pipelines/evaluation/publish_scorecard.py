@@ -25,7 +25,9 @@ def write_scorecard(context: RunContext, evaluated: EvaluatedRun) -> None:
     write_json(folder / "scorecard.json", scorecard.to_records())
     write_json(folder / "honesty.json", scorecard.honesty.to_dict())
     # Beside the run too: the next run's report says what changed since this one.
-    write_json(context.home.runs / evaluated.record.name / "scorecard.json", scorecard.to_records())
+    run = context.home.run_folder(evaluated.record.name)
+    write_json(run / "scorecard.json", scorecard.to_records())
+    write_json(run / "honesty.json", scorecard.honesty.to_dict())
     pl.DataFrame(pl.from_arrow(scorecard.to_arrow())).write_parquet(folder / "scorecard.parquet")
 
 

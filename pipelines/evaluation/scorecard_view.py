@@ -82,9 +82,15 @@ MARKETS_PRINTED = 4
 ORACLES = "oracle_"
 
 
-def read_scorecard(home: Home) -> Scorecard:
-    """The latest scorecard as it was written."""
+def read_scorecard(home: Home, run: str | None = None) -> Scorecard:
+    """The latest scorecard as it was written; of a ``run`` its own, where it kept one.
+
+    A day's report is of the champion's run, and the latest evaluated may be another one that
+    was refused. Runs of earlier versions kept no panel beside their figures: the latest then.
+    """
     folder = home.report
+    if run is not None and (home.run_folder(run) / "honesty.json").is_file():
+        folder = home.run_folder(run)
     panel: dict[str, Any] = json.loads((folder / "honesty.json").read_text())
     for name in ("segments_left_out", "warnings"):
         panel[name] = tuple(panel[name])

@@ -84,11 +84,11 @@ class Verdict:
 def verdict_of(context: RunContext, run: str, scorecard: Scorecard | None = None) -> Verdict:
     """The verdict of a run: its figures, beside who recommends now and what was there before.
 
-    ``scorecard``: of the run; default: the latest that was written. Tables that are not there
-    yet, such as ``recommendations`` right after an evaluation, are left out of the sentences.
+    ``scorecard``: of the run; default: its own, as :func:`read_scorecard` finds it. Tables that
+    are not there yet, such as ``recommendations`` right after an evaluation, are left out.
     """
     record = read_record(context.home, run)
-    card = scorecard or read_scorecard(context.home)
+    card = scorecard or read_scorecard(context.home, run)
     who = who_recommends(context)
     better = how_much_better(card, _measured(context, run, who))
     where, cost = where_better(card), what_it_costs(card)

@@ -27,11 +27,12 @@ from pipelines.verdict.sentence import (
 )
 from pipelines.verdict.who_recommends import WhoRecommends
 
-__all__ = ["IMMATURE", "Worry", "biggest_worry", "worries_of"]
+__all__ = ["DRIFT", "IMMATURE", "OUTCOMES", "Worry", "biggest_worry", "worries_of"]
 
 # A day of the log, or the test window, with less of its final outcomes than this is looked at.
 IMMATURE = 0.95
 FLAGS_SHOWN = 15
+DRIFT, OUTCOMES = "Drift and data quality", "Outcomes still to come"
 # The interval of a figure of fewer bookings is so wide that most gains are lost in it.
 FEW_BOOKINGS = 100
 
@@ -138,11 +139,10 @@ def _about_gain(scorecard: Scorecard, better: Sentence) -> Iterator[Worry]:
 
 
 def _about_outcomes(context: RunContext, scorecard: Scorecard) -> Iterator[Worry]:
-    heading = "Outcomes still to come"
     share = scorecard.honesty.provenance.label_maturity
     if share is not None and share < IMMATURE:
         text = f"the log holds about {share:.0%} of the bookings that the test window will have"
-        yield Worry(heading=heading, text=text, weight=60)
+        yield Worry(heading=OUTCOMES, text=text, weight=60)
     for day in maturity_of_log(context.lake):
         if day.completeness < IMMATURE:
             outcomes = "bookings" if day.outcome == "book" else "contacts"
@@ -151,7 +151,7 @@ def _about_outcomes(context: RunContext, scorecard: Scorecard) -> Iterator[Worry
                 f"{day.completeness:.0%} ({day.low:.0%} to {day.high:.0%}) of the {outcomes} "
                 "that will come"
             )
-            yield Worry(heading=heading, text=text, weight=20)
+            yield Worry(heading=OUTCOMES, text=text, weight=20)
     booked = scorecard.honesty.booked
     if booked < FEW_BOOKINGS and not scorecard.honesty.nothing_ranked:
         text = f"the test window has {counted(booked, 'booking')}: what is said of them is unsure"
@@ -172,10 +172,10 @@ def _about_data(context: RunContext) -> Iterator[Worry]:
     flagged = context.lake.scan(QUALITY.name).filter("is_flagged").collect()
     lines = flagged_lines(flagged)
     for line in lines[:FLAGS_SHOWN]:
-        yield Worry(heading="Drift and data quality", text=line, weight=_weight_of_flags(flagged))
+        yield Worry(heading=DRIFT, text=line, weight=_weight_of_flags(flagged))
     if len(lines) > FLAGS_SHOWN:
         text = f"and {len(lines) - FLAGS_SHOWN:,} more, in the table quality"
-        yield Worry(heading="Drift and data quality", text=text, weight=10)
+        yield Worry(heading=DRIFT, text=text, weight=10)
 
 
 def _weight_of_flags(flagged: pl.DataFrame) -> int:
