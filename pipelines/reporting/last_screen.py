@@ -55,8 +55,8 @@ def print_last_screen(context: RunContext) -> None:
 
     The long tables are behind ``stayrank scorecard``.
     """
-    scorecard, run = read_scorecard(context.home), context.home.latest_run().name
-    console = context.console
+    run, console = context.home.latest_run().name, context.console
+    scorecard = read_scorecard(context.home, run)
     console.say()
     rows = six_rows(scorecard)
     if rows:

@@ -50,23 +50,26 @@ from pipelines.reporting.run_section import (
 from pipelines.run_context import RunContext
 from pipelines.training.run_record import RunRecord, read_record
 from pipelines.verdict.sentence import MARKET, market_of
-from pipelines.verdict.verdict import verdict_of
+from pipelines.verdict.verdict import Verdict, verdict_of
 
 __all__ = ["write_report"]
 
 
 @uses_home
-def write_report(context: RunContext, run: str) -> Path:
+def write_report(context: RunContext, run: str, verdict: Verdict | None = None) -> Path:
     """Write ``reports/latest/index.html`` for a run, log it to MLflow, return its path.
 
-    Each chart is also a PNG in the run's folder and in MLflow.
+    ``verdict``: where it was computed already. Each chart is also a PNG in the run's folder and
+    in MLflow.
     """
     record = read_record(context.home, run)
     page = context.home.report / "index.html"
     with context.console.step("writing the report"):
+        verdict = verdict or verdict_of(context, run)
         scorecard, funnel = read_scorecard(context.home, run), funnel_of(context)
         charts = draw_charts(context, record, scorecard, funnel)
-        write_atomically(page, render_report(_content(context, record, scorecard, funnel, charts)))
+        content = _content(context, record, scorecard, verdict, funnel, charts)
+        write_atomically(page, render_report(content))
         context.tracking.log_artifacts(record.parent, page)
         log_charts(context, record, charts)
     return page
@@ -76,11 +79,11 @@ def _content(
     context: RunContext,
     record: RunRecord,
     scorecard: Scorecard,
+    verdict: Verdict,
     funnel: list[dict[str, Any]],
     charts: dict[str, Chart | None],
 ) -> dict[str, Any]:
     decision = read_decision(context.home, record.name)
-    verdict = verdict_of(context, record.name, scorecard)
     return {
         "run": record.name,
         "made_at": f"{datetime.now(UTC):%Y-%m-%d %H:%M}",

@@ -37,9 +37,14 @@ class Changes:
     parts: tuple[tuple[str, tuple[str, ...]], ...]
 
 
-def changes_since(context: RunContext, record: RunRecord, scorecard: Scorecard) -> Changes:
-    """The newest recommendations beside those before, and the run beside the run before it."""
-    lists = recommendation_change(context.lake)
+def changes_since(
+    context: RunContext, record: RunRecord, scorecard: Scorecard, day: date | None = None
+) -> Changes:
+    """The recommendations of a day beside those before, and the run beside the run before it.
+
+    ``day``: default the newest in the table.
+    """
+    lists = recommendation_change(context.lake, day)
     before = run_before(context.home, record)
     if lists is None and before is None:
         text = "this is the first run of this home: there is nothing to compare it with"

@@ -90,14 +90,15 @@ class RecommendationChange:
         return lines
 
 
-def recommendation_change(lake: Lake) -> RecommendationChange | None:
-    """The newest day of ``recommendations`` beside the day before it in the table.
+def recommendation_change(lake: Lake, day: date | None = None) -> RecommendationChange | None:
+    """The recommendations of a day, by default the newest, beside the day before it in the table.
 
-    Where the table holds one day, that day beside itself as the table's version before had it;
-    ``None`` where there is neither, such as after a home's first run.
+    Where the table holds no earlier day, that day beside itself as the table's version before had
+    it; ``None`` where there is neither, such as after a home's first run.
     """
-    days = sorted({day for _, day in lake.market_days(RECOMMENDATIONS.name)})
-    if not days:
+    days = sorted({each for _, each in lake.market_days(RECOMMENDATIONS.name)})
+    days = [each for each in days if day is None or each <= day]
+    if not days or (day is not None and days[-1] != day):
         return None
     table = lake.scan(RECOMMENDATIONS.name)
     now = _first_places(table, days[-1])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 
 from data.plain_text import as_markdown_text
 from models.evaluation.scorecard import Scorecard
@@ -81,18 +82,21 @@ class Verdict:
         return "\n".join([*simulated, f"**{who}**", "", *numbered]) + "\n"
 
 
-def verdict_of(context: RunContext, run: str, scorecard: Scorecard | None = None) -> Verdict:
+def verdict_of(
+    context: RunContext, run: str, scorecard: Scorecard | None = None, *, day: date | None = None
+) -> Verdict:
     """The verdict of a run: its figures, beside who recommends now and what was there before.
 
     ``scorecard``: of the run; default: its own, as :func:`read_scorecard` finds it. Tables that
     are not there yet, such as ``recommendations`` right after an evaluation, are left out.
+    ``day``: whose recommendations are looked at; default: the newest in the table.
     """
     record = read_record(context.home, run)
     card = scorecard or read_scorecard(context.home, run)
-    who = who_recommends(context)
+    who = who_recommends(context, day)
     better = how_much_better(card, _measured(context, run, who))
     where, cost = where_better(card), what_it_costs(card)
-    changes = changes_since(context, record, card)
+    changes = changes_since(context, record, card, day)
     decision = read_decision(context.home, run)
     worries = worries_of(context, card, who, decision, (better, cost))
     return Verdict(

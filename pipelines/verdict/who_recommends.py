@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 
 import polars as pl
 
@@ -40,9 +41,12 @@ class WhoRecommends:
     text: str
 
 
-def who_recommends(context: RunContext) -> WhoRecommends:
-    """Who made the newest day of the table ``recommendations``, and which newer run did not."""
-    made_by = _newest_ranker(context)
+def who_recommends(context: RunContext, day: date | None = None) -> WhoRecommends:
+    """Who made a day of the table ``recommendations``, and which newer run did not.
+
+    ``day``: default the newest in the table.
+    """
+    made_by = _ranker_of(context, day)
     if made_by is None:
         text = "nothing is recommended yet"
         return WhoRecommends(
@@ -138,14 +142,14 @@ def _why(decision: GateDecision) -> str:
     return in_plain_words(found)
 
 
-def _newest_ranker(context: RunContext) -> str | None:
-    """``ranker_version`` of the table's newest day; ``None`` without a row."""
-    if not context.lake.exists(RECOMMENDATIONS.name):
+def _ranker_of(context: RunContext, day: date | None) -> str | None:
+    """``ranker_version`` of the day, by default the newest; ``None`` without a row."""
+    days = {each for _, each in context.lake.market_days(RECOMMENDATIONS.name)}
+    wanted = max(days, default=None) if day is None else day
+    if wanted not in days:
         return None
-    scan = context.lake.scan(RECOMMENDATIONS.name)
-    newest = scan.filter(pl.col("ds") == pl.col("ds").max()).select("ranker_version")
-    found = newest.head(1).collect()
-    return None if found.is_empty() else str(found.item())
+    rows = context.lake.scan(RECOMMENDATIONS.name).filter(pl.col("ds") == wanted)
+    return str(rows.select("ranker_version").head(1).collect().item())
 
 
 def _run_of(context: RunContext, ranker_version: str) -> str:
