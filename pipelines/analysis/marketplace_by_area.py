@@ -27,6 +27,8 @@ __all__ = [
 AREA_RADIUS_KM = 8.0
 # Nightly price over the median of comparable stays.
 DEAR, CHEAP = 1.25, 0.8
+# As the tables name a party, or a listing's size, that the log does not tell.
+UNKNOWN = "unknown"
 DEMAND_COLUMNS = {
     "query_center_lat",
     "query_center_lng",
@@ -82,7 +84,8 @@ def hosts_by_area(impressions: pl.LazyFrame, listings: pl.DataFrame) -> pl.DataF
     """
     cells = with_areas(hosts_to_recruit(searches_of_areas(impressions), listings))
     return (
-        cells.group_by("market", "area", "capacity")
+        cells.filter(pl.col("capacity") != UNKNOWN)
+        .group_by("market", "area", "capacity")
         .agg(
             searches=pl.col("searches").sum(),
             listings=pl.col("listings").sum(),
@@ -123,16 +126,22 @@ def with_areas(cells: pl.DataFrame) -> pl.DataFrame:
     """The rows with ``area``: the neighbourhood of ``area_lat`` and ``area_lng``.
 
     Where no neighbourhood is known near, such as in cities of which none are, it is
-    ``around 38.71, -9.14``.
+    ``around 38.71, -9.14``; without coordinates ``place not known``.
     """
     key = ["market", "area_lat", "area_lng"]
     places = cells.select(key).unique()
-    names = [
-        area_name(market, lat, lng) or f"around {lat:.2f}, {lng:.2f}"
-        for market, lat, lng in places.iter_rows()
-    ]
+    names = [_name_of(market, lat, lng) for market, lat, lng in places.iter_rows()]
     named = places.with_columns(area=pl.Series(names, dtype=pl.String))
-    return cells.join(named, on=key, how="left", validate="m:1", maintain_order="left")
+    # a listing without coordinates has a null cell, which is one place too
+    return cells.join(
+        named, on=key, how="left", validate="m:1", maintain_order="left", nulls_equal=True
+    )
+
+
+def _name_of(market: str, lat: float | None, lng: float | None) -> str:
+    if lat is None or lng is None:
+        return "place not known"
+    return area_name(market, lat, lng) or f"around {lat:.2f}, {lng:.2f}"
 
 
 def tells_demand(columns: Collection[str]) -> bool:

@@ -71,8 +71,10 @@ def test_hosts_are_wanted_where_a_whole_neighbourhood_lacks_them() -> None:
 
 
 def test_a_city_without_known_neighbourhoods_has_places_instead() -> None:
-    cells = pl.DataFrame({"market": ["lisbon"], "area_lat": [38.71], "area_lng": [-9.14]})
-    assert with_areas(cells)["area"].to_list() == ["around 38.71, -9.14"]
+    cells = pl.DataFrame(
+        {"market": ["lisbon"] * 2, "area_lat": [38.71, None], "area_lng": [-9.14, None]}
+    )
+    assert with_areas(cells)["area"].to_list() == ["around 38.71, -9.14", "place not known"]
 
 
 def test_a_log_that_tells_no_places_has_no_marketplace() -> None:
