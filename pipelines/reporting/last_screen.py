@@ -110,7 +110,9 @@ def _table(
     columns += [headings[ndcg]] if ndcg != primary else []
     columns += ["price level", "new listings"]
     for heading in columns:
-        table.add_column(heading.replace(", ", ",\n"), justify="right", no_wrap=True)
+        # in lines as short as the figures: six columns fit the width of a log
+        lines = heading.replace(", ", ",\n").replace(" per ", " per\n")
+        table.add_column(lines, justify="right", no_wrap=True)
     for model, found in rows:
         cells = [figure(found[primary]), _against(found[primary])]
         cells += [figure(found[ndcg])] if ndcg != primary else []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 from rich import box
+from rich.markup import escape
 from rich.table import Table
 
 from data.counted import counted
@@ -75,7 +76,7 @@ def _table(rows: pl.DataFrame) -> Table:
     market, guest = market_in_words(rows["market"][0]), rows["id_user"][0]
     whom = f"guest {guest}" if guest is not None else f"the guest of search {rows['id_search'][0]}"
     table = Table(
-        title=f"{whom}, {market}", title_justify="left", box=box.SIMPLE_HEAD, title_style=""
+        title=escape(f"{whom}, {market}"), title_justify="left", box=box.SIMPLE_HEAD, title_style=""
     )
     for name in ("rank", "listing", "price of the stay"):
         table.add_column(name, justify="left" if name == "listing" else "right", no_wrap=True)
@@ -83,5 +84,6 @@ def _table(rows: pl.DataFrame) -> Table:
     for row in rows.iter_rows(named=True):
         price = row["estimated_total_price"]
         cells = [str(row["rank"]), row["id_listing"], "–" if price is None else f"{price:,.0f}"]
-        table.add_row(*cells, row["reasons"] or "–")
+        # ids and reasons hold what a log held: brackets in them are no markup
+        table.add_row(*(escape(cell) for cell in (*cells, row["reasons"] or "–")))
     return table

@@ -10,7 +10,8 @@ import pytest
 from pipelines.analysis.marketplace_by_area import hosts_by_area, unmet_by_area, with_areas
 from pipelines.reporting.marketplace_section import parts_of
 
-COPACABANA, NEAR_IT, IPANEMA = (-22.971, -43.189), (-22.963, -43.184), (-22.985, -43.2)
+# Barra da Tijuca is several cells wide.
+BARRA, NEAR_IT, IPANEMA = (-23.009, -43.342), (-23.009, -43.325), (-22.985, -43.195)
 CITY_WIDE = 22.0
 
 
@@ -46,14 +47,14 @@ def listings(number: int, place: tuple[float, float]) -> pl.DataFrame:
 def test_cells_of_one_neighbourhood_are_one_row_and_whole_cities_are_left_out() -> None:
     log = pl.concat(
         [
-            searches([False] * 20, COPACABANA),
+            searches([False] * 20, BARRA),
             searches([False] * 10, NEAR_IT),
             searches([True] * 30, IPANEMA),
-            searches([False] * 500, COPACABANA, CITY_WIDE, name="city"),
+            searches([False] * 500, BARRA, CITY_WIDE, name="city"),
         ]
     )
     worst, best = unmet_by_area(log.lazy()).to_dicts()
-    assert (worst["area"], worst["searches"]) == ("Copacabana", 30)
+    assert (worst["area"], worst["searches"]) == ("Barra da Tijuca", 30)
     assert (best["area"], best["searches"], best["unmet"]) == ("Ipanema", 30, 0.0)
     # the market clicks in half of its 60 searches; 50 of its searches are added to each cell
     expected = 20 * (0.5 - 25 / 70) + 10 * (0.5 - 25 / 60)
@@ -61,12 +62,12 @@ def test_cells_of_one_neighbourhood_are_one_row_and_whole_cities_are_left_out() 
 
 
 def test_hosts_are_wanted_where_a_whole_neighbourhood_lacks_them() -> None:
-    log = pl.concat([searches([False] * 20, COPACABANA), searches([False] * 10, NEAR_IT)])
+    log = pl.concat([searches([False] * 20, BARRA), searches([False] * 10, NEAR_IT)])
     log = pl.concat([log, searches([False] * 10, IPANEMA)])
-    stays = pl.concat([listings(1, COPACABANA), listings(1, NEAR_IT), listings(2, IPANEMA)])
+    stays = pl.concat([listings(1, BARRA), listings(1, NEAR_IT), listings(2, IPANEMA)])
     here, there = hosts_by_area(log.lazy(), stays).to_dicts()
     # 40 searches and 4 listings: 10 a listing; 30 searches want 3, and there are 2
-    assert (here["area"], here["searches"], here["listings"]) == ("Copacabana", 30, 2)
+    assert (here["area"], here["searches"], here["listings"]) == ("Barra da Tijuca", 30, 2)
     assert (here["usual"], here["wanted"], there["wanted"]) == (10.0, 1.0, 0.0)
 
 
@@ -81,6 +82,6 @@ def test_a_log_that_tells_no_places_has_no_marketplace() -> None:
     bare = pl.LazyFrame({"market": ["rio"], "id_search": ["s"], "id_listing": ["l"], "stage": [0]})
     assert parts_of(bare) == []
     # and of demand alone only what demand tells
-    demand = searches([False] * 20, COPACABANA).with_columns(id_listing=pl.lit("l"))
+    demand = searches([False] * 20, BARRA).with_columns(id_listing=pl.lit("l"))
     quiet = pl.concat([demand, searches([True] * 20, IPANEMA).with_columns(id_listing=pl.lit("l"))])
     assert [part["title"] for part in parts_of(quiet.lazy())] == ["Unmet demand"]

@@ -74,11 +74,10 @@ def test_a_refused_ranker_that_recommends_is_graver_than_a_warning(context: Any)
 
 
 def test_quarantine_and_drift_are_worries_only_beyond_their_limits(context: Any) -> None:
-    context.lake.replace_all(
-        IMPRESSIONS.name, pl.DataFrame({"market": ["rio"] * 99, "ds_search": date(2026, 1, 1)})
-    )
+    log = {"market": ["rio"] * 99, "ds_search": date(2026, 1, 1), "id_search": "s"}
+    context.lake.replace_all(IMPRESSIONS.name, pl.DataFrame(log))
     quarantine = {"ds_ingested": date(2026, 1, 1), "source_id": "s"}
-    day = {"market": "rio", "ds": date(2026, 1, 2), "kind": "psi", "high": 0.1}
+    day: dict[str, Any] = {"market": "rio", "ds": date(2026, 1, 2), "kind": "psi", "high": 0.1}
 
     def write(rows: int, *, is_flagged: bool) -> None:
         columns = {name: [value] * rows for name, value in quarantine.items()}
