@@ -18,6 +18,8 @@ __all__ = ["FIRST_PLACES", "RecommendationChange", "change_between", "recommenda
 # length have.
 FIRST_PLACES = 10
 LISTINGS_NAMED = 3
+# Of more rows than this a sample of the guests is compared, so that millions need no more memory.
+MOST_ROWS = 2_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +37,7 @@ class RecommendationChange:
         gained, lost: listings with the number of guests more (fewer) that get them, the most
             first.
         rankers_before, rankers_now: versions of the ranker that made them.
+        one_in: 1 where every guest is compared, else all counts are of one guest in so many.
     """
 
     before: date
@@ -52,13 +55,15 @@ class RecommendationChange:
     lost: tuple[tuple[str, int], ...]
     rankers_before: tuple[str, ...]
     rankers_now: tuple[str, ...]
+    one_in: int = 1
 
     @property
     def since(self) -> str:
         """What is compared with: ``since 2026-01-25``, or a day that was made twice."""
+        sample = "" if self.one_in == 1 else f" (of one guest in {self.one_in:,})"
         if self.before == self.now:
-            return f"since the recommendations of {self.now} were made before"
-        return f"since the recommendations of {self.before}"
+            return f"since the recommendations of {self.now} were made before{sample}"
+        return f"since the recommendations of {self.before}{sample}"
 
     @property
     def share_entered(self) -> float:
@@ -101,14 +106,20 @@ def recommendation_change(lake: Lake, day: date | None = None) -> Recommendation
     if not days or (day is not None and days[-1] != day):
         return None
     table = lake.scan(RECOMMENDATIONS.name)
-    now = _first_places(table, days[-1])
-    if len(days) > 1:
-        return change_between(_first_places(table, days[-2]), now)
-    before = _as_made_before(lake, days[-1])
-    return None if before is None else change_between(before, now)
+    one_in = 1 + _rows(table, days[-1]) // MOST_ROWS
+    before = (
+        _first_places(table, days[-2], one_in)
+        if len(days) > 1
+        else _as_made_before(lake, days[-1], one_in)
+    )
+    if before is None:
+        return None
+    return change_between(before, _first_places(table, days[-1], one_in), one_in)
 
 
-def change_between(before: pl.DataFrame, now: pl.DataFrame) -> RecommendationChange:
+def change_between(
+    before: pl.DataFrame, now: pl.DataFrame, one_in: int = 1
+) -> RecommendationChange:
     """Compare two days; columns ``guest``, ``id_listing``, ``rank``, ``ds``, ``ranker_version``.
 
     One row per guest and listing of the first ten places; neither frame is empty.
@@ -138,23 +149,39 @@ def change_between(before: pl.DataFrame, now: pl.DataFrame) -> RecommendationCha
         lost=_most(more, sign=-1),
         rankers_before=_rankers(before),
         rankers_now=_rankers(now),
+        one_in=one_in,
     )
 
 
-def _first_places(table: pl.LazyFrame, day: date) -> pl.DataFrame:
-    """The first places of a day's lists; a guest without an id is known by the search."""
+def _rows(table: pl.LazyFrame, day: date) -> int:
+    """Rows of the first places of a day."""
+    return int(_of_day(table, day).select(pl.len()).collect().item())
+
+
+def _of_day(table: pl.LazyFrame, day: date) -> pl.LazyFrame:
+    return table.filter((pl.col("ds") == day) & (pl.col("rank") <= FIRST_PLACES))
+
+
+def _first_places(table: pl.LazyFrame, day: date, one_in: int) -> pl.DataFrame:
+    """The first places of a day's lists; a guest without an id is known by the search.
+
+    Of one guest in so many, the same ones on every day.
+    """
     guest = pl.coalesce("id_user", "id_search").alias("guest")
-    rows = table.filter((pl.col("ds") == day) & (pl.col("rank") <= FIRST_PLACES))
-    return rows.select(guest, "id_listing", "rank", "ds", "ranker_version").collect()
+    rows = _of_day(table, day).select(guest, "id_listing", "rank", "ds", "ranker_version")
+    if one_in > 1:
+        rows = rows.filter(pl.col("guest").hash(seed=0) % one_in == 0)
+    return rows.collect(engine="streaming")
 
 
-def _as_made_before(lake: Lake, day: date) -> pl.DataFrame | None:
+def _as_made_before(lake: Lake, day: date, one_in: int) -> pl.DataFrame | None:
     """The day as the table's version before held it; ``None`` where that is gone or without it."""
     version = lake.version(RECOMMENDATIONS.name)
     if not version:
         return None
     try:
-        rows = _first_places(lake.scan(RECOMMENDATIONS.name, version=version - 1), day)
+        before = lake.scan(RECOMMENDATIONS.name, version=version - 1)
+        rows = _first_places(before, day, one_in)
     except (OSError, DeltaError, pl.exceptions.PolarsError):
         # cleaned away by the batches, which keep few versions
         return None

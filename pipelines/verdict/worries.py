@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 
 import polars as pl
 
 from data.counted import counted
+from data.lake.store import Lake
 from data.schema.tables import IMPRESSIONS, QUALITY, QUARANTINE
 from data.schema.time import date_of
+from models.evaluation.label_maturity import DayMaturity
 from models.evaluation.scorecard import Scorecard
 from pipelines.evaluation.log_maturity import maturity_of_log
 from pipelines.monitoring.config import monitoring_config
@@ -143,7 +147,8 @@ def _about_outcomes(context: RunContext, scorecard: Scorecard) -> Iterator[Worry
     if share is not None and share < IMMATURE:
         text = f"the log holds about {share:.0%} of the bookings that the test window will have"
         yield Worry(heading=OUTCOMES, text=text, weight=60)
-    for day in maturity_of_log(context.lake):
+    version = context.lake.version(IMPRESSIONS.name)
+    for day in () if version is None else _maturity(context.lake.home, version):
         if day.completeness < IMMATURE:
             outcomes = "bookings" if day.outcome == "book" else "contacts"
             text = (
@@ -156,6 +161,13 @@ def _about_outcomes(context: RunContext, scorecard: Scorecard) -> Iterator[Worry
     if booked < FEW_BOOKINGS and not scorecard.honesty.nothing_ranked:
         text = f"the test window has {counted(booked, 'booking')}: what is said of them is unsure"
         yield Worry(heading="Small numbers", text=text, weight=35)
+
+
+@lru_cache(maxsize=2)
+def _maturity(home: Path, version: int) -> tuple[DayMaturity, ...]:
+    """Each day's maturity as of a version of the log: the verdict is asked for several times."""
+    del version
+    return tuple(maturity_of_log(Lake(home)))
 
 
 def _about_data(context: RunContext) -> Iterator[Worry]:

@@ -6,9 +6,11 @@ from datetime import date
 from pathlib import Path
 
 import polars as pl
+import pytest
 
 from data.lake.store import Lake
 from data.schema.tables import RECOMMENDATIONS
+from pipelines.verdict import recommendation_changes
 from pipelines.verdict.recommendation_changes import change_between, recommendation_change
 
 MONDAY, TUESDAY = date(2026, 1, 26), date(2026, 1, 27)
@@ -69,3 +71,20 @@ def test_the_day_before_is_compared_with_or_the_same_day_as_it_was_made_before(
     assert day_later is not None
     assert (day_later.before, day_later.now, day_later.entered) == (MONDAY, TUESDAY, 0)
     assert day_later.since == "since the recommendations of 2026-01-26"
+
+
+def test_of_very_many_rows_a_sample_of_the_guests_is_compared_and_said_to_be_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake = Lake(tmp_path)
+    guests = {f"guest {number}": "xy" for number in range(200)}
+    written(lake, MONDAY, **guests)
+    written(lake, TUESDAY, **guests)
+    monkeypatch.setattr(recommendation_changes, "MOST_ROWS", 150)
+    change = recommendation_change(lake)
+    assert change is not None
+    # 400 rows: one guest in three, the same ones on both days
+    assert change.one_in == 3
+    assert 0 < change.both < 200
+    assert (change.came, change.went, change.same) == (0, 0, change.both)
+    assert change.since.endswith("(of one guest in 3)")
