@@ -60,7 +60,8 @@ def training_lines(record: RunRecord) -> list[str]:
 def changed_of(verdict: Verdict) -> dict[str, Any]:
     """What changed: the sentence, and where there is something to compare with, each part."""
     parts = [{"title": title, "lines": lines} for title, lines in verdict.changes.parts]
-    return {"line": verdict.changed.text, "parts": parts}
+    text = verdict.changed.text
+    return {"line": f"{text[:1].upper()}{text[1:]}.", "parts": parts}
 
 
 def grouped_worries(verdict: Verdict) -> list[dict[str, Any]]:
