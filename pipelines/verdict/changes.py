@@ -9,6 +9,7 @@ from datetime import date, timedelta
 import polars as pl
 
 from data.counted import counted
+from data.schema.market_names import market_in_words
 from data.schema.tables import IMPRESSIONS, QUALITY
 from models.evaluation.scorecard import Scorecard
 from pipelines.run_context import RunContext
@@ -21,6 +22,14 @@ __all__ = ["Changes", "changes_since"]
 
 TOPIC = "What changed"
 MEASURES_NAMED = 3
+# Kinds of the table ``quality``, before the name of what is measured.
+KINDS = {
+    "psi": "the distribution of",
+    "null_share": "the share of empty values of",
+    "rate": "the rate of",
+    "rows": "the number of",
+    "quarantine": "the share in quarantine for",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +77,7 @@ def changes_since(
 
 
 def _lists_clause(lists: RecommendationChange) -> str:
-    moved = f"{lists.came:,} guests came and {lists.went:,} went"
+    moved = f"{counted(lists.came, 'guest')} came and {lists.went:,} went"
     if not lists.both:
         return f"{lists.since} every guest is another: {moved}"
     if lists.same == lists.both and not lists.came and not lists.went:
@@ -133,6 +142,6 @@ def _flagged_of(flagged: pl.DataFrame, first: date, end: date) -> set[str]:
     """``market: kind of name`` of the measures flagged from ``first`` to before ``end``."""
     rows = flagged.filter((pl.col("ds") >= first) & (pl.col("ds") < end))
     return {
-        f"{kind.replace('_', ' ')} of {name} in {market}"
+        f"{KINDS.get(kind, kind)} {name} in {market_in_words(market)}"
         for market, kind, name in rows.select("market", "kind", "name").iter_rows()
     }
