@@ -12,6 +12,7 @@ from data.counted import counted
 from data.schema.market_names import market_in_words
 from data.schema.tables import IMPRESSIONS, QUALITY
 from models.evaluation.scorecard import Scorecard
+from pipelines.monitoring.measures import measure_in_words
 from pipelines.run_context import RunContext
 from pipelines.training.run_record import RunRecord
 from pipelines.verdict.recommendation_changes import RecommendationChange, recommendation_change
@@ -22,14 +23,6 @@ __all__ = ["Changes", "changes_since"]
 
 TOPIC = "What changed"
 MEASURES_NAMED = 3
-# Kinds of the table ``quality``, before the name of what is measured.
-KINDS = {
-    "psi": "the distribution of",
-    "null_share": "the share of empty values of",
-    "rate": "the rate of",
-    "rows": "the number of",
-    "quarantine": "the share in quarantine for",
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,6 +135,6 @@ def _flagged_of(flagged: pl.DataFrame, first: date, end: date) -> set[str]:
     """``market: kind of name`` of the measures flagged from ``first`` to before ``end``."""
     rows = flagged.filter((pl.col("ds") >= first) & (pl.col("ds") < end))
     return {
-        f"{KINDS.get(kind, kind)} {name} in {market_in_words(market)}"
+        f"{measure_in_words(kind, name)} in {market_in_words(market)}"
         for market, kind, name in rows.select("market", "kind", "name").iter_rows()
     }
