@@ -23,6 +23,7 @@ __all__ = [
     "figure",
     "g_shown",
     "headline",
+    "interval_of",
     "metrics_shown",
     "name_of",
     "ndcg_shown",
@@ -270,9 +271,15 @@ def figure(score: Score | None) -> str:
         return "–"
     if score.is_too_few or score.low is None or score.high is None:
         return value_of(score)
+    return f"{value_of(score)} ({interval_of(score)})"
+
+
+def interval_of(score: Score) -> str:
+    """``0.410–0.450``: the ends alone; empty where no interval is known."""
+    if score.low is None or score.high is None:
+        return ""
     dash = "–" if score.low >= 0 else " to "
-    ends = f"{_number(score, score.low)}{dash}{_number(score, score.high)}"
-    return f"{value_of(score)} ({ends})"
+    return f"{_number(score, score.low)}{dash}{_number(score, score.high)}"
 
 
 def _number(score: Score, value: float) -> str:
