@@ -20,6 +20,7 @@ from pipelines.evaluation.scorecard_view import (
     figure,
     interval_of,
     metrics_shown,
+    ndcg_shown,
     primary_metric,
     too_few,
 )
@@ -28,6 +29,8 @@ from pipelines.training.run_record import RunRecord
 
 __all__ = [
     "MODELS_VIEW",
+    "NEW_LISTINGS",
+    "PRICE_LEVEL",
     "STANDING",
     "cells_of",
     "in_words",
@@ -42,6 +45,9 @@ RANKERS_VIEW = "rankers"
 # The tag that says what became of a ranker: the champion, refused, …
 STANDING = "standing"
 INTERVAL = "95 percent interval"
+PRICE_LEVEL, NEW_LISTINGS = "price_to_search_median_at_10", "new_listing_exposure_at_10"
+# What an order costs: metric → heading, and how its figures are written.
+COSTS = {PRICE_LEVEL: ("price level", ".2f"), NEW_LISTINGS: ("new listings", ".1%")}
 
 
 def rounded(value: float) -> float:
@@ -61,17 +67,19 @@ def sorted_by(scorecard: Scorecard) -> str:
 def cells_of(scorecard: Scorecard, model: str) -> dict[str, str]:
     """A model's tags in the table; without those of figures that it does not have."""
     cells: dict[str, str] = {}
-    primary = primary_metric(scorecard)
-    for metric in metrics_shown(scorecard):
-        score = _find(scorecard, model, metric)
-        if score is None:
-            continue
-        if metric != primary:
-            cells[_heading(scorecard, metric)] = figure(score)
-            continue
+    primary, ndcg = primary_metric(scorecard), ndcg_shown(scorecard)
+    score = _find(scorecard, model, primary)
+    if score is not None:
         cells[INTERVAL] = too_few(score) if score.is_too_few else interval_of(score) or "unknown"
         if score.difference is not None and score.versus and not score.is_too_few:
             cells[_over(score.versus)] = _difference(score)
+    score = _find(scorecard, model, ndcg)
+    if score is not None and ndcg != primary:
+        cells[_heading(scorecard, ndcg)] = figure(score)
+    for metric, (heading, form) in COSTS.items():
+        score = _find(scorecard, model, metric)
+        if score is not None:
+            cells[heading] = _cost(score, form)
     return cells
 
 
@@ -115,16 +123,19 @@ def _name(words: str, scorecard: Scorecard) -> str:
 
 
 def _columns(scorecard: Scorecard) -> Iterator[Column]:
-    primary = primary_metric(scorecard)
+    primary, ndcg = primary_metric(scorecard), ndcg_shown(scorecard)
     yield Column(kind="tags", name=STANDING, width=120)
     yield Column(kind="metrics", name=sorted_by(scorecard), width=210)
     yield Column(kind="tags", name=INTERVAL, width=150)
     versus = next((score.versus for score in scorecard.scores if score.versus), None)
     if versus:
         yield Column(kind="tags", name=_over(versus), width=200)
-    for metric in metrics_shown(scorecard):
-        if metric != primary:
-            yield Column(kind="tags", name=_heading(scorecard, metric), width=160)
+    if ndcg != primary:
+        yield Column(kind="tags", name=_heading(scorecard, ndcg), width=160)
+    known = {score.metric for score in scorecard.scores}
+    for metric, (heading, _) in COSTS.items():
+        if metric in known:
+            yield Column(kind="tags", name=heading, width=150)
 
 
 def _heading(scorecard: Scorecard, metric: str) -> str:
@@ -141,6 +152,15 @@ def _difference(score: Score) -> str:
     """``+14.5% (+11.8% to +17.5%)``."""
     difference, interval = difference_of(score)
     return f"{difference} ({interval.removeprefix('95% interval ')})"
+
+
+def _cost(score: Score, form: str) -> str:
+    """``0.97 (0.95–0.99)``, or without brackets where no interval is known."""
+    if score.is_too_few:
+        return too_few(score)
+    if score.low is None or score.high is None:
+        return f"{score.value:{form}}"
+    return f"{score.value:{form}} ({score.low:{form}}–{score.high:{form}})"
 
 
 def _find(scorecard: Scorecard, model: str, metric: str) -> Score | None:

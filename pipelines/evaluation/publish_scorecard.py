@@ -12,6 +12,8 @@ from models.evaluation.scorecard import Score, Scorecard
 from pipelines.config.home import write_json
 from pipelines.evaluation.evaluated_run import EvaluatedRun
 from pipelines.evaluation.model_table import (
+    NEW_LISTINGS,
+    PRICE_LEVEL,
     cells_of,
     in_words,
     models_view,
@@ -46,7 +48,8 @@ HEADLINED = ("ranker", "lambdarank", "popularity")
 BESIDE = (
     "g_taste_at_10",
     "g_observables_at_10",
-    "new_listing_exposure_at_10",
+    NEW_LISTINGS,
+    PRICE_LEVEL,
     "catalogue_recall_at_100",
 )
 
@@ -111,14 +114,14 @@ def headline_metrics(scorecard: Scorecard) -> list[tuple[str, float, int]]:
 
 
 def metrics_of(scorecard: Scorecard, model: str) -> list[tuple[str, float, int]]:
-    """Name, value and step of a model's figures that matter, with their ends.
+    """Name, value and step of a model's figures that matter.
 
-    What the models are compared by, in the unit in which it is shown; what is shown beside it;
-    both by market; and what the order does to new listings, retrieval and ceilings.
+    What the models are compared by, in the unit in which it is shown and with the difference from
+    the reference; it and NDCG with their ends, by market too; what the terminal and the report
+    show beside them; and what the order does to new listings, prices and retrieval.
     """
     primary, by_market = primary_metric(scorecard), segments_shown(scorecard)[1:]
-    logged = {"all": set(metrics_shown(scorecard))}
-    logged |= {market: {primary, ndcg_shown(scorecard)} for market in by_market}
+    compared, beside = {primary, ndcg_shown(scorecard)}, {*metrics_shown(scorecard), *BESIDE}
     figures: list[tuple[str, float, int]] = []
     for score in scorecard.scores:
         if score.model != model or score.is_too_few:
@@ -129,9 +132,9 @@ def metrics_of(scorecard: Scorecard, model: str) -> list[tuple[str, float, int]]
             shown = rounded(score.value * scale_of(metric))
             figures.append((sorted_by(scorecard), shown, 0))
             figures += _difference(f"{name}_minus_{score.versus}", score)
-        if metric in logged.get(score.segment, ()):
+        if metric in compared and (is_all or score.segment in by_market):
             figures += _with_ends(name, score)
-        elif is_all and metric in BESIDE:
+        elif is_all and metric in beside:
             figures.append((name, rounded(score.value), 0))
     return figures
 

@@ -25,7 +25,7 @@ from pipelines.tracking.model_registry import CHAMPION, RANKER_MODEL, RUN_TAG
 from pipelines.tracking.tracking import Tracking
 from pipelines.training.run_record import RunRecord
 
-__all__ = ["CHAMPION_STANDING", "log_champion_beside", "mark_standings"]
+__all__ = ["STANDING", "log_champion_beside", "mark_standings"]
 
 CHAMPION_STANDING = "★ champion"
 UNDECIDED = "too little to decide"

@@ -39,6 +39,7 @@ from pipelines.reporting.draw_charts import draw_charts, log_charts
 from pipelines.reporting.front_section import cards_of, front_of
 from pipelines.reporting.html.render import render_report
 from pipelines.reporting.marketplace_section import marketplace_of
+from pipelines.reporting.mlflow_note import log_verdict
 from pipelines.reporting.run_section import (
     changed_of,
     decision_of,
@@ -72,6 +73,7 @@ def write_report(context: RunContext, run: str, verdict: Verdict | None = None) 
         write_atomically(page, render_report(content))
         context.tracking.log_artifacts(record.parent, page)
         log_charts(context, record, charts)
+        log_verdict(context, verdict, run)
     return page
 
 

@@ -1,0 +1,17 @@
+"""The page that MLflow serves, with the script in front; how it looks: the browser tests."""
+
+from __future__ import annotations
+
+from pipelines.flows.mlflow_pages import with_first_visit
+
+
+def test_script_comes_before_all_others_and_keeps_what_was_chosen() -> None:
+    page = '<html><head><meta charset="utf-8"/><script src="main.js"></script></head></html>'
+    served = with_first_visit(page)
+    assert served.index("localStorage.getItem(key) === null") < served.index("main.js")
+    assert '"mlflow.workflowType_v1": "\\"machine_learning\\""' in served
+    assert served.replace(served[12 : served.index("<meta")], "") == page
+
+
+def test_page_without_a_head_is_left_as_it_is() -> None:
+    assert with_first_visit("Unable to display") == "Unable to display"
