@@ -29,8 +29,9 @@ def write_note(
     context: RunContext, record: RunRecord, scorecard: Scorecard, headline: str, body: str = ""
 ) -> None:
     """Put ``headline`` (one line) and ``body`` above the table; both are Markdown."""
-    is_simulated = scorecard.honesty.provenance.is_simulated
-    first = f"**{headline}**" + (" (SIMULATED DATA, not real guests)" if is_simulated else "")
+    first = f"**{headline}**"
+    if scorecard.honesty.provenance.is_simulated and "SIMULATED" not in headline:
+        first += " (SIMULATED DATA, not real guests)"
     table = f"A row is a model of the newest training, {_judged_on(record, scorecard)}, {TABLE}"
     value = value_in_words(scorecard)
     parts = [first, body, table, f"{value[:1].upper()}{value[1:]}." if value else ""]

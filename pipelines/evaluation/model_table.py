@@ -24,14 +24,17 @@ from pipelines.evaluation.scorecard_view import (
     primary_metric,
     too_few,
 )
-from pipelines.tracking.saved_view import Column, SavedView, mlflow_name
-from pipelines.training.run_record import RunRecord
+from pipelines.tracking.saved_view import (
+    MODELS_VIEW,
+    STANDING,
+    Column,
+    SavedView,
+    mlflow_name,
+)
 
 __all__ = [
-    "MODELS_VIEW",
     "NEW_LISTINGS",
     "PRICE_LEVEL",
-    "STANDING",
     "cells_of",
     "in_words",
     "models_view",
@@ -40,10 +43,7 @@ __all__ = [
     "sorted_by",
 ]
 
-MODELS_VIEW = "models"
 RANKERS_VIEW = "rankers"
-# The tag that says what became of a ranker: the champion, refused, …
-STANDING = "standing"
 INTERVAL = "95 percent interval"
 PRICE_LEVEL, NEW_LISTINGS = "price_to_search_median_at_10", "new_listing_exposure_at_10"
 # What an order costs: metric → heading, and how its figures are written.
@@ -92,14 +92,14 @@ def in_words(scorecard: Scorecard, model: str) -> list[tuple[str, str]]:
     return first + list(cells.items())
 
 
-def models_view(record: RunRecord, scorecard: Scorecard) -> SavedView:
-    """The models of one training, the best first."""
+def models_view(parent: str, scorecard: Scorecard) -> SavedView:
+    """The models of one training, the best first; ``parent`` is its MLflow run."""
     return SavedView(
         key=MODELS_VIEW,
         name=_name("Models of the newest training", scorecard),
         columns=tuple(_columns(scorecard)),
         sorted_by=sorted_by(scorecard),
-        where=f"tags.mlflow.parentRunId = '{record.parent}'",
+        where=f"tags.mlflow.parentRunId = '{parent}'",
     )
 
 

@@ -82,7 +82,7 @@ def log_scorecard(context: RunContext, evaluated: EvaluatedRun) -> None:
     describe_training(context, record, scorecard)
     for name in ("scorecard.json", "scorecard.parquet", "honesty.json"):
         tracking.log_artifacts(record.parent, context.home.report / name)
-    for view in (models_view(record, scorecard), rankers_view(scorecard)):
+    for view in (models_view(record.parent, scorecard), rankers_view(scorecard)):
         tracking.save_view(view)
 
 

@@ -34,7 +34,7 @@ def serve_dashboards(
             f"{home.root} holds no MLflow runs yet. Make some first: stayrank run; or name "
             "another home with --home."
         )
-    from pipelines.evaluation.model_table import MODELS_VIEW
+    from pipelines.tracking.saved_view import MODELS_VIEW
     from pipelines.tracking.tracking import Tracking
 
     runs_page = Tracking.open(home).runs_page(MODELS_VIEW)

@@ -25,6 +25,7 @@ from pipelines.evaluation.scorecard_view import headline, read_scorecard
 from pipelines.feature_table.build_table import feature_set_of
 from pipelines.feature_table.judged_rows import judge_test
 from pipelines.feature_table.training_rows import evaluation_rows
+from pipelines.promotion.champion_beside import log_champion_beside
 from pipelines.promotion.champion_registry import (
     Champion,
     find_champion,
@@ -42,7 +43,6 @@ from pipelines.promotion.side_by_side import (
     scored_side_by_side,
     timed_side_by_side,
 )
-from pipelines.promotion.standings import log_champion_beside
 from pipelines.run_context import RunContext
 from pipelines.tracking.model_registry import RANKER_MODEL
 from pipelines.training.run_record import RunRecord, load_models, read_record

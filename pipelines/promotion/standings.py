@@ -15,17 +15,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from models.evaluation.scorecard import Scorecard
-from pipelines.evaluation.model_table import STANDING, cells_of
-from pipelines.evaluation.publish_scorecard import metrics_of
-from pipelines.promotion.checks import CHAMPION as CHAMPION_BESIDE
 from pipelines.tracking.about_models import about_model
 from pipelines.tracking.mlflow_client import is_away
 from pipelines.tracking.model_registry import CHAMPION, RANKER_MODEL, RUN_TAG
+from pipelines.tracking.saved_view import STANDING
 from pipelines.tracking.tracking import Tracking
-from pipelines.training.run_record import RunRecord
 
-__all__ = ["STANDING", "log_champion_beside", "mark_standings"]
+__all__ = ["BESIDE_TAG", "VERSION_TAG", "mark_standings"]
 
 CHAMPION_STANDING = "★ champion"
 UNDECIDED = "too little to decide"
@@ -60,28 +56,6 @@ def _mark_all(tracking: Tracking) -> None:
     for run in tracking.client.search_runs([tracking.experiment_id], beside):
         standing = standings.get(run.data.tags.get(VERSION_TAG, ""), "")
         _mark(tracking, run.info.run_id, standing)
-
-
-def log_champion_beside(
-    tracking: Tracking, record: RunRecord, version: str, scorecard: Scorecard
-) -> None:
-    """Show the champion among the models of a later training, judged on the same searches.
-
-    ``scorecard`` is that of the comparison. However often it is decided, there is one such run.
-    """
-    key = f"{record.name} {version}"
-    tags = {BESIDE_TAG: key, VERSION_TAG: version, RUN_TAG: record.name}
-    run_id = tracking.run_with_tag(BESIDE_TAG, key) or tracking.start_run(
-        f"champion, version {version}", parent=record.parent, tags=tags
-    )
-    with tracking.closing(run_id):
-        tracking.log_metrics(run_id, metrics_of(scorecard, CHAMPION_BESIDE))
-        tracking.set_tags(run_id, cells_of(scorecard, CHAMPION_BESIDE))
-        tracking.describe(
-            run_id,
-            f"Version {version} of the ranker, trained before, on the searches that the models of "
-            "this training are judged by.",
-        )
 
 
 def _standing(version: Any, champion: str | None) -> str:

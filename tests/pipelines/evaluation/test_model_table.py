@@ -13,7 +13,6 @@ from pipelines.evaluation.model_table import (
     sorted_by,
 )
 from pipelines.evaluation.publish_scorecard import headline_metrics, metrics_of
-from pipelines.training.run_record import RunRecord
 from tests.pipelines.evaluation.made_up_scorecard import made_up_scorecard
 
 VALUE, NDCG, GRADED = "value_dcg_at_10", "ndcg_at_10", "graded_ndcg_at_10"
@@ -23,22 +22,8 @@ EVERY = (VALUE, NDCG, GRADED, "mrr", "recall_at_10", "g_taste_at_10", PRICE, NEW
 PER_1000 = "bookings per 1000 searches"
 
 
-def record() -> RunRecord:
-    return RunRecord(
-        name="2026-01-01",
-        parent="abc",
-        children={},
-        models=(),
-        left_out={},
-        windows={"train": (0, 1), "valid": (2, 2), "test": (3, 3)},
-        tables={},
-        seed=0,
-        tuned=(),
-    )
-
-
 def state_of(card: Scorecard) -> dict[str, object]:
-    return dict(json.loads(json.loads(models_view(record(), card).tag()[1])["state"]))
+    return dict(json.loads(json.loads(models_view("abc", card).tag()[1])["state"]))
 
 
 def test_cells_are_the_figures_of_the_report_with_their_intervals() -> None:

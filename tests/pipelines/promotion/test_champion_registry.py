@@ -12,6 +12,7 @@ import pytest
 from data.errors import DataError
 from data.lake.checksums import sha256_of_folder
 from pipelines.config.home import Home
+from pipelines.promotion.champion_beside import log_champion_beside
 from pipelines.promotion.champion_registry import (
     CHALLENGER,
     find_champion,
@@ -20,9 +21,10 @@ from pipelines.promotion.champion_registry import (
     roll_back,
 )
 from pipelines.promotion.decision import Check, GateDecision
-from pipelines.promotion.standings import STANDING, log_champion_beside, mark_standings
+from pipelines.promotion.standings import mark_standings
 from pipelines.tracking.model_checksums import damage_of
 from pipelines.tracking.model_registry import CHAMPION, RANKER_MODEL, RUN_TAG, TOWER_MODEL
+from pipelines.tracking.saved_view import STANDING
 from pipelines.tracking.tracking import Tracking
 from pipelines.training.run_record import RunRecord
 from tests.pipelines.evaluation.made_up_scorecard import made_up_scorecard
@@ -202,7 +204,7 @@ def test_champion_stands_beside_the_models_that_it_was_compared_with(tracking: T
     mark_standings(tracking)
     query = f"tags.mlflow.parentRunId = '{parent}'"
     (row,) = tracking.client.search_runs([tracking.experiment_id], query)
-    assert row.info.run_name == "champion, version 1"
+    assert row.info.run_name == "champion"
     assert row.data.metrics["bookings per 1000 searches"] == 600.0
     assert row.data.tags["95 percent interval"] == "550.0–650.0"
     assert row.data.tags[STANDING] == "★ champion"
