@@ -1,6 +1,6 @@
 """The text above MLflow's table of models: a headline, what it rests on, how to read the table.
 
-MLflow shows it folded, its first line alone, so that line is the headline.
+MLflow shows it folded: one line of some 120 letters, so that line is the headline.
 """
 
 from __future__ import annotations
@@ -9,7 +9,12 @@ from data.counted import counted
 from data.plain_text import as_markdown_text
 from data.time_split import Windows
 from models.evaluation.scorecard import Scorecard
-from pipelines.evaluation.scorecard_view import value_in_words
+from pipelines.evaluation.scorecard_view import (
+    difference_of,
+    headline,
+    primary_metric,
+    value_in_words,
+)
 from pipelines.run_context import RunContext
 from pipelines.training.run_record import RunRecord
 
@@ -26,16 +31,34 @@ MARKETS_NAMED = 4
 
 
 def write_note(
-    context: RunContext, record: RunRecord, scorecard: Scorecard, headline: str, body: str = ""
+    context: RunContext, record: RunRecord, scorecard: Scorecard, *, who: str = "", body: str = ""
 ) -> None:
-    """Put ``headline`` (one line) and ``body`` above the table; both are Markdown."""
-    first = f"**{headline}**"
-    if scorecard.honesty.provenance.is_simulated and "SIMULATED" not in headline:
-        first += " (SIMULATED DATA, not real guests)"
+    """Put who recommends (a short sentence), the ranker's gain and ``body`` above the table.
+
+    ``record`` and ``scorecard`` are those of the table; ``body`` is Markdown.
+    """
+    simulated = "SIMULATED DATA. " if scorecard.honesty.provenance.is_simulated else ""
+    sentences = f"{simulated}{who} {_gain(scorecard)}".replace("  ", " ").strip()
+    first = f"**{as_markdown_text(sentences)}**"
     table = f"A row is a model of the newest training, {_judged_on(record, scorecard)}, {TABLE}"
     value = value_in_words(scorecard)
     parts = [first, body, table, f"{value[:1].upper()}{value[1:]}." if value else ""]
     context.tracking.describe_experiment("\n\n".join(part for part in parts if part))
+
+
+def _gain(scorecard: Scorecard) -> str:
+    """``Newest ranker against popularity: +14.5% (95% interval +12.1% to +17.1%).``
+
+    In the words of the scorecard where that cannot be said.
+    """
+    try:
+        score = scorecard.find("ranker", primary_metric(scorecard))
+    except KeyError:
+        return headline(scorecard)
+    if score.difference is None or score.is_too_few:
+        return headline(scorecard)
+    difference, interval = difference_of(score)
+    return f"Newest ranker against {score.versus}: {difference} ({interval})."
 
 
 def _judged_on(record: RunRecord, scorecard: Scorecard) -> str:

@@ -22,6 +22,7 @@ from pipelines.evaluation.scorecard_view import (
     metrics_shown,
     ndcg_shown,
     primary_metric,
+    scale_of,
     too_few,
 )
 from pipelines.tracking.saved_view import (
@@ -35,6 +36,7 @@ from pipelines.tracking.saved_view import (
 __all__ = [
     "NEW_LISTINGS",
     "PRICE_LEVEL",
+    "as_shown",
     "cells_of",
     "in_words",
     "models_view",
@@ -57,6 +59,12 @@ def rounded(value: float) -> float:
     (0.01276, 1235.0)
     """
     return float(f"{value:.4g}")
+
+
+def as_shown(score: Score) -> float:
+    """A figure in the unit in which it is shown: 12.76 bookings per 1,000 searches, NDCG 0.5661."""
+    value = score.value * scale_of(score.metric)
+    return round(value, 2) if abs(value) >= 1 else rounded(value)
 
 
 def sorted_by(scorecard: Scorecard) -> str:
@@ -96,7 +104,7 @@ def models_view(parent: str, scorecard: Scorecard) -> SavedView:
     """The models of one training, the best first; ``parent`` is its MLflow run."""
     return SavedView(
         key=MODELS_VIEW,
-        name=_name("Models of the newest training", scorecard),
+        name=_name("Newest models", scorecard),
         columns=tuple(_columns(scorecard)),
         sorted_by=sorted_by(scorecard),
         where=f"tags.mlflow.parentRunId = '{parent}'",
@@ -110,7 +118,7 @@ def rankers_view(scorecard: Scorecard) -> SavedView:
     """
     return SavedView(
         key=RANKERS_VIEW,
-        name=_name("Every ranker, newest first", scorecard),
+        name=_name("All rankers", scorecard),
         columns=tuple(_columns(scorecard)),
         sorted_by="",
         where="attributes.run_name = 'ranker'",
@@ -119,17 +127,18 @@ def rankers_view(scorecard: Scorecard) -> SavedView:
 
 def _name(words: str, scorecard: Scorecard) -> str:
     is_simulated = scorecard.honesty.provenance.is_simulated
-    return f"{words} · SIMULATED DATA" if is_simulated else words
+    # longer names are cut off on the page
+    return f"{words} (SIMULATED)" if is_simulated else words
 
 
 def _columns(scorecard: Scorecard) -> Iterator[Column]:
     primary, ndcg = primary_metric(scorecard), ndcg_shown(scorecard)
-    yield Column(kind="tags", name=STANDING, width=120)
+    yield Column(kind="tags", name=STANDING, width=130)
     yield Column(kind="metrics", name=sorted_by(scorecard), width=210)
     yield Column(kind="tags", name=INTERVAL, width=150)
     versus = next((score.versus for score in scorecard.scores if score.versus), None)
     if versus:
-        yield Column(kind="tags", name=_over(versus), width=200)
+        yield Column(kind="tags", name=_over(versus), width=220)
     if ndcg != primary:
         yield Column(kind="tags", name=_heading(scorecard, ndcg), width=160)
     known = {score.metric for score in scorecard.scores}

@@ -14,6 +14,7 @@ from pipelines.evaluation.evaluated_run import EvaluatedRun
 from pipelines.evaluation.model_table import (
     NEW_LISTINGS,
     PRICE_LEVEL,
+    as_shown,
     cells_of,
     in_words,
     models_view,
@@ -26,7 +27,6 @@ from pipelines.evaluation.scorecard_view import (
     metrics_shown,
     ndcg_shown,
     primary_metric,
-    scale_of,
     segments_shown,
     value_in_words,
 )
@@ -90,7 +90,8 @@ def describe_training(
     context: RunContext, record: RunRecord, scorecard: Scorecard, decision: str = ""
 ) -> None:
     """The text of a training's page: the headline, the gate's ``decision``, how to read both."""
-    lines = [f"**{as_markdown_text(headline(scorecard))}**", as_markdown_text(decision)]
+    simulated = "SIMULATED DATA. " if _is_simulated(scorecard) else ""
+    lines = [f"**{simulated}{as_markdown_text(headline(scorecard))}**", as_markdown_text(decision)]
     lines += [as_markdown_text(value_in_words(scorecard)), scorecard.honesty.markdown()]
     context.tracking.describe(record.parent, "\n\n".join(line for line in lines if line))
 
@@ -129,8 +130,7 @@ def metrics_of(scorecard: Scorecard, model: str) -> list[tuple[str, float, int]]
         metric, is_all = score.metric, score.segment == "all"
         name = f"{score.split}.{metric}{_suffix(score.segment)}"
         if is_all and metric == primary:
-            shown = rounded(score.value * scale_of(metric))
-            figures.append((sorted_by(scorecard), shown, 0))
+            figures.append((sorted_by(scorecard), as_shown(score), 0))
             figures += _difference(f"{name}_minus_{score.versus}", score)
         if metric in compared and (is_all or score.segment in by_market):
             figures += _with_ends(name, score)

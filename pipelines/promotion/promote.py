@@ -21,7 +21,7 @@ from pipelines.evaluation.evaluated_run import EvaluatedRun
 from pipelines.evaluation.experiment_note import write_note
 from pipelines.evaluation.publish_scorecard import describe_training
 from pipelines.evaluation.score_windows import score_of_window
-from pipelines.evaluation.scorecard_view import headline, read_scorecard
+from pipelines.evaluation.scorecard_view import read_scorecard
 from pipelines.feature_table.build_table import feature_set_of
 from pipelines.feature_table.judged_rows import judge_test
 from pipelines.feature_table.training_rows import evaluation_rows
@@ -80,8 +80,7 @@ def evaluate_and_promote(context: RunContext, run: str) -> Scorecard:
             context.console.say(f"note: {note}")
         gate = f"The gate: {decision.reason}."
         describe_training(context, evaluated.record, scorecard, gate)
-    first = as_markdown_text(headline(scorecard))
-    write_note(context, evaluated.record, scorecard, first, as_markdown_text(gate))
+    write_note(context, evaluated.record, scorecard, body=as_markdown_text(gate))
     return scorecard
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from data.errors import DataError
-from data.plain_text import as_markdown_text
 from pipelines.config.home import Home
 from pipelines.evaluation.experiment_note import write_note
 from pipelines.evaluation.scorecard_view import read_scorecard
@@ -27,8 +26,21 @@ def log_verdict(context: RunContext, verdict: Verdict, run: str) -> None:
         context,
         read_record(context.home, shown),
         read_scorecard(context.home, shown),
-        as_markdown_text(verdict.headline),
-        verdict.markdown(),
+        who=_who(verdict),
+        body=verdict.markdown(),
+    )
+
+
+def _who(verdict: Verdict) -> str:
+    """``Version 1, the champion, recommends.``"""
+    who = verdict.who
+    if who.run is None:
+        return "Nothing is recommended yet."
+    name = f"{who.name[:1].upper()}{who.name[1:]}"
+    if who.is_champion:
+        return f"{name}, the champion, recommends."
+    return (
+        f"{name}, which the gate refused, recommends." if who.is_refused else f"{name} recommends."
     )
 
 

@@ -31,7 +31,7 @@ STANDING = "standing"
 # What a tag could hold in servers of before; today's take four times as much.
 MOST_CHARACTERS = 5_000
 RUN_NAME, CREATED = "attributes.`Run Name`", "runDateAndNestInfo"
-RUN_NAME_WIDTH, CREATED_WIDTH = 200, 115
+RUN_NAME_WIDTH, CREATED_WIDTH = 150, 130
 
 
 @dataclass(frozen=True, kw_only=True)

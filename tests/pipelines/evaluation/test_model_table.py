@@ -68,6 +68,8 @@ def test_metrics_are_rounded_to_four_digits_and_the_table_is_in_the_units_shown(
     assert figures[f"test.{VALUE}"] == 0.01235
     assert figures[f"test.{VALUE}_low"] == 0.01111
     assert figures[PER_1000] == 12.35
+    large = made_up_scorecard(EVERY, value=0.123456789, low=0.1, high=0.2)
+    assert dict(figure[:2] for figure in metrics_of(large, "random"))[PER_1000] == 123.46
 
 
 def test_where_few_searches_are_scored_the_table_says_so() -> None:
