@@ -32,6 +32,7 @@ from pipelines.evaluation.scorecard_view import (
 )
 from pipelines.run_context import RunContext
 from pipelines.tracking.about_models import about_model
+from pipelines.tracking.saved_view import SIMULATED_TAG
 from pipelines.training.run_record import RunRecord
 
 __all__ = [
@@ -74,9 +75,10 @@ def log_scorecard(context: RunContext, evaluated: EvaluatedRun) -> None:
     searches is not logged: MLflow's charts cannot say so.
     """
     tracking, record, scorecard = context.tracking, evaluated.record, evaluated.scorecard
+    simulated = {SIMULATED_TAG: "true"} if _is_simulated(scorecard) else {}
     for model, child in record.children.items():
         tracking.log_metrics(child, metrics_of(scorecard, model))
-        tracking.set_tags(child, cells_of(scorecard, model))
+        tracking.set_tags(child, cells_of(scorecard, model) | simulated)
         tracking.describe(child, _description(scorecard, model))
     tracking.log_metrics(record.parent, headline_metrics(scorecard))
     describe_training(context, record, scorecard)

@@ -18,7 +18,7 @@ from typing import Any
 from pipelines.tracking.about_models import about_model
 from pipelines.tracking.mlflow_client import is_away
 from pipelines.tracking.model_registry import CHAMPION, RANKER_MODEL, RUN_TAG
-from pipelines.tracking.saved_view import STANDING
+from pipelines.tracking.saved_view import SIMULATED_TAG, STANDING
 from pipelines.tracking.tracking import Tracking
 
 __all__ = ["BESIDE_TAG", "VERSION_TAG", "mark_standings"]
@@ -48,8 +48,8 @@ def _mark_all(tracking: Tracking) -> None:
     standings: dict[str, str] = {}
     for version in tracking.client.search_model_versions(f"name = '{RANKER_MODEL}'"):
         standing = standings[str(version.version)] = _standing(version, champion)
-        _mark(tracking, version.run_id, standing)
-        text = _description(version, standing)
+        run_tags = _mark(tracking, version.run_id, standing)
+        text = _description(version, standing, is_simulated=SIMULATED_TAG in run_tags)
         if standing and text != version.description:
             tracking.versions.describe(RANKER_MODEL, version.version, text)
     beside = f"tags.`{BESIDE_TAG}` != ''"
@@ -71,12 +71,15 @@ def _standing(version: Any, champion: str | None) -> str:
     return "undecided" if tags["promotion.reason"].startswith(UNDECIDED) else "refused"
 
 
-def _mark(tracking: Tracking, run_id: str, standing: str) -> None:
+def _mark(tracking: Tracking, run_id: str, standing: str) -> Mapping[str, str]:
+    """Write the standing into the run; returns the run's tags, none where it is gone."""
     run = _run(tracking, run_id) if run_id else None
     if run is None or run.info.lifecycle_stage != "active":
-        return
-    if run.data.tags.get(STANDING, "") != standing:
+        return {}
+    tags: Mapping[str, str] = run.data.tags
+    if tags.get(STANDING, "") != standing:
         tracking.set_tags(run_id, {STANDING: standing})
+    return tags
 
 
 def _run(tracking: Tracking, run_id: str) -> Any:
@@ -91,8 +94,9 @@ def _run(tracking: Tracking, run_id: str) -> Any:
         return None
 
 
-def _description(version: Any, standing: str) -> str:
+def _description(version: Any, standing: str, *, is_simulated: bool) -> str:
     run, reason = version.tags.get(RUN_TAG, ""), version.tags.get("promotion.reason", "")
     trained = f" Trained in run {run}." if run else ""
-    gate = f" The gate: {reason}." if reason else ""
+    simulated = " on SIMULATED DATA" if is_simulated else ""
+    gate = f" The gate{simulated}: {reason}." if reason else ""
     return f"{standing.removeprefix('★ ').capitalize()}. {about_model('ranker')}{trained}{gate}"

@@ -21,12 +21,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["MODELS_VIEW", "STANDING", "Column", "SavedView", "mlflow_name", "view_tag"]
+__all__ = [
+    "MODELS_VIEW",
+    "SIMULATED_TAG",
+    "STANDING",
+    "Column",
+    "SavedView",
+    "mlflow_name",
+    "view_tag",
+]
 
 # The view that the printed link opens.
 MODELS_VIEW = "models"
 # The tag of a run that says what became of its ranker: the champion, refused, …
 STANDING = "standing"
+# The tag of a run whose figures are those of simulated guests.
+SIMULATED_TAG = "stayrank.is_simulated"
 
 # What a tag could hold in servers of before; today's take four times as much.
 MOST_CHARACTERS = 5_000

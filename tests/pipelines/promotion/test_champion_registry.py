@@ -24,7 +24,7 @@ from pipelines.promotion.decision import Check, GateDecision
 from pipelines.promotion.standings import mark_standings
 from pipelines.tracking.model_checksums import damage_of
 from pipelines.tracking.model_registry import CHAMPION, RANKER_MODEL, RUN_TAG, TOWER_MODEL
-from pipelines.tracking.saved_view import STANDING
+from pipelines.tracking.saved_view import SIMULATED_TAG, STANDING
 from pipelines.tracking.tracking import Tracking
 from pipelines.training.run_record import RunRecord
 from tests.pipelines.evaluation.made_up_scorecard import made_up_scorecard
@@ -186,11 +186,12 @@ def test_the_star_in_mlflow_goes_where_the_champion_goes(tracking: Tracking) -> 
         "undecided",
         "",
     ]
+    tracking.set_tags(second, {SIMULATED_TAG: "true"})
     roll_back(tracking, tracking.home)
     assert standings(tracking, first, second) == ["★ champion", "rolled back"]
     text = tracking.client.get_model_version(RANKER_MODEL, "2").description
     assert text.startswith("Rolled back. The funnel")
-    assert "Trained in run second." in text
+    assert text.endswith("Trained in run second. The gate on SIMULATED DATA: ndcg_at_10 +0.01.")
 
 
 def test_champion_stands_beside_the_models_that_it_was_compared_with(tracking: Tracking) -> None:
