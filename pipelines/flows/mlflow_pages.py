@@ -32,6 +32,7 @@ try {
     if (localStorage.getItem(key) === null) localStorage.setItem(key, value);
 } catch {}
 </script>"""
+THEIRS = "mlflow.server.fastapi_app:app"
 APPLICATION = "pipelines.flows.mlflow_pages:application"
 
 
@@ -43,8 +44,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     build = server._build_uvicorn_command  # noqa: SLF001  # plugins need an installed entry point
 
     def naming_ours(*args: Any, **kwargs: Any) -> list[str]:
-        *command, _ = build(*args, **kwargs)
-        return [*command, "--factory", APPLICATION]
+        *command, name = build(*args, **kwargs)
+        # one that was asked for by name stays, such as basic-auth
+        return [*command, *(["--factory", APPLICATION] if name == THEIRS else [name])]
 
     server._build_uvicorn_command = naming_ours  # noqa: SLF001
     cli(["server", *(sys.argv[1:] if arguments is None else arguments)])
