@@ -34,10 +34,9 @@ def serve_dashboards(
             f"{home.root} holds no MLflow runs yet. Make some first: stayrank run; or name "
             "another home with --home."
         )
-    from pipelines.tracking.saved_view import MODELS_VIEW
     from pipelines.tracking.tracking import Tracking
 
-    runs_page = Tracking.open(home).runs_page(MODELS_VIEW)
+    runs_page = Tracking.open(home).runs_page()
     for line in end_orphans(home.servers):
         console.say(line)
     refuse_taken_port(mlflow_port, "--mlflow-port")

@@ -153,6 +153,10 @@ class SpoolingClient:
     def keep_files(self, path: Path) -> str:
         return self.outbox.keep_files(path)
 
+    def get_experiment(self, experiment_id: str) -> Any:
+        """The experiment; ``None`` while the server is away."""
+        return self._read(lambda: self.client.get_experiment(experiment_id))
+
     def search_runs(self, *args: Any, **kwargs: Any) -> list[Any]:
         return list(self._read(lambda: self.client.search_runs(*args, **kwargs)) or ())
 

@@ -25,7 +25,7 @@ from pipelines.tracking.mlflow_client import SpoolingClient
 from pipelines.tracking.model_registry import RUN_TAG, ModelVersions
 from pipelines.tracking.outbox import PENDING, Outbox
 from pipelines.tracking.relocate_home import relocate_if_moved
-from pipelines.tracking.saved_view import SavedView, view_tag
+from pipelines.tracking.saved_view import MODELS_VIEW, SavedView, view_tag
 
 __all__ = ["NOTE_TAG", "InputTable", "Tracking"]
 
@@ -233,13 +233,14 @@ class Tracking:
         """Keep a table of runs, in the place of an earlier one with its key."""
         self.client.set_experiment_tag(self.experiment_id, *view.tag())
 
-    def runs_page(self, view: str = "") -> str:
+    def runs_page(self, view: str = MODELS_VIEW) -> str:
         """Path of the page that lists the runs, by a saved view where that one is there.
 
         Without the mode MLflow opens another page; a view that is not there is an error on it.
         """
         page = f"/#/experiments/{self.experiment_id}/runs?workflowType=machine_learning"
-        is_there = view and view_tag(view) in self.client.get_experiment(self.experiment_id).tags
+        experiment = self.client.get_experiment(self.experiment_id)
+        is_there = experiment is not None and view_tag(view) in experiment.tags
         return f"{page}&viewStateShareKey={view}" if is_there else page
 
 

@@ -67,7 +67,7 @@ def test_words_become_a_name_that_mlflow_takes(words: str, name: str) -> None:
 def test_link_names_a_view_only_where_it_is_there(tmp_path_factory: pytest.TempPathFactory) -> None:
     tracking = Tracking.open(Home(tmp_path_factory.mktemp("views")).prepare())
     runs = f"/#/experiments/{tracking.experiment_id}/runs?workflowType=machine_learning"
-    assert tracking.runs_page("models") == runs
-    tracking.save_view(VIEW)
-    assert tracking.runs_page("models") == f"{runs}&viewStateShareKey=models"
     assert tracking.runs_page() == runs
+    tracking.save_view(VIEW)
+    assert tracking.runs_page() == f"{runs}&viewStateShareKey=models"
+    assert tracking.runs_page("rankers") == runs
