@@ -73,7 +73,7 @@ def test_metrics_are_rounded_to_four_digits_and_the_table_is_in_the_units_shown(
 
 
 def test_where_few_searches_are_scored_the_table_says_so() -> None:
-    card = made_up_scorecard([VALUE], searches={"all": 2})
+    card = made_up_scorecard([VALUE], searches={"all": 2, "market=rio": 1, "market=sampa": 1})
     assert cells_of(card, "ranker") == {"95 percent interval": "too few (n = 2)"}
     assert metrics_of(card, "ranker") == []
 
