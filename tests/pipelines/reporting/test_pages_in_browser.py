@@ -23,6 +23,7 @@ import pytest
 
 from models.evaluation.scorecard import Score, Scorecard
 from pipelines.config.home import Home
+from pipelines.evaluation.model_table import as_shown
 from pipelines.evaluation.scorecard_view import primary_metric, read_scorecard
 from pipelines.promotion.champion_registry import promotion_lock, record_decision
 from pipelines.promotion.promote import read_decision
@@ -238,11 +239,13 @@ ROWS = """
 const rows = {};
 for (const cell of document.querySelectorAll('.ag-row .ag-cell[col-id]')) {
   const row = cell.closest('.ag-row').getAttribute('row-index');
-  (rows[row] ??= {})[cell.getAttribute('col-id')] = cell.innerText.trim();
+  // above the name stands its colour
+  (rows[row] ??= {})[cell.getAttribute('col-id')] = cell.innerText.trim().split('\\n').pop();
 }
 const found = Object.keys(rows).sort((a, b) => a - b).map((row) => rows[row]);
-return found.length >= %d && found;
+return found.length >= %d && found.every((row) => 'tags.`standing`' in row) && found;
 """
+PANEL = "Ask questions about your experiments"
 NAME, STANDING = "attributes.`Run Name`", "tags.`standing`"
 
 
@@ -252,8 +255,8 @@ def test_link_to_mlflow_opens_on_the_models_the_best_first_and_the_champion_mark
 ) -> None:
     context, run = crowned
     record, card = read_record(context.home, run), read_scorecard(context.home)
-    values = {score.model: score.value for score in card.scores if _is_primary(score, card)}
-    best_first = sorted(record.models, key=lambda model: -values[model])
+    shown = {score.model: as_shown(score) for score in card.scores if _is_primary(score, card)}
+    best_first = sorted((shown[model] for model in record.models), reverse=True)
     client, experiment = context.tracking.client, context.tracking.experiment_id
     # MLflow's own page packs the state of a view; both forms have to open.
     plain = json.loads(client.get_experiment(experiment).tags["mlflow.sharedViewState.models"])
@@ -265,7 +268,8 @@ def test_link_to_mlflow_opens_on_the_models_the_best_first_and_the_champion_mark
             browser.get("about:blank")
             browser.get(link)
             rows = waited(browser, ROWS % len(best_first))
-            assert [row[NAME] for row in rows] == best_first
+            assert [shown[row[NAME]] for row in rows] == best_first
+            assert {row[NAME] for row in rows} == set(record.models)
             cells = {row[NAME]: row for row in rows}
             ranker = cells["ranker"]
             assert ranker[STANDING] == "★ champion"
@@ -274,7 +278,7 @@ def test_link_to_mlflow_opens_on_the_models_the_best_first_and_the_champion_mark
             assert re.fullmatch(r"[+-][\d.]+% \(.+ to .+\)", ranker["tags.`over popularity`"])
         words = browser.execute_script("return document.body.innerText")
         assert "SIMULATED DATA" in words
-        assert "Assistant" not in words
+        assert PANEL not in words
         assert "Traces" not in browser.title
 
 
@@ -291,4 +295,4 @@ def test_first_visit_to_mlflow_lands_on_the_runs_wherever_it_begins(
         browser.get(f"{base}#/experiments/{experiment}")
         waited(browser, "return document.querySelectorAll('.ag-row').length > 1")
         assert "/runs?workflowType=machine_learning" in browser.current_url
-        assert "Assistant" not in browser.execute_script("return document.body.innerText")
+        assert PANEL not in browser.execute_script("return document.body.innerText")
