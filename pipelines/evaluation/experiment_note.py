@@ -21,8 +21,8 @@ from pipelines.training.run_record import RunRecord
 __all__ = ["write_note"]
 
 TABLE = (
-    "the best first; a star marks the champion, which recommends. Beside each figure stands its "
-    "95% interval, by redrawing guests. Price level: prices of the first ten places over the "
+    "the best first; a star marks the champion, where there is one. Beside each figure stands "
+    "its 95% interval, by redrawing guests. Price level: prices of the first ten places over the "
     "median of their search; new listings: their share of these places. The list of views (top "
     "right) has every ranker of before too. All figures are in `scorecard.json`, among the "
     "artifacts of the training, which a model's page names as its parent."

@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from data.plain_text import as_markdown_text
 from pipelines.tracking.about_models import about_model
 from pipelines.tracking.mlflow_client import is_away
 from pipelines.tracking.model_registry import CHAMPION, RANKER_MODEL, RUN_TAG
@@ -98,5 +99,6 @@ def _description(version: Any, standing: str, *, is_simulated: bool) -> str:
     run, reason = version.tags.get(RUN_TAG, ""), version.tags.get("promotion.reason", "")
     trained = f" Trained in run {run}." if run else ""
     simulated = " on SIMULATED DATA" if is_simulated else ""
-    gate = f" The gate{simulated}: {reason}." if reason else ""
+    # the reason may name markets, which may hold anything
+    gate = f" The gate{simulated}: {as_markdown_text(reason)}." if reason else ""
     return f"{standing.removeprefix('★ ').capitalize()}. {about_model('ranker')}{trained}{gate}"

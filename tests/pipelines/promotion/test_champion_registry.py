@@ -191,7 +191,7 @@ def test_the_star_in_mlflow_goes_where_the_champion_goes(tracking: Tracking) -> 
     assert standings(tracking, first, second) == ["★ champion", "rolled back"]
     text = tracking.client.get_model_version(RANKER_MODEL, "2").description
     assert text.startswith("Rolled back. The funnel")
-    assert text.endswith("Trained in run second. The gate on SIMULATED DATA: ndcg_at_10 +0.01.")
+    assert text.endswith("Trained in run second. The gate on SIMULATED DATA: ndcg\\_at\\_10 +0.01.")
 
 
 def test_champion_stands_beside_the_models_that_it_was_compared_with(tracking: Tracking) -> None:
