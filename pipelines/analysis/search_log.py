@@ -8,6 +8,7 @@ import polars as pl
 
 from data.schema.tables import BOOKED, CLICKED, CONTACTED
 from features.formulas.nightly_price import nightly_price
+from pipelines.candidates.catalogue import NIGHTLY_PRICE, catalogue_of
 
 __all__ = ["checkin_seasonality", "daily_funnel", "latest_listings", "lead_times"]
 
@@ -80,24 +81,26 @@ def lead_times(impressions: pl.LazyFrame) -> pl.DataFrame:
 
 
 def latest_listings(impressions: pl.LazyFrame) -> pl.DataFrame:
-    """One row per market and listing: its latest attributes, and its median nightly price."""
-    names = impressions.collect_schema().names()
-    attributes = [c for c in names if c.startswith("listing_") and c != "listing_total_price"]
-    return (
-        _nightly(impressions)
-        # group_by keeps the order of rows within a group: ``last`` is the latest.
-        .sort("search_s", "id_search")
-        .group_by("market", "id_listing")
+    """One row per market and listing: its latest attributes, and its median nightly price.
+
+    ``nightly_price`` is null where no price was ever seen; ``impressions``, ``clicks`` and
+    ``bookings`` are counts of rows.
+    """
+    key = ["market", "id_listing"]
+    catalogue = catalogue_of(impressions)
+    if NIGHTLY_PRICE not in catalogue.columns:
+        catalogue = catalogue.with_columns(pl.lit(None, pl.Float64).alias(NIGHTLY_PRICE))
+    counts = (
+        impressions.group_by(key)
         .agg(
-            pl.col(attributes).last(),
-            nightly_price=pl.col("nightly_price").median(),
             impressions=pl.len(),
             clicks=(pl.col("stage") >= int(CLICKED)).sum(),
             bookings=(pl.col("stage") >= int(BOOKED)).sum(),
         )
-        .sort("market", "id_listing")
-        .collect()
+        .collect(engine="streaming")
     )
+    named = catalogue.rename({NIGHTLY_PRICE: "nightly_price"})
+    return named.join(counts, on=key, how="left", validate="1:1", maintain_order="left")
 
 
 def _nightly(impressions: pl.LazyFrame) -> pl.LazyFrame:

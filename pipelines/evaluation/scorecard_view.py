@@ -23,6 +23,7 @@ __all__ = [
     "figure",
     "g_shown",
     "headline",
+    "interval_of",
     "metrics_shown",
     "name_of",
     "ndcg_shown",
@@ -82,9 +83,15 @@ MARKETS_PRINTED = 4
 ORACLES = "oracle_"
 
 
-def read_scorecard(home: Home) -> Scorecard:
-    """The latest scorecard as it was written."""
+def read_scorecard(home: Home, run: str | None = None) -> Scorecard:
+    """The latest scorecard as it was written; of a ``run`` its own, where it kept one.
+
+    A day's report is of the champion's run, and the latest evaluated may be another one that
+    was refused. Runs of earlier versions kept no panel beside their figures: the latest then.
+    """
     folder = home.report
+    if run is not None and (home.run_folder(run) / "honesty.json").is_file():
+        folder = home.run_folder(run)
     panel: dict[str, Any] = json.loads((folder / "honesty.json").read_text())
     for name in ("segments_left_out", "warnings"):
         panel[name] = tuple(panel[name])
@@ -264,9 +271,15 @@ def figure(score: Score | None) -> str:
         return "–"
     if score.is_too_few or score.low is None or score.high is None:
         return value_of(score)
+    return f"{value_of(score)} ({interval_of(score)})"
+
+
+def interval_of(score: Score) -> str:
+    """``0.410–0.450``: the ends alone; empty where no interval is known."""
+    if score.low is None or score.high is None:
+        return ""
     dash = "–" if score.low >= 0 else " to "
-    ends = f"{_number(score, score.low)}{dash}{_number(score, score.high)}"
-    return f"{value_of(score)} ({ends})"
+    return f"{_number(score, score.low)}{dash}{_number(score, score.high)}"
 
 
 def _number(score: Score, value: float) -> str:

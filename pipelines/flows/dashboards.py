@@ -24,7 +24,7 @@ __all__ = ["prefect_page", "prefect_server", "serve_dashboards"]
 def serve_dashboards(
     home: Home, console: Console, mlflow_port: int = 5_000, prefect_port: int = 4_200
 ) -> None:
-    """Start both pages, print links that open at the runs, stop both when the command is stopped.
+    """Start both pages, print links that open at models and runs, stop both when it is stopped.
 
     Raises ``DataError`` when the home has no runs yet, a port is taken, or a server does
     not come up or ends by itself (its log is named).
@@ -57,7 +57,7 @@ def _mlflow(home: Home, port: int) -> ChildServer:
     return ChildServer(
         name="MLflow",
         module=[
-            *("mlflow", "server", "--host", LOOPBACK, "--port", str(port)),
+            *("pipelines.flows.mlflow_pages", "--host", LOOPBACK, "--port", str(port)),
             *("--backend-store-uri", sqlite_address(home.mlflow_database)),
             *("--default-artifact-root", home.artifacts.resolve().as_uri(), "--workers", "1"),
         ],

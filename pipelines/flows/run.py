@@ -45,6 +45,6 @@ def main_job(
         run = tasks.train(home, settings)
         tasks.evaluate(home, settings, run)
         tasks.monitor(home, settings, run)
-        tasks.recommend(home, settings, run)
+        tasks.recommend(home, settings)
         tasks.publish(home, settings, run)
     return run

@@ -41,6 +41,7 @@ __all__ = [
     "candidates_of_day",
     "recommend",
     "recommended_on",
+    "try_recommending",
     "write_recommendations",
 ]
 
@@ -69,11 +70,7 @@ def write_recommendations(
     context: RunContext, run: str, *, day: int | None = None, top: int | None = None
 ) -> Recommended:
     """As :func:`recommend`, but returns what was written with what it was made from."""
-    if day is None:
-        day = _day_after_the_log(context)
-    if top is not None:
-        context = _with_top(context, top)
-    made = recommended_on(context, run, day)
+    context, made = _made(context, run, day, top)
     with context.console.step("writing reasons and rows"):
         table = recommendation_rows(made, context.settings.recommendation.language)
         context.lake.replace_partitions(
@@ -84,6 +81,30 @@ def write_recommendations(
         )
     write_prices(context.home, made)
     return made
+
+
+@uses_home
+def try_recommending(
+    context: RunContext, run: str, *, day: int | None = None, top: int | None = None
+) -> pl.DataFrame:
+    """The rows that :func:`recommend` would write, and nothing is written.
+
+    The prices of scarce nights stay too: tomorrow's search for them starts at those in force.
+    """
+    context, made = _made(context, run, day, top)
+    with context.console.step("writing reasons"):
+        return recommendation_rows(made, context.settings.recommendation.language)
+
+
+def _made(
+    context: RunContext, run: str, day: int | None, top: int | None
+) -> tuple[RunContext, Recommended]:
+    """The lists, with the settings that they were made by."""
+    if top is not None:
+        context = _with_top(context, top)
+    return context, recommended_on(
+        context, run, _day_after_the_log(context) if day is None else day
+    )
 
 
 def recommended_on(

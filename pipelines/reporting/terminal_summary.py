@@ -1,14 +1,11 @@
-"""The end of a run on the terminal: how good, how sure, and where to look next."""
+"""The long tables of the terminal: every market and model, and what guests are given."""
 
 from __future__ import annotations
 
 from rich import box
 from rich.table import Table
 
-from data.counted import counted
-from data.schema.tables import RECOMMENDATIONS
 from models.evaluation.scorecard import Scorecard
-from pipelines.config.console import program
 from pipelines.evaluation.recommendations_view import (
     REPLAY,
     TRUTH,
@@ -31,31 +28,10 @@ from pipelines.evaluation.scorecard_view import (
 )
 from pipelines.run_context import RunContext
 
-__all__ = [
-    "print_recommendations",
-    "print_scorecard",
-    "print_summary",
-]
+__all__ = ["print_recommendations", "print_scorecard"]
 
 # Characters that a row takes with its intervals beside the values.
 WIDE_ENOUGH = 106
-
-
-def print_summary(context: RunContext) -> None:
-    """The scorecard, then where everything is."""
-    print_scorecard(context)
-    print_recommendations(context)
-    home, say = context.home, context.console.say
-    say()
-    say("Where to look next")
-    say(f"  report           {(home.report / 'index.html').resolve()}")
-    rows = context.lake.rows(RECOMMENDATIONS.name)
-    table = home.root / "lake" / RECOMMENDATIONS.name
-    say(f"  recommendations  {table} ({counted(rows, 'row')}, a Delta table)")
-    say(f"  scorecard        {home.report / 'scorecard.json'}")
-    say(f"  MLflow, Prefect  {program()} dashboards {home.option}")
-    say(f"  notebooks        {program()} notebooks {home.option}")
-    say(f"  why promoted?    {program()} promote --why {home.option}")
 
 
 def print_scorecard(context: RunContext) -> None:

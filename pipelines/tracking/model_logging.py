@@ -95,7 +95,8 @@ def _params(model: Recommender) -> Iterator[tuple[str, Any]]:
     if isinstance(model, FunnelModel | LambdaRank):
         yield "features", {"number": len(model.features), "fingerprint": model.features.fingerprint}
     if isinstance(model, FunnelModel):
-        yield "evidence", {k: v for k, v in model.evidence.items() if not _is_number(v)}
+        # What training found beside the model: facts of one fit, with nothing to plot.
+        yield "evidence", {name: _rounded(value) for name, value in model.evidence.items()}
 
 
 def _metrics(model: Recommender) -> Iterator[tuple[str, float, int]]:
@@ -104,17 +105,13 @@ def _metrics(model: Recommender) -> Iterator[tuple[str, float, int]]:
             yield "rounds", rounds, bag
             if ndcg is not None:
                 yield f"valid_ndcg_at_{model.config.k}", ndcg, bag
-    if isinstance(model, FunnelModel):
-        for name, value in model.evidence.items():
-            if _is_number(value):
-                yield f"evidence.{name}", float(value), 0
     if isinstance(model, ImplicitALS):
         for step, (_, value) in enumerate(model.trials):
             yield "valid_value", value, step
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+def _rounded(value: Any) -> Any:
+    return float(f"{value:.4g}") if isinstance(value, float) else value
 
 
 def _curves(model: Recommender) -> Iterator[Curve]:

@@ -25,11 +25,13 @@ from pipelines.tracking.mlflow_client import SpoolingClient
 from pipelines.tracking.model_registry import RUN_TAG, ModelVersions
 from pipelines.tracking.outbox import PENDING, Outbox
 from pipelines.tracking.relocate_home import relocate_if_moved
+from pipelines.tracking.saved_view import MODELS_VIEW, SavedView, view_tag
 
-__all__ = ["InputTable", "Tracking"]
+__all__ = ["NOTE_TAG", "InputTable", "Tracking"]
 
 EXPERIMENT = "stayrank"
 PROCESS_TAG = "stayrank.process"
+NOTE_TAG = "mlflow.note.content"
 
 SECONDS_BETWEEN_SAMPLES = 5
 
@@ -221,11 +223,25 @@ class Tracking:
 
     def describe(self, run_id: str, markdown: str) -> None:
         """The text that MLflow shows on top of the run's page."""
-        self.client.set_tag(run_id, "mlflow.note.content", markdown)
+        self.client.set_tag(run_id, NOTE_TAG, markdown)
 
-    def runs_page(self) -> str:
-        """Path of the page that lists the runs; without the mode MLflow opens another one."""
-        return f"/#/experiments/{self.experiment_id}/runs?workflowType=machine_learning"
+    def describe_experiment(self, markdown: str) -> None:
+        """The text above every table of the experiment; folded, its first line is shown."""
+        self.client.set_experiment_tag(self.experiment_id, NOTE_TAG, markdown)
+
+    def save_view(self, view: SavedView) -> None:
+        """Keep a table of runs, in the place of an earlier one with its key."""
+        self.client.set_experiment_tag(self.experiment_id, *view.tag())
+
+    def runs_page(self, view: str = MODELS_VIEW) -> str:
+        """Path of the page that lists the runs, by a saved view where that one is there.
+
+        Without the mode MLflow opens another page; a view that is not there is an error on it.
+        """
+        page = f"/#/experiments/{self.experiment_id}/runs?workflowType=machine_learning"
+        experiment = self.client.get_experiment(self.experiment_id)
+        is_there = experiment is not None and view_tag(view) in experiment.tags
+        return f"{page}&viewStateShareKey={view}" if is_there else page
 
 
 def _forget_earlier_homes() -> None:

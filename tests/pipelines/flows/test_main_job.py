@@ -21,7 +21,8 @@ from pipelines.feature_table.build_table import build_features_table
 from pipelines.ingestion.ingest_logs import ingest_logs
 from pipelines.ingestion.simulate_log import simulate_log
 from pipelines.recommendation.recommend import recommend
-from pipelines.reporting.terminal_summary import print_summary
+from pipelines.reporting.last_screen import print_last_screen
+from pipelines.reporting.terminal_summary import print_recommendations, print_scorecard
 from pipelines.run_context import RunContext
 from pipelines.tracking.model_registry import RANKER_MODEL
 from pipelines.tracking.tracking import Tracking
@@ -216,11 +217,46 @@ def test_no_pickle_is_written(finished: Finished) -> None:
 def test_terminal_shows_every_market_with_intervals_and_g(
     finished: Finished, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    print_summary(RunContext(finished[0].home, finished[0].settings, Console()))
+    context = RunContext(finished[0].home, finished[0].settings, Console())
+    print_scorecard(context)
+    print_recommendations(context)
     shown = capsys.readouterr().out
-    for part in ("all markets", "rio_de_janeiro", "sao_paulo", "SIMULATED", "G@10", "dashboards"):
+    for part in ("all markets", "rio_de_janeiro", "sao_paulo", "SIMULATED", "G@10"):
         assert part in shown
     assert re.search(r"ranker +\d\.\d{3} \(\d\.\d{3}–\d\.\d{3}\)", shown)
+
+
+def test_the_last_screen_is_six_rows_and_five_sentences(
+    finished: Finished, capsys: pytest.CaptureFixture[str]
+) -> None:
+    print_last_screen(RunContext(finished[0].home, finished[0].settings, Console()))
+    shown = capsys.readouterr().out
+    rule = [n for n, line in enumerate(shown.splitlines()) if "───" in line]
+    table = shown.splitlines()[rule[0] + 1 :]
+    assert table.index(next(line for line in table if not line.strip())) == 6
+    assert re.findall(r"^(\d)\. [A-Z]", shown, flags=re.MULTILINE) == list("12345")
+    for part in ("SIMULATED DATA", "Recommended by version ", "stayrank scorecard --home"):
+        assert part in shown
+
+
+def test_the_report_opens_on_who_recommends_and_five_sentences(finished: Finished) -> None:
+    page = (finished[0].home.report / "index.html").read_text()
+    front = page[page.index('id="verdict"') : page.index('class="cards"')]
+    assert re.search(r"<p class=\"lead[^>]*>Recommended by version \d+", front)
+    topics = re.findall(r"<li><strong[^>]*>([^<]+)\.</strong>", front)
+    assert topics == [
+        "How much better",
+        "Where, and where not",
+        "What it costs",
+        "What changed",
+        "The biggest worry",
+    ]
+    assert "times the middle price of their search" in front
+    # neighbourhoods have names
+    market = page[page.index('<h2 id="marketplace">') : page.index('<h2 id="data">')]
+    assert "Copacabana" in market
+    for title in ("Unmet demand", "Hosts to recruit", "Price guidance"):
+        assert f"<h3>{title}</h3>" in market
 
 
 def test_report_is_one_page_that_fetches_nothing(finished: Finished) -> None:
