@@ -41,10 +41,8 @@ FIRST_SHOWN = (
     "best_rated",
     "cheapest",
 )
-BEST_POSSIBLE = {
-    "oracle_observables": "best possible",
-    "oracle_taste": "best possible, knowing tastes",
-}
+# The best orders on average, by the simulator's truth; the luck of one window may beat them.
+ORACLES_IN_WORDS = {"oracle_observables": "oracle", "oracle_taste": "oracle of tastes"}
 WIDEST_TEXT = 100
 # Characters that a row takes with its intervals beside the values.
 WIDE_ENOUGH = 112
@@ -86,7 +84,7 @@ def six_rows(scorecard: Scorecard) -> list[tuple[str, dict[str, Score | None]]]:
     metrics = tuple(dict.fromkeys((primary, ndcg_shown(scorecard), PRICE, EXPOSURE)))
     table = {str(row["model"]): row for row in scorecard.table(metrics, segments=["all"])}
     known = [name for name in FIRST_SHOWN if name in table]
-    others = sorted(set(table) - set(known) - set(BEST_POSSIBLE))
+    others = sorted(set(table) - set(known) - set(ORACLES_IN_WORDS))
     # what only retrieves has no figure here
     shown = [name for name in (*known, *others) if table[name][primary] is not None][:ROWS]
     shown.sort(key=lambda name: -table[name][primary].value)
@@ -119,7 +117,7 @@ def _table(
         cells += [_number(found[PRICE], ".2f"), _number(found[EXPOSURE], ".1%")]
         broken = [cell.replace(" (", "\n(") if narrow else cell for cell in cells]
         style = "dim" if model.startswith(ORACLES) else None
-        table.add_row(BEST_POSSIBLE.get(model, model), *broken, style=style)
+        table.add_row(ORACLES_IN_WORDS.get(model, model), *broken, style=style)
     return table
 
 

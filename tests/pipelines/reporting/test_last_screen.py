@@ -15,7 +15,7 @@ def test_at_most_six_models_are_shown_with_popularity_among_them_and_the_best_fi
     names = [*reversed(FIRST_SHOWN), "somebody_elses"]
     alone: dict[str, Any] = {"difference": None, "difference_low": None, "difference_high": None}
     scores = tuple(
-        score_of("random", VALUE, model=name, value=0.3 + place / 100, **alone)
+        replace(score_of("random", VALUE, value=0.3 + place / 100, **alone), model=name)
         for place, name in enumerate(names)
     )
     rows = six_rows(replace(made_up_scorecard(()), scores=scores))
