@@ -89,7 +89,7 @@ def recommend(
 
     Example: stayrank recommend --top 5 --date 2026-02-09
     """
-    day = None if date is None else day_number(parse_day(date))
+    day = None if date is None else day_number(parse_day(date, "--date"))
     context = context_of(home, settings, None)
     from pipelines.promotion.select_serving_run import run_to_recommend_with
     from pipelines.recommendation.recommend import recommend, try_recommending

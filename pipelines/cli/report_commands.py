@@ -30,8 +30,12 @@ def report(home: HomeOption = None) -> None:
 @app.command(rich_help_panel=RESULTS_PANEL)
 def dashboards(
     home: HomeOption = None,
-    mlflow_port: Annotated[int, typer.Option(min=1, max=65_535)] = 5_000,
-    prefect_port: Annotated[int, typer.Option(min=1, max=65_535)] = 4_200,
+    mlflow_port: Annotated[
+        int, typer.Option(min=1, max=65_535, help="Port of MLflow's page.")
+    ] = 5_000,
+    prefect_port: Annotated[
+        int, typer.Option(min=1, max=65_535, help="Port of Prefect's page.")
+    ] = 4_200,
 ) -> None:
     """Open the MLflow and Prefect pages on this machine, until Ctrl-C.
 

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import urlsplit
 
 from data.lake.lock import file_lock
 from pipelines.config.child_servers import (
@@ -16,10 +17,12 @@ from pipelines.config.child_servers import (
     start_server,
     wait_until_up,
 )
+from pipelines.config.console import program
 from pipelines.config.redaction import redact
 from pipelines.flows.dashboards import prefect_page, prefect_server
 from pipelines.flows.liveness import SERVED_BY
 from pipelines.flows.prefect_environment import named_server_problem, prepare_prefect
+from pipelines.flows.served_pages import PORT_VARIABLE, mlflow_address, note_port
 from pipelines.flows.watched_schedule import NamedServer, OwnServer, serve_watched
 from pipelines.run_context import RunContext
 
@@ -34,8 +37,16 @@ LATE = timedelta(minutes=1)
 CAUGHT_UP = "missed while nothing was served; the newest missed start does its work"
 
 
-def serve_schedule(context: RunContext, settings_file: Path | None, prefect_port: int) -> None:
+def serve_schedule(
+    context: RunContext,
+    settings_file: Path | None,
+    prefect_port: int,
+    mlflow_port: int | None = None,
+) -> None:
     """Serve the deployments; starts a Prefect server on loopback unless one is named.
+
+    ``mlflow_port``: where ``stayrank dashboards`` will serve MLflow, for the links that the
+    batches leave on Prefect's pages; ``None``: where it was served last.
 
     Runs of this home whose process is gone are marked as crashed, paused schedules resume, and
     missed starts are caught up once. The server is watched: see
@@ -58,9 +69,11 @@ def serve_schedule(context: RunContext, settings_file: Path | None, prefect_port
                 deployment.apply()
             for name in catch_up_once(client):
                 context.console.say(f"caught up once: {name}")
-        _say_times(context)
-        # The batches that it starts end when this process is gone.
+        # Both are for the processes of its batches, which end when this one is gone.
         os.environ[SERVED_BY] = str(os.getpid())
+        if mlflow_port is not None:
+            os.environ[PORT_VARIABLE] = str(mlflow_port)
+        _say_times(context)
         serve_watched(served, server, context.console.say)
 
 
@@ -154,6 +167,7 @@ def _server(context: RunContext, port: int) -> Iterator[OwnServer | NamedServer]
         wait_until_up(server.running)
         # Before Prefect is imported: it reads its settings once.
         os.environ["PREFECT_API_URL"] = server.running.server.environment["PREFECT_API_URL"]
+        note_port(context.home, "Prefect", port)
         say(f"Prefect  {prefect_page(port)}")
         yield server
     finally:
@@ -167,4 +181,9 @@ def _say_times(context: RunContext) -> None:
     say(f"weekly   {batch.weekly_cron}  ({batch.time_zone})")
     say("backfill on demand: stayrank backfill --from DAY --to DAY, or from Prefect's page")
     say(f"inbox    {context.home.inside(batch.inbox)}")
+    if not context.settings.tracking_uri:
+        address = mlflow_address(context.home, "")
+        port = urlsplit(address).port
+        command = f"{program()} dashboards {context.home.option} --mlflow-port {port}"
+        say(f"MLflow   {address} while this runs: {command}")
     say("Ctrl-C stops serving; what was missed is caught up once at the next start.")
