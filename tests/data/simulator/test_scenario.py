@@ -30,7 +30,7 @@ SEARCHES = 5_000
         ({"searches": 10, "threads": 0}, "threads = 0: must be from 1 to 64"),
         (
             {"searches": 10, "start": date(1950, 1, 1)},
-            "start = 1950-01-01: must be from 2000-01-01",
+            "start = 1950-01-01: must be from",
         ),
     ],
 )

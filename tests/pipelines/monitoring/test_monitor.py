@@ -247,6 +247,6 @@ def test_limits_are_those_of_the_settings() -> None:
     with pytest.raises(SettingsError, match=r"setting monitoring\.psy is not known"):
         monitoring_config(load_settings(monitoring={"psy": 0.25}))
     with pytest.raises(
-        SettingsError, match=r"monitoring\.day_share = 1\.5: must be above 0 and below 1"
+        SettingsError, match=r"day_share = 1\.5: must be above 0 and below 1"
     ):
         monitoring_config(load_settings(monitoring={"day_share": 1.5}))

