@@ -20,14 +20,17 @@ from data.lake.store import Lake
 from data.schema.tables import RECOMMENDATIONS
 from pipelines.batch.journal import Batch, BatchKind
 from pipelines.config.home import write_json
-from pipelines.promotion.champion_registry import find_champion
 from pipelines.recommendation.published_pointer import Published, read_published
 from pipelines.run_context import RunContext
-from pipelines.tracking.model_registry import RANKER_MODEL, RUN_TAG
+from pipelines.verdict.who_recommends import who_recommends, who_would
 
 __all__ = ["lines_in_force", "note_main_job"]
 
 NOTE = "recommended.json"
+NOTHING_PUBLISHED = (
+    "nothing is published: a scheduled batch does that, and none has. Whoever reads the table "
+    "finds these rows; whoever serves guests by published.json has nothing to serve"
+)
 MILLISECONDS = 1_000
 KINDS: tuple[BatchKind, ...] = ("daily", "backfill")
 
@@ -40,7 +43,6 @@ class _Made:
         day: that the rows are for.
         rows, guests: how many.
         version: of the table now.
-        ranker: registered version of the ranker, or its run's name where it has none.
         written_at: when the day's files were written, milliseconds since 1970.
     """
 
@@ -48,7 +50,6 @@ class _Made:
     rows: int
     guests: int
     version: int
-    ranker: str
     written_at: int
 
 
@@ -63,47 +64,41 @@ def note_main_job(context: RunContext) -> None:
 def lines_in_force(context: RunContext) -> list[str]:
     """What guests are shown, who made it and when; and what lies in the table beside it."""
     published, made = read_published(context.home), _newest(context)
+    if published is not None:
+        return [*_of_pointer(context, published), *_beside(context, published, made)]
     if made is None:
-        return [
-            f"{context.home.root} holds no recommendations, so nothing is in force. Make them "
-            f"with: stayrank run {context.home.option}"
-        ]
-    if published is None:
-        return [*_of_table(context, made), *_not_published(context)]
-    lines = _of_pointer(context, published)
-    if made.day.isoformat() > published.ds:
-        later = f"beside it: {_counted(made)} for {made.day}, {_origin(context, made)}"
-        lines.append(f"{later}: not published")
-    return lines
+        none = f"{context.home.root} holds no recommendations, so nothing is in force"
+        return [f"{none}. Make them with: stayrank run {context.home.option}"]
+    written = datetime.fromtimestamp(made.written_at / MILLISECONDS, UTC)
+    who = who_recommends(context)
+    return [
+        f"in force: the newest day of the table, {made.day}: {_counted(made)}",
+        f"  made by  {_origin(context, made)}, {_when(context, written)}",
+        f"  models   {who.text}; training run {who.run}",
+        f"  table    version {made.version} of {_table(context)}",
+        f"  {NOTHING_PUBLISHED}",
+        f"  to publish a day: stayrank daily {context.home.option}",
+    ]
 
 
 def _of_pointer(context: RunContext, published: Published) -> list[str]:
-    ranker = _ranker(context, published.ranker_version)
+    when = _when(context, datetime.fromisoformat(published.published_at))
+    rows = counted(published.rows, "recommendation")
+    models = f"version {published.ranker_version} of the ranker, training run {published.run}"
     return [
-        f"in force: {counted(published.rows, 'recommendation')} for {published.ds}, published",
-        f"  by       the scheduled daily batch (id {published.batch})",
-        f"  when     {_when(context, datetime.fromisoformat(published.published_at))}",
-        f"  made by  {ranker}, training run {published.run}",
-        f"  where    version {published.version} of the table {_table(context)}",
+        f"in force: the published day, {published.ds}: {rows}",
+        f"  made by  the daily batch of that day (id {published.batch}), published {when}",
+        f"  models   {models}; {who_would(context, published.run).text}",
+        f"  table    version {published.version} of {_table(context)}",
     ]
 
 
-def _of_table(context: RunContext, made: _Made) -> list[str]:
-    written = datetime.fromtimestamp(made.written_at / MILLISECONDS, UTC)
+def _beside(context: RunContext, published: Published, made: _Made | None) -> list[str]:
+    """What the table holds of a later day, which nobody is shown yet."""
+    if made is None or made.day.isoformat() <= published.ds:
+        return []
     return [
-        f"in the table: {_counted(made)} for {made.day}",
-        f"  by       {_origin(context, made)}",
-        f"  when     {_when(context, written)}",
-        f"  made by  {_ranker(context, made.ranker)}{_training_run(context, made.ranker)}",
-        f"  where    version {made.version} of the table {_table(context)}",
-    ]
-
-
-def _not_published(context: RunContext) -> list[str]:
-    return [
-        "nothing is published: a scheduled batch does that, and none has. Who reads the table "
-        "finds these rows; who serves guests by published.json has nothing to serve",
-        f"to publish a day: stayrank daily {context.home.option}",
+        f"beside it, not published: {made.day}, {_counted(made)}, made by {_origin(context, made)}"
     ]
 
 
@@ -121,30 +116,6 @@ def _origin(context: RunContext, made: _Made) -> str:
     return "stayrank run or stayrank recommend, not a scheduled batch"
 
 
-def _ranker(context: RunContext, version: str) -> str:
-    """``version 3 of the ranker, the champion``."""
-    if not version.isdecimal():
-        return f"the ranker of {version}, which is not registered"
-    try:
-        champion = find_champion(context.tracking).champion
-    except Exception as error:  # noqa: BLE001  # whatever a server that is away raises
-        return f"version {version} of the ranker (MLflow does not say more: {error})"
-    if champion is None:
-        return f"version {version} of the ranker; there is no champion"
-    if champion.version == version:
-        return f"version {version} of the ranker, the champion"
-    return f"version {version} of the ranker; the champion is version {champion.version}"
-
-
-def _training_run(context: RunContext, version: str) -> str:
-    if not version.isdecimal():
-        return ""
-    with suppress(Exception):  # a server that is away was told of above
-        run = context.tracking.versions.tags(RANKER_MODEL, version).get(RUN_TAG)
-        return f", training run {run}" if run else ""
-    return ""
-
-
 def _newest(context: RunContext) -> _Made | None:
     # not the context's, which would make the folder of a home that is not there
     lake, name = Lake(context.home.root), RECOMMENDATIONS.name
@@ -152,19 +123,13 @@ def _newest(context: RunContext) -> _Made | None:
     if not days:
         return None
     newest = lake.scan(name).filter(pl.col("ds") == max(days))
-    rows, guests, ranker = (
-        newest.select(
-            pl.len(), guests=pl.col("id_user").n_unique(), ranker=pl.col("ranker_version").first()
-        )
-        .collect()
-        .row(0)
-    )
+    counts = newest.select(pl.len(), guests=pl.col("id_user").n_unique())
+    rows, guests = counts.collect().row(0)
     return _Made(
         day=max(days),
         rows=rows,
         guests=guests,
         version=context.version(name),
-        ranker=str(ranker),
         written_at=lake.written_at(name, max(days)),
     )
 

@@ -1,4 +1,4 @@
-"""``report``, ``dashboards`` and ``notebooks``: what people look at."""
+"""``report``, ``scorecard``, ``dashboards`` and ``notebooks``: what people look at."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pipelines.config.console import Console
 from pipelines.config.home import home_for
 from pipelines.config.resource_limits import refuse_small_files
 
-__all__ = ["dashboards", "notebooks", "report"]
+__all__ = ["dashboards", "notebooks", "report", "scorecard"]
 
 
 @app.command(rich_help_panel=STEPS_PANEL)
@@ -25,6 +25,29 @@ def report(home: HomeOption = None) -> None:
     from pipelines.reporting.write_report import write_report
 
     context.console.say(str(write_report(context, run)))
+
+
+@app.command(rich_help_panel=RESULTS_PANEL)
+def scorecard(
+    market: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--market",
+            help="Only this market; may be given more than once. Default: all.",
+        ),
+    ] = None,
+    home: HomeOption = None,
+) -> None:
+    """Print every figure of the latest scorecard: all models, all markets, the lists of guests.
+
+    Example: stayrank scorecard --market rio_de_janeiro
+    """
+    context = context_of(home, None, None)
+    from pipelines.reporting.terminal_summary import print_recommendations, print_scorecard
+
+    print_scorecard(context, market or ())
+    if not market:
+        print_recommendations(context)
 
 
 @app.command(rich_help_panel=RESULTS_PANEL)

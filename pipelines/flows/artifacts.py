@@ -1,4 +1,4 @@
-"""What a run leaves on Prefect's page: figures, scorecard, quarantine, and a link to MLflow.
+"""What a run leaves on Prefect's page: sentences, figures, scorecard, quarantine, a link to MLflow.
 
 The keys begin with the kind of the run (``daily-scorecard``, ``run-scorecard``), so that Prefect
 shows one figure over all runs of a kind. Import it only after ``prepare_prefect``.
@@ -24,16 +24,15 @@ from pipelines.config.home import Home
 from pipelines.config.redaction import redact
 from pipelines.evaluation.scorecard_view import (
     figure,
-    headline,
     metrics_shown,
     read_scorecard,
     segments_shown,
     table_rows,
 )
 from pipelines.flows.served_pages import mlflow_address
-from pipelines.promotion.promote import read_decision
 from pipelines.run_context import RunContext
 from pipelines.training.run_record import read_record
+from pipelines.verdict.verdict import verdict_of
 
 __all__ = ["show_batch", "show_run"]
 
@@ -44,6 +43,10 @@ def show_batch(batch: Batch) -> None:
     """Create the artifacts of a batch, from its journal and the latest scorecard."""
     context, kind = batch.context, batch.kind
     create_markdown_artifact(as_markdown(batch), key=f"{kind}-figures", description=batch.name)
+    # the weekly's own run; else the one that recommends. A day that holds has neither.
+    run = {**batch.results.get("models", {}), **batch.results.get("train", {})}.get("run")
+    if run is not None:
+        _show_sentences(context, kind, str(run))
     _show_scorecard(context.home, kind)
     _show_quarantine(context, kind)
     run_id = str(batch.results.get("log", {}).get("mlflow_run", ""))
@@ -59,9 +62,7 @@ def show_run(context: RunContext, run: str, odd_measures: int) -> None:
     create_markdown_artifact(
         _figures(context, run, odd_measures), key=f"{RUN}-figures", description=f"run {run}"
     )
-    create_markdown_artifact(
-        _sentences(context, run), key=f"{RUN}-sentences", description="how good, and how sure"
-    )
+    _show_sentences(context, RUN, run)
     _show_scorecard(context.home, RUN)
     _show_quarantine(context, RUN)
     parent = read_record(context.home, run).parent
@@ -94,13 +95,15 @@ def _figures(context: RunContext, run: str, odd_measures: int) -> str:
     return "\n".join([f"# run {run}", "", "| what | value |", "|---|---|", *lines]) + "\n"
 
 
-def _sentences(context: RunContext, run: str) -> str:
-    """How good the ranker is, what the gate said of it, and what to know of the data."""
-    scorecard, decision = read_scorecard(context.home), read_decision(context.home, run)
-    said = [headline(scorecard)]
-    said += [] if decision is None else [f"the gate: {decision.reason}"]
-    said += scorecard.honesty.lines()
-    return "\n".join(f"- {as_markdown_text(redact(line))}" for line in said if line) + "\n"
+def _show_sentences(context: RunContext, kind: str, run: str) -> None:
+    """Who recommends, and the five sentences of a run, where it was evaluated."""
+    folders = (context.home.run_folder(run), context.home.report)
+    if any((folder / "honesty.json").is_file() for folder in folders):
+        create_markdown_artifact(
+            redact(verdict_of(context, run).markdown()),
+            key=f"{kind}-sentences",
+            description="who recommends, how good, where, at what cost, what changed, what to mind",
+        )
 
 
 def _show_scorecard(home: Home, kind: str) -> None:
