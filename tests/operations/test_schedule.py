@@ -147,6 +147,7 @@ def test_a_schedule_survives_a_stop_and_does_once_what_was_missed(
         assert "caught up once: daily, missed 3 times" in log.read_text()
         assert "had ended without a word" in log.read_text()
         assert all(s["active"] for s in _deployments(prefect)["daily"]["schedules"])
+        _assert_a_typo_is_a_sentence(prefect, made, log)
         _until(lambda: _named(prefect, late[2]) in ("Held", "Failed", "Crashed"), log)
     states = Counter(_named(prefect, run) for run in late)
     # A home without a log holds: its start is told apart from those that were caught up.
@@ -156,6 +157,30 @@ def test_a_schedule_survives_a_stop_and_does_once_what_was_missed(
     # Its reason is in the journal.
     (journal,) = (home / "batches" / "daily").glob("*/journal.json")
     assert json.loads(journal.read_text())["status"] == "held"
+
+
+def _assert_a_typo_is_a_sentence(
+    api: str, deployments: dict[str, dict[str, Any]], log: Path
+) -> None:
+    """What somebody types on Prefect's page in place of a day."""
+    typed = {
+        ("daily", "day", "2026-02-30"): (
+            "day: '2026-02-30' is not a date like 2026-01-26: February 2026 has 28 days"
+        ),
+        ("backfill", "first", "2026-1-2"): (
+            "first: '2026-1-2' is not a date like 2026-01-26; did you mean 2026-01-02?"
+        ),
+    }
+    for (name, parameter, text), sentence in typed.items():
+        url = f"{api}/deployments/{deployments[name]['id']}/create_flow_run"
+        others = {"first": "2026-01-02", "last": "2026-01-02"} if name == "backfill" else {}
+        given = {**deployments[name]["parameters"], **others, parameter: text}
+        run = str(_asked(url, {"state": {"type": "SCHEDULED"}, "parameters": given})["id"])
+        _until(lambda run=run: _named(api, run) in ("Failed", "Crashed"), log)
+        state = _asked(f"{api}/flow_runs/{run}")["state"]
+        assert (state["name"], state["message"]) == ("Failed", sentence)
+        lines = _asked(f"{api}/logs/filter", {"logs": {"flow_run_id": {"any_": [run]}}})
+        assert not any("Traceback" in line["message"] for line in lines)
 
 
 class OwnSchedule:

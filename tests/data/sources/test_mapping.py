@@ -127,6 +127,20 @@ def test_time_formats(world, time_format, text):
         (OWN + 'query_radius = { column = "v", sum = ["v"] }\n', "exactly one of"),
         (OWN + "query_radius = { scale = 2.0 }\n", "exactly one of"),
         (OWN + 'query_radius = { column = "v", colour = 1 }\n', "unknown key"),
+        (
+            OWN + 'query_radius = { colum = "v" }\n',
+            r"line \d+: columns.query_radius.colum: unknown key .did you mean 'column'",
+        ),
+        (
+            OWN.replace("[columns]", '[column]\nx = "y"\n[columns]'),
+            "line .: column: unknown key .did you mean 'columns'",
+        ),
+        (
+            OWN + '[markets.rio]\ntimezone = "America/Sao_Paulo"\n',
+            "markets.rio.timezone: unknown key .did you mean 'time_zone'",
+        ),
+        (OWN + '[markets.rio]\ntime_zone = "America/SaoPaulo"\n', "mean 'America/Sao_Paulo'"),
+        (OWN + 'query_radius = { column = "v", scale = inf }\n', "finite number; found inf"),
         (OWN + 'query_radius = { column = "v", plus_days = "w" }\n', "plus_days needs date"),
         (OWN + 'stage = "v"\n', "no column 'stage'"),
         (
