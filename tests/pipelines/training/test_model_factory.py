@@ -39,7 +39,7 @@ def test_words_of_the_command_line_name_models() -> None:
     settings = load_settings()
     assert names_of(["two-tower"], settings) == ("random", "popularity", "two_tower")
     assert names_of(["all"], settings)[-1] == "ranker"
-    with pytest.raises(SettingsError, match="'rankr' .did you mean 'ranker'"):
+    with pytest.raises(SettingsError, match=r"'rankr' \(did you mean 'ranker'\?\)"):
         names_of(["rankr"], settings)
     with pytest.raises(SettingsError, match=r"the funnel is the ranker now: write ranker"):
         names_of(["funnel"], settings)
