@@ -7,6 +7,7 @@ publish nothing: whoever serves guests by ``published.json`` sees none of theirs
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -20,9 +21,10 @@ from data.lake.store import Lake
 from data.schema.tables import RECOMMENDATIONS
 from pipelines.batch.journal import Batch, BatchKind
 from pipelines.config.home import write_json
+from pipelines.config.redaction import redact
 from pipelines.recommendation.published_pointer import Published, read_published
 from pipelines.run_context import RunContext
-from pipelines.verdict.who_recommends import who_recommends, who_would
+from pipelines.verdict.who_recommends import WhoRecommends, who_recommends, who_would
 
 __all__ = ["lines_in_force", "note_main_job"]
 
@@ -70,11 +72,10 @@ def lines_in_force(context: RunContext) -> list[str]:
         none = f"{context.home.root} holds no recommendations, so nothing is in force"
         return [f"{none}. Make them with: stayrank run {context.home.option}"]
     written = datetime.fromtimestamp(made.written_at / MILLISECONDS, UTC)
-    who = who_recommends(context)
     return [
         f"in force: the newest day of the table, {made.day}: {_counted(made)}",
         f"  made by  {_origin(context, made)}, {_when(context, written)}",
-        f"  models   {who.text}; training run {who.run}",
+        f"  models   {_told(lambda: who_recommends(context))}",
         f"  table    version {made.version} of {_table(context)}",
         f"  {NOTHING_PUBLISHED}",
         f"  to publish a day: stayrank daily {context.home.option}",
@@ -84,11 +85,11 @@ def lines_in_force(context: RunContext) -> list[str]:
 def _of_pointer(context: RunContext, published: Published) -> list[str]:
     when = _when(context, datetime.fromisoformat(published.published_at))
     rows = counted(published.rows, "recommendation")
-    models = f"version {published.ranker_version} of the ranker, training run {published.run}"
+    models = f"version {published.ranker_version} of the ranker"
     return [
         f"in force: the published day, {published.ds}: {rows}",
         f"  made by  the daily batch of that day (id {published.batch}), published {when}",
-        f"  models   {models}; {who_would(context, published.run).text}",
+        f"  models   {models}; {_told(lambda: who_would(context, published.run))}",
         f"  table    version {published.version} of {_table(context)}",
     ]
 
@@ -100,6 +101,17 @@ def _beside(context: RunContext, published: Published, made: _Made | None) -> li
     return [
         f"beside it, not published: {made.day}, {_counted(made)}, made by {_origin(context, made)}"
     ]
+
+
+def _told(look_up: Callable[[], WhoRecommends]) -> str:
+    """Who recommends, in words, and its training run; that MLflow is away where it is."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        who = look_up()
+    except MlflowException as error:
+        return redact(f"MLflow does not say who recommends ({str(error).splitlines()[0]})")
+    return f"{who.text}; training run {who.run}"
 
 
 def _origin(context: RunContext, made: _Made) -> str:

@@ -17,6 +17,7 @@ from prefect.artifacts import (
 
 from data.counted import counted
 from data.plain_text import as_markdown_text
+from data.schema.market_names import market_in_words
 from data.schema.tables import IMPRESSIONS, INGESTS, QUARANTINE, RECOMMENDATIONS
 from pipelines.batch.batch_log import as_markdown
 from pipelines.batch.journal import Batch
@@ -37,6 +38,7 @@ from pipelines.verdict.verdict import verdict_of
 __all__ = ["show_batch", "show_run"]
 
 RUN = "run"
+MARKETS_NAMED = 10
 
 
 def show_batch(batch: Batch) -> None:
@@ -80,10 +82,12 @@ def _figures(context: RunContext, run: str, odd_measures: int) -> str:
     day, rows, guests = (
         newest.select(pl.col("ds").max(), pl.len(), pl.col("id_user").n_unique()).collect().row(0)
     )
-    markets = sorted({market for market, _ in lake.market_days(IMPRESSIONS.name)})
+    slugs = sorted({market for market, _ in lake.market_days(IMPRESSIONS.name)})
+    markets = [market_in_words(slug) for slug in slugs[:MARKETS_NAMED]]
+    more = f" and {len(slugs) - MARKETS_NAMED} more" if len(slugs) > MARKETS_NAMED else ""
     cells = {
         "log": f"{days[0]} to {days[-1]}, {counted(files, 'file')}",
-        "markets": ", ".join(markets[:10]) + (f" … ({len(markets)})" if len(markets) > 10 else ""),
+        "markets": ", ".join(markets) + more,
         "impressions": f"{lake.rows(IMPRESSIONS.name):,}",
         "rows in quarantine": f"{quarantined:,}",
         "training run": run,
@@ -114,7 +118,7 @@ def _show_scorecard(home: Home, kind: str) -> None:
     headings = tuple(metrics_shown(scorecard).values())
     rows = [
         {
-            "market": "all" if segment == "all" else segment.removeprefix("market="),
+            "market": "all" if segment == "all" else _market(segment),
             "model": model,
             **{name: figure(score) for name, score in zip(headings, scores, strict=True)},
         }
@@ -127,6 +131,10 @@ def _show_scorecard(home: Home, kind: str) -> None:
         create_table_artifact(
             rows, key=f"{kind}-scorecard", description=f"the latest scorecard, best first{note}"
         )
+
+
+def _market(segment: str) -> str:
+    return market_in_words(segment.removeprefix("market="))
 
 
 def _show_quarantine(context: RunContext, kind: str) -> None:

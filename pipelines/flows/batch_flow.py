@@ -61,10 +61,13 @@ def run_as_flow(batch: Batch, stages: Sequence[BatchStage], *, again: bool) -> B
 
 
 def _run_as_task(batch: Batch, stage: BatchStage) -> Mapping[str, Any]:
-    """Run a stage as a Prefect task.
+    """Run a stage as a Prefect task; of a day that holds, nothing: it would be shown as done.
 
     The task takes no arguments, since Prefect would store them: the closure has the batch.
     """
+
+    if batch.is_held:
+        return {}
 
     # What an error says Prefect keeps and shows.
     @redacting

@@ -101,9 +101,9 @@ def test_models_sections_say_file_line_range_and_what_was_meant(tmp_path: Path) 
     file = tmp_path / "stayrank.toml"
     file.write_text("[gate]\nndcg_loss = -0.1\n[monitoring]\npsy = 1\n")
     settings = load_settings(file)
-    with pytest.raises(SettingsError, match="line 2: .*ndcg_loss = -0.1: must be at least 0"):
+    with pytest.raises(SettingsError, match=r"line 2: .*ndcg_loss = -0.1: must be at least 0"):
         gate_config(settings)
-    with pytest.raises(SettingsError, match="line 4: .*psy is not known .did you mean 'psi'"):
+    with pytest.raises(SettingsError, match=r"line 4: .*psy is not known .did you mean 'psi'"):
         monitoring_config(settings)
     assert settings.model_copy().written == settings.written
 
