@@ -6,9 +6,11 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 from data.lake.lock import file_lock
 from pipelines.config.child_servers import (
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
     from prefect.client.schemas.objects import FlowRun
     from prefect.deployments.runner import RunnerDeployment
 
-__all__ = ["catch_up_once", "deployments", "serve_schedule"]
+__all__ = ["catch_up_once", "deployments", "name_upcoming", "serve_schedule"]
 
 LATE = timedelta(minutes=1)
 CAUGHT_UP = "missed while nothing was served; the newest missed start does its work"
@@ -74,7 +76,7 @@ def serve_schedule(
         if mlflow_port is not None:
             os.environ[PORT_VARIABLE] = str(mlflow_port)
         _say_times(context)
-        serve_watched(served, server, context.console.say)
+        serve_watched(served, server, context.console.say, partial(_name_upcoming, context))
 
 
 def deployments(context: RunContext, settings_file: Path | None) -> list[RunnerDeployment]:
@@ -122,8 +124,38 @@ def catch_up_once(client: SyncPrefectClient) -> list[str]:
     return caught_up
 
 
+def _name_upcoming(context: RunContext) -> None:
+    from prefect.client.orchestration import get_client
+
+    with get_client(sync_client=True) as client:
+        name_upcoming(client, context.settings.batch.time_zone)
+
+
+def name_upcoming(client: SyncPrefectClient, zone: str) -> int:
+    """Name scheduled runs by what they will do (``daily 2026-01-27``); returns how many.
+
+    Prefect names them by two words drawn at random until they begin.
+    """
+    named = 0
+    for name in ("daily", "weekly"):
+        for run in _scheduled_runs(client, name):
+            if run.expected_start_time is None or run.name.startswith(f"{name} "):
+                continue
+            day = run.expected_start_time.astimezone(ZoneInfo(zone)).date()
+            client.set_flow_run_name(run.id, f"{name} {day}")
+            named += 1
+    return named
+
+
 def _late_runs(client: SyncPrefectClient, name: str) -> Sequence[FlowRun]:
     """Scheduled runs that should have started more than a minute ago, oldest first."""
+    before = datetime.now(UTC) - LATE
+    runs = _scheduled_runs(client, name)
+    due = [run for run in runs if run.expected_start_time and run.expected_start_time < before]
+    return sorted(due, key=lambda run: str(run.expected_start_time))
+
+
+def _scheduled_runs(client: SyncPrefectClient, name: str) -> Sequence[FlowRun]:
     from prefect.client.schemas.filters import (
         DeploymentFilter,
         DeploymentFilterName,
@@ -133,15 +165,12 @@ def _late_runs(client: SyncPrefectClient, name: str) -> Sequence[FlowRun]:
     )
     from prefect.client.schemas.objects import StateType
 
-    runs = client.read_flow_runs(
+    return client.read_flow_runs(
         flow_run_filter=FlowRunFilter(
             state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.SCHEDULED]))
         ),
         deployment_filter=DeploymentFilter(name=DeploymentFilterName(any_=[name])),
     )
-    before = datetime.now(UTC) - LATE
-    due = [run for run in runs if run.expected_start_time and run.expected_start_time < before]
-    return sorted(due, key=lambda run: str(run.expected_start_time))
 
 
 @contextmanager
