@@ -23,6 +23,7 @@ from tests.operations.servers import Server, free_port
 pytestmark = [pytest.mark.operations, pytest.mark.timeout(600)]
 
 SECONDS = 180.0
+SCHEDULED = {"type": {"any_": ["SCHEDULED"]}}
 
 
 @pytest.fixture(scope="module")
@@ -148,6 +149,7 @@ def test_a_schedule_survives_a_stop_and_does_once_what_was_missed(
         assert "had ended without a word" in log.read_text()
         assert all(s["active"] for s in _deployments(prefect)["daily"]["schedules"])
         _assert_a_typo_is_a_sentence(prefect, made, log)
+        _until(lambda: _upcoming_are_named(prefect, made["daily"]["id"]), log)
         _until(lambda: _named(prefect, late[2]) in ("Held", "Failed", "Crashed"), log)
     states = Counter(_named(prefect, run) for run in late)
     # A home without a log holds: its start is told apart from those that were caught up.
@@ -157,6 +159,13 @@ def test_a_schedule_survives_a_stop_and_does_once_what_was_missed(
     # Its reason is in the journal.
     (journal,) = (home / "batches" / "daily").glob("*/journal.json")
     assert json.loads(journal.read_text())["status"] == "held"
+
+
+def _upcoming_are_named(api: str, deployment: str) -> bool:
+    """Whether runs that are planned are called ``daily DAY``, and not by two random words."""
+    wanted = {"flow_runs": {"deployment_id": {"any_": [deployment]}, "state": SCHEDULED}}
+    names = [str(run["name"]) for run in _asked(f"{api}/flow_runs/filter", wanted)]
+    return bool(names) and all(name.startswith("daily 20") for name in names)
 
 
 def _assert_a_typo_is_a_sentence(
