@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from prefect import State, flow
+from prefect.runtime import flow_run
 
 from pipelines.config.console import Console
 from pipelines.config.home import Home
@@ -15,6 +16,7 @@ from pipelines.config.home_use import using_home
 from pipelines.config.settings import Settings
 from pipelines.flows import tasks
 from pipelines.flows.artifacts import show_run
+from pipelines.flows.liveness import hold_liveness_lock, mark_crashed_runs
 from pipelines.flows.outcome import ended_in_words
 from pipelines.flows.run_names import main_job_named, name_of_main_job, rename
 from pipelines.run_context import RunContext
@@ -41,9 +43,11 @@ def main_job(
     context = RunContext(home=Home(Path(home)), settings=settings, console=Console())
 
     def work() -> str:
+        for name in mark_crashed_runs(context.home.prepare()):
+            context.console.say(f"flow run {name} had ended without a word: marked as crashed")
         # all of it, not step by step: a guest erased in between would leave the run without
         # the versions of the tables that its first steps had read
-        with using_home(context):
+        with hold_liveness_lock(context.home, str(flow_run.id)), using_home(context):
             simulated_or_given = logs or [tasks.simulate(home, settings)]
             tasks.ingest(home, settings, simulated_or_given, source, encoding, redo)
             rename(main_job_named(context, logs))

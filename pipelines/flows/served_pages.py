@@ -58,8 +58,9 @@ def mlflow_address(home: Home, store: str) -> str:
 def port_of_schedule(home: Home) -> int | None:
     """Where a running ``stayrank schedule`` of this home serves Prefect; ``None`` without one."""
     port = _noted_port(home, "Prefect")
-    is_served = port is not None and is_held(home.prefect / "schedule.lock")
-    return port if is_served and answers(f"{_address(port or 0)}/api/health") else None
+    if port is None or not is_held(home.prefect / "schedule.lock"):
+        return None
+    return port if answers(f"{_address(port)}/api/health") else None
 
 
 def note_port(home: Home, name: str, port: int) -> None:
