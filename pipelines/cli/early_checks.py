@@ -103,7 +103,8 @@ def parse_day(text: str, option: str | None = None) -> date:
     try:
         return read_day(text)
     except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint=option) from None
+        hint = None if option is None else f"'{option}'"  # as typer writes its own
+        raise typer.BadParameter(str(error), param_hint=hint) from None
 
 
 def ignored_by_mlflow(settings: Settings, own: str = "") -> str:
