@@ -13,9 +13,9 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
-from data.ranges import interval_of
+from data.ranges import Range, interval_of
 
-__all__ = ["key_lines", "known_keys", "line_of", "must_be"]
+__all__ = ["key_lines", "known_keys", "line_of", "must_be", "must_be_within"]
 
 Place = tuple[str, ...]
 
@@ -85,12 +85,16 @@ def must_be(problem: Any, owner: type[BaseModel], place: Sequence[str | int]) ->
     """
     found = (model.model_fields.get(str(place[-1])) for model in _around(owner, place))
     field = next((field for field in found if field is not None), None)
-    interval = interval_of(field.metadata) if field is not None else None
+    return must_be_within(problem, interval_of(field.metadata) if field is not None else None)
+
+
+def must_be_within(problem: Any, interval: Range | None) -> str:
+    """The same of a value that has this range, or none."""
     if problem["type"] in _OUTSIDE and interval is not None:
         return f"must be {interval}"
     if kind := _KINDS.get(problem["type"]):
         return f"must be {kind}" + (f", {interval}" if interval is not None else "")
-    if problem["type"] == "literal_error":
+    if problem["type"] in ("literal_error", "enum"):
         return f"must be {problem['ctx']['expected']}"
     return ""
 

@@ -57,7 +57,11 @@ def test_every_command_gives_an_example_that_begins_with_its_name() -> None:
         (("daily", "--day", "2026-02-30"), "'--day': '2026-02-30' .* February 2026 has 28 days"),
         (("backfill", "--from", "2026-1-20", "--to", "2026-01-22"), "'--from': .*mean 2026-01-20"),
         (("recommend", "--date", "26.01.2026"), "'--date': '26.01.2026' is not a date like"),
-        (("recommend", "--top", "5000"), "5000 is not in the range 1<=x<=1000"),
+        (("recommend", "--top", "5000"), "'--top': '5000' must be from 1 to 1,000"),
+        (("dashboards", "--mlflow-port", "0"), "'0' must be from 1 to 65,535"),
+        (("tune", "--trials", "0"), "'--trials': '0' must be at least 1"),
+        (("run", "--seed", "minus"), "'minus' must be a whole number, from 0 to 2,147,483,647"),
+        (("simulate", "--out", "x", "--format", "xlsx"), "'xlsx' must be 'csv' or 'parquet'"),
         (("train", "lamdarank"), "'lamdarank' .did you mean 'lambdarank'"),
         (
             ("simulate", "--out", "x", "--searches", "0"),
