@@ -23,5 +23,5 @@ def tell_range(error: typer.BadParameter) -> None:
     least, most = getattr(info, "min", None), getattr(info, "max", None)
     has_range = least is not None or most is not None
     must = must_be_within(problem, Range(at_least=least, at_most=most) if has_range else None)
-    if must:
-        error.message = f"{str(problem['input'])!r} {must}"
+    words = f"{str(problem['input'])!r} {must}" if must else error.message
+    error.message = words.removeprefix("Value error, ")
