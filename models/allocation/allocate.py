@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from data.ranges import AT_LEAST_1, Range, refuse_outside
 from models.allocation.listing_nights import ListingNights, Stays, contested_nights
 from models.allocation.maximiser import best_prices
 from models.allocation.night_prices import NightPrices
@@ -46,12 +47,9 @@ class AllocationConfig:
     tolerance: float = 1e-4
 
     def __post_init__(self) -> None:
-        if not (0 < self.capacity < np.inf and 0 < self.ridge < np.inf):
-            raise ValueError(f"capacity and ridge are finite and above 0; found {self}")
-        if self.most_iterations < 1 or not 0 <= self.tolerance < 1:
-            raise ValueError(
-                f"most_iterations is at least 1 and tolerance from 0 to below 1; found {self}"
-            )
+        finite = dict.fromkeys(("capacity", "ridge"), Range(above=0, below=np.inf))
+        others = {"most_iterations": AT_LEAST_1, "tolerance": Range(at_least=0, below=1)}
+        refuse_outside(self, {**finite, **others})
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -53,15 +53,17 @@ def train(
 def evaluate(home: HomeOption = None, settings: SettingsOption = None) -> None:
     """Score the test window with the latest models and write the scorecard.
 
+    Prints what matters of it; stayrank scorecard prints all of it.
+
     Example: stayrank evaluate --home data/home
     """
     context = context_of(home, settings, None)
     run = context.home.latest_run().name
     from pipelines.promotion.promote import evaluate_and_promote
-    from pipelines.reporting.terminal_summary import print_scorecard
+    from pipelines.reporting.last_screen import print_last_screen
 
     evaluate_and_promote(context, run)
-    print_scorecard(context)
+    print_last_screen(context)
 
 
 @app.command(rich_help_panel=STEPS_PANEL)
@@ -89,7 +91,7 @@ def recommend(
 
     Example: stayrank recommend --top 5 --date 2026-02-09
     """
-    day = None if date is None else day_number(parse_day(date))
+    day = None if date is None else day_number(parse_day(date, "--date"))
     context = context_of(home, settings, None)
     from pipelines.promotion.select_serving_run import run_to_recommend_with
     from pipelines.recommendation.recommend import recommend, try_recommending

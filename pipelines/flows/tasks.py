@@ -13,6 +13,7 @@ from typing import ParamSpec, TypeVar
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
+from pipelines.batch.in_force import note_main_job
 from pipelines.config.console import Console
 from pipelines.config.home import Home
 from pipelines.config.memory import release_memory
@@ -41,7 +42,7 @@ def _step(name: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """A step as a task whose result is not cached and whose errors show no password."""
 
     def as_task(step: Callable[P, R]) -> Callable[P, R]:
-        return task(name=name, cache_policy=NO_CACHE)(redacting(step))
+        return task(name=name, task_run_name=name, cache_policy=NO_CACHE)(redacting(step))
 
     return as_task
 
@@ -100,6 +101,7 @@ def recommend(home: str, settings: Settings) -> int:
     chosen = run_to_recommend_with(context)
     say_who(context, chosen.run, chosen.warnings)
     made = recommendation.write_recommendations(context, chosen.run)
+    note_main_job(context)
     evaluate_recommendations(context, chosen.run, made)
     return len(made.lists.place_R)
 

@@ -56,7 +56,8 @@ def listing_prior(rows: pa.Table, scores: Scores) -> pl.DataFrame:
 
 def retriever_config(context: RunContext) -> RetrieverConfig:
     """From the settings' section ``retrieval``; unknown keys raise ``SettingsError``."""
-    return config_of(RetrieverConfig, "retrieval", dict(context.settings.retrieval))
+    settings = context.settings
+    return config_of(RetrieverConfig, "retrieval", dict(settings.retrieval), settings.written)
 
 
 def retriever_of(

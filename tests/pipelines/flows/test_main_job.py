@@ -14,12 +14,15 @@ import pytest
 from data.errors import DataError
 from data.schema.tables import FEATURES, IMPRESSIONS, INGESTS, QUARANTINE, RECOMMENDATIONS, SCORES
 from models.funnel.funnel_model import FUNNEL_STAGES, FunnelModel
+from pipelines.batch.in_force import lines_in_force, note_main_job
 from pipelines.config.console import Console
+from pipelines.config.home import Home
 from pipelines.config.settings import Settings
 from pipelines.evaluation.diagnostics import read_diagnostic
 from pipelines.feature_table.build_table import build_features_table
 from pipelines.ingestion.ingest_logs import ingest_logs
 from pipelines.ingestion.simulate_log import simulate_log
+from pipelines.recommendation.published_pointer import Published, write_published
 from pipelines.recommendation.recommend import recommend
 from pipelines.reporting.last_screen import print_last_screen
 from pipelines.reporting.terminal_summary import print_recommendations, print_scorecard
@@ -257,6 +260,53 @@ def test_the_report_opens_on_who_recommends_and_five_sentences(finished: Finishe
     assert "Copacabana" in market
     for title in ("Unmet demand", "Hosts to recruit", "Price guidance"):
         assert f"<h3>{title}</h3>" in market
+
+
+def test_what_is_in_force_without_a_batch_is_told_with_who_made_it(finished: Finished) -> None:
+    context, run = finished
+    told = lines_in_force(context)
+    assert re.search(r"^in force: the newest day of the table, 20\d\d-\d\d-\d\d: [\d,]+ ", told[0])
+    by_hand, with_note = told[1], context.home.root / "recommended.json"
+    assert "stayrank run or stayrank recommend, not a scheduled batch, 20" in by_hand
+    assert f"training run {run}" in told[2]
+    assert any("nothing is published" in line for line in told)
+    note_main_job(context)
+    try:
+        assert "the main job (stayrank run), not a scheduled batch" in lines_in_force(context)[1]
+    finally:
+        with_note.unlink()
+
+
+def test_what_is_published_is_told_with_its_batch_and_what_lies_beside_it(
+    finished: Finished,
+) -> None:
+    context, run = finished
+    published = Published(
+        ds="2026-01-02",
+        version=0,
+        rows=1_200,
+        run=run,
+        ranker_version="1",
+        published_at="2026-01-02T07:30:00+00:00",
+        batch="3f9ac1",
+    )
+    write_published(context.home, published)
+    try:
+        told = lines_in_force(context)
+    finally:
+        (context.home.root / "published.json").unlink()
+    assert told[0] == "in force: the published day, 2026-01-02: 1,200 recommendations"
+    assert "id 3f9ac1), published 2026-01-02 04:30 (America/Sao_Paulo)" in told[1]
+    assert told[-1].startswith("beside it, not published: 20")
+
+
+def test_where_nothing_was_recommended_nothing_is_in_force(
+    tmp_path: Path, small_settings: Settings
+) -> None:
+    context = RunContext(Home(tmp_path / "none"), small_settings, Console())
+    (told,) = lines_in_force(context)
+    assert "holds no recommendations, so nothing is in force" in told
+    assert not (tmp_path / "none").exists()
 
 
 def test_report_is_one_page_that_fetches_nothing(finished: Finished) -> None:

@@ -99,8 +99,8 @@ def test_gate_demands_what_the_settings_say() -> None:
 @pytest.mark.parametrize(
     ("gate", "message"),
     [
-        ({"slowest": 2.0}, "setting gate.slowest is not known"),
-        ({"ndcg_loss": -0.1}, "out of range: ndcg_loss"),
+        ({"slowest": 2.0}, "setting gate.slowest is not known .did you mean 'slower'"),
+        ({"ndcg_loss": -0.1}, "setting gate.ndcg_loss = -0.1: must be at least 0"),
         ({"fewest_outcomes": "many"}, "gate.fewest_outcomes"),
     ],
 )
