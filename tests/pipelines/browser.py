@@ -81,7 +81,8 @@ const limit = arguments[0] + 1, found = [];
 const scrolls = (e) => ['auto', 'scroll'].includes(getComputedStyle(e).overflowX);
 for (const e of document.body.querySelectorAll('*')) {
   const box = e.getBoundingClientRect();
-  if (!box.width || !box.height || box.right <= limit) continue;
+  // Parts of a drawing end at its frame; cut_texts looks at their words.
+  if (e.ownerSVGElement || !box.width || !box.height || box.right <= limit) continue;
   const holds = (around) => scrolls(around) && around.getBoundingClientRect().right <= limit;
   let around = e.parentElement;
   while (around && !holds(around)) around = around.parentElement;

@@ -327,6 +327,7 @@ def recall_curves(retrieval: pl.DataFrame) -> Chart | None:
     by_k.xaxis.set_minor_formatter(NullFormatter())
     by_k.set_xlabel("first k listings retrieved (logarithmic)", fontsize=8)
     by_k.set_ylabel("share of what guests took that is in them", fontsize=8)
+    by_decile.set_xticks(range(2, 11, 2))
     by_decile.set_xlabel("popularity of the listing, in tenths (10: most clicked)", fontsize=8)
     by_decile.set_ylabel("the same in the first 100", fontsize=8)
     for axes in (by_k, by_decile):

@@ -17,6 +17,7 @@ from matplotlib.ticker import MaxNLocator
 from data.counted import counted
 from data.schema.market_names import market_in_words
 from data.simulator.area_names import area_name, areas_of
+from models.evaluation.arrays import Floats
 from models.evaluation.sample_size import FEWEST, is_too_few
 from pipelines.config.palette import AGAINST_CHANCE, AMOUNT, GUIDE, INK, MarketColours
 from pipelines.reporting.charts.axes import (
@@ -34,6 +35,8 @@ __all__ = ["PlacedBy", "exposure_map", "lines_by_date", "neighbour_map", "place_
 
 MOST_POINTS = 4_000
 MANY_PLACES = 200
+# Height of a map as a share of its width; its least width in degrees of latitude, about 1 km.
+FRAME, SMALLEST_MAP = 0.85, 0.01
 MARKETS_DRAWN = 2
 DATED_MARKETS = 4
 CELL_DEGREES = 0.01
@@ -227,13 +230,7 @@ def _as_map(axes: Any, market: str, lngs: pl.Series, lats: pl.Series) -> None:
     """
     if market:
         axes.set_title(market_in_words(market), fontsize=9)
-    if len(lats) > MANY_PLACES:
-        for values, limit in ((lngs, axes.set_xlim), (lats, axes.set_ylim)):
-            low, high = np.quantile(values.cast(pl.Float64).to_numpy(), [0.02, 0.98])
-            limit(low - 0.08 * (high - low), high + 0.08 * (high - low))
-    # A degree of longitude is shorter than one of latitude, by the cosine of the latitude.
-    # Its frame is as large as its neighbour's, and shows more of the surroundings instead.
-    axes.set_aspect(1 / np.cos(np.deg2rad(float(lats.to_numpy().mean()))), adjustable="datalim")
+    _frame(axes, lngs.cast(pl.Float64).to_numpy(), lats.cast(pl.Float64).to_numpy())
     axes.set_xlabel("longitude (°)", fontsize=8)
     axes.xaxis.set_major_locator(MaxNLocator(4))
     if is_left(axes):
@@ -252,6 +249,20 @@ def _as_map(axes: Any, market: str, lngs: pl.Series, lats: pl.Series) -> None:
             area.lng, area.lat, area.name, fontsize=7, color=INK, ha="center", va="center"
         )
         text.set_gid(f"area{len(named)}")
+
+
+def _frame(axes: Any, lngs: Floats, lats: Floats) -> None:
+    """Limits around the places, all frames of one shape, so that none is smaller than another."""
+    cut = 0.02 if len(lats) > MANY_PLACES else 0.0
+    (left, right), (bottom, top) = (np.quantile(each, [cut, 1 - cut]) for each in (lngs, lats))
+    # A degree of longitude is shorter than one of latitude, by the cosine of the latitude.
+    shortening = float(np.cos(np.deg2rad(lats.mean())))
+    width, height = (right - left) * shortening, top - bottom
+    wide = 1.16 * max(width, height / FRAME, SMALLEST_MAP)
+    x, y = wide / shortening / 2, wide * FRAME / 2
+    axes.set_xlim((left + right) / 2 - x, (left + right) / 2 + x)
+    axes.set_ylim((bottom + top) / 2 - y, (bottom + top) / 2 + y)
+    axes.set_box_aspect(FRAME)
 
 
 def _cell_in_words(market: str, cell: dict[str, Any]) -> str:

@@ -175,12 +175,12 @@ def colours_of_its_own(source: str) -> list[str]:
         if not isinstance(node, ast.Call):
             continue
         given = {word.arg: word.value for word in node.keywords if word.arg}
-        for name in ("color", "c", "colour", "cmap", "edgecolors", "ecolor", "colors"):
-            value = given.get(name)
-            if isinstance(value, ast.Constant) and value.value != NO_COLOUR:
-                found.append(f"line {node.lineno}: {name}={value.value!r}")
         called = node.func.attr if isinstance(node.func, ast.Attribute) else ""
         called = node.func.id if isinstance(node.func, ast.Name) else called
+        for name in ("color", "c", "cmap", "edgecolors", "ecolor", "colors", DRAWING.get(called)):
+            value = given.get(name or "")
+            if isinstance(value, ast.Constant) and value.value != NO_COLOUR:
+                found.append(f"line {node.lineno}: {name}={value.value!r}")
         if called in DRAWING and not {DRAWING[called], "color"} & set(given):
             found.append(f"line {node.lineno}: {called} without a colour")
     return found

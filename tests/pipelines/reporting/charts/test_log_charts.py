@@ -167,10 +167,10 @@ def test_a_market_has_one_colour_though_a_chart_lacks_another() -> None:
 
 def test_what_a_chart_has_no_room_for_is_named() -> None:
     cities = [
-        market(f"city_{letter}", 1_000 - at, 100, 50, 20) for at, letter in enumerate("abcdef")
+        market(f"city_{letter}", 1_000 - at, 100, 50, 20) for at, letter in enumerate("abcdfg")
     ]
     chart = funnel_by_market(cities)
-    assert chart.note.endswith("Not drawn, being smaller: City E, City F.")
+    assert chart.note.endswith("Not drawn, being smaller: City F, City G.")
 
 
 def test_on_a_phone_panels_lie_below_each_other() -> None:

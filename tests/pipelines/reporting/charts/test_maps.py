@@ -51,7 +51,7 @@ def test_a_map_names_its_market_and_the_neighbourhoods_that_are_known() -> None:
 def test_exposure_is_told_by_neighbourhood_and_of_cells_with_enough_places() -> None:
     chart = exposure_map(pl.concat([COPACABANA, LISBON]))
     assert chart is not None
-    assert chart.summary[0].startswith("Copacabana, Rio de Janeiro: ")
+    assert [line for line in chart.summary if line.startswith("Copacabana, Rio de Janeiro: ")]
     assert not [line for line in chart.summary if "Lisbon" in line]
     tips = [tip for texts in chart.tips.values() for tip in texts]
     assert [tip for tip in tips if tip.startswith("Copacabana, Rio de Janeiro: ")]
