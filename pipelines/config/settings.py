@@ -226,6 +226,11 @@ class Settings(BaseSettings):
 
     seed: int = Field(default=0, ge=0, lt=2**31)
     threads: int = Field(default=0, ge=0, description="0 means every core the process may use")
+    currency: str = Field(
+        default="",
+        max_length=12,
+        description="of the log's prices, such as R$ or EUR; empty: not said on the report's axes",
+    )
     simulation: SimulationSettings = SimulationSettings()
     ingest: IngestSettings = IngestSettings()
     split: SplitSettings = SplitSettings()

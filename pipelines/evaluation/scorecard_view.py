@@ -14,6 +14,7 @@ from typing import Any
 from data.counted import counted
 from models.evaluation.oracle import CEILINGS
 from models.evaluation.provenance import Honesty, Provenance
+from models.evaluation.sample_size import too_few as too_few_cases
 from models.evaluation.scorecard import Score, Scorecard
 from pipelines.config.home import Home
 
@@ -252,7 +253,7 @@ def scale_of(metric: str) -> int:
 
 def too_few(score: Score) -> str:
     """``too few (n = 2)``: what stands in the place of a figure of so few searches."""
-    return f"too few (n = {score.searches:,})"
+    return too_few_cases(score.searches)
 
 
 def value_of(score: Score) -> str:

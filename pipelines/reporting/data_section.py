@@ -36,7 +36,11 @@ MEASURES = {
 
 
 def funnel_of(context: RunContext) -> list[dict[str, Any]]:
-    """Rows that reached each stage, per market, the largest market first."""
+    """Rows that reached each stage, per market, the largest market first.
+
+    ``bookings_after_contact`` are the bookings whose guest had contacted the host before: those
+    that can be held against the contacts.
+    """
     impressions, stage = context.lake.scan(IMPRESSIONS.name), pl.col("stage")
     has_contacts = "contact_day" in impressions.collect_schema().names()
     contacted = pl.col("contact_day").is_not_null() if has_contacts else pl.lit(value=False)
@@ -47,6 +51,7 @@ def funnel_of(context: RunContext) -> list[dict[str, Any]]:
             clicks=(stage >= 1).sum(),
             contacts=contacted.sum(),
             bookings=(stage >= 3).sum(),
+            bookings_after_contact=((stage >= 3) & contacted).sum(),
         )
         .sort("impressions", "market", descending=[True, False])
     )

@@ -112,10 +112,17 @@ def _content(
     }
 
 
-def _as_svg(chart: Chart | None) -> dict[str, str] | None:
+def _as_svg(chart: Chart | None) -> dict[str, Any] | None:
     if chart is None:
         return None
-    return {"title": chart.title, "note": chart.note, "svg": chart.svg()}
+    narrow = "" if chart.narrow is None else chart.narrow.svg()
+    return {
+        "title": chart.title,
+        "note": chart.note,
+        "svg": chart.svg(),
+        "narrow": narrow,
+        "in_words": chart.in_words,
+    }
 
 
 def _given(context: RunContext) -> dict[str, Any]:

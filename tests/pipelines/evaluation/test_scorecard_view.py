@@ -196,10 +196,10 @@ def test_charts_leave_out_tiny_segments_and_name_them() -> None:
     card = made_up_scorecard(EVERY, searches={"market=sampa": 2})
     chart = metric_by_model(card.scores, metric=VALUE, title="value", segments=segments_shown(card))
     assert chart is not None
-    assert chart.note.endswith(" Too few searches to draw: sampa (n = 2).")
+    assert chart.note.endswith(" Too few searches to draw: Sampa (n = 2).")
     tips = [tip for texts in chart.tips.values() for tip in texts]
-    assert "ranker, rio: 600.0 (550.0–650.0), 150 searches" in tips
-    assert not [tip for tip in tips if "sampa" in tip]
+    assert "ranker, Rio: 600.0 (550.0–650.0), 150 searches" in tips
+    assert not [tip for tip in tips if "Sampa" in tip]
 
 
 def test_charts_of_nothing_are_not_drawn() -> None:

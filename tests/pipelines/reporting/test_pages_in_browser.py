@@ -30,17 +30,29 @@ from pipelines.promotion.promote import read_decision
 from pipelines.run_context import RunContext
 from pipelines.training.run_record import read_record
 from tests.operations.servers import free_port
-from tests.pipelines.browser import chromium, console_errors, resized
+from tests.pipelines.browser import (
+    A4_WIDTH,
+    chromium,
+    console_errors,
+    cut_cells,
+    cut_texts,
+    on_paper,
+    pages_printed,
+    resized,
+    unfolds,
+    wider_than,
+)
 
 Finished = tuple[RunContext, str]
 
 LARGEST = 2 * 1024 * 1024
+PHONE = 390
 DRAWN = """
 return [...document.querySelectorAll('figure svg')].map((svg) => {
   const box = svg.getBoundingClientRect();
   const marks = svg.querySelectorAll('use, path').length;
-  return [svg.id, box.width > 100 && box.height > 60 && marks > 3];
-});
+  return [svg.id, box.width > 100 && box.height > 60 && marks > 3, box.width > 0];
+}).filter(([, , isShown]) => isShown).map(([name, isDrawn]) => [name, isDrawn]);
 """
 COLOURS = """
 const body = getComputedStyle(document.body);
@@ -62,6 +74,20 @@ EXPECTED = {
     "ablation",
     "beeswarm",
 }
+
+
+BAD_PAGE = """<!doctype html><meta name="viewport" content="width=device-width">
+<body style="margin: 0"><p style="width: 500px">wider than the page</p>
+<div class="wide" style="overflow-x: auto; width: 300px"><table style="width: 600px"><tr>
+<td>reached</td><td>by scrolling</td></tr></table></div>
+<table style="table-layout: fixed; width: 100px"><tr>
+<td style="white-space: nowrap; overflow: hidden">cut by its own width</td></tr></table>
+<div style="overflow: hidden; width: 300px; overflow-x: scroll"><table style="width: 600px"><tr>
+<td style="width: 300px">seen</td><td>out of sight</td></tr></table></div>
+<details open><summary>open</summary></details>
+<figure style="margin: 0"><svg id="one" viewBox="0 0 100 20" width="100">
+<text x="90" y="10" font-size="10">outside</text><text x="0" y="10" font-size="2">tiny</text>
+<text x="0" y="10" font-size="9">fits</text></svg></figure>"""
 
 
 def page_of(finished: Finished) -> Path:
@@ -97,11 +123,49 @@ def test_report_draws_every_chart_without_an_error(
 
 def test_report_fits_a_phone(finished: Finished, tmp_path: Path) -> None:
     with chromium(tmp_path) as browser:
-        resized(browser, 390)
+        resized(browser, PHONE)
         browser.get(page_of(finished).as_uri())
         wide = "return [document.documentElement.scrollWidth, window.innerWidth]"
         needed, there = browser.execute_script(wide)
-        assert needed <= there == 390
+        assert needed <= there == PHONE
+        assert wider_than(browser, PHONE) == []
+        assert cut_cells(browser, PHONE) == []
+        assert cut_texts(browser, least=8) == []
+        # every chart is drawn for a phone too, and only so
+        drawn: dict[str, bool] = dict(browser.execute_script(DRAWN))
+        assert set(drawn) >= {f"{name}-narrow" for name in EXPECTED}
+        assert [name for name in drawn if not name.endswith("-narrow")] == []
+
+
+def test_report_prints_whole(finished: Finished, tmp_path: Path) -> None:
+    with chromium(tmp_path / "profile", theme="dark") as browser:
+        browser.get(page_of(finished).as_uri())
+        assert unfolds(browser)
+        with on_paper(browser) as sheets:
+            assert wider_than(browser, A4_WIDTH) == []
+            assert cut_cells(browser, A4_WIDTH) == []
+            ink, paper, _ = map(luminance, browser.execute_script(COLOURS))
+            assert ink < paper  # a dark page would be printed in pale grey
+            folded = (
+                "return [...document.querySelectorAll('details li')].filter((e) => !e.offsetHeight)"
+            )
+            assert browser.execute_script(f"{folded}.length") == 0
+        pages = pages_printed(browser, tmp_path / "report.pdf")
+        # What may not break leaves gaps: a seventh of the paper and a sheet at most.
+        assert sheets * 0.8 < pages <= sheets * 7 / 6 + 1
+
+
+def test_what_is_cut_or_too_wide_is_found(tmp_path: Path) -> None:
+    """The measures of the tests above see the faults that they are there for."""
+    page = tmp_path / "page.html"
+    page.write_text(BAD_PAGE)
+    with chromium(tmp_path / "profile") as browser:
+        resized(browser, PHONE)
+        browser.get(page.as_uri())
+        assert [line.split()[0] for line in wider_than(browser, PHONE)] == ["P"]
+        assert cut_cells(browser, PHONE) == ["cut by its own width", "out of sight"]
+        assert cut_texts(browser, least=8) == ["one: outside", "one: tiny"]
+        assert not unfolds(browser)
 
 
 def test_report_shows_tips_sorts_tables_and_changes_its_theme(
