@@ -51,7 +51,7 @@ PRIVACY_PANEL = "Guests' rights"
 COMMAND_ORDER = (
     *("run", "mapping", "simulate", "ingest", "features", "train", "tune", "evaluate"),
     *("recommend", "report"),
-    *("dashboards", "notebooks", "published", "home", "promote", "rollback"),
+    *("show", "dashboards", "notebooks", "published", "home", "promote", "rollback"),
     *("schedule", "daily", "weekly", "backfill", "forget-user"),
 )
 
