@@ -117,7 +117,7 @@ def _left_by_first_cut(
     blocks = eligible_pairs(made.source.queries, bounds, [search.market])
     pairs = [within_price_filter(block, made.source) for block in blocks]
     scores = [
-        (block.listing_P, *cut_scores(block, made.availability, query.value_L)) for block in pairs
+        (block.listing_P, *cut_scores(block, made.availability, made.value_L)) for block in pairs
     ]
     listing_P, free_P, cut_P = (np.concatenate(column) for column in zip(*scores, strict=True))
     at = np.flatnonzero(listing_P == listing)
@@ -125,7 +125,7 @@ def _left_by_first_cut(
         # Bounds that are told in numbers above agree with those that decide, but for rounding.
         return ["No: the search does not allow it."]
     place = int((cut_P > cut_P[at[0]]).sum()) + 1
-    value_L = query.value_L[listing_P]
+    value_L = made.value_L[listing_P]
     by_value = int((value_L > value_L[at[0]]).sum()) + 1
     free = float(free_P[at[0]])
     allowed = f"{len(listing_P):,}"

@@ -19,7 +19,7 @@ from data.errors import DataError
 from data.schema.language import Language
 from data.schema.tables import IMPRESSIONS, RECOMMENDATIONS
 from models.allocation import NightPrices
-from models.arrow_columns import Codes, Numbers
+from models.arrow_columns import Codes
 from pipelines.candidates.candidate_rows import candidate_source
 from pipelines.recommendation.allocation_prices import read_prices
 from pipelines.recommendation.candidate_retrieval import exact_retriever_of
@@ -47,13 +47,11 @@ class OneQuery:
     Attributes:
         made: as of a whole day, with one query.
         table: its rows of ``recommendations``; empty where the search allows no listing.
-        value_L: log value of each listing of the catalogue for any guest, of the first cut.
         prices: of the nights that other guests want; ``None`` where they are not known.
     """
 
     made: Recommended
     table: pl.DataFrame
-    value_L: Numbers
     prices: NightPrices | None
 
 
@@ -95,13 +93,14 @@ def recommended_for_query(
         before=before,
         source=source,
         serving=serving,
+        value_L=value_L,
         availability=chosen.availability,
         seen=chosen.seen,
         scored=scored,
         lists=_lists(context, scored, chosen.availability, serving, prices),
     )
     table = _table(made, context.settings.recommendation.language, blocks)
-    return OneQuery(made=made, table=table, value_L=value_L, prices=prices)
+    return OneQuery(made=made, table=table, prices=prices)
 
 
 def _lists(

@@ -102,6 +102,8 @@ def write_recommendations(
             [(market, table["ds"][0]) for market in made.source.queries["market"].unique().sort()],
         )
     write_prices(context.home, made)
+    version, catalogue = made.serving.ranker_version, made.source.catalogue
+    keep_listing_values(context, version, catalogue, made.day, made.value_L)
     return made
 
 
@@ -149,7 +151,8 @@ def recommended_on(
     listings = counted(source.catalogue.height, "listing")
     title = f"scoring {listings} for {counted(source.queries.height, 'guest')}"
     with context.console.step(title) as moved:
-        made = candidates_of_day(context, source, serving, day, moved)
+        value_L = listing_values(context, serving.ranker, source.catalogue, day)
+        made = candidates_of_day(context, source, serving, day, value_L, moved)
     availability, seen, scored = made
     with context.console.step("making all lists together"):
         lists = make_lists(
@@ -164,6 +167,7 @@ def recommended_on(
         before=impressions.filter(pl.col("search_day") < day),
         source=source,
         serving=serving,
+        value_L=value_L,
         availability=availability,
         seen=seen,
         scored=scored,
@@ -176,13 +180,12 @@ def candidates_of_day(
     source: CandidateSource,
     serving: ServingModels,
     day: int,
+    value_L: Numbers,
     progress: ProgressCall,
 ) -> tuple[DayAvailability, list[Codes], ScoredCandidates]:
     """Availability of the day, what guests have seen, and all candidates with their scores."""
     impressions = context.lake.scan(IMPRESSIONS.name)
     before = impressions.filter(pl.col("search_day") < day)
-    value_L = listing_values(context, serving.ranker, source.catalogue, day)
-    keep_listing_values(context, serving.ranker_version, source.catalogue, day, value_L)
     chosen = chosen_candidates(context, source, serving, day, value_L, retriever_of)
     if not len(chosen.candidates):
         raise DataError("no search allows any listing of its market; nothing can be recommended")
