@@ -25,7 +25,7 @@ from models.allocation.objective import DualPoint, SmoothDual
 from models.allocation.problem import AllocationProblem
 from models.arrow_columns import Codes, Numbers
 
-__all__ = ["Allocation", "AllocationConfig", "Certificate", "allocate"]
+__all__ = ["Allocation", "AllocationConfig", "Certificate", "allocate", "worth_at"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,12 +141,17 @@ def allocate(
         is_close=is_close,
     )
     prices = _night_prices(contested, point.price_M)
-    stay_prices_GK = prices.of_stays(problem.listing_GK, problem.first_night_G, problem.end_night_G)
     return Allocation(
         prices=prices,
-        worth_GK=problem.value_GK * (1 - stay_prices_GK),
+        worth_GK=worth_at(problem, prices),
         certificate=_certificate(dual, point, rest=rest, iterations=iterations),
     )
+
+
+def worth_at(problem: AllocationProblem, prices: NightPrices) -> Numbers:
+    """Value less the price of the stay of each candidate at known prices; shape (G, K)."""
+    stay_prices_GK = prices.of_stays(problem.listing_GK, problem.first_night_G, problem.end_night_G)
+    return np.asarray(problem.value_GK * (1 - stay_prices_GK))
 
 
 _NOTHING = Certificate(dual=0.0, primal=0.0, bookings=0.0, most_bookings=0.0, iterations=0)

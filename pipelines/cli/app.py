@@ -52,7 +52,7 @@ PRIVACY_PANEL = "Guests' rights"
 COMMAND_ORDER = (
     *("run", "mapping", "simulate", "ingest", "features", "train", "tune", "evaluate"),
     *("recommend", "report"),
-    *("scorecard", "dashboards", "notebooks", "published", "home", "promote", "rollback"),
+    *("scorecard", "show", "dashboards", "notebooks", "published", "home", "promote", "rollback"),
     *("schedule", "daily", "weekly", "backfill", "forget-user"),
 )
 

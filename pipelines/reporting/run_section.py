@@ -6,8 +6,11 @@ from typing import Any
 
 import polars as pl
 
-from data.schema.tables import RECOMMENDATIONS, Stage
+from data.counted import counted
+from data.schema.market_names import market_in_words
+from data.schema.tables import IMPRESSIONS, RECOMMENDATIONS, Stage
 from pipelines.evaluation.diagnostics import read_diagnostic
+from pipelines.look_up.searches import Search, day_in_words, searches_by_id
 from pipelines.promotion.decision import GateDecision
 from pipelines.run_context import RunContext
 from pipelines.training.run_record import RunRecord
@@ -77,7 +80,11 @@ def searches_of(context: RunContext, record: RunRecord) -> list[dict[str, Any]]:
     frame = read_diagnostic(context.home, record.name, "examples")
     if frame is None:
         return []
-    return [_search(group) for group in frame.partition_by("id_search", maintain_order=True)]
+    asked = _asked(context, frame["id_search"])
+    return [
+        _search(group, asked.get(group["id_search"][0]))
+        for group in frame.partition_by("id_search", maintain_order=True)
+    ]
 
 
 def recommended_of(context: RunContext) -> list[dict[str, Any]]:
@@ -90,10 +97,27 @@ def recommended_of(context: RunContext) -> list[dict[str, Any]]:
     chosen = first.group_by("market", maintain_order=True).head(1).head(GUESTS)
     rows = latest.join(chosen, on="id_search", how="semi").filter(pl.col("rank") <= ROWS_PER_TABLE)
     sorted_rows = rows.collect().sort("market", "id_search", "rank")
-    return [_guest(group) for group in sorted_rows.partition_by("id_search", maintain_order=True)]
+    asked = _asked(context, sorted_rows["id_search"])
+    return [
+        _guest(group, asked.get(group["id_search"][0]))
+        for group in sorted_rows.partition_by("id_search", maintain_order=True)
+    ]
 
 
-def _search(group: pl.DataFrame) -> dict[str, Any]:
+def _asked(context: RunContext, ids: pl.Series) -> dict[str, Search]:
+    """The searches with their nights and party, as the log has them; not of an erased guest."""
+    return searches_by_id(context.lake.scan(IMPRESSIONS.name), ids)
+
+
+def _in_words(search: Search | None) -> str:
+    """What was asked for, when and by whom; empty where the log does not hold it any more."""
+    if search is None:
+        return ""
+    guest = "a guest without an id" if search.id_user is None else f"guest {search.id_user}"
+    return f"{search.in_words()}. Searched on {search.when()} by {guest}. "
+
+
+def _search(group: pl.DataFrame, search: Search | None) -> dict[str, Any]:
     by = "its position" if group["shown_by"][0] == "position" else "the order of the log's lines"
     header = ["rank", "shown", "listing", "outcome"]
     extra = {
@@ -114,8 +138,10 @@ def _search(group: pl.DataFrame) -> dict[str, Any]:
     booked = group.filter(pl.col("stage") == int(Stage.BOOKED))
     moved = ", ".join(f"{r['shown']} → {r['rank']}" for r in booked.iter_rows(named=True))
     return {
-        "title": f"A search in {group['market'][0]}: {group.height} results",
-        "note": f"The booked listing (bold) moved from place {moved}. Shown is {by}.",
+        "title": f"Search {group['id_search'][0]}, {market_in_words(group['market'][0])}: "
+        f"{counted(group.height, 'result')}",
+        "note": f"{_in_words(search)}The booked listing (bold) moved from place {moved}. "
+        f"Shown is {by}.",
         "header": header,
         "words": ["what speaks for it", "listing"],
         "rows": rows,
@@ -123,7 +149,10 @@ def _search(group: pl.DataFrame) -> dict[str, Any]:
     }
 
 
-def _guest(group: pl.DataFrame) -> dict[str, Any]:
+def _guest(group: pl.DataFrame, search: Search | None) -> dict[str, Any]:
+    guest = "a guest without an id"
+    if group["id_user"][0] is not None:
+        guest = f"guest {group['id_user'][0]}"
     header = ["rank", "listing", "estimated price of the stay", "shown before", "score"]
     has_reasons = "reasons" in group.columns
     header += ["what speaks for it"] if has_reasons else []
@@ -139,7 +168,10 @@ def _guest(group: pl.DataFrame) -> dict[str, Any]:
         for row in group.iter_rows(named=True)
     ]
     return {
-        "title": f"Recommended for {group['ds'][0]} to a guest of {group['market'][0]}",
+        "title": f"Recommended for {day_in_words(group['ds'][0])} to {guest}, "
+        f"{market_in_words(group['market'][0])}",
+        "note": f"Search {group['id_search'][0]}: "
+        f"{_in_words(search).strip() or 'the log does not hold it any more.'}",
         "header": header,
         "words": ["what speaks for it", "listing"],
         "rows": rows,

@@ -29,6 +29,7 @@ NAMES = (
     "04_two_tower",
     "05_new_listings",
     "06_marketplace",
+    "07_look_up",
 )
 PACKAGES = {"data", "features", "models", "pipelines"}
 LIBRARIES = {"polars", "pandas", "numpy"}

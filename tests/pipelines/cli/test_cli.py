@@ -35,7 +35,9 @@ def test_help_lists_every_command_under_its_heading_in_the_order_of_use(
     assert panels == {
         "The main job": ["run"],
         "Its steps, one by one": steps,
-        "Look at what was made": ["scorecard", "dashboards", "notebooks", "published", "home"],
+        "Look at what was made": [
+            *("scorecard", "show", "dashboards", "notebooks", "published", "home"),
+        ],
         "The champion": ["promote", "rollback"],
         "Scheduled runs": ["schedule", "daily", "weekly", "backfill"],
         "Guests' rights": ["forget-user"],

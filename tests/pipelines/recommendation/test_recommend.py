@@ -65,6 +65,22 @@ def test_a_trial_gives_the_rows_of_its_own_settings_and_writes_nothing(
     assert (context.home.root / FILE).read_bytes() == prices
 
 
+def test_a_table_from_before_nights_and_party_gains_them_for_new_days(
+    context: RunContext, trained: Trained
+) -> None:
+    later = ["query_checkin", "query_nights", "query_num_guests"]
+    past = trained.morning - 2
+    recommend(context, trained.run, day=past)
+    context.lake.replace_all(RECOMMENDATIONS.name, written(context).drop(later))
+    recommend(context, trained.run)
+    both = written(context)
+    assert both.filter(ds=date_of(past)).height > 0
+    assert both.filter(ds=date_of(past)).select(pl.col(later).is_null().all()).row(0) == (True,) * 3
+    new = both.filter(ds=date_of(trained.morning))
+    assert new["query_num_guests"].null_count() == 0
+    assert 0 < new["query_checkin"].null_count() < new.height
+
+
 def test_a_market_whose_guests_get_nothing_any_more_keeps_nothing(
     context: RunContext, trained: Trained
 ) -> None:
