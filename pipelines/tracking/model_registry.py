@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,7 @@ class Registration:
         requirements: pinned packages that serving needs.
         tags: of the new version.
         code: the file that serves it.
+        config: what that file is handed: the columns that the model reads.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Registration:
     requirements: list[str]
     tags: Mapping[str, str]
     code: Path = PYFUNC_MODEL
+    config: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def model(self) -> str:
@@ -88,6 +90,7 @@ class ModelVersions:
                 name=registration.model,
                 python_model=str(registration.code),
                 artifacts={key: str(folder) for key, folder in registration.artifacts.items()},
+                model_config=dict(registration.config) or None,
                 signature=registration.signature,
                 input_example=registration.input_example,
                 pip_requirements=registration.requirements,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ from pipelines.tracking.outbox import PENDING, Outbox
 from pipelines.tracking.relocate_home import relocate_if_moved
 from pipelines.tracking.saved_view import MODELS_VIEW, SavedView, view_tag
 
-__all__ = ["NOTE_TAG", "InputTable", "Tracking"]
+__all__ = ["NOTE_TAG", "InputTable", "Tracking", "point_mlflow_at"]
 
 EXPERIMENT = "stayrank"
 PROCESS_TAG = "stayrank.process"
@@ -67,14 +68,7 @@ class Tracking:
         take wait in the home's outbox (:mod:`pipelines.tracking.mlflow_client`). Credentials
         in it are handed on apart: MLflow's errors show the address that it was given.
         """
-        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-        os.environ.setdefault("DO_NOT_TRACK", "true")
-        os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
-        os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
-        os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-        # Minutes of retries inside MLflow would hide that its server is away.
-        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
-        os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
+        _quieten_mlflow()
         import mlflow
 
         is_served = bool(uri)
@@ -242,6 +236,36 @@ class Tracking:
         experiment = self.client.get_experiment(self.experiment_id)
         is_there = experiment is not None and view_tag(view) in experiment.tags
         return f"{page}&viewStateShareKey={view}" if is_there else page
+
+
+def point_mlflow_at(home: Home, uri: str = "") -> None:
+    """Have MLflow's own functions, in this process, read the home's store (or the server ``uri``).
+
+    MLflow is not imported for it, which would take seconds: where it is not there yet it reads
+    its variables when it comes. The home opened last counts.
+    """
+    _quieten_mlflow()
+    if not uri:
+        relocate_if_moved(home)
+    address = _without_credentials(uri) or sqlite_address(home.mlflow_database)
+    os.environ["MLFLOW_TRACKING_URI"] = os.environ["MLFLOW_REGISTRY_URI"] = address
+    if "mlflow" in sys.modules:
+        import mlflow
+
+        _forget_earlier_homes()
+        mlflow.set_tracking_uri(address)
+        mlflow.set_registry_uri(address)
+
+
+def _quieten_mlflow() -> None:
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("DO_NOT_TRACK", "true")
+    os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
+    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    # Minutes of retries inside MLflow would hide that its server is away.
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
 
 
 def _forget_earlier_homes() -> None:

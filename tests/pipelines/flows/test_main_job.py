@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
-import polars.selectors as cs
 import pytest
 
 from data.errors import DataError
@@ -186,17 +185,14 @@ def test_registered_ranker_serves_the_scores_that_were_judged(finished: Finished
     aliases = [tracking.versions.at(RANKER_MODEL, alias) for alias in ("champion", "challenger")]
     assert version in aliases
     served = mlflow.pyfunc.load_model(f"models:/{RANKER_MODEL}/{version}")
-    columns = [c["name"] for c in served.metadata.get_input_schema().to_dict()]
     rows = (
         context.lake.scan(FEATURES.name)
         .filter(pl.col("search_day") == record.windows["test"][0])
-        .select(columns)
         .sort("id_search", "id_listing")
         .head(40)
         .collect()
     )
-    frame = rows.with_columns(cs.integer().cast(pl.Float64)).to_pandas()
-    ranked = pl.from_pandas(served.predict(frame))
+    ranked = pl.from_pandas(served.predict(rows.to_pandas()))
     judged = (
         context.lake.scan(SCORES.name)
         .filter(pl.col("model") == "ranker")
