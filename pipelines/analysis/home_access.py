@@ -26,9 +26,13 @@ import polars.selectors as cs
 
 from data.errors import DataError
 from data.schema.feature_set import FeatureSet
+from data.schema.market_names import market_in_words
 from data.schema.tables import FEATURES, IMPRESSIONS, QUALITY, RECOMMENDATIONS, TABLES
+from data.simulator.parameters import SIMULATED_CURRENCY
+from pipelines.analysis.conclusions.conclusion import Conclusion, listed
 from pipelines.config.console import Console
 from pipelines.config.home import DEFAULT_HOME, Home
+from pipelines.config.palette import MarketColours
 from pipelines.config.settings import load_settings
 from pipelines.evaluation.kept_diagnostics import read_diagnostic
 from pipelines.run_context import RunContext
@@ -194,6 +198,33 @@ class FinishedHome:
         """First and last day of the test window, days since 1970."""
         return self.record.windows["test"]
 
+    @cached_property
+    def colours(self) -> MarketColours:
+        """The colours of the markets, as on every page: the largest market first."""
+        rows = self.impressions.group_by("market").len()
+        largest = rows.sort("len", "market", descending=[True, False]).collect()
+        return MarketColours.of(largest["market"].to_list())
+
+    @property
+    def price_unit(self) -> str:
+        """What prices are counted in; most logs do not say their currency."""
+        is_simulated = self.evaluation.honesty.provenance.is_simulated
+        known = self.context.settings.currency or (SIMULATED_CURRENCY if is_simulated else "")
+        return known or "in the log's currency"
+
+    def introduction(self) -> Conclusion:
+        """What the figures are of: days, markets, simulated guests or not, the latest run."""
+        days = self.impressions.select(
+            first=pl.col("ds_search").min(), last=pl.col("ds_search").max(), rows=pl.len()
+        ).collect()
+        first, last, rows = days.row(0)
+        guests = "Simulated guests" if self.evaluation.honesty.provenance.is_simulated else "Guests"
+        markets = listed([market_in_words(market) for market in sorted(self.colours.markets)])
+        return Conclusion(
+            f"{guests} who searched in {markets} from {first} to {last}, {rows:,} results shown; "
+            f"models of the run {self.record.name}."
+        )
+
     def diagnostic(self, name: str) -> pl.DataFrame:
         """A diagnostic of the run, such as ``ablation``; raises ``DataError`` where it has none."""
         frame = read_diagnostic(self.context.home, self.record.name, name)
@@ -225,5 +256,8 @@ def open_home(folder: Path | str | None = None) -> FinishedHome:
 
 
 def rounded(frame: pl.DataFrame, digits: int = 3) -> pd.DataFrame:
-    """The frame as pandas, which notebooks print, its floats rounded."""
+    """The frame as pandas, which notebooks print, its floats rounded and its texts whole."""
+    import pandas as pd
+
+    pd.set_option("display.max_colwidth", None)
     return frame.with_columns(cs.float().round(digits)).to_pandas()

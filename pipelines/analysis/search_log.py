@@ -11,7 +11,13 @@ from features.formulas.nightly_price import nightly_price
 from models.evaluation.sample_size import FEWEST
 from pipelines.candidates.catalogue import NIGHTLY_PRICE, catalogue_of
 
-__all__ = ["checkin_seasonality", "daily_funnel", "latest_listings", "lead_times"]
+__all__ = [
+    "checkin_seasonality",
+    "daily_funnel",
+    "ingested_files",
+    "latest_listings",
+    "lead_times",
+]
 
 LEAD_DAYS = (4, 15, 61)
 DATELESS = "dateless"
@@ -38,6 +44,16 @@ def daily_funnel(impressions: pl.LazyFrame) -> pl.DataFrame:
         .sort("market", "ds_search")
         .collect(engine="streaming")
     )
+
+
+def ingested_files(ingests: pl.LazyFrame) -> pl.DataFrame:
+    """One row per file taken in, by name: ``rows_in``, ``rows_accepted``, ``rows_quarantined``.
+
+    ``file`` is the name alone, without the folder that it lay in.
+    """
+    name = pl.col("source_file").str.replace(r"^.*[/\\]", "")
+    counts = ("rows_in", "rows_accepted", "rows_quarantined")
+    return ingests.select(name.alias("file"), *counts).sort("file").collect()
 
 
 def checkin_seasonality(impressions: pl.LazyFrame) -> pl.DataFrame:

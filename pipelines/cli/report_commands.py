@@ -76,6 +76,9 @@ def notebooks(
     execute: Annotated[
         bool, typer.Option("--execute", help="Run them all and write them as pages instead.")
     ] = False,
+    save: Annotated[
+        bool, typer.Option("--save", help="Run them all and save them with their outputs instead.")
+    ] = False,
     browser: Annotated[bool, typer.Option(help="Open a browser, where there is one.")] = True,
     port: Annotated[int, typer.Option(min=1, max=65_535)] = 8_888,
 ) -> None:
@@ -83,13 +86,15 @@ def notebooks(
 
     Example: stayrank notebooks --home data/home
     """
-    if execute:
+    if execute or save:
         context = context_of(home, None, None)
         run = context.home.latest_run().name
-        from pipelines.analysis.execute_notebooks import execute_notebooks
+        from pipelines.analysis.execute_notebooks import execute_notebooks, save_notebooks
 
-        for page in execute_notebooks(context, run):
-            context.console.say(str(page))
+        written = save_notebooks(context) if save else []
+        written += execute_notebooks(context, run) if execute else []
+        for path in written:
+            context.console.say(str(path))
         return
     refuse_small_files()
     opened = home_for(home, "simulated")

@@ -102,7 +102,10 @@ class Chart:
             name.set_path_effects([withStroke(linewidth=2, foreground="white")])
         self.figure.supxlabel(_wrapped(self.note), fontsize=7, color=INK)
         FigureCanvasAgg(self.figure)
+        # The patch is clear for the SVG, and stays so in any colour: black text on a dark page.
+        self.figure.patch.set_alpha(1)
         self.figure.savefig(path, dpi=PNG_DPI, facecolor="white")
+        self.figure.patch.set_alpha(0)
         return path
 
     def _repr_png_(self) -> bytes:

@@ -33,7 +33,7 @@ from pipelines.reporting.charts.canvas import Chart
 
 __all__ = ["PlacedBy", "exposure_map", "lines_by_date", "neighbour_map", "place_map"]
 
-MOST_POINTS = 4_000
+MOST_POINTS = 12_000
 MANY_PLACES = 200
 # Height of a map as a share of its width; its least width in degrees of latitude, about 1 km.
 FRAME, SMALLEST_MAP = 0.85, 0.01

@@ -78,6 +78,7 @@ def metric_by_model(
         figure=figure,
         tips=tips,
         note="Dots are values, lines their 95% intervals (bootstrap over guests)."
+        + _bounds_among(models)
         + _left_out(of_metric),
     )
 
@@ -133,7 +134,7 @@ def metric_by_cutoff(scores: Sequence[Score], *, prefix: str, title: str) -> Cha
         figure=figure,
         tips=tips,
         summary=summary,
-        note="Vertical lines are 95% intervals. Dashed: the simulator's own best orders.",
+        note=f"Vertical lines are 95% intervals.{_bounds_among(models)}",
     )
 
 
@@ -191,6 +192,16 @@ def g_bars(scores: Sequence[Score]) -> Chart | None:
         figure=figure,
         tips=tips,
         note="The simulator's probabilities are the truth; 1 is the best order, 0 a random one.",
+    )
+
+
+def _bounds_among(models: Sequence[str]) -> str:
+    """What an order by the simulator's truth is beside logged outcomes: no ceiling."""
+    if not any(model.startswith(ORACLE) for model in models):
+        return ""
+    return (
+        " Oracles order by the simulator's true chances; in what was logged luck can put a model "
+        "above them."
     )
 
 
