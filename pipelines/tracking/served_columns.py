@@ -9,7 +9,7 @@ import pyarrow.types as pt
 
 from data.schema.tables import CARRIED
 from models.funnel.funnel_model import FunnelModel
-from pipelines.tracking.served_rows import ColumnKind, ServedColumn
+from pipelines.tracking.served_rows import ColumnKind, IfAbsent, ServedColumn
 
 __all__ = ["ranker_columns", "tower_columns"]
 
@@ -35,7 +35,7 @@ def ranker_columns(model: FunnelModel) -> tuple[ServedColumn, ...]:
         if feature.name in IDENTITY or (feature.name in neutral and not _keeps(model)):
             continue
         is_needed = feature.null.startswith(NEVER_NULL) and feature.name not in neutral
-        unneeded = "left_out" if feature.name in neutral else "unknown"
+        unneeded: IfAbsent = "left_out" if feature.name in neutral else "unknown"
         columns.append(
             ServedColumn(
                 name=feature.name,

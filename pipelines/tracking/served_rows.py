@@ -16,7 +16,6 @@ ignored, whatever is in them.
 
 from __future__ import annotations
 
-import math
 import numbers
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -30,7 +29,14 @@ import pyarrow.types as pt
 from data.counted import counted
 from data.errors import DataError
 
-__all__ = ["ServedColumn", "as_config", "columns_of_config", "served_rows"]
+__all__ = [
+    "ColumnKind",
+    "IfAbsent",
+    "ServedColumn",
+    "as_config",
+    "columns_of_config",
+    "served_rows",
+]
 
 ColumnKind = Literal["number", "boolean", "category"]
 # refused: the model cannot do without it. unknown: null in every row, as in a log that does not
@@ -148,15 +154,15 @@ def _cast(values: Any, column: ServedColumn) -> pa.Array:
 def _is_of_kind(found: pa.DataType, kind: ColumnKind) -> bool:
     """Whether every value of the type is one of the kind, so that whole columns can be cast."""
     if kind == "number":
-        return pt.is_integer(found) or pt.is_floating(found) or pt.is_boolean(found)
+        return bool(pt.is_integer(found) or pt.is_floating(found) or pt.is_boolean(found))
     if kind == "boolean":
-        return pt.is_boolean(found)
-    return pt.is_string(found) or pt.is_large_string(found) or pt.is_integer(found)
+        return bool(pt.is_boolean(found))
+    return bool(pt.is_string(found) or pt.is_large_string(found) or pt.is_integer(found))
 
 
 def _cast_one_by_one(values: list[Any], column: ServedColumn) -> pa.Array:
     cast = _CASTS[column.kind]
-    done = []
+    done: list[Any] = []
     for row, value in enumerate(values):
         if value is None or (pd.api.types.is_scalar(value) and pd.isna(value)):
             done.append(None)
@@ -197,7 +203,7 @@ def _boolean(value: Any, _: str) -> bool:
 def _category(value: Any, _: str) -> str:
     if isinstance(value, str):
         return value
-    is_whole = isinstance(value, numbers.Real) and math.isfinite(value) and value == int(value)
+    is_whole = isinstance(value, numbers.Real) and float(value).is_integer()
     # A column of whole numbers with a null among them is one of fractions in pandas.
     return str(int(value)) if is_whole and not isinstance(value, bool) else _refuse()
 

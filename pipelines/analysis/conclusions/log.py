@@ -135,10 +135,9 @@ def _beside(rows: pl.DataFrame, nights: Sequence[date]) -> str:
 
 def _weighted_price(rows: pl.DataFrame) -> float | None:
     known = rows.drop_nulls("nightly_price")
-    searches = known["searches"].sum()
-    return (
-        float((known["nightly_price"] * known["searches"]).sum() / searches) if searches else None
-    )
+    searches = float(known["searches"].sum())
+    paid = float((known["nightly_price"] * known["searches"]).sum())
+    return paid / searches if searches else None
 
 
 def about_places(listings: pl.DataFrame, unit: str) -> Conclusion:

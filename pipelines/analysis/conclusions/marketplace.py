@@ -122,8 +122,8 @@ def about_recruits(wanted: pl.DataFrame) -> Conclusion:
 def about_bookings(days: pl.DataFrame) -> Conclusion:
     """Of :func:`pipelines.analysis.marketplace.expected_bookings`: how much is still to come."""
     if days.is_empty() or is_too_few(int(days["observed"].sum())):
-        seen = int(days["observed"].sum()) if days.height else 0
-        return Conclusion(f"Bookings are {too_few(seen)}: their delays cannot be learnt.")
+        few = int(days["observed"].sum()) if days.height else 0
+        return Conclusion(f"Bookings are {too_few(few)}: their delays cannot be learnt.")
     seen, expected = float(days["observed"].sum()), float(days["expected"].sum())
     last = days.sort("ds_search").row(-1, named=True)
     return Conclusion(

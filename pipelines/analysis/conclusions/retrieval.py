@@ -53,7 +53,8 @@ def about_neighbours(neighbours: pl.DataFrame, market: pl.DataFrame) -> Conclusi
     itself, others = neighbours.row(0, named=True), neighbours.slice(1)
     if is_too_few(market.height) or others.is_empty():
         return Conclusion(f"The listings of the market are {too_few(market.height)}.")
-    alike, unlike = [], []
+    alike: list[str] = []
+    unlike: list[str] = []
     columns = set(neighbours.columns)
     if {"listing_lat", "listing_lng"} <= columns:
         near, usual = (_distance_km(part, itself) for part in (others, market))

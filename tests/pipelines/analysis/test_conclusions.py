@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from typing import Any
 
 import polars as pl
 import pytest
@@ -42,12 +43,12 @@ from tests.pipelines.evaluation.made_up_scorecard import made_up_scorecard
 HERE = {"market": "lisbon", "area_lat": 38.71, "area_lng": -9.14}
 
 
-def score(model: str, segment: str, value: float, searches: int = 100, **rest: object) -> Score:
-    given = {"metric": "ndcg_at_10", "low": value - 0.1, "high": value + 0.1} | rest
+def score(model: str, segment: str, value: float, searches: int = 100, **rest: Any) -> Score:
+    given: dict[str, Any] = {"metric": "ndcg_at_10", "low": value - 0.1, "high": value + 0.1}
+    counts = {"searches": searches, "positives": searches}
     return Score(
-        model=model, split="test", segment=segment, value=value, searches=searches,
-        positives=searches, k=10, **given,  # type: ignore[arg-type]
-    )  # fmt: skip
+        model=model, split="test", segment=segment, value=value, k=10, **counts, **(given | rest)
+    )
 
 
 def card(honesty: Honesty, *scores: Score) -> Scorecard:
@@ -169,7 +170,11 @@ def test_groups_within_chance_are_named() -> None:
 
 
 def test_a_segment_of_two_searches_is_too_few_and_not_the_weakest(honesty: Honesty) -> None:
-    compared = {"versus": "popularity", "difference_low": 0.01, "difference_high": 0.2}
+    compared: dict[str, Any] = {
+        "versus": "popularity",
+        "difference_low": 0.01,
+        "difference_high": 0.2,
+    }
     evaluation = card(
         honesty,
         score("ranker", "all", 0.5, difference=0.1, **compared),
@@ -267,7 +272,7 @@ def test_neighbours_are_alike_in_what_the_table_shows(
 
 
 def test_cold_listings_of_too_few_searches_have_no_figure(honesty: Honesty) -> None:
-    recall = {"metric": "catalogue_recall_at_100"}
+    recall: dict[str, Any] = {"metric": "catalogue_recall_at_100"}
     whole = score("two_tower", "all", 0.5, **recall)
     few = card(honesty, whole, score("two_tower", "listing=new", 0.5, searches=2, **recall))
     assert "too few (n = 2)" in about_cold_listings(few)
