@@ -15,9 +15,9 @@ LightGBM, nor pandas before the first frame.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 
     from models.evaluation.scorecard import Scorecard
     from models.recommender import Recommender
+    from pipelines.look_up import Found
 
 __all__ = ["FinishedHome", "open_home", "rounded"]
 
@@ -152,6 +153,36 @@ class FinishedHome:
                 'home.table("features", ["id_search"]) lists them'
             )
         return found.to_pandas()
+
+    @property
+    def guest(self) -> Callable[..., Found]:
+        """One guest looked up: the latest search, what was known, what is recommended and why.
+
+        ``print(home.guest("ID"))``; with ``checkin="2026-02-13", nights=4, guests=2`` it adds
+        what the guest would be recommended for these; ``.frame("recommended")`` is a table of
+        it. Words and errors of :func:`pipelines.look_up.guest.look_up_guest`.
+        """
+        from pipelines.look_up import look_up_guest
+
+        return partial(look_up_guest, self.context)
+
+    @property
+    def listing(self) -> Callable[..., Found]:
+        """One listing looked up; ``home.listing("ID", guest="ID")`` tells why that guest gets it,
+        or not: :func:`pipelines.look_up.listing.look_up_listing`.
+        """
+        from pipelines.look_up import look_up_listing
+
+        return partial(look_up_listing, self.context)
+
+    @property
+    def search(self) -> Callable[..., Found]:
+        """One search looked up: its results as shown, and as the ranker orders them:
+        :func:`pipelines.look_up.search.look_up_search`.
+        """
+        from pipelines.look_up import look_up_search
+
+        return partial(look_up_search, self.context)
 
     def champion(self) -> Any:
         """The ranker that recommends, as MLflow serves it: ``champion().predict(rows)``.
