@@ -41,7 +41,7 @@ def say_trial(context: RunContext, rows: pl.DataFrame) -> None:
     ``rows``: in the columns of ``recommendations``; not empty.
     """
     say, day = context.console.say, rows["ds"][0]
-    guests, top = rows["id_search"].n_unique(), rows["rank"].max()
+    guests, top = rows["id_search"].n_unique(), max(rows["rank"].to_list())
     say(
         f"a trial: {counted(rows.height, 'row')}, up to {top} listings for each of "
         f"{counted(guests, 'guest')}, for {day}. Nothing was written."
