@@ -130,9 +130,11 @@ class FinishedHome:
         Raises ``DataError`` naming the tables there are.
         """
         lake = self.context.lake
-        if not lake.exists(name):
-            known = ", ".join(table.name for table in TABLES if lake.exists(table.name))
-            raise DataError(f"{self.context.home.root} has no table {name}; it has {known}")
+        known = [table.name for table in TABLES if lake.exists(table.name)]
+        if name not in known:
+            raise DataError(
+                f"{self.context.home.root} has no table {name}; it has {', '.join(known)}"
+            )
         return lake.scan(name)
 
     def search_rows(self, id_search: str | None = None) -> pd.DataFrame:
