@@ -45,7 +45,7 @@ HERE = {"market": "lisbon", "area_lat": 38.71, "area_lng": -9.14}
 
 def score(model: str, segment: str, value: float, searches: int = 100, **rest: Any) -> Score:
     given: dict[str, Any] = {"metric": "ndcg_at_10", "low": value - 0.1, "high": value + 0.1}
-    counts = {"searches": searches, "positives": searches}
+    counts: dict[str, Any] = {"searches": searches, "positives": searches}
     return Score(
         model=model, split="test", segment=segment, value=value, k=10, **counts, **(given | rest)
     )
