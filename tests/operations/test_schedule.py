@@ -197,7 +197,9 @@ class OwnSchedule:
 
     def __init__(self, home: Path, log: Path, port: int) -> None:
         self.home, self.log, self.port = home, log, port
-        inherited = {name: value for name, value in os.environ.items() if name != "PREFECT_API_URL"}
+        # MLflow sets variables of its own in the process of the tests, which name another home.
+        others = ("PREFECT_API_URL", "MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI")
+        inherited = {name: value for name, value in os.environ.items() if name not in others}
         words = ["schedule", "--home", str(home), "--prefect-port", str(port)]
         with log.open("a") as out:
             self.process = subprocess.Popen(
