@@ -25,6 +25,7 @@ from pipelines.evaluation.scorecard_view import (
     scale_of,
     too_few,
 )
+from pipelines.tracking.model_registry import RUN_TAG
 from pipelines.tracking.saved_view import (
     MODELS_VIEW,
     STANDING,
@@ -106,7 +107,7 @@ def models_view(parent: str, scorecard: Scorecard) -> SavedView:
         key=MODELS_VIEW,
         name=_name("Newest models", scorecard),
         columns=tuple(_columns(scorecard)),
-        sorted_by=sorted_by(scorecard),
+        sorted_by=f"metrics.`{sorted_by(scorecard)}`",
         where=f"tags.mlflow.parentRunId = '{parent}'",
     )
 
@@ -120,7 +121,8 @@ def rankers_view(scorecard: Scorecard) -> SavedView:
         key=RANKERS_VIEW,
         name=_name("All rankers", scorecard),
         columns=tuple(_columns(scorecard)),
-        sorted_by="",
+        # the names of runs begin with their time
+        sorted_by=f"tags.`{RUN_TAG}`",
         where="attributes.run_name = 'ranker'",
     )
 

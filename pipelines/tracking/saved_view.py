@@ -71,7 +71,8 @@ class SavedView:
         key: what a link calls it.
         name: what the page calls it.
         columns: beside the run's name and when it was made, in order.
-        sorted_by: a metric, the highest first; empty for the newest first.
+        sorted_by: a metric or tag as in :attr:`Column.id`, the highest first. Sorted by time,
+            MLflow would fold the models under their trainings.
         where: which runs, as MLflow searches them.
     """
 
@@ -95,12 +96,11 @@ class SavedView:
     def _state(self) -> dict[str, object]:
         ids = [column.id for column in self.columns]
         widths = {column.id: column.width for column in self.columns}
-        order = f"metrics.`{self.sorted_by}`" if self.sorted_by else "attributes.start_time"
         return {
             "selectedColumns": ids,
             "columnOrder": [RUN_NAME, CREATED, *ids],
             "columnWidths": {RUN_NAME: RUN_NAME_WIDTH, CREATED: CREATED_WIDTH} | widths,
-            "orderByKey": order,
+            "orderByKey": self.sorted_by,
             "orderByAsc": False,
             "searchFilter": self.where,
             "startTime": "ALL",

@@ -107,7 +107,7 @@ def test_a_table_of_a_run_that_waits_is_kept_by_the_runs_real_id(
     parent = tracking.start_run("parent", tags={"kind": "of a table"})
     where = f"tags.mlflow.parentRunId = '{parent}'"
     tracking.save_view(
-        SavedView(key="late", name="Late", columns=(), sorted_by="value", where=where)
+        SavedView(key="late", name="Late", columns=(), sorted_by="metrics.`value`", where=where)
     )
     tracking.describe_experiment("a headline")
     # The server was away already when the experiment was looked up.

@@ -48,7 +48,7 @@ def test_columns_are_those_that_the_models_have_cells_in() -> None:
     assert state["orderByKey"] == f"metrics.`{PER_1000}`"
     assert state["searchFilter"] == "tags.mlflow.parentRunId = 'abc'"
     assert sorted_by(card) in {name for name, _, _ in metrics_of(card, "random")}
-    assert rankers_view(card).sorted_by == ""
+    assert rankers_view(card).sorted_by == "tags.`stayrank.run`"
 
 
 def test_a_model_has_about_thirty_metrics_however_many_there_are() -> None:

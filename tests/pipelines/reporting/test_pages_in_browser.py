@@ -342,6 +342,11 @@ def test_link_to_mlflow_opens_on_the_models_the_best_first_and_the_champion_mark
             assert re.fullmatch(r"[+-][\d.]+% \(.+ to .+\)", ranker["tags.`over popularity`"])
         words = browser.execute_script("return document.body.innerText")
         assert "SIMULATED DATA" in words
+        # every ranker of before, not folded under its training
+        browser.get("about:blank")
+        browser.get(links["MLflow"].replace("Key=models", "Key=rankers"))
+        (ranker,) = waited(browser, ROWS % 1)
+        assert (ranker[NAME], ranker[STANDING]) == ("ranker", "★ champion")
         assert PANEL not in words
         assert "Traces" not in browser.title
 

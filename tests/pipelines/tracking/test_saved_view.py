@@ -18,7 +18,7 @@ VIEW = SavedView(
         Column(kind="tags", name="standing", width=120),
         Column(kind="metrics", name="bookings per 1000 searches", width=200),
     ),
-    sorted_by="bookings per 1000 searches",
+    sorted_by="metrics.`bookings per 1000 searches`",
     where="tags.mlflow.parentRunId = 'abc'",
 )
 
@@ -39,11 +39,6 @@ def test_view_is_an_envelope_whose_state_is_json_text() -> None:
     assert state["columnWidths"]["tags.`standing`"] == 120
     assert (state["orderByKey"], state["orderByAsc"]) == (columns[1], False)
     assert state["searchFilter"] == VIEW.where
-
-
-def test_view_without_a_metric_is_sorted_by_time() -> None:
-    state = json.loads(json.loads(replace(VIEW, sorted_by="").tag()[1])["state"])
-    assert state["orderByKey"] == "attributes.start_time"
 
 
 def test_view_that_is_too_long_for_a_tag_is_refused() -> None:
