@@ -83,7 +83,9 @@ def must_be(problem: Any, owner: type[BaseModel], place: Sequence[str | int]) ->
     ``problem`` is one of pydantic's errors: its words name the end of a range that was passed,
     and not the other one.
     """
-    found = (model.model_fields.get(str(place[-1])) for model in _around(owner, place))
+    # No place: what is wrong is how keys stand together, of the whole file.
+    keys = [str(key) for key in place[-1:]]
+    found = (model.model_fields.get(key) for model in _around(owner, place) for key in keys)
     field = next((field for field in found if field is not None), None)
     return must_be_within(problem, interval_of(field.metadata) if field is not None else None)
 

@@ -52,7 +52,8 @@ class PopularityConfig:
 
     def __post_init__(self) -> None:
         check_utilities(self.utilities)
-        refuse_outside(self, {"priors": ABOVE_0})
+        # None at all: utilities are summed and not smoothed.
+        refuse_outside(self, {"priors": ABOVE_0} if self.priors else {})
 
 
 class Popularity:

@@ -93,6 +93,7 @@ def recommend(
     """
     day = None if date is None else day_number(parse_day(date, "--date"))
     context = context_of(home, settings, None)
+    context.home.latest_run()  # what was never trained is refused before a model is imported
     from pipelines.promotion.select_serving_run import run_to_recommend_with
     from pipelines.recommendation.recommend import recommend, try_recommending
     from pipelines.reporting.recommended_lists import say_trial, say_written

@@ -19,7 +19,8 @@ __all__ = ["guest", "listing", "search"]
 show = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="rich",
-    help="Look up one guest, listing or search: what was shown, what is recommended, and why.",
+    help="Look up one guest, listing or search: what was shown, what is recommended, and why.\n\n"
+    "Example: stayrank show guest U1234567 --checkin 2026-02-13 --nights 4 --guests 2",
 )
 app.add_typer(show, name="show", rich_help_panel=RESULTS_PANEL)
 

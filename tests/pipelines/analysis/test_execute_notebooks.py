@@ -40,7 +40,6 @@ TELLING = (
     "04_two_tower",
     "05_new_listings",
     "06_marketplace",
-    "07_look_up",
 )
 AGAIN = "run `make run` (or name a home) and then: stayrank notebooks --save"
 PACKAGES = {"data", "features", "models", "pipelines"}
