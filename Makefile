@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 READY_DEV := $(VENV)/.ready-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run test test-slow test-operations audit check format bench docs dashboards notebooks lock lock-image clean
+.PHONY: help setup setup-dev run test test-slow test-operations audit check format bench docs dashboards notebooks notebooks-saved lock lock-image clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -68,6 +68,9 @@ docs: $(READY_DEV)  ## write the generated pages of docs/
 
 notebooks: $(READY)  ## JupyterLab on the notebooks, with this environment and data/home
 	@$(BIN)/stayrank notebooks
+
+notebooks-saved: $(READY)  ## run the notebooks on data/home and save them with their outputs
+	@$(BIN)/stayrank notebooks --save
 
 dashboards: $(READY)  ## the MLflow and Prefect pages on this machine
 	@$(BIN)/stayrank dashboards

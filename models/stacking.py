@@ -22,6 +22,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from data.ranges import Range, refuse_outside
 from data.schema.feature_set import Feature, FeatureSet
 from models.arrow_columns import Numbers, require_columns
 from models.lambdarank import LambdaRank
@@ -44,8 +45,7 @@ class StackingConfig:
     earlier_share: float = 0.6
 
     def __post_init__(self) -> None:
-        if not 0 < self.earlier_share < 1:
-            raise ValueError(f"earlier_share lies between 0 and 1; found {self.earlier_share}")
+        refuse_outside(self, {"earlier_share": Range(above=0, below=1)})
 
 
 class Stacked:

@@ -15,25 +15,34 @@
 # # The search log
 #
 # What guests searched for, saw, and did. Run `make run` first, or point `STAYRANK_HOME` at your own
-# home. Figures of a simulated log describe a simulated world.
+# home. Figures of a simulated log describe a simulated world. Each section ends in a sentence that is
+# computed from its table.
 
 # %%
-import polars as pl
-
-from pipelines.analysis.home_access import open_home, rounded
+from pipelines.analysis import open_home
+from pipelines.analysis.conclusions.conclusion import drawn
+from pipelines.analysis.conclusions.log import (
+    about_funnel,
+    about_lead_times,
+    about_places,
+    about_quality,
+    about_rows,
+    about_seasons,
+)
+from pipelines.analysis.home_access import rounded
 from pipelines.analysis.search_log import (
     checkin_seasonality,
     daily_funnel,
+    ingested_files,
     latest_listings,
     lead_times,
 )
 from pipelines.reporting.charts.log_charts import drift_by_day, funnel_by_market, rates_by_day
 from pipelines.reporting.charts.maps import PlacedBy, lines_by_date, place_map
-from pipelines.reporting.data_section import data_section, days_of, funnel_of
+from pipelines.reporting.data_section import funnel_of
 
 home = open_home()
-simulated = home.scorecard.honesty.provenance.is_simulated
-print(f"searches of {days_of(home.context)}; simulated: {simulated}")
+home.introduction()
 
 # %% [markdown]
 # ## The funnel
@@ -41,57 +50,102 @@ print(f"searches of {days_of(home.context)}; simulated: {simulated}")
 # Rows that reached each stage. A booking needs no contact where the listing can be booked at once.
 
 # %%
-funnel_by_market(funnel_of(home.context))
+funnel_by_market(funnel_of(home.context), home.colours)
 
 # %%
-daily_funnel(home.impressions).to_pandas()
+days = daily_funnel(home.impressions)
+days.to_pandas()
+
+# %%
+about_funnel(days)
 
 # %% [markdown]
 # ## How long before the stay
+#
+# Searches by the days from search to check-in, and the share that led to a click and a booking.
 
 # %%
-rounded(lead_times(home.impressions), 4)
+bands = lead_times(home.impressions)
+rounded(bands, 4)
+
+# %%
+about_lead_times(bands)
 
 # %% [markdown]
 # ## For which dates
 #
-# Weekends and Carnival stand out in the searches and in the prices shown.
+# Searches, and the median of the nightly prices shown, by check-in. Carnival is marked where the
+# calendar has one.
 
 # %%
-season = checkin_seasonality(home.impressions).filter(pl.col("searches") >= 5)
-lines_by_date(season, "query_checkin", "searches", title="Searches by check-in date")
+season = checkin_seasonality(home.impressions)
+lines_by_date(
+    season,
+    "query_checkin",
+    "searches",
+    title="Searches by check-in date",
+    label="searches",
+    colours=home.colours,
+)
 
 # %%
-lines_by_date(season, "query_checkin", "nightly_price", title="Median nightly price shown")
+lines_by_date(
+    season,
+    "query_checkin",
+    "nightly_price",
+    title="Median nightly price shown, by check-in date",
+    label=f"price of a night ({home.price_unit})",
+    colours=home.colours,
+)
+
+# %%
+about_seasons(season)
 
 # %% [markdown]
 # ## Where
 #
-# Every listing at its latest place, coloured by its median nightly price.
+# Listings at their latest place, coloured by the median of the nightly prices they were shown at.
 
 # %%
 listings = latest_listings(home.impressions)
 place_map(
     listings,
-    PlacedBy(lat="listing_lat", lng="listing_lng", colour="nightly_price", label="nightly price"),
+    PlacedBy(
+        lat="listing_lat",
+        lng="listing_lng",
+        colour="nightly_price",
+        label=f"price of a night ({home.price_unit})",
+    ),
     name="listings",
-    title="Listings and their nightly price",
+    title="Where listings are, and what a night there costs",
+    colours=home.colours,
 )
 
+# %%
+about_places(listings, home.price_unit)
+
 # %% [markdown]
-# ## Data quality
+# ## Is every row accounted for?
 #
-# Rows in = accepted + quarantined, file by file; then what is outside its limits.
+# Rows in = accepted + quarantined, file by file.
 
 # %%
-for line in data_section(home.context)["data_lines"]:
-    print(line)
+files = ingested_files(home.scan("ingests"))
+files.to_pandas()
 
 # %%
-home.quality.filter("is_flagged").to_pandas()
+about_rows(files)
+
+# %% [markdown]
+# ## What is outside its limits?
+#
+# Funnel rates of each day beside those of the days before, and features that moved.
 
 # %%
-rates_by_day(home.quality)
+drawn(rates_by_day(home.quality, home.colours))
 
 # %%
-drift_by_day(home.quality)
+drawn(drift_by_day(home.quality, home.colours))
+
+# %%
+about_quality(home.quality)

@@ -20,19 +20,34 @@
 # %%
 import polars as pl
 
-from pipelines.analysis.home_access import open_home, rounded
+from pipelines.analysis import open_home
+from pipelines.analysis.conclusions.features import (
+    about_ablation,
+    about_groups,
+    about_leak,
+    about_power,
+)
+from pipelines.analysis.home_access import rounded
 from pipelines.analysis.model_analysis import feature_power, leak_demonstration
 from pipelines.reporting.charts.diagnostic_charts import ablation_bars
 
 home = open_home()
-features = home.features
-rows = home.feature_rows.filter(pl.col("search_day").is_between(*home.test_days)).collect()
-print(f"{len(features)} features in {len(features.groups)} groups, {rows.height:,} test rows")
+home.introduction()
+
+# %% [markdown]
+# ## Which there are
+#
+# Features by group, and whether they look back at what happened before the search.
 
 # %%
-pl.DataFrame(
+features = home.features
+described = pl.DataFrame(
     {"group": [f.group for f in features], "is_history": [f.is_history for f in features]}
-).group_by("group", "is_history").len().sort("group", "is_history").to_pandas()
+)
+described.group_by("group", "is_history").len("features").sort("group", "is_history").to_pandas()
+
+# %%
+about_groups(described)
 
 # %% [markdown]
 # ## What a feature says alone
@@ -41,27 +56,41 @@ pl.DataFrame(
 # feature: 0.5 says nothing, above it high values are clicked, below it low ones.
 
 # %%
-rounded(feature_power(rows, features).head(25))
+rows = home.feature_rows.filter(pl.col("search_day").is_between(*home.test_days)).collect()
+power = feature_power(rows, features)
+rounded(power.head(25))
+
+# %%
+about_power(power)
 
 # %% [markdown]
 # ## Why the future must stay out
 #
-# Below, the same count of clicks twice: as of each search, and over the whole log. The second looks far
-# better, because it contains the very click it is asked to predict. A model trained on it would shine on
-# paper and fail on the day. Every feature of a past goes through `features/history/past_sources.py`, and a test
-# changes future rows and demands that no feature moves.
+# The same count of clicks twice: as of each search, and over the whole log. The second contains the very
+# click that it is asked to predict. Every feature of a past goes through
+# `features/history/past_sources.py`, and a test changes future rows and demands that no feature moves.
 
 # %%
-rounded(leak_demonstration(rows))
+leak = leak_demonstration(rows)
+rounded(leak)
+
+# %%
+about_leak(leak)
 
 # %% [markdown]
 # ## What each group is worth
 #
 # The group's values are dealt out among the rows at random, and the ranker is asked again. It is not
-# trained again without the group, so two groups that say the same can both look dispensable.
+# trained again without the group, so two groups that say the same can both look dispensable. A group
+# that the ranker does not read is not in the table. Chart and table count value DCG per search, the
+# sentence per 1,000 searches.
 
 # %%
-ablation_bars(home.diagnostic("ablation"))
+ablation = home.diagnostic("ablation")
+ablation_bars(ablation)
 
 # %%
-rounded(home.diagnostic("ablation"), 4)
+rounded(ablation, 4)
+
+# %%
+about_ablation(ablation)

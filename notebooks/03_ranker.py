@@ -19,12 +19,24 @@
 # a listing stands where it stands.
 
 # %%
-import polars as pl
-
-from pipelines.analysis.home_access import open_home, rounded
+from pipelines.analysis import open_home
+from pipelines.analysis.conclusions.conclusion import drawn
+from pipelines.analysis.conclusions.ranker import (
+    about_calibration,
+    about_ceiling,
+    about_champion,
+    about_example,
+    about_importance,
+    about_models,
+    about_segments,
+)
+from pipelines.analysis.example_search import example_search
+from pipelines.analysis.figures import figures, of_orders
+from pipelines.analysis.home_access import rounded
 from pipelines.evaluation.scorecard_view import (
-    headline,
     metrics_shown,
+    name_of,
+    ndcg_shown,
     primary_metric,
     segments_shown,
 )
@@ -35,60 +47,106 @@ from pipelines.reporting.charts.diagnostic_charts import (
     importance_bars,
 )
 from pipelines.reporting.charts.scorecard_charts import g_bars, metric_by_cutoff, metric_by_model
+from pipelines.verdict.sentence import in_plain_words
 
 home = open_home()
-metric = primary_metric(home.scorecard)
-print(headline(home.scorecard))
+home.introduction()
+
+# %% [markdown]
+# ## How good it is
+#
+# On what was logged: every order scored by the clicks and bookings of the test window.
 
 # %%
-metric_by_model(
-    home.scorecard.scores,
+metric, shown = primary_metric(home.evaluation), metrics_shown(home.evaluation)
+orders = of_orders(home.evaluation.scores)
+chart = metric_by_model(
+    orders,
     metric=metric,
-    title=metrics_shown(home.scorecard)[metric],
-    segments=segments_shown(home.scorecard),
+    title=shown[metric],
+    segments=segments_shown(home.evaluation),
+    colours=home.colours,
 )
+drawn(chart)
 
 # %%
-metric_by_cutoff(home.scorecard.scores, prefix="value_dcg", title="value DCG")
+ndcg = ndcg_shown(home.evaluation)
+prefix, title = ndcg.rpartition("_at_")[0], name_of(ndcg).rpartition("@")[0]
+drawn(metric_by_cutoff(orders, prefix=prefix, title=title))
 
 # %%
-g_bars(home.scorecard.scores)
+about_models(home.evaluation)
+
+# %% [markdown]
+# ## How good it could be
+#
+# Where the log is simulated the true chances are known, and so is the best order. G needs no outcomes, so
+# luck has no part in it: 1 is the best order, 0 a random one.
+
+# %%
+drawn(g_bars(home.evaluation.scores))
+
+# %%
+about_ceiling(home.evaluation)
 
 # %% [markdown]
 # ## Is it the champion?
+#
+# What the gate looked at, and what it found.
 
 # %%
 decision = read_decision(home.context.home, home.record.name)
-print("\n".join(decision.lines()) if decision else "the gate has not judged this run")
+lines = decision.lines() if decision else ["the gate has not judged this run"]
+print(in_plain_words("\n".join(lines)))
+
+# %%
+about_champion(decision)
 
 # %% [markdown]
 # ## Where it fails
 #
-# Every segment of the test window, the weakest first. Few searches make wide intervals: read those first.
+# Every segment of the test window, the weakest first. Beside each figure stand the searches that it rests
+# on: NDCG has only those with an outcome.
 
 # %%
-weak = home.figures(["value_dcg_at_10", "ndcg_at_10"], home.scorecard.segments)
-weak[weak["model"] == "ranker"].sort_values("ndcg_at_10")
+figures(
+    home.evaluation,
+    {ndcg: name_of(ndcg), metric: shown[metric]},
+    home.evaluation.segments,
+    ["ranker"],
+    weakest_first=True,
+)
+
+# %%
+about_segments(home.evaluation)
 
 # %% [markdown]
 # ## What it looks at
+#
+# How much each feature moves a listing within its search, and which of its values move it up.
 
 # %%
-importance_bars(home.diagnostic("shap"))
+shap = home.diagnostic("shap")
+importance_bars(shap)
 
 # %%
-beeswarm(home.diagnostic("shap"))
+beeswarm(shap)
+
+# %%
+about_importance(shap)
 
 # %% [markdown]
 # ## Why this listing
 #
-# Whole searches of the test window: the place a listing was shown at, the ranker's place, and what
-# speaks for it beside the others of its search.
+# A search of the test window that ended in a booking: the place a listing was shown at, the ranker's
+# place, and what speaks for it beside the others of its search.
 
 # %%
-examples = home.diagnostic("examples")
-first = examples.filter(pl.col("id_search") == examples["id_search"][0])
-first.select("rank", "shown", "id_listing", "stage", "reasons").to_pandas()
+example = example_search(home.diagnostic("examples"))
+rounded(example.drop("stage"))
+
+# %%
+about_example(example)
 
 # %% [markdown]
 # ## Can its probabilities be believed?
@@ -96,4 +154,8 @@ first.select("rank", "shown", "id_listing", "stage", "reasons").to_pandas()
 # Of each stage by market: what was predicted beside what came.
 
 # %%
-calibration_curves(home.diagnostic("calibration"))
+calibration = home.diagnostic("calibration")
+drawn(calibration_curves(calibration, home.colours))
+
+# %%
+about_calibration(calibration)

@@ -18,51 +18,58 @@
 # alike, and what it does with listings that nobody has clicked yet.
 
 # %%
-import polars as pl
-
-from pipelines.analysis.home_access import open_home, rounded
-from pipelines.analysis.model_analysis import neighbours_of
+from pipelines.analysis import open_home
+from pipelines.analysis.conclusions.conclusion import drawn
+from pipelines.analysis.conclusions.retrieval import (
+    about_cold_listings,
+    about_neighbours,
+    about_recall,
+)
+from pipelines.analysis.figures import figures
+from pipelines.analysis.home_access import rounded
+from pipelines.analysis.model_analysis import latest_rows, most_clicked, neighbours_of
+from pipelines.evaluation.scorecard_view import segments_shown
 from pipelines.reporting.charts.diagnostic_charts import recall_curves
 from pipelines.reporting.charts.maps import neighbour_map
 
 home = open_home()
-retrieval = home.diagnostic("retrieval")
-print(f"{retrieval['id_search'].n_unique():,} test searches with a click, contact or booking")
+home.introduction()
+
+# %% [markdown]
+# ## What it finds
+#
+# Of the listings that guests of the test window clicked, contacted or booked: the share among the first
+# results of each model, drawn from the whole catalogue.
 
 # %%
-recall_curves(retrieval)
+drawn(recall_curves(home.diagnostic("retrieval")))
 
 # %%
-recall = home.figures(["catalogue_recall_at_100"], home.scorecard.segments)
-recall[recall["searches"] > 0]
+recall = {"catalogue_recall_at_100": "recall among 100"}
+figures(home.evaluation, recall, [*segments_shown(home.evaluation), "stage=booked"])
+
+# %%
+about_recall(home.evaluation)
 
 # %% [markdown]
 # ## Neighbours
 #
-# The most clicked listing of the first market, and the ten whose vectors are nearest: alike in place,
-# price and kind, learnt from who clicked what.
+# The most clicked listing of the largest market, and the ten whose vectors are nearest, learnt from who
+# clicked what. In what they are alike the table says.
 
 # %%
-market = sorted(retrieval["market"].unique())[0]
-latest = (
-    home.feature_rows.filter(pl.col("market") == market)
-    .sort("search_s", "id_search")
-    .unique("id_listing", keep="last", maintain_order=True)
-    .collect()
-)
-popular = (
-    home.impressions.filter(pl.col("market") == market)
-    .group_by("id_listing")
-    .agg(clicks=(pl.col("stage") >= 1).sum())
-    .sort("clicks", "id_listing", descending=[True, False])
-    .collect()["id_listing"][0]
-)
+market = home.colours.markets[0]
+latest = latest_rows(home.feature_rows, market)
+popular = most_clicked(home.impressions, market)
 neighbours = neighbours_of(home.model("two_tower"), latest, popular)
-neighbour_map(neighbours, title=f"Nearest to {popular}")
+neighbour_map(neighbours, title=f"The ten listings most like {popular} by their vectors")
 
 # %%
 columns = ["id_listing", "cosine", "listing_room_type", "listing_nightly_price"]
 rounded(neighbours.select([*columns, "listing_person_capacity", "listing_review_rating"]))
+
+# %%
+about_neighbours(neighbours, latest)
 
 # %% [markdown]
 # ## Cold listings
@@ -71,4 +78,7 @@ rounded(neighbours.select([*columns, "listing_person_capacity", "listing_review_
 # everything.
 
 # %%
-home.figures(["catalogue_recall_at_100"], ["all", "listing=new"])
+figures(home.evaluation, recall, ["all", "listing=new"])
+
+# %%
+about_cold_listings(home.evaluation)

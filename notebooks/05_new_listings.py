@@ -20,34 +20,44 @@
 # %%
 import polars as pl
 
-from pipelines.analysis.home_access import open_home, rounded
+from pipelines.analysis import open_home
+from pipelines.analysis.conclusions.marketplace import about_exposure, about_newness
+from pipelines.analysis.figures import figures
+from pipelines.analysis.home_access import rounded
 from pipelines.analysis.model_analysis import ranks_by_newness
+from pipelines.analysis.new_listings import exposure_policies
 from pipelines.reporting.charts.diagnostic_charts import trade_off_curve
 
 home = open_home()
-scores = home.context.lake.scan("scores").filter(
-    (pl.col("model") == "ranker") & (pl.col("split") == "test")
-)
+home.introduction()
+
+# %% [markdown]
+# ## Where they stand
+#
+# `mean_place` is 0 at the top of a search and 1 at its end; `top_share` is the share among the first ten.
+
+# %%
+scores = home.scan("scores").filter((pl.col("model") == "ranker") & (pl.col("split") == "test"))
 rows = (
     home.feature_rows.filter(pl.col("search_day").is_between(*home.test_days))
     .join(scores.select("id_search", "id_listing", "score"), on=["id_search", "id_listing"])
     .collect()
 )
-print(f"{rows['listing_is_new'].mean():.1%} of the test window's rows are new listings")
-
-# %% [markdown]
-# ## Where they stand
-#
-# `mean_place` is 0 at the top of a search and 1 at its end.
+ranks = ranks_by_newness(rows, rows["score"])
+rounded(ranks, 4)
 
 # %%
-rounded(ranks_by_newness(rows, rows["score"]), 4)
+figures(home.evaluation, {"new_listing_exposure_at_10": "new listings' share of the first ten"})
 
 # %%
-home.figures(["new_listing_exposure_at_10", "new_listing_bookings_at_10"], ["all"])
+figures(
+    home.evaluation,
+    {"value_dcg_at_10": "value DCG@10", "ndcg_at_10": "NDCG@10"},
+    ["listing=new", "listing=known"],
+)
 
 # %%
-home.figures(["value_dcg_at_10", "ndcg_at_10"], ["listing=new", "listing=known"])
+about_newness(ranks)
 
 # %% [markdown]
 # ## What exposure costs
@@ -57,7 +67,11 @@ home.figures(["value_dcg_at_10", "ndcg_at_10"], ["listing=new", "listing=known"]
 # bookings it would have brought are understated, and so is the gain.
 
 # %%
-trade_off_curve(home.diagnostic("trade_off"))
+trade_off = home.diagnostic("trade_off")
+trade_off_curve(trade_off)
 
 # %%
-rounded(home.diagnostic("trade_off"), 4)
+exposure_policies(trade_off)
+
+# %%
+about_exposure(trade_off)

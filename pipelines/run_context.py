@@ -12,7 +12,14 @@ from data.errors import DataError
 from data.lake.store import Lake
 from pipelines.config.console import Console
 from pipelines.config.home import Home
-from pipelines.config.settings import Settings, SettingsError, in_words
+from pipelines.config.setting_errors import (
+    NOWHERE,
+    SettingsError,
+    Written,
+    in_words,
+    unknown_setting,
+)
+from pipelines.config.settings import Settings
 from pipelines.tracking.tracking import Tracking
 
 __all__ = ["RunContext", "config_of"]
@@ -52,18 +59,18 @@ class RunContext:
         return Tracking.open(self.home.prepare(), self.settings.tracking_uri)
 
 
-def config_of(owner: type[T], section: str, given: dict[str, Any]) -> T:
+def config_of(owner: type[T], section: str, given: dict[str, Any], written: Written = NOWHERE) -> T:
     """A model's config dataclass from a section of the settings.
 
-    Raises :class:`SettingsError` for an unknown key or an unsound value, naming it.
+    ``written``: where these were written. Raises :class:`SettingsError` for an unknown key or
+    an unsound value, naming it.
     """
     known = {field.name for field in owner.__dataclass_fields__.values()}  # type: ignore[attr-defined]
     unknown = sorted(set(given) - known)
     if unknown:
-        raise SettingsError(
-            f"setting {section}.{unknown[0]} is not known; known are {', '.join(sorted(known))}"
-        )
+        told = unknown_setting((section, unknown[0]), sorted(known), written)
+        raise SettingsError(f"{told}; known are {', '.join(sorted(known))}")
     try:
         return TypeAdapter(owner).validate_python(given)
     except ValidationError as error:
-        raise SettingsError(in_words(error, section)) from error
+        raise SettingsError(in_words(error, section=section, written=written)) from error

@@ -25,7 +25,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from itertools import chain
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -133,6 +133,15 @@ class Lake:
         """The partitions of a table by market and day, sorted."""
         days = [(p[0], p[1]) for p in self.partitions(table)]
         return [(m, d) for m, d in days if isinstance(m, str) and isinstance(d, date)]
+
+    def written_at(self, table: str, day: date) -> int:
+        """When the newest file of a day was written, in milliseconds since 1970; 0 without one."""
+        place = f"partition.{_TABLES[table].partition_by[-1]}"
+        actions = pa.table(self._open(table).get_add_actions(flatten=True)).to_pylist()
+        times = [a["modification_time"] for a in actions if str(a[place]) == day.isoformat()]
+        newest = max(times, default=None)
+        # an integer or a time, as the version of Delta has it
+        return int(newest.timestamp() * 1_000) if isinstance(newest, datetime) else int(newest or 0)
 
     def last_job(self, table: str) -> int:
         """The number of the last job that wrote to the table (see ``job`` of the writers)."""

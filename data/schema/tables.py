@@ -121,6 +121,8 @@ SCORES = Table(
     ),
 )
 
+_NO_DATES = "a dateless search, or a row of a version that did not write it"
+
 RECOMMENDATIONS = Table(
     name="recommendations",
     row="one listing recommended to one guest for the guest's most recent search",
@@ -131,6 +133,28 @@ RECOMMENDATIONS = Table(
         Column(name="id_search", kind=Kind.ID, meaning="the guest's most recent search"),
         Column(name="market", kind=Kind.CATEGORY, meaning="slug of the market"),
         Column(name="ds", kind=Kind.DATE, meaning="the day the recommendations are for"),
+        Column(
+            name="query_checkin",
+            kind=Kind.DATE,
+            meaning="first night of that search",
+            null=_NO_DATES,
+        ),
+        Column(
+            name="query_nights",
+            kind=Kind.COUNT,
+            unit="nights",
+            meaning="asked for by that search, which the price and the availability are of",
+            null=_NO_DATES,
+            low=1,
+        ),
+        Column(
+            name="query_num_guests",
+            kind=Kind.COUNT,
+            unit="guests",
+            meaning="the party of that search: adults and children who sleep there",
+            null="not given, or a row of a version that did not write it",
+            low=1,
+        ),
         Column(name="rank", kind=Kind.COUNT, meaning="place in the recommendation, 1 at the top"),
         Column(name="id_listing", kind=Kind.ID, meaning="the recommended listing"),
         Column(

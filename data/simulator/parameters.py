@@ -28,6 +28,8 @@ __all__ = [
 
 FOLDER = Path(__file__).parent
 MARKETS = ("rio_de_janeiro", "sao_paulo")
+# Of all simulated prices: those they were fitted to are in reais.
+SIMULATED_CURRENCY = "R$"
 Floats = tuple[float, ...]
 
 

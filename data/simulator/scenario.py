@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass, replace
 from datetime import date, timedelta
 from typing import Any, Self
 
+from data.close_names import did_you_mean
+from data.ranges import AT_LEAST_0, Range, refuse_outside
 from data.schema.time import day_number
 from data.simulator.parameters import ChoiceParameters, load_world
 
@@ -172,6 +174,16 @@ def _easter(year: int) -> date:
     return date(year, month, day + 1)
 
 
+_RANGES = {
+    "searches": Range(at_least=1, at_most=MOST_SEARCHES),
+    "seed": AT_LEAST_0,
+    "listings": Range(at_least=100, at_most=500_000),
+    "results_per_search": Range(at_least=2, at_most=50),
+    "searches_per_chunk": Range(at_least=1, at_most=100_000),
+    "threads": Range(at_least=1, at_most=64),
+}
+
+
 @dataclass(frozen=True, kw_only=True)
 class SimulationConfig:
     """Settings of one simulated week; raises ``ValueError`` on a setting that cannot be.
@@ -202,25 +214,12 @@ class SimulationConfig:
     threads: int = 2
 
     def __post_init__(self) -> None:
-        if not 1 <= self.searches <= MOST_SEARCHES:
-            raise ValueError(f"searches must lie in 1..{MOST_SEARCHES:,}, not {self.searches:,}")
-        if self.seed < 0:
-            raise ValueError(f"seed must be zero or more, not {self.seed}")
         if self.scenario not in SCENARIOS:
-            known = ", ".join(SCENARIOS)
-            raise ValueError(f"unknown scenario {self.scenario!r}; known are {known}")
-        if self.listings is not None and not 100 <= self.listings <= 500_000:
-            raise ValueError(f"listings must lie in 100..500,000, not {self.listings:,}")
-        if not 2 <= self.results_per_search <= 50:
-            raise ValueError(f"results_per_search must lie in 2..50, not {self.results_per_search}")
-        if not 1 <= self.searches_per_chunk <= 100_000:
-            raise ValueError(
-                f"searches_per_chunk must lie in 1..100,000, not {self.searches_per_chunk:,}"
-            )
-        if not 1 <= self.threads <= 64:
-            raise ValueError(f"threads must lie in 1..64, not {self.threads}")
+            meant, known = did_you_mean(self.scenario, SCENARIOS), ", ".join(SCENARIOS)
+            raise ValueError(f"unknown scenario {self.scenario!r}{meant}; known are {known}")
+        refuse_outside(self, _RANGES)
         if not date(2000, 1, 1) <= self.start <= date(2099, 12, 1):
-            raise ValueError(f"start must lie in the years 2000 to 2099, not {self.start}")
+            raise ValueError(f"start = {self.start}: must be from 2000-01-01 to 2099-12-01")
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON; :meth:`of_dict` reads it."""

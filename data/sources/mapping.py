@@ -6,7 +6,6 @@ It declares; nothing in it is executed.
 
 from __future__ import annotations
 
-import difflib
 import re
 import tomllib
 from collections.abc import Collection, Iterable, Iterator
@@ -25,6 +24,7 @@ from pydantic import (
     model_validator,
 )
 
+from data.close_names import did_you_mean
 from data.errors import LogError, MappingError
 from data.readers.ids import SCIENTIFIC
 from data.readers.times import TIME_FORMATS
@@ -34,6 +34,7 @@ from data.schema.tables import EXTRA_PREFIX, IMPRESSIONS, Column, Kind, Stage
 from data.sources.column_rules import ExtraRule, Rule, Spelling
 from data.sources.explode_rules import ExplodedColumn
 from data.sources.listed_words import label_words, market_words
+from data.toml_keys import key_lines, known_keys, line_of, must_be
 
 __all__ = ["REQUIRED", "TARGETS", "Mapping", "built_in", "load_mapping"]
 
@@ -78,7 +79,8 @@ class Market(_Strict):
 
 def _checked_zone(value: str | None) -> str | None:
     if value is not None and value not in available_timezones():
-        raise ValueError(f"{value!r} is no time zone; write one such as America/Sao_Paulo")
+        meant = did_you_mean(value, available_timezones())
+        raise ValueError(f"{value!r} is no time zone{meant}; write one such as America/Sao_Paulo")
     return value
 
 
@@ -137,7 +139,7 @@ class Mapping(_Strict):
         if value not in TIME_FORMATS and "%" not in value:
             known = ", ".join(TIME_FORMATS)
             raise ValueError(
-                f"{value!r} is no time format{_nearest(value, TIME_FORMATS)}; write one of "
+                f"{value!r} is no time format{did_you_mean(value, TIME_FORMATS)}; write one of "
                 f"{known}, or a pattern such as %d.%m.%Y %H:%M"
             )
         return value
@@ -177,7 +179,7 @@ class Mapping(_Strict):
     def _known_targets(cls, value: dict[str, Rule]) -> dict[str, Rule]:
         for name, rule in value.items():
             if name not in TARGETS:
-                hint = _nearest(name, TARGETS)
+                hint = did_you_mean(name, TARGETS)
                 raise ValueError(f"the contract has no column {name!r}{hint}")
             if (rule.row_order or rule.list_order) and name != "position":
                 order = "row_order" if rule.row_order else "list_order"
@@ -279,7 +281,7 @@ class Mapping(_Strict):
         for name in REQUIRED:
             if name not in usable:
                 absent = sorted(self.columns_read({name: rules[name]}) - known)
-                hint = _nearest(absent[0], columns)
+                hint = did_you_mean(absent[0], columns)
                 raise LogError(
                     file,
                     f"not a log of source {self.name!r}: column {', '.join(absent)} is absent"
@@ -326,13 +328,6 @@ def extra_name(name: str, rule: ExtraRule) -> str:
     return f"{EXTRA_PREFIX}{rule.of}_{name}"
 
 
-def _nearest(name: str, names: Collection[str]) -> str:
-    # in another case first: to difflib no letter of ID_SEARCH is in id_search
-    alike = [other for other in names if other.casefold() == name.casefold()]
-    close = alike or difflib.get_close_matches(name, list(names), n=1)
-    return f" (did you mean {' or '.join(map(repr, close))}?)" if close else ""
-
-
 def _listed(columns: Collection[str]) -> str:
     names = list(columns)
     more = f", … ({len(names)} columns)" if len(names) > 12 else ""
@@ -352,26 +347,34 @@ def load_mapping(source: str | Path) -> Mapping:
     text = str(source)
     path = _FOLDER / f"{text}.toml" if text in built_in() else Path(source)
     if not path.is_file():
+        meant = did_you_mean(text, built_in())
         raise MappingError(
-            f"{text}: there is no such source; built in are {', '.join(built_in())}, and a "
+            f"{text}: there is no such source{meant}; built in are {', '.join(built_in())}, and a "
             "mapping of your own is named by the path of its TOML file"
         )
     try:
         # editors on Windows begin a file with a byte order mark, which TOML does not know
-        entries = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-        return Mapping.model_validate(entries)
+        written = path.read_text(encoding="utf-8-sig")
+        return Mapping.model_validate(tomllib.loads(written))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise MappingError(f"{path}: cannot be read as TOML: {error}") from error
     except ValidationError as error:
-        raise MappingError(_message(path, error)) from error
+        raise MappingError(_message(path, written, error)) from error
 
 
-def _message(path: Path, error: ValidationError) -> str:
-    lines = []
+def _message(path: Path, written: str, error: ValidationError) -> str:
+    """Each problem in a line: the file, the line of it, the key, and what is wrong."""
+    lines, places = [], key_lines(written)
     for problem in error.errors():
-        key = ".".join(str(part) for part in problem["loc"]) or "the file"
+        place = problem["loc"]
+        key = ".".join(str(part) for part in place) or "the file"
         message = problem["msg"].removeprefix("Value error, ")
         if problem["type"] == "extra_forbidden":
-            message = "unknown key; remove it or check its spelling"
-        lines.append(f"{path}: {key}: {message}")
+            meant = did_you_mean(str(place[-1]), known_keys(Mapping, place))
+            message = f"unknown key{meant}; remove it or check its spelling"
+        elif must := must_be(problem, Mapping, place):
+            message = f"{must}; found {problem['input']!r}"
+        number = line_of(places, place)
+        where = f"{path}, line {number}" if number is not None else str(path)
+        lines.append(f"{where}: {key}: {message}")
     return "\n".join(lines)

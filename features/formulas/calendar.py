@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from data.schema.time import day_number
 
-__all__ = ["CALENDAR_YEARS", "MARKET_STATE", "CalendarLookup", "day_table"]
+__all__ = ["CALENDAR_YEARS", "MARKET_STATE", "CalendarLookup", "carnival_nights", "day_table"]
 
 CALENDAR_YEARS = range(2008, 2041)
 """Years that the table covers; a stay outside them has null holidays."""
@@ -44,7 +44,7 @@ def day_table() -> pa.Table:
 
 def _market_block(market: str, state: str, days: list[date]) -> pa.Table:
     public = holidays.country_holidays("BR", subdiv=state, years=list(CALENDAR_YEARS))
-    carnival = {night for year in CALENDAR_YEARS for night in _carnival(year)}
+    carnival = {night for year in CALENDAR_YEARS for night in carnival_nights(year)}
     return pa.table(
         {
             "market": pa.array([market] * len(days), pa.string()),
@@ -70,7 +70,12 @@ def _counted_before(days: list[date], marked: set[date]) -> list[int]:
     return counts
 
 
-def _carnival(year: int) -> list[date]:
+def carnival_nights(year: int) -> list[date]:
+    """The nights of Carnival, from its Saturday to Shrove Tuesday.
+
+    >>> [f"{night:%a %d %b}" for night in carnival_nights(2026)]
+    ['Sat 14 Feb', 'Sun 15 Feb', 'Mon 16 Feb', 'Tue 17 Feb']
+    """
     saturday = _easter(year) - timedelta(days=_CARNIVAL_SATURDAY_BEFORE_EASTER)
     return [saturday + timedelta(days=n) for n in range(_CARNIVAL_NIGHTS)]
 

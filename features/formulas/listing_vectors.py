@@ -16,6 +16,8 @@ import pyarrow.compute as pc
 from scipy import sparse
 from scipy.sparse.linalg import svds
 
+from data.ranges import AT_LEAST_1, Range, refuse_outside
+
 __all__ = ["PER_SCALE", "SCALE", "VectorConfig", "listing_vectors", "vector_names"]
 
 SCALE = 1_000_000
@@ -41,8 +43,7 @@ class VectorConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.dimensions < 1 or self.most_clicks < 2:
-            raise ValueError(f"needs a dimension and guests with two clicks: {self}")
+        refuse_outside(self, {"dimensions": AT_LEAST_1, "most_clicks": Range(at_least=2)})
 
 
 def vector_names(config: VectorConfig) -> tuple[str, ...]:

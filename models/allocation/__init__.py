@@ -4,7 +4,13 @@ The parts are those of LinkedIn's DuaLip, a ridge-regularised dual ascent: objec
 maximiser in a file each. :func:`~models.allocation.allocate.allocate` puts them together.
 """
 
-from models.allocation.allocate import Allocation, AllocationConfig, Certificate, allocate
+from models.allocation.allocate import (
+    Allocation,
+    AllocationConfig,
+    Certificate,
+    allocate,
+    worth_at,
+)
 from models.allocation.night_prices import NightPrices
 from models.allocation.problem import AllocationProblem
 
@@ -15,4 +21,5 @@ __all__ = [
     "Certificate",
     "NightPrices",
     "allocate",
+    "worth_at",
 ]

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from data.ranges import AT_LEAST_1, Range, refuse_outside
 from models.allocation.listing_nights import ListingNights, Stays, contested_nights
 from models.allocation.maximiser import best_prices
 from models.allocation.night_prices import NightPrices
@@ -24,7 +25,7 @@ from models.allocation.objective import DualPoint, SmoothDual
 from models.allocation.problem import AllocationProblem
 from models.arrow_columns import Codes, Numbers
 
-__all__ = ["Allocation", "AllocationConfig", "Certificate", "allocate"]
+__all__ = ["Allocation", "AllocationConfig", "Certificate", "allocate", "worth_at"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,12 +47,9 @@ class AllocationConfig:
     tolerance: float = 1e-4
 
     def __post_init__(self) -> None:
-        if not (0 < self.capacity < np.inf and 0 < self.ridge < np.inf):
-            raise ValueError(f"capacity and ridge are finite and above 0; found {self}")
-        if self.most_iterations < 1 or not 0 <= self.tolerance < 1:
-            raise ValueError(
-                f"most_iterations is at least 1 and tolerance from 0 to below 1; found {self}"
-            )
+        finite = dict.fromkeys(("capacity", "ridge"), Range(above=0, below=np.inf))
+        others = {"most_iterations": AT_LEAST_1, "tolerance": Range(at_least=0, below=1)}
+        refuse_outside(self, {**finite, **others})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,12 +141,17 @@ def allocate(
         is_close=is_close,
     )
     prices = _night_prices(contested, point.price_M)
-    stay_prices_GK = prices.of_stays(problem.listing_GK, problem.first_night_G, problem.end_night_G)
     return Allocation(
         prices=prices,
-        worth_GK=problem.value_GK * (1 - stay_prices_GK),
+        worth_GK=worth_at(problem, prices),
         certificate=_certificate(dual, point, rest=rest, iterations=iterations),
     )
+
+
+def worth_at(problem: AllocationProblem, prices: NightPrices) -> Numbers:
+    """Value less the price of the stay of each candidate at known prices; shape (G, K)."""
+    stay_prices_GK = prices.of_stays(problem.listing_GK, problem.first_night_G, problem.end_night_G)
+    return np.asarray(problem.value_GK * (1 - stay_prices_GK))
 
 
 _NOTHING = Certificate(dual=0.0, primal=0.0, bookings=0.0, most_bookings=0.0, iterations=0)

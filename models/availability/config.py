@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import Any
+
+from data.ranges import ABOVE_0, refuse_outside
 
 __all__ = ["AvailabilityConfig"]
 
@@ -33,11 +35,8 @@ class AvailabilityConfig:
     threads: int = 2
 
     def __post_init__(self) -> None:
-        numeric = {n: v for n, v in asdict(self).items() if n not in ("shapes", "seed")}
-        wrong = [name for name, value in numeric.items() if value <= 0]
-        wrong += ["shapes"] if not self.shapes or min(self.shapes) <= 0 else []
-        if wrong:
-            raise ValueError(f"AvailabilityConfig out of range: {', '.join(wrong)}")
+        names = (field.name for field in fields(self) if field.name != "seed")
+        refuse_outside(self, dict.fromkeys(names, ABOVE_0))
 
     def parameters(self) -> dict[str, Any]:
         """LightGBM's parameters of the detection model."""

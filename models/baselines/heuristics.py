@@ -19,6 +19,7 @@ from typing import Self
 import numpy as np
 import pyarrow as pa
 
+from data.ranges import AT_LEAST_0, refuse_outside
 from models.arrow_columns import missing_last, numbers, require_columns
 from models.baselines.fit_record import FitRecord, both_windows
 from models.baselines.popularity import Popularity, PopularityConfig
@@ -122,8 +123,7 @@ class BestRatedConfig:
     strengths: tuple[float, ...] = (0.0, 3.0, 10.0, 30.0, 100.0)
 
     def __post_init__(self) -> None:
-        if not self.strengths or min(self.strengths) < 0:
-            raise ValueError(f"strengths: at least one, none below 0; found {self}")
+        refuse_outside(self, {"strengths": AT_LEAST_0})
 
 
 class BestRated:

@@ -31,6 +31,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 from scipy.sparse import csr_matrix
 
+from data.ranges import ABOVE_0, AT_LEAST_0, AT_LEAST_1, refuse_outside
 from data.schema.types import Stage
 from models.arrow_columns import (
     Codes,
@@ -83,10 +84,10 @@ class ImplicitALSConfig:
             raise ValueError(f"algorithm is als or bpr; found {self.algorithm!r}")
         if len(self.confidences) != 4 or min(self.confidences) < 0 or max(self.confidences) <= 0:
             raise ValueError(f"four confidences, none negative; found {self.confidences}")
-        positive = ("factors", "alpha", "iterations", "learning_rate", "threads")
-        wrong = [name for name in positive if getattr(self, name) <= 0]
-        if wrong or self.regularization < 0 or self.seed < 0:
-            raise ValueError(f"ImplicitALSConfig out of range: {wrong or self}")
+        at_least_1 = dict.fromkeys(("factors", "iterations", "threads"), AT_LEAST_1)
+        above_0 = dict.fromkeys(("alpha", "learning_rate"), ABOVE_0)
+        at_least_0 = dict.fromkeys(("regularization", "seed"), AT_LEAST_0)
+        refuse_outside(self, {**at_least_1, **above_0, **at_least_0})
 
 
 # The declared search: how much a shown listing counts beside a clicked one, how many

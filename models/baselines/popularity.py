@@ -16,6 +16,7 @@ from typing import Self
 import numpy as np
 import pyarrow as pa
 
+from data.ranges import ABOVE_0, refuse_outside
 from models.arrow_columns import (
     codes_in,
     missing_last,
@@ -51,8 +52,8 @@ class PopularityConfig:
 
     def __post_init__(self) -> None:
         check_utilities(self.utilities)
-        if any(prior <= 0 for prior in self.priors):
-            raise ValueError(f"priors are above 0; found {self}")
+        # None at all: utilities are summed and not smoothed.
+        refuse_outside(self, {"priors": ABOVE_0} if self.priors else {})
 
 
 class Popularity:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
+
+from data.ranges import AT_LEAST_0, SHARE, Range, refuse_outside
 
 __all__ = ["ClickWorthConfig"]
 
@@ -45,10 +47,7 @@ class ClickWorthConfig:
     threads: int = 2
 
     def __post_init__(self) -> None:
-        wrong = [name for name, value in asdict(self).items() if value < 0]
         shares = ("least_examination", "full_examination", "feature_share", "unclicked_share")
-        wrong += [name for name in shares if not 0 < getattr(self, name) <= 1]
-        wrong += ["folds"] if self.folds < 2 else []
-        wrong += ["outcome_share"] if self.outcome_share > 1 else []
-        if wrong:
-            raise ValueError(f"ClickWorthConfig out of range: {', '.join(wrong)}")
+        others = {"folds": Range(at_least=2), "outcome_share": Range(at_least=0, at_most=1)}
+        least = dict.fromkeys((field.name for field in fields(self)), AT_LEAST_0)
+        refuse_outside(self, {**least, **dict.fromkeys(shares, SHARE), **others})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from data.ranges import AT_LEAST_1, Range, refuse_outside
 from models.stage_utilities import UTILITIES, Utilities, check_utilities
 
 __all__ = ["EvaluationConfig"]
@@ -57,19 +58,7 @@ class EvaluationConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        at_least_one = {
-            "list_k": self.list_k,
-            "replicates": self.replicates,
-            "threads": self.threads,
-            "decile_count": self.decile_count,
-        }
-        for name, value in at_least_one.items():
-            if value < 1:
-                raise ValueError(f"{name} must be at least 1, not {value}")
-        if not self.ks or min(self.ks) < 1:
-            raise ValueError(f"every cut-off must be at least 1: ks={self.ks}")
-        if not 0 < self.confidence < 1:
-            raise ValueError(f"confidence must lie between 0 and 1, not {self.confidence}")
-        if self.jackknife_groups < 2:
-            raise ValueError("the jackknife needs at least 2 groups")
+        counts = ("ks", "list_k", "replicates", "threads", "decile_count")
+        others = {"confidence": Range(above=0, below=1), "jackknife_groups": Range(at_least=2)}
+        refuse_outside(self, {**dict.fromkeys(counts, AT_LEAST_1), **others})
         check_utilities(self.utilities)

@@ -20,6 +20,7 @@ from models.evaluation.diversity_metrics import diversity_metrics
 from models.evaluation.evaluation_inputs import EvaluationInputs, host_codes, list_attributes
 from models.evaluation.exposure_metrics import concentration_metrics, new_listing_metrics
 from models.evaluation.oracle import Ceiling, ceilings_of, oracle_metrics
+from models.evaluation.price_level import price_level_metric, price_to_median
 from models.evaluation.ranking_metrics import STAGE_NAMES, ActedRows, acted_rows, ranking_metrics
 from models.evaluation.ratio_metric import ListMetric, RatioMetric
 from models.evaluation.segments import numbers
@@ -38,6 +39,7 @@ class MetricInputs:
         acted: the rows with gain.
         attributes: what the diversity of a list is measured in.
         is_new: 1, 0 or NaN per row, or ``None`` without the column.
+        price_ratios: price over the median of the search, or ``None`` without prices.
         owners: codes of listings (prefix empty) and, where the log has them, of hosts
             (``host_``).
         ceilings: the best possible orders, where the true probabilities are known.
@@ -50,6 +52,7 @@ class MetricInputs:
     acted: ActedRows
     attributes: dict[str, Floats]
     is_new: Floats | None
+    price_ratios: Floats | None
     owners: dict[str, Integers]
     ceilings: list[Ceiling]
     probabilities: dict[str, dict[str, Floats]]
@@ -93,17 +96,25 @@ def metric_inputs(
     is_new = None
     if "listing_is_new" in rows.column_names:
         is_new = numbers(rows, arranged, "listing_is_new")
+    attributes = list_attributes(rows, arranged)
     return MetricInputs(
         arranged=arranged,
         acted=acted_rows(arranged, config),
-        attributes=list_attributes(rows, arranged),
+        attributes=attributes,
         is_new=is_new,
+        price_ratios=_price_ratios(attributes, arranged),
         owners=owners,
         ceilings=ceilings_of(arranged, arranged_columns(arranged, truth)),
         probabilities=_probabilities(arranged, context),
         worth=_worth(arranged, context),
         config=config,
     )
+
+
+def _price_ratios(attributes: Mapping[str, Floats], arranged: ArrangedRows) -> Floats | None:
+    if "log_price" not in attributes:
+        return None
+    return price_to_median(attributes["log_price"][:, 0], arranged.starts, arranged.sizes)
 
 
 def _worth(arranged: ArrangedRows, context: EvaluationInputs) -> Floats | None:
@@ -139,6 +150,8 @@ def measure_model(inputs: MetricInputs, model: str, scores: Scores) -> ModelMetr
         ratios += value_dcg_metrics(arranged, ranks, inputs.worth, config.ks)
     ratios += auc_metrics(arranged, arranged.arrange(scores))
     ratios += diversity_metrics(arranged, ranks, inputs.attributes, config.list_k)
+    if inputs.price_ratios is not None:
+        ratios.append(price_level_metric(arranged, ranks, inputs.price_ratios, config.list_k))
     if inputs.is_new is not None:
         ratios += new_listing_metrics(arranged, ranks, inputs.is_new, config)
     ratios += oracle_metrics(arranged, inputs.ceilings, ranks, config.ks)

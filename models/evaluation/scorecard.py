@@ -11,8 +11,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from models.evaluation.config import EvaluationConfig
 from models.evaluation.provenance import Honesty
+from models.evaluation.sample_size import is_too_few
 from models.evaluation.segments import ALL
 
 __all__ = ["Score", "Scorecard"]
@@ -85,7 +85,7 @@ class Score:
     @property
     def is_too_few(self) -> bool:
         """Whether the figure rests on so few searches that it is not printed."""
-        return self.searches < EvaluationConfig.fewest
+        return is_too_few(self.searches)
 
     def __post_init__(self) -> None:
         for name in _OPTIONAL:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Literal
+
+from data.ranges import ABOVE_0, AT_LEAST_0, AT_LEAST_1, SHARE, Range, refuse_outside
 
 __all__ = ["FunnelConfig"]
 
@@ -12,7 +14,16 @@ _CHOICES = {
     "debiasing": ("auto", "none", "position"),
     "in_search": ("evidence", "apart", "kept"),
 }
-_MAY_BE_ZERO = ("impersonal_share", "lambda_l2", "linear_clicks", "seed", "fewest_random_clicks")
+_RANGES = {
+    **dict.fromkeys(("learning_rate", "mechanics_penalty"), ABOVE_0),
+    **dict.fromkeys(("click_penalties", "later_penalties"), ABOVE_0),
+    **dict.fromkeys(("lambda_l2", "linear_clicks", "seed", "fewest_random_clicks"), AT_LEAST_0),
+    **dict.fromkeys(("min_rows_per_leaf", "bags", "max_rounds", "patience"), AT_LEAST_1),
+    **dict.fromkeys(("linear_rows", "fewest_outcomes", "fewest_unclicked", "threads"), AT_LEAST_1),
+    **dict.fromkeys(("num_leaves", "folds"), Range(at_least=2)),
+    **dict.fromkeys(("leaf_share", "feature_share", "unclicked_share", "mature_share"), SHARE),
+    "impersonal_share": Range(at_least=0, at_most=1),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,28 +104,12 @@ class FunnelConfig:
     threads: int = 2
 
     def __post_init__(self) -> None:
-        values = asdict(self)
-        wrong = [name for name, known in _CHOICES.items() if values[name] not in known]
-        numeric = {n: v for n, v in values.items() if isinstance(v, int | float)}
-        least = dict.fromkeys(_MAY_BE_ZERO, 0.0)
-        wrong += [n for n, v in numeric.items() if v < 0 or (v == 0 and n not in least)]
-        wrong = [name for name in wrong if not isinstance(values[name], bool)]
-        wrong += [n for n in ("num_leaves", "folds") if values[n] < 2]
-        shares = (
-            "impersonal_share",
-            "feature_share",
-            "unclicked_share",
-            "mature_share",
-            "leaf_share",
-        )
-        wrong += [name for name in shares if values[name] > 1]
-        wrong += [
-            name
-            for name in ("click_penalties", "later_penalties")
-            if not values[name] or min(values[name]) <= 0
+        wrong = [
+            (name, f"must be one of {', '.join(known)}")
+            for name, known in _CHOICES.items()
+            if getattr(self, name) not in known
         ]
-        if wrong:
-            raise ValueError(f"FunnelConfig out of range: {', '.join(dict.fromkeys(wrong))}")
+        refuse_outside(self, _RANGES, wrong)
 
     def parameters(self, *, rows: int, bag: int = 0) -> dict[str, Any]:
         """LightGBM's parameters for so many rows; ``bag`` counts from 0."""

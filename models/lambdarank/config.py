@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from data.ranges import ABOVE_0, AT_LEAST_0, AT_LEAST_1, SHARE, Range, refuse_outside
 from models.stage_utilities import UTILITIES, Utilities, check_utilities
 
 __all__ = ["LambdaRankConfig"]
@@ -15,6 +16,14 @@ _CHOICES = {
     "labels": ("stage", "journey"),
     "debiasing": ("none", "position", "ips"),
     "search_weights": ("utility", "equal"),
+}
+_RANGES = {
+    "learning_rate": ABOVE_0,
+    **dict.fromkeys(("min_rows_per_leaf", "max_rounds", "patience", "k", "bags"), AT_LEAST_1),
+    **dict.fromkeys(("threads", "rounds_without_validation", "most_weight"), AT_LEAST_1),
+    **dict.fromkeys(("feature_share", "row_share"), SHARE),
+    **dict.fromkeys(("lambda_l2", "seed"), AT_LEAST_0),
+    "num_leaves": Range(at_least=2),
 }
 # What each debiasing needs of how the results were shown, in training alone.
 _DEBIASING_COLUMNS = {
@@ -83,20 +92,16 @@ class LambdaRankConfig:
 
     def __post_init__(self) -> None:
         check_utilities(self.utilities)
-        positive = ("learning_rate", "min_rows_per_leaf", "max_rounds", "patience", "k", "bags")
-        wrong = [name for name in (*positive, "threads") if getattr(self, name) <= 0]
-        shares = ("feature_share", "row_share")
-        wrong += [name for name in shares if not 0 < getattr(self, name) <= 1]
-        wrong += [name for name in ("lambda_l2", "seed") if getattr(self, name) < 0]
-        wrong += [] if self.num_leaves >= 2 else ["num_leaves"]
-        wrong += [] if self.rounds_without_validation > 0 else ["rounds_without_validation"]
-        wrong += [] if self.truncation >= self.k else ["truncation (below k)"]
-        wrong += [] if self.most_weight >= 1 else ["most_weight"]
-        wrong += [name for name, words in _CHOICES.items() if getattr(self, name) not in words]
+        wrong = [
+            (name, f"must be one of {', '.join(words)}")
+            for name, words in _CHOICES.items()
+            if getattr(self, name) not in words
+        ]
+        if self.truncation < self.k:
+            wrong.append(("truncation", f"must be at least k, which is {self.k}"))
         if self.debiasing == "position" and self.objective != "lambdarank":
-            wrong.append("debiasing (by position is lambdarank's)")
-        if wrong:
-            raise ValueError(f"LambdaRankConfig out of range: {', '.join(wrong)}")
+            wrong.append(("debiasing", "goes with the objective lambdarank alone"))
+        refuse_outside(self, _RANGES, wrong)
 
     @property
     def label(self) -> str:

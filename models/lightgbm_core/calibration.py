@@ -16,6 +16,7 @@ import numpy as np
 from scipy.optimize import isotonic_regression, minimize
 from scipy.special import expit
 
+from data.ranges import ABOVE_0, Range, refuse_outside
 from models.arrow_columns import Codes, Numbers
 
 __all__ = [
@@ -52,8 +53,9 @@ class CalibrationConfig:
     shrinkage: float = 1.0
 
     def __post_init__(self) -> None:
-        if not 0 < self.platt_outcomes <= self.isotonic_outcomes or self.shrinkage <= 0:
-            raise ValueError(f"CalibrationConfig out of range: {self}")
+        isotonic = Range(at_least=self.platt_outcomes)
+        above_0 = {"platt_outcomes": ABOVE_0, "shrinkage": ABOVE_0}
+        refuse_outside(self, {**above_0, "isotonic_outcomes": isotonic})
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from data.ranges import ABOVE_0, refuse_outside
 from data.schema.feature_set import FeatureSet
 from models.arrow_columns import Codes, Numbers, guest_keys, require_columns
 from models.linear.booking_mechanics import MECHANICS, MECHANICS_PRODUCTS
@@ -50,8 +51,7 @@ class PenaltyGrid:
     most_rows: int = 20_000
 
     def __post_init__(self) -> None:
-        if not self.penalties or min(self.penalties) <= 0 or (self.mechanics or 1.0) <= 0:
-            raise ValueError(f"penalties are above 0; found {self}")
+        refuse_outside(self, {"penalties": ABOVE_0, "mechanics": ABOVE_0})
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from data.ranges import ABOVE_0, AT_LEAST_0, AT_LEAST_1, Range, refuse_outside
 from data.schema.geo import KM_PER_DEGREE
 from models.arrow_columns import Numbers, numbers, require_columns
 from models.ranking_order import group_codes, rank_within, spread_within, tie_keys
@@ -52,10 +53,9 @@ class DiversityConfig:
     price: str = "listing_total_price"
 
     def __post_init__(self) -> None:
-        if self.weight < 0 or self.k < 1 or self.depth < self.k:
-            raise ValueError(f"weight is at least 0 and depth at least k; found {self}")
-        if self.km <= 0 or self.price_ratio <= 1:
-            raise ValueError(f"km is above 0 and price_ratio above 1; found {self}")
+        sizes = {"k": AT_LEAST_1, "depth": Range(at_least=self.k)}
+        likeness = {"km": ABOVE_0, "price_ratio": Range(above=1)}
+        refuse_outside(self, {"weight": AT_LEAST_0, **sizes, **likeness})
 
 
 def diversified(rows: pa.Table, scores: Scores, config: DiversityConfig) -> Scores:

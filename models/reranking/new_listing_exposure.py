@@ -30,6 +30,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from data.ranges import AT_LEAST_0, AT_LEAST_1, Range, refuse_outside
 from data.schema.types import BOOKED
 from models.arrow_columns import Codes, Numbers, numbers, require_columns, stages
 from models.evaluation.validation_metric import validation_value
@@ -65,8 +66,8 @@ class ExposurePolicy:
     k: int = 10
 
     def __post_init__(self) -> None:
-        if self.bonus < 0 or not 0 <= self.floor <= 1 or self.k < 1:
-            raise ValueError(f"ExposurePolicy out of range: {self}")
+        share = Range(at_least=0, at_most=1)
+        refuse_outside(self, {"bonus": AT_LEAST_0, "floor": share, "k": AT_LEAST_1})
 
 
 def with_exposure(

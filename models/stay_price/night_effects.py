@@ -30,6 +30,7 @@ from typing import Self
 import numpy as np
 from scipy import sparse
 
+from data.ranges import ABOVE_0, refuse_outside
 from models.arrow_columns import Codes, Numbers
 from models.stay_price.distinct_prices import DistinctPrices
 from models.stay_price.levelled_ridge import LevelledRidge
@@ -63,8 +64,7 @@ class EffectsConfig:
     max_iterations: int = 30
 
     def __post_init__(self) -> None:
-        if min(vars(self).values()) <= 0:
-            raise ValueError(f"EffectsConfig: every setting is above 0; found {self}")
+        refuse_outside(self, dict.fromkeys(vars(self), ABOVE_0))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -27,6 +27,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from data.ranges import ABOVE_0, Range, refuse_outside
 from models.arrow_columns import Codes, Numbers, codes_in, sorted_ids
 from models.serialization import read_table, write_table
 from models.stay_price.distinct_prices import DistinctPrices
@@ -55,8 +56,7 @@ class StayPricesConfig:
     effects: EffectsConfig = field(default_factory=EffectsConfig)
 
     def __post_init__(self) -> None:
-        if self.half_life_days <= 0 or self.stays_per_level < 2:
-            raise ValueError(f"StayPricesConfig out of range: {self}")
+        refuse_outside(self, {"half_life_days": ABOVE_0, "stays_per_level": Range(at_least=2)})
 
 
 @dataclass(frozen=True, kw_only=True)

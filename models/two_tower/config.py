@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, Self
 
+from data.ranges import ABOVE_0, AT_LEAST_0, AT_LEAST_1, Range, refuse_outside
+
 __all__ = ["LossName", "SoftmaxName", "TowerConfig", "TrainConfig"]
 
 LossName = Literal["auto", "full", "sampled"]
@@ -21,6 +23,15 @@ def _checked_keys(owner: type[Any], values: Mapping[str, Any]) -> dict[str, Any]
             f"known: {', '.join(sorted(known))}"
         )
     return {key: tuple(v) if isinstance(v, list) else v for key, v in values.items()}
+
+
+def _wrong_weights(
+    name: str, weights: tuple[float, ...], lengths: set[int]
+) -> list[tuple[str, str]]:
+    """What a weight per stage must be, where these are not; for :func:`refuse_outside`."""
+    is_sound = len(weights) in lengths and (not weights or min(weights) >= 0 < max(weights))
+    must = "must be three numbers (clicked, contacted, booked), none below 0 and one above 0"
+    return [] if is_sound else [(name, must)]
 
 
 def _require(condition: bool, message: str) -> None:
@@ -65,15 +76,11 @@ class TowerConfig:
     extra_listing_numbers: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        sizes = (self.dimension, self.hidden, self.category_dimension)
-        _require(min(sizes) >= 1, "dimension, hidden and category_dimension must be at least 1")
-        _require(self.history_length >= 0, "history_length must not be negative")
-        _require(self.cross_layers >= 0, "cross_layers must not be negative")
-        _require(0 <= self.id_dropout < 1, f"id_dropout {self.id_dropout} is outside [0, 1)")
-        _require(len(self.head_shares) in {0, 3}, "head_shares: clicked, contacted, booked")
-        _require(min(self.head_shares, default=1.0) >= 0, "head_shares must not be negative")
-        _require(max(self.head_shares, default=1.0) > 0, "one head's share must be above 0")
-        _require(self.temperature > 0, f"temperature {self.temperature} must be above 0")
+        sizes = dict.fromkeys(("dimension", "hidden", "category_dimension"), AT_LEAST_1)
+        counts = dict.fromkeys(("history_length", "cross_layers"), AT_LEAST_0)
+        others = {"id_dropout": Range(at_least=0, below=1), "temperature": ABOVE_0}
+        wrong = _wrong_weights("head_shares", self.head_shares, {0, 3})
+        refuse_outside(self, {**sizes, **counts, **others}, wrong)
 
     @property
     def heads(self) -> int:
@@ -88,6 +95,16 @@ class TowerConfig:
     def to_mapping(self) -> dict[str, Any]:
         """As plain values, for JSON."""
         return asdict(self)
+
+
+_RANGES = {
+    **dict.fromkeys(("epochs", "batch_size", "patience", "valid_k", "chunk_rows"), AT_LEAST_1),
+    **dict.fromkeys(("check_every", "chunk_steps"), AT_LEAST_1),
+    **dict.fromkeys(("uniform_negatives", "hard_negatives", "checkpoint_every"), AT_LEAST_0),
+    **dict.fromkeys(("hard_weight", "shown_weight", "shown_per_positive"), AT_LEAST_0),
+    "warmup_share": Range(at_least=0, at_most=1),
+    "learning_rate": ABOVE_0,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,25 +179,11 @@ class TrainConfig:
     compile_towers: bool = False
 
     def __post_init__(self) -> None:
-        counts = (self.epochs, self.batch_size, self.patience, self.valid_k, self.chunk_rows)
-        _require(
-            min(counts) >= 1,
-            "epochs, batch_size, patience, valid_k and chunk_rows must be at least 1",
-        )
-        draws = (self.uniform_negatives, self.hard_negatives, self.checkpoint_every)
-        _require(min(draws) >= 0, "numbers of negatives and checkpoints must not be negative")
-        _require(min(self.check_every, self.chunk_steps) >= 1, "check_every, chunk_steps: from 1")
         _require(self.loss in {"auto", "full", "sampled"}, f"no loss is called {self.loss!r}")
         _require(
             self.softmax in {"auto", "chunked", "fused"}, f"no softmax is called {self.softmax!r}"
         )
-        _require(len(self.stage_weights) == 3, "stage_weights: clicked, contacted, booked")
-        _require(min(self.stage_weights) >= 0, "stage_weights must not be negative")
-        _require(max(self.stage_weights) > 0, "one stage weight must be above 0")
-        _require(0 <= self.warmup_share <= 1, "warmup_share is a share of the steps")
-        _require(self.learning_rate > 0, "learning_rate must be above 0")
-        weights = (self.hard_weight, self.shown_weight, self.shown_per_positive)
-        _require(min(weights) >= 0, "hard and shown weights must not be negative")
+        refuse_outside(self, _RANGES, _wrong_weights("stage_weights", self.stage_weights, {3}))
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> Self:

@@ -9,7 +9,7 @@ import webbrowser
 from importlib.util import find_spec
 
 from data.errors import DataError
-from pipelines.analysis.execute_notebooks import NOTEBOOKS, notebooks_here
+from pipelines.analysis.notebook_files import NOTEBOOKS, notebooks_here
 from pipelines.config.child_servers import (
     LOOPBACK,
     ChildServer,

@@ -13,6 +13,7 @@ import polars as pl
 from data.lake.store import Lake
 from data.schema.tables import BOOKED, CLICKED
 from data.schema.time import date_of
+from models.evaluation.sample_size import FEWEST
 from pipelines.evaluation.log_maturity import maturity_of_log
 
 __all__ = [
@@ -33,7 +34,7 @@ PRICE_BANDS = (0.5, 0.8, 1.25, 2.0)
 
 
 def unmet_demand(impressions: pl.LazyFrame) -> pl.DataFrame:
-    """Searches that found nothing to click on, by area searched and week of check-in.
+    """Searches that ended without a click, by area searched and week of check-in.
 
     One row per market, area (a cell of about 2 km around the searched centre) and Monday
     of the check-in's week: ``searches``, ``results`` per search, ``click_rate`` (share of
@@ -67,7 +68,8 @@ def price_guidance(listings: pl.DataFrame) -> pl.DataFrame:
     Comparable: same market, room type, capacity band and area of about 2 km. ``listings``
     as :func:`pipelines.analysis.search_log.latest_listings` gives them. Adds
     ``comparable`` (how many others), their price quartiles, ``price_ratio`` to their
-    median, and the click rates of both; a listing with fewer than five others is left out.
+    median, and the click rates of both, its own null where it was shown too few times; a listing
+    with fewer than five others is left out.
     """
     placed = _areas(listings, "listing_lat", "listing_lng").with_columns(
         capacity=_band("listing_person_capacity")
@@ -79,7 +81,9 @@ def price_guidance(listings: pl.DataFrame) -> pl.DataFrame:
         low_quartile=price.quantile(0.25).over(group),
         median_price=price.median().over(group),
         high_quartile=price.quantile(0.75).over(group),
-        click_rate=pl.col("clicks") / pl.col("impressions"),
+        click_rate=pl.when(pl.col("impressions") >= FEWEST).then(
+            pl.col("clicks") / pl.col("impressions")
+        ),
         comparable_click_rate=pl.col("clicks").sum().over(group)
         / pl.col("impressions").sum().over(group),
     )
@@ -95,6 +99,7 @@ def price_guidance(listings: pl.DataFrame) -> pl.DataFrame:
             "high_quartile",
             "comparable",
             "price_ratio",
+            "impressions",
             "click_rate",
             "comparable_click_rate",
             "bookings",
@@ -108,7 +113,7 @@ def price_bands(guidance: pl.DataFrame) -> pl.DataFrame:
     edges = (0.0, *PRICE_BANDS, float("inf"))
     frames = [
         guidance.filter(pl.col("price_ratio").is_between(low, high, closed="left")).select(
-            price_ratio=pl.lit(f"{low:g} to {high:g}"),
+            price_ratio=pl.lit(_between(low, high)),
             listings=pl.len(),
             click_rate=pl.col("click_rate").mean(),
             comparable_click_rate=pl.col("comparable_click_rate").mean(),
@@ -116,6 +121,12 @@ def price_bands(guidance: pl.DataFrame) -> pl.DataFrame:
         for low, high in pairwise(edges)
     ]
     return pl.concat(frames)
+
+
+def _between(low: float, high: float) -> str:
+    if low == 0:
+        return f"below {high:g} times"
+    return f"{low:g} times or more" if high == float("inf") else f"{low:g} to {high:g} times"
 
 
 def hosts_to_recruit(impressions: pl.LazyFrame, listings: pl.DataFrame) -> pl.DataFrame:

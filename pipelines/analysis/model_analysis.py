@@ -12,7 +12,14 @@ from models.ranking_order import group_codes, rank_within, tie_keys
 from models.two_tower.recommender import TwoTower
 from pipelines.feature_table.arrow_conversion import arrow
 
-__all__ = ["feature_power", "leak_demonstration", "neighbours_of", "ranks_by_newness"]
+__all__ = [
+    "feature_power",
+    "latest_rows",
+    "leak_demonstration",
+    "most_clicked",
+    "neighbours_of",
+    "ranks_by_newness",
+]
 
 
 def feature_power(rows: pl.DataFrame, features: FeatureSet) -> pl.DataFrame:
@@ -61,6 +68,23 @@ def leak_demonstration(rows: pl.DataFrame) -> pl.DataFrame:
         power = clicked["share_above"].fill_nan(None).mean()
         table.append({"count of clicks": words, "power": power, "clicks": clicked.height})
     return pl.DataFrame(table)
+
+
+def latest_rows(feature_rows: pl.LazyFrame, market: str) -> pl.DataFrame:
+    """The latest row of each listing of a market, with its features."""
+    of_market = feature_rows.filter(pl.col("market") == market).sort("search_s", "id_search")
+    return of_market.unique("id_listing", keep="last", maintain_order=True).collect()
+
+
+def most_clicked(impressions: pl.LazyFrame, market: str) -> str:
+    """The id of the market's most clicked listing; of several the first by id."""
+    clicks = (
+        impressions.filter(pl.col("market") == market)
+        .group_by("id_listing")
+        .agg(clicks=_is_click().sum())
+        .sort("clicks", "id_listing", descending=[True, False])
+    )
+    return str(clicks.head(1).collect()["id_listing"][0])
 
 
 def neighbours_of(

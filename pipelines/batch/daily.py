@@ -30,10 +30,13 @@ from pipelines.promotion.promote import evaluate_and_promote
 from pipelines.promotion.select_serving_run import ServingRun, select_serving_run
 from pipelines.recommendation.published_pointer import Published, read_published, write_published
 from pipelines.recommendation.recommend import recommend
+from pipelines.reporting.last_screen import print_verdict
 from pipelines.reporting.write_report import write_report
 from pipelines.run_context import RunContext
 from pipelines.training.run_record import load_one, read_record
 from pipelines.training.train import train
+from pipelines.verdict.verdict import verdict_of
+from pipelines.verdict.who_recommends import say_who
 
 __all__ = ["DAILY", "choose_models", "prepare", "publish", "recommend_day", "watch"]
 
@@ -86,8 +89,10 @@ def score(batch: Batch) -> Mapping[str, Any]:
 def recommend_day(batch: Batch) -> Mapping[str, Any]:
     """Recommend for the day; the table changes, what is published does not."""
     context, run = batch.context, batch.results["models"]["run"]
+    who = say_who(context, run)
     rows = recommend(context, run, day=day_number(batch.day))
-    return {"rows": rows, "version": context.version(RECOMMENDATIONS.name)}
+    version = context.version(RECOMMENDATIONS.name)
+    return {"rows": rows, "version": version, "recommended_by": who.text}
 
 
 def publish(batch: Batch) -> Mapping[str, Any]:
@@ -145,14 +150,20 @@ def watch(batch: Batch) -> Mapping[str, Any]:
 
 
 def report_day(batch: Batch) -> Mapping[str, Any]:
-    """Write the day's report: the HTML page, and the batch's own figures as Markdown."""
-    context = batch.context
+    """Write the day's report: the HTML page, and the batch's own figures as Markdown.
+
+    Who recommends and the five sentences are printed; what changed since yesterday is a result.
+    """
+    context, run = batch.context, batch.results["models"]["run"]
     folder = context.home.report_of(batch.day.isoformat())
-    page = write_report(context, batch.results["models"]["run"])
+    verdict = verdict_of(context, run, day=batch.day)
+    page = write_report(context, run, verdict)
     write_atomically(folder / "batch.md", as_markdown(batch))
     shutil.copyfile(page, folder / ".index.html")
     (folder / ".index.html").replace(folder / "index.html")
-    return {"report": str(folder / "index.html")}
+    print_verdict(context.console, verdict)
+    changed, worry = verdict.changed.text, verdict.worry.text
+    return {"report": str(folder / "index.html"), "changed": changed, "worry": worry}
 
 
 DAILY: tuple[BatchStage, ...] = (

@@ -30,7 +30,7 @@ from pipelines.config.console import Console
 from pipelines.config.home import write_json
 from pipelines.run_context import RunContext
 
-__all__ = ["Batch", "BatchKind", "BatchStage", "run_stage"]
+__all__ = ["Batch", "BatchKind", "BatchStage", "held_reason", "run_stage"]
 
 BatchKind = Literal["daily", "weekly", "backfill"]
 StageResult = dict[str, Any]
@@ -72,8 +72,7 @@ class Batch:
 
         Only this start: what an earlier one decided is decided anew, the log may have come.
         """
-        journal = self.journal()
-        return journal.get("status") == "held" and journal.get("id") == self.id
+        return held_reason(self.folder, self.id) is not None
 
     @property
     def is_done(self) -> bool:
@@ -84,19 +83,7 @@ class Batch:
 
         Raises ``DataError`` naming the file when it is damaged.
         """
-        path = self.folder / "journal.json"
-        try:
-            content = json.loads(path.read_text())
-            if not isinstance(content, dict) or not isinstance(content.get("stages", {}), dict):
-                raise ValueError("it is no journal")  # of data, not of code
-            return content
-        except FileNotFoundError:
-            return {}
-        except (OSError, ValueError) as error:
-            raise DataError(
-                f"{path}: cannot be read ({error}); remove it, and the batch starts from its "
-                "beginning"
-            ) from error
+        return _read_journal(self.folder)
 
     def update_journal(self, **facts: Any) -> None:
         """Write facts of this start into the journal, such as its status and reason."""
@@ -137,6 +124,28 @@ class BatchStage:
     name: str
     work: Callable[[Batch], Mapping[str, Any]]
     retries: int = 0
+
+
+def held_reason(folder: Path, batch_id: str) -> str | None:
+    """Why the start ``batch_id`` of the batch in ``folder`` holds; ``None`` where it does not."""
+    journal = _read_journal(folder)
+    is_held = journal.get("status") == "held" and journal.get("id") == batch_id
+    return str(journal.get("reason", "")) if is_held else None
+
+
+def _read_journal(folder: Path) -> dict[str, Any]:
+    path = folder / "journal.json"
+    try:
+        content = json.loads(path.read_text())
+        if not isinstance(content, dict) or not isinstance(content.get("stages", {}), dict):
+            raise ValueError("it is no journal")  # of data, not of code
+        return content
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise DataError(
+            f"{path}: cannot be read ({error}); remove it, and the batch starts from its beginning"
+        ) from error
 
 
 def run_stage(batch: Batch, stage: BatchStage) -> StageResult:

@@ -55,13 +55,20 @@ class CandidateSource:
     shown: pl.DataFrame
 
 
-def candidate_source(impressions: pl.LazyFrame, day: int) -> CandidateSource:
-    """Every guest's most recent search before ``day``, and every listing known by then."""
+def candidate_source(
+    impressions: pl.LazyFrame, day: int, *, asking: pl.LazyFrame | None = None
+) -> CandidateSource:
+    """Every guest's most recent search before ``day``, and every listing known by then.
+
+    ``asking``: the impressions whose searches are asked, such as those of one guest, with other
+    dates perhaps; by default all of the log.
+    """
     before = impressions.filter(pl.col("search_day") < day)
     catalogue, prices = catalogue_of(before), _prices_of(before)
     if prices is not None:
         catalogue = with_base_prices(catalogue, prices)
-    queries = latest_queries(before, day)
+    asked = before if asking is None else asking.filter(pl.col("search_day") < day)
+    queries = latest_queries(asked, day)
     shown = before.select("id_search", "id_listing").join(
         queries.lazy().select("id_search"), on="id_search", how="semi"
     )

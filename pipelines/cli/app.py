@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 
 from data.paths import sqlite_address
 from pipelines.cli.early_checks import ignored_by_mlflow
+from pipelines.cli.option_errors import tell_range
 from pipelines.config.console import Console
 from pipelines.config.home import home_for
 from pipelines.config.redaction import redact
@@ -51,17 +52,25 @@ PRIVACY_PANEL = "Guests' rights"
 COMMAND_ORDER = (
     *("run", "mapping", "simulate", "ingest", "features", "train", "tune", "evaluate"),
     *("recommend", "report"),
-    *("dashboards", "notebooks", "published", "home", "promote", "rollback"),
+    *("scorecard", "show", "dashboards", "notebooks", "published", "home", "promote", "rollback"),
     *("schedule", "daily", "weekly", "backfill", "forget-user"),
 )
 
 
 class InOrderOfUse(TyperGroup):
-    """Lists the commands in the order of :data:`COMMAND_ORDER`, not as their files are imported."""
+    """The commands in the order of :data:`COMMAND_ORDER`, not as their files are imported."""
 
     def list_commands(self, ctx: Any) -> list[str]:
         """The names of the commands, the first ones that a newcomer needs first."""
         return sorted(super().list_commands(ctx), key=COMMAND_ORDER.index)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; a usage error of one of its options says the whole range."""
+        try:
+            return super().invoke(ctx)
+        except typer.BadParameter as error:
+            tell_range(error)
+            raise
 
 
 app = typer.Typer(

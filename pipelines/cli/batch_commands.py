@@ -8,7 +8,6 @@ from typing import Annotated
 
 import typer
 
-from data.counted import counted
 from pipelines.cli.app import (
     RESULTS_PANEL,
     SCHEDULE_PANEL,
@@ -18,8 +17,7 @@ from pipelines.cli.app import (
     context_of,
 )
 from pipelines.cli.early_checks import check_batch, parse_day
-from pipelines.config.console import Console
-from pipelines.config.home import Home, home_for
+from pipelines.config.home import Home
 
 __all__ = ["backfill", "daily", "published", "schedule", "weekly"]
 
@@ -85,7 +83,7 @@ def backfill(
     """
     from pipelines.batch.backfill_days import days_between
 
-    days = parse_day(first), parse_day(last)
+    days = parse_day(first, "--from"), parse_day(last, "--to")
     days_between(*days)
     chosen_home = _checked_home(home, settings)
     from pipelines.flows.prefect_server import flows_of
@@ -100,39 +98,48 @@ def backfill(
 def schedule(
     home: HomeOption = None,
     settings: SettingsOption = None,
-    prefect_port: Annotated[int, typer.Option(min=1, max=65_535)] = 4_200,
+    prefect_port: Annotated[
+        int, typer.Option(min=1, max=65_535, help="Port of Prefect's page.")
+    ] = 4_200,
+    mlflow_port: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=65_535,
+            help="Port on which stayrank dashboards will show MLflow: links on Prefect's page "
+            "lead there. Default: where it was last, or 5000.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Serve the scheduled batches on this machine until Ctrl-C.
 
     Starts a Prefect server on loopback unless PREFECT_API_URL names one, and starts it again
     where it ends. A run that was missed while nothing was served is caught up once.
 
-    Example: stayrank schedule --home data/home
+    Example: stayrank schedule --home data/home --prefect-port 4300 --mlflow-port 5055
     """
     context = context_of(home, settings, None)
     check_batch(context)
     from pipelines.flows.schedule import serve_schedule
 
-    serve_schedule(context, settings, prefect_port)
+    serve_schedule(context, settings, prefect_port, mlflow_port)
 
 
 @app.command(rich_help_panel=RESULTS_PANEL)
-def published(home: HomeOption = None) -> None:
-    """Say which recommendations are in force, and since when.
+def published(home: HomeOption = None, settings: SettingsOption = None) -> None:
+    """Say which recommendations are in force, who made them and when.
+
+    What the daily batch has published; without any, what the table holds: stayrank run and
+    stayrank recommend write it and publish nothing.
 
     Example: stayrank published --home data/home
     """
-    from pipelines.recommendation.published_pointer import read_published
+    context = context_of(home, settings, None)
+    from pipelines.batch.in_force import lines_in_force
 
-    pointer = read_published(home_for(home, "simulated"))
-    say = Console().say
-    if pointer is None:
-        say("nothing is published yet; stayrank daily publishes the first")
-        return
-    rows = counted(pointer.rows, "recommendation")
-    say(f"day {pointer.ds}: {rows}, published {pointer.published_at}")
-    say(f"  version {pointer.version} of recommendations, ranker {pointer.ranker_version}")
-    say(f"  models of run {pointer.run}, batch {pointer.batch}")
+    for line in lines_in_force(context):
+        context.console.say(line)
 
 
 def _checked_home(home: Path | None, settings: Path | None) -> Home:
@@ -143,4 +150,4 @@ def _checked_home(home: Path | None, settings: Path | None) -> Home:
 
 
 def _optional_day(text: str | None) -> date | None:
-    return None if text is None else parse_day(text)
+    return None if text is None else parse_day(text, "--day")

@@ -12,6 +12,7 @@ from pipelines.cli import (
     promotion_commands,
     report_commands,
     run_commands,
+    show_commands,
     tuning_commands,
 )
 from pipelines.cli.app import app
@@ -27,5 +28,6 @@ __all__ = [
     "promotion_commands",
     "report_commands",
     "run_commands",
+    "show_commands",
     "tuning_commands",
 ]

@@ -13,6 +13,7 @@ from datetime import date
 
 import typer
 
+from pipelines.config.days import read_day
 from pipelines.config.settings import Settings
 from pipelines.run_context import RunContext
 
@@ -97,12 +98,13 @@ def check_encoding(encoding: str | None) -> None:
         ) from None
 
 
-def parse_day(text: str) -> date:
-    """A day written ``YYYY-MM-DD``; raises a usage error for anything else."""
+def parse_day(text: str, option: str | None = None) -> date:
+    """A day written ``YYYY-MM-DD``; raises a usage error, of the ``option``, for anything else."""
     try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise typer.BadParameter(f"{text!r} is not a date like 2026-01-26") from None
+        return read_day(text)
+    except ValueError as error:
+        hint = None if option is None else f"'{option}'"  # as typer writes its own
+        raise typer.BadParameter(str(error), param_hint=hint) from None
 
 
 def ignored_by_mlflow(settings: Settings, own: str = "") -> str:

@@ -53,15 +53,17 @@ def train(
 def evaluate(home: HomeOption = None, settings: SettingsOption = None) -> None:
     """Score the test window with the latest models and write the scorecard.
 
+    Prints what matters of it; stayrank scorecard prints all of it.
+
     Example: stayrank evaluate --home data/home
     """
     context = context_of(home, settings, None)
     run = context.home.latest_run().name
     from pipelines.promotion.promote import evaluate_and_promote
-    from pipelines.reporting.terminal_summary import print_scorecard
+    from pipelines.reporting.last_screen import print_last_screen
 
     evaluate_and_promote(context, run)
-    print_scorecard(context)
+    print_last_screen(context)
 
 
 @app.command(rich_help_panel=STEPS_PANEL)
@@ -75,16 +77,32 @@ def recommend(
     top: Annotated[
         int | None, typer.Option("--top", min=1, max=1_000, help="Listings a guest.")
     ] = None,
+    replace: Annotated[
+        bool,
+        typer.Option("--replace", help="Replace the day's rows in the table also with --top."),
+    ] = False,
     home: HomeOption = None,
     settings: SettingsOption = None,
 ) -> None:
-    """Recommend listings for every guest's most recent search.
+    """Recommend listings for every guest's most recent search; the champion does.
 
-    Example: stayrank recommend --top 10 --date 2026-02-09
+    The day's rows in the table are replaced; what is published stays. With another number of
+    listings than the settings have it is a trial: lists are printed and nothing is written.
+
+    Example: stayrank recommend --top 5 --date 2026-02-09
     """
-    day = None if date is None else day_number(parse_day(date))
+    day = None if date is None else day_number(parse_day(date, "--date"))
     context = context_of(home, settings, None)
-    run = context.home.latest_run().name
-    from pipelines.recommendation.recommend import recommend
+    context.home.latest_run()  # what was never trained is refused before a model is imported
+    from pipelines.promotion.select_serving_run import run_to_recommend_with
+    from pipelines.recommendation.recommend import recommend, try_recommending
+    from pipelines.reporting.recommended_lists import say_trial, say_written
+    from pipelines.verdict.who_recommends import say_who
 
-    recommend(context, run, day=day, top=top)
+    chosen = run_to_recommend_with(context)
+    say_who(context, chosen.run, chosen.warnings)
+    if top in (None, context.settings.recommendation.top) or replace:
+        recommend(context, chosen.run, day=day, top=top)
+        say_written(context)
+    else:
+        say_trial(context, try_recommending(context, chosen.run, day=day, top=top))

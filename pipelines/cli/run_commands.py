@@ -71,9 +71,9 @@ def run(  # a command's options are its arguments
         main_job(
             str(context.home.root), [*(logs or [])], source, encoding, context.settings, redo=redo
         )
-    from pipelines.reporting.terminal_summary import print_summary
+    from pipelines.reporting.last_screen import print_last_screen
 
-    print_summary(context)
+    print_last_screen(context)
 
 
 class ScenariosInHelp(TyperCommand):

@@ -61,7 +61,7 @@ def budget_in_seconds(text: str) -> float:
     parts = re.findall(r"(\d+(?:\.\d+)?)([smh])", text.lower())
     seconds = sum(float(number) * _SECONDS[unit] for number, unit in parts)
     if "".join(n + u for n, u in parts) != text.lower() or seconds <= 0:
-        raise typer.BadParameter(f"{text!r} is not a time like 90s, 20m, 1h or 1h30m")
+        raise typer.BadParameter(f"{text!r} is not a time above 0 like 90s, 20m, 1h or 1h30m")
     return seconds
 
 

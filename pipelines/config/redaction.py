@@ -28,8 +28,9 @@ R = TypeVar("R")
 
 # Up to the last @ of the authority: a password that was not encoded may hold another one.
 _CREDENTIALS = re.compile(r"""([A-Za-z][A-Za-z0-9+.-]*://)[^\s/?#"'<>]*@""")
+# The name of a table on MLflow's page is called a key too, and opens nothing by itself.
 _PARAMETERS = re.compile(
-    r"""([?&;](?:[a-z_]*(?:password|passwd|pwd|token|secret|signature|key)|sig|auth)=)[^\s&;#"'<>]+""",
+    r"""([?&;](?!viewStateShareKey=)(?:[a-z_]*(?:password|passwd|pwd|token|secret|signature|key)|sig|auth)=)[^\s&;#"'<>]+""",
     re.IGNORECASE,
 )
 

@@ -13,16 +13,16 @@ import os
 import re
 import tomllib
 from datetime import UTC, datetime
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from cronsim import CronSim, CronSimError
 from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    PrivateAttr,
     SecretStr,
     ValidationError,
     field_serializer,
@@ -35,10 +35,21 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from data.close_names import close_names, did_you_mean
 from data.schema.language import Language
 from pipelines.config.keep_settings import KeepSettings
 from pipelines.config.redaction import redact
 from pipelines.config.secret_files import secret_from_file
+from pipelines.config.setting_errors import (
+    HOW_TO_ENCODE,
+    MOVED,
+    NOWHERE,
+    PREFIX,
+    UNTOLD,
+    SettingsError,
+    Written,
+    in_words,
+)
 
 __all__ = [
     "BatchSettings",
@@ -53,23 +64,10 @@ __all__ = [
 ]
 
 SETTINGS_FILE = Path("stayrank.toml")
-PREFIX = "STAYRANK_"
 # Read by the command line and by the containers.
 NOT_SETTINGS = ("HOME", "BIND", "CHECKOUT", "IMAGE", "INBOX", "SECRETS")
-# Sections that earlier versions had, and where their settings are now.
-MOVED = {"funnel": "the funnel is the ranker now: write its settings as [ranker]"}
-HOW_TO_ENCODE = (
-    "the characters / ? # @ of a password must be written %2F %3F %23 %40, "
-    "and an @ behind the host %40 too"
-)
-# Settings whose value no message repeats.
-UNTOLD = ("pseudonym_key", "webhook")
 # What MLflow can keep runs and registered models in.
 STORES = ("http", "https", "postgresql", "mysql", "mssql", "sqlite")
-
-
-class SettingsError(ValueError):
-    """A setting is unknown or out of its range; the message names it (exit code 2)."""
 
 
 class Section(BaseModel):
@@ -194,7 +192,10 @@ class BatchSettings(Section):
         try:
             ZoneInfo(name)
         except (ValueError, OSError, ZoneInfoNotFoundError) as error:
-            raise ValueError("no time zone has this name; write one like Europe/Lisbon") from error
+            meant = did_you_mean(name, available_timezones())
+            raise ValueError(
+                f"no time zone has this name{meant}; write one like Europe/Lisbon"
+            ) from error
         return name
 
     @field_validator("daily_cron", "weekly_cron")
@@ -225,6 +226,11 @@ class Settings(BaseSettings):
 
     seed: int = Field(default=0, ge=0, lt=2**31)
     threads: int = Field(default=0, ge=0, description="0 means every core the process may use")
+    currency: str = Field(
+        default="",
+        max_length=12,
+        description="of the log's prices, such as R$ or EUR; empty: not said on the report's axes",
+    )
     simulation: SimulationSettings = SimulationSettings()
     ingest: IngestSettings = IngestSettings()
     split: SplitSettings = SplitSettings()
@@ -267,6 +273,17 @@ class Settings(BaseSettings):
     monitoring: dict[str, Any] = Field(
         default_factory=dict, description="pipelines.monitoring.config"
     )
+
+    _written: Written = PrivateAttr(default=NOWHERE)
+
+    @property
+    def written(self) -> Written:
+        """Where they were written, for messages about them."""
+        return self._written
+
+    def remember(self, written: Written) -> None:
+        """Remember where they were written."""
+        self._written = written
 
     @field_validator("tracking_uri")
     @classmethod
@@ -320,10 +337,12 @@ def load_settings(file: Path | None = None, **overrides: Any) -> Settings:
 
     given = {**secrets, **overrides}
     given = {name: value for name, value in given.items() if value is not None}
+    written = Written.in_file(file or SETTINGS_FILE)
     try:
         settings = FromFile(**given)
+        settings.remember(written)
     except ValidationError as error:
-        raise SettingsError(in_words(error)) from error
+        raise SettingsError(in_words(error, Settings, written=written)) from error
     except ValueError as error:  # TOML syntax
         raise SettingsError(f"{file or SETTINGS_FILE}: {error}") from error
     _refuse_webhook(settings.webhook.get_secret_value())
@@ -345,27 +364,9 @@ def _refuse_misspelt_names() -> None:
             continue
         if name.lower() in MOVED:
             raise SettingsError(f"{variable} in the environment: {MOVED[name.lower()]}")
-        meant = get_close_matches(name, known, n=1, cutoff=0.8)
+        meant = close_names(name, known, cutoff=0.8)
         if meant and not name.endswith("_FILE"):
             raise SettingsError(
                 f"{variable} in the environment is no setting; {PREFIX}{meant[0]} is. "
                 "Rename it, or take it out"
             )
-
-
-def in_words(error: ValidationError, section: str = "") -> str:
-    """Each problem in a line, with the setting's whole name and what was given."""
-    lines = []
-    for problem in error.errors():
-        name = ".".join(str(part) for part in (*section.split(), *problem["loc"]))
-        told = problem["msg"].removeprefix("Value error, ")
-        if problem["type"] == "extra_forbidden":
-            moved = MOVED.get(name)
-            lines.append(f"setting {name}: {moved}" if moved else f"setting {name} is not known")
-        elif name in UNTOLD or told == HOW_TO_ENCODE:
-            lines.append(f"setting {name}: {told}")
-        elif problem["loc"]:
-            lines.append(redact(f"setting {name} = {problem['input']!r}: {told}"))
-        else:  # of several settings together
-            lines.append(f"settings of {name}: {told}")
-    return "\n".join(lines)

@@ -7,19 +7,17 @@ Parquet files, so that a report can be written again without loading a model.
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import polars as pl
 import pyarrow as pa
 
-from data.errors import DataError
 from data.schema.tables import CLICKED
 from models.evaluation.validation_metric import CLICK_WORTH
 from models.ranking_order import group_codes, rank_within, tie_keys
 from models.reranking.new_listing_exposure import ExposurePolicy, exposure_curve
 from models.row_source import read
-from pipelines.config.home import Home
 from pipelines.evaluation.evaluated_run import EvaluatedRun
+from pipelines.evaluation.kept_diagnostics import diagnostics_folder, read_diagnostic
 from pipelines.evaluation.ranker_diagnostics import ablation, contributions, examples
 from pipelines.evaluation.retrieval_recall import CANDIDATES
 from pipelines.feature_table.arrow_conversion import frame_of
@@ -35,7 +33,7 @@ DECILES = 10
 
 def write_diagnostics(context: RunContext, evaluated: EvaluatedRun) -> None:
     """Write every diagnostic that the run's models allow, a Parquet file each."""
-    folder = _folder(context.home, evaluated.record.name)
+    folder = diagnostics_folder(context.home, evaluated.record.name)
     folder.mkdir(parents=True, exist_ok=True)
     diagnostics: dict[str, Callable[[], pl.DataFrame | None]] = {
         "ablation": lambda: ablation(evaluated, replicates=context.settings.evaluation.replicates),
@@ -52,24 +50,6 @@ def write_diagnostics(context: RunContext, evaluated: EvaluatedRun) -> None:
         frame = compute()
         if frame is not None:
             frame.write_parquet(folder / f"{name}.parquet")
-
-
-def read_diagnostic(home: Home, run: str, name: str) -> pl.DataFrame | None:
-    """One diagnostic by its name; ``None`` where the run does not have it.
-
-    Raises ``DataError`` where the file is damaged.
-    """
-    path = _folder(home, run) / f"{name}.parquet"
-    if not path.is_file():
-        return None
-    try:
-        return pl.read_parquet(path, glob=False)
-    except pl.exceptions.ComputeError as error:
-        raise DataError(f"{path}: damaged ({error}); evaluate the run again") from error
-
-
-def _folder(home: Home, run: str) -> Path:
-    return home.runs / run / "evidence"
 
 
 def _trade_off(context: RunContext, evaluated: EvaluatedRun) -> pl.DataFrame | None:

@@ -17,7 +17,7 @@ from models.evaluation.scorecard import Score
 from pipelines.config.home import write_json
 from pipelines.config.home_use import uses_home
 from pipelines.evaluation.list_truth import ListTruth, metrics_by_model, open_truth
-from pipelines.evaluation.recommendations_view import SCORES_FILE
+from pipelines.evaluation.recommendations_view import REPLAY, SCORES_FILE, TRUTH
 from pipelines.evaluation.replay import replay
 from pipelines.evaluation.rival_lists import OURS, RIVALS, rival_lists
 from pipelines.recommendation.recommended import Recommended
@@ -26,6 +26,9 @@ from pipelines.training.run_record import read_record
 
 __all__ = ["evaluate_recommendations", "truth_scores"]
 
+# The lists and figures that stand in MLflow; those of all rivals are in the file beside them.
+LOGGED_LISTS = (OURS, "popularity", "shown_before")
+LOGGED = (*TRUTH, *REPLAY)
 COMPARED = ("catalogue_g_taste_at_10", "catalogue_bookings_together_per_1000")
 
 
@@ -41,8 +44,12 @@ def evaluate_recommendations(context: RunContext, run: str, made: Recommended) -
     folder.mkdir(parents=True, exist_ok=True)
     records = [asdict(score) for score in scores]
     write_json(folder / SCORES_FILE, records)
-    figures = [(f"{score.split}.{score.model}.{score.metric}", score.value, 0) for score in scores]
-    if figures:
+    figures = [
+        (f"{score.split}.{score.model}.{score.metric}", score.value, 0)
+        for score in scores
+        if score.model in LOGGED_LISTS and score.metric in LOGGED
+    ]
+    if scores:
         parent = read_record(context.home, run).parent
         context.tracking.log_metrics(parent, figures)
         context.tracking.log_artifacts(parent, folder / SCORES_FILE)

@@ -14,6 +14,7 @@ from typing import Any
 from data.counted import counted
 from models.evaluation.oracle import CEILINGS
 from models.evaluation.provenance import Honesty, Provenance
+from models.evaluation.sample_size import too_few as too_few_cases
 from models.evaluation.scorecard import Score, Scorecard
 from pipelines.config.home import Home
 
@@ -23,6 +24,7 @@ __all__ = [
     "figure",
     "g_shown",
     "headline",
+    "interval_of",
     "metrics_shown",
     "name_of",
     "ndcg_shown",
@@ -82,9 +84,15 @@ MARKETS_PRINTED = 4
 ORACLES = "oracle_"
 
 
-def read_scorecard(home: Home) -> Scorecard:
-    """The latest scorecard as it was written."""
+def read_scorecard(home: Home, run: str | None = None) -> Scorecard:
+    """The latest scorecard as it was written; of a ``run`` its own, where it kept one.
+
+    A day's report is of the champion's run, and the latest evaluated may be another one that
+    was refused. Runs of earlier versions kept no panel beside their figures: the latest then.
+    """
     folder = home.report
+    if run is not None and (home.run_folder(run) / "honesty.json").is_file():
+        folder = home.run_folder(run)
     panel: dict[str, Any] = json.loads((folder / "honesty.json").read_text())
     for name in ("segments_left_out", "warnings"):
         panel[name] = tuple(panel[name])
@@ -245,7 +253,7 @@ def scale_of(metric: str) -> int:
 
 def too_few(score: Score) -> str:
     """``too few (n = 2)``: what stands in the place of a figure of so few searches."""
-    return f"too few (n = {score.searches:,})"
+    return too_few_cases(score.searches)
 
 
 def value_of(score: Score) -> str:
@@ -264,9 +272,15 @@ def figure(score: Score | None) -> str:
         return "–"
     if score.is_too_few or score.low is None or score.high is None:
         return value_of(score)
+    return f"{value_of(score)} ({interval_of(score)})"
+
+
+def interval_of(score: Score) -> str:
+    """``0.410–0.450``: the ends alone; empty where no interval is known."""
+    if score.low is None or score.high is None:
+        return ""
     dash = "–" if score.low >= 0 else " to "
-    ends = f"{_number(score, score.low)}{dash}{_number(score, score.high)}"
-    return f"{value_of(score)} ({ends})"
+    return f"{_number(score, score.low)}{dash}{_number(score, score.high)}"
 
 
 def _number(score: Score, value: float) -> str:

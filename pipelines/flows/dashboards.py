@@ -17,17 +17,26 @@ from pipelines.config.child_servers import (
 from pipelines.config.console import Console
 from pipelines.config.home import Home
 from pipelines.flows.prefect_environment import database_of
+from pipelines.flows.served_pages import (
+    MLFLOW_PORT,
+    PREFECT_PORT,
+    note_port,
+    point_links_at,
+    port_of_schedule,
+)
 
 __all__ = ["prefect_page", "prefect_server", "serve_dashboards"]
 
 
 def serve_dashboards(
-    home: Home, console: Console, mlflow_port: int = 5_000, prefect_port: int = 4_200
+    home: Home, console: Console, mlflow_port: int = MLFLOW_PORT, prefect_port: int = PREFECT_PORT
 ) -> None:
-    """Start both pages, print links that open at the runs, stop both when the command is stopped.
+    """Start both pages, print links that open at models and runs, stop both when it is stopped.
 
-    Raises ``DataError`` when the home has no runs yet, a port is taken, or a server does
-    not come up or ends by itself (its log is named).
+    Prefect's is that of ``stayrank schedule`` where one serves this home. The links to MLflow
+    on Prefect's pages open on ``mlflow_port`` from now on. Raises ``DataError`` when the home
+    has no runs yet, a port is taken, or a server does not come up or ends by itself (its log is
+    named).
     """
     if not home.mlflow_database.is_file():
         raise DataError(
@@ -39,14 +48,25 @@ def serve_dashboards(
     runs_page = Tracking.open(home).runs_page()
     for line in end_orphans(home.servers):
         console.say(line)
+    # Two servers on one database would both take what is due for theirs.
+    scheduled = port_of_schedule(home)
+    if scheduled is not None:
+        prefect_port = scheduled
     refuse_taken_port(mlflow_port, "--mlflow-port")
-    refuse_taken_port(prefect_port, "--prefect-port")
+    servers = [_mlflow(home, mlflow_port)]
+    if scheduled is None:
+        refuse_taken_port(prefect_port, "--prefect-port")
+        servers.append(prefect_server(home, prefect_port))
     links = (f"http://{LOOPBACK}:{mlflow_port}{runs_page}", prefect_page(prefect_port))
-    with servers_running([_mlflow(home, mlflow_port), prefect_server(home, prefect_port)]) as pages:
-        for page, link in zip(pages, links, strict=True):
+    with servers_running(servers) as pages:
+        for page, link in zip(pages, links, strict=False):
             wait_until_up(page)
             console.say(f"{page.server.name:8} {link}")
-        console.say("Ctrl-C stops both.")
+        if scheduled is not None:
+            console.say(f"Prefect  {links[1]}, served by stayrank schedule")
+        note_port(home, "MLflow", mlflow_port)
+        point_links_at(f"http://{LOOPBACK}:{prefect_port}/api", mlflow_port)
+        console.say("Ctrl-C stops both." if scheduled is None else "Ctrl-C stops MLflow.")
         while all(page.exit_code is None for page in pages):
             time.sleep(0.5)
         failed = next(page for page in pages if page.exit_code is not None)
@@ -57,7 +77,7 @@ def _mlflow(home: Home, port: int) -> ChildServer:
     return ChildServer(
         name="MLflow",
         module=[
-            *("mlflow", "server", "--host", LOOPBACK, "--port", str(port)),
+            *("pipelines.flows.mlflow_pages", "--host", LOOPBACK, "--port", str(port)),
             *("--backend-store-uri", sqlite_address(home.mlflow_database)),
             *("--default-artifact-root", home.artifacts.resolve().as_uri(), "--workers", "1"),
         ],

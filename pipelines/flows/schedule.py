@@ -6,8 +6,11 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 from data.lake.lock import file_lock
 from pipelines.config.child_servers import (
@@ -16,10 +19,12 @@ from pipelines.config.child_servers import (
     start_server,
     wait_until_up,
 )
+from pipelines.config.console import program
 from pipelines.config.redaction import redact
 from pipelines.flows.dashboards import prefect_page, prefect_server
 from pipelines.flows.liveness import SERVED_BY
 from pipelines.flows.prefect_environment import named_server_problem, prepare_prefect
+from pipelines.flows.served_pages import PORT_VARIABLE, mlflow_address, note_port
 from pipelines.flows.watched_schedule import NamedServer, OwnServer, serve_watched
 from pipelines.run_context import RunContext
 
@@ -28,14 +33,22 @@ if TYPE_CHECKING:
     from prefect.client.schemas.objects import FlowRun
     from prefect.deployments.runner import RunnerDeployment
 
-__all__ = ["catch_up_once", "deployments", "serve_schedule"]
+__all__ = ["catch_up_once", "deployments", "name_upcoming", "serve_schedule"]
 
 LATE = timedelta(minutes=1)
 CAUGHT_UP = "missed while nothing was served; the newest missed start does its work"
 
 
-def serve_schedule(context: RunContext, settings_file: Path | None, prefect_port: int) -> None:
+def serve_schedule(
+    context: RunContext,
+    settings_file: Path | None,
+    prefect_port: int,
+    mlflow_port: int | None = None,
+) -> None:
     """Serve the deployments; starts a Prefect server on loopback unless one is named.
+
+    ``mlflow_port``: where ``stayrank dashboards`` will serve MLflow, for the links that the
+    batches leave on Prefect's pages; ``None``: where it was served last.
 
     Runs of this home whose process is gone are marked as crashed, paused schedules resume, and
     missed starts are caught up once. The server is watched: see
@@ -58,10 +71,12 @@ def serve_schedule(context: RunContext, settings_file: Path | None, prefect_port
                 deployment.apply()
             for name in catch_up_once(client):
                 context.console.say(f"caught up once: {name}")
-        _say_times(context)
-        # The batches that it starts end when this process is gone.
+        # Both are for the processes of its batches, which end when this one is gone.
         os.environ[SERVED_BY] = str(os.getpid())
-        serve_watched(served, server, context.console.say)
+        if mlflow_port is not None:
+            os.environ[PORT_VARIABLE] = str(mlflow_port)
+        _say_times(context)
+        serve_watched(served, server, context.console.say, partial(_name_upcoming, context))
 
 
 def deployments(context: RunContext, settings_file: Path | None) -> list[RunnerDeployment]:
@@ -109,8 +124,38 @@ def catch_up_once(client: SyncPrefectClient) -> list[str]:
     return caught_up
 
 
+def _name_upcoming(context: RunContext) -> None:
+    from prefect.client.orchestration import get_client
+
+    with get_client(sync_client=True) as client:
+        name_upcoming(client, context.settings.batch.time_zone)
+
+
+def name_upcoming(client: SyncPrefectClient, zone: str) -> int:
+    """Name scheduled runs by what they will do (``daily 2026-01-27``); returns how many.
+
+    Prefect names them by two words drawn at random until they begin.
+    """
+    named = 0
+    for name in ("daily", "weekly"):
+        for run in _scheduled_runs(client, name):
+            if run.expected_start_time is None or run.name.startswith(f"{name} "):
+                continue
+            day = run.expected_start_time.astimezone(ZoneInfo(zone)).date()
+            client.set_flow_run_name(run.id, f"{name} {day}")
+            named += 1
+    return named
+
+
 def _late_runs(client: SyncPrefectClient, name: str) -> Sequence[FlowRun]:
     """Scheduled runs that should have started more than a minute ago, oldest first."""
+    before = datetime.now(UTC) - LATE
+    runs = _scheduled_runs(client, name)
+    due = [run for run in runs if run.expected_start_time and run.expected_start_time < before]
+    return sorted(due, key=lambda run: str(run.expected_start_time))
+
+
+def _scheduled_runs(client: SyncPrefectClient, name: str) -> Sequence[FlowRun]:
     from prefect.client.schemas.filters import (
         DeploymentFilter,
         DeploymentFilterName,
@@ -120,15 +165,12 @@ def _late_runs(client: SyncPrefectClient, name: str) -> Sequence[FlowRun]:
     )
     from prefect.client.schemas.objects import StateType
 
-    runs = client.read_flow_runs(
+    return client.read_flow_runs(
         flow_run_filter=FlowRunFilter(
             state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.SCHEDULED]))
         ),
         deployment_filter=DeploymentFilter(name=DeploymentFilterName(any_=[name])),
     )
-    before = datetime.now(UTC) - LATE
-    due = [run for run in runs if run.expected_start_time and run.expected_start_time < before]
-    return sorted(due, key=lambda run: str(run.expected_start_time))
 
 
 @contextmanager
@@ -154,6 +196,7 @@ def _server(context: RunContext, port: int) -> Iterator[OwnServer | NamedServer]
         wait_until_up(server.running)
         # Before Prefect is imported: it reads its settings once.
         os.environ["PREFECT_API_URL"] = server.running.server.environment["PREFECT_API_URL"]
+        note_port(context.home, "Prefect", port)
         say(f"Prefect  {prefect_page(port)}")
         yield server
     finally:
@@ -167,4 +210,9 @@ def _say_times(context: RunContext) -> None:
     say(f"weekly   {batch.weekly_cron}  ({batch.time_zone})")
     say("backfill on demand: stayrank backfill --from DAY --to DAY, or from Prefect's page")
     say(f"inbox    {context.home.inside(batch.inbox)}")
+    if not context.settings.tracking_uri:
+        address = mlflow_address(context.home, "")
+        port = urlsplit(address).port
+        command = f"{program()} dashboards {context.home.option} --mlflow-port {port}"
+        say(f"MLflow   {address} while this runs: {command}")
     say("Ctrl-C stops serving; what was missed is caught up once at the next start.")

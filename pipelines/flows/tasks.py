@@ -13,6 +13,7 @@ from typing import ParamSpec, TypeVar
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
+from pipelines.batch.in_force import note_main_job
 from pipelines.config.console import Console
 from pipelines.config.home import Home
 from pipelines.config.memory import release_memory
@@ -24,10 +25,12 @@ from pipelines.ingestion import ingest_logs as ingestion
 from pipelines.ingestion import simulate_log as simulation
 from pipelines.monitoring import monitor as monitoring
 from pipelines.promotion.promote import evaluate_and_promote
+from pipelines.promotion.select_serving_run import run_to_recommend_with
 from pipelines.recommendation import recommend as recommendation
 from pipelines.reporting import write_report as reporting
 from pipelines.run_context import RunContext
 from pipelines.training import train as training
+from pipelines.verdict.who_recommends import say_who
 
 __all__ = ["build", "evaluate", "ingest", "monitor", "publish", "recommend", "simulate", "train"]
 
@@ -39,7 +42,7 @@ def _step(name: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """A step as a task whose result is not cached and whose errors show no password."""
 
     def as_task(step: Callable[P, R]) -> Callable[P, R]:
-        return task(name=name, cache_policy=NO_CACHE)(redacting(step))
+        return task(name=name, task_run_name=name, cache_policy=NO_CACHE)(redacting(step))
 
     return as_task
 
@@ -91,11 +94,15 @@ def monitor(home: str, settings: Settings, run: str) -> int:
 
 
 @_step(name="recommend")
-def recommend(home: str, settings: Settings, run: str) -> int:
+def recommend(home: str, settings: Settings) -> int:
     """The number of rows recommended; what they are worth is measured with them at hand."""
     context = _context(home, settings)
-    made = recommendation.write_recommendations(context, run)
-    evaluate_recommendations(context, run, made)
+    # the champion: the run that was just trained may have been refused by the gate
+    chosen = run_to_recommend_with(context)
+    say_who(context, chosen.run, chosen.warnings)
+    made = recommendation.write_recommendations(context, chosen.run)
+    note_main_job(context)
+    evaluate_recommendations(context, chosen.run, made)
     return len(made.lists.place_R)
 
 

@@ -37,6 +37,8 @@ SECONDS_BEFORE_RESTARTS = (0, 2, 10, 30, 60)
 SECONDS_OF_HEALTH = 600.0
 SECONDS_OF_SILENCE = 300.0
 SECONDS_BEFORE_RUNNER = 5.0
+# Prefect plans the runs of a new deployment within seconds.
+SECONDS_BEFORE_CHORE, SECONDS_BETWEEN_CHORES = 10.0, 60.0
 
 
 @dataclass
@@ -122,20 +124,25 @@ def serve_watched(
     deployments: Sequence[RunnerDeployment],
     server: OwnServer | NamedServer,
     say: Callable[[str], None],
+    each_minute: Callable[[], None] = lambda: None,
 ) -> None:
-    """Serve until the command is stopped, or the server cannot be had back (``DataError``)."""
+    """Serve until the command is stopped, or the server cannot be had back (``DataError``).
+
+    ``each_minute``: a chore at that server, done beside the looks; one that fails is tried again.
+    """
     _quieten_runner()
     # It shows tracebacks of tasks that a signal ended.
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
-    asyncio.run(_serve(deployments, server, say))
+    asyncio.run(_serve(deployments, server, say, each_minute))
 
 
 async def _serve(
     deployments: Sequence[RunnerDeployment],
     server: OwnServer | NamedServer,
     say: Callable[[str], None],
+    each_minute: Callable[[], None],
 ) -> None:
-    watching = asyncio.ensure_future(_watch(server))
+    watching = asyncio.ensure_future(_watch(server, each_minute))
     failures, began = 0, time.monotonic()
     while True:
         serving = asyncio.create_task(_run(deployments))
@@ -168,7 +175,7 @@ async def _run(deployments: Sequence[RunnerDeployment]) -> None:
     await runner.start()
 
 
-async def _watch(server: OwnServer | NamedServer) -> None:
+async def _watch(server: OwnServer | NamedServer, each_minute: Callable[[], None]) -> None:
     """Look at the server again and again, in a thread that the end of the program need not await.
 
     Raises what a look raises.
@@ -181,10 +188,16 @@ async def _watch(server: OwnServer | NamedServer) -> None:
             ended.set_exception(error)
 
     def watch() -> None:
+        due = time.monotonic() + SECONDS_BEFORE_CHORE
         try:
             while True:
                 time.sleep(SECONDS_BETWEEN_LOOKS)
                 server.look()
+                if time.monotonic() >= due:
+                    due = time.monotonic() + SECONDS_BETWEEN_CHORES
+                    # What keeps it from being done is the server's silence, and told by a look.
+                    with suppress(Exception):
+                        each_minute()
         except Exception as error:  # noqa: BLE001  # raised where it is awaited
             with suppress(RuntimeError):  # the loop has ended meanwhile
                 loop.call_soon_threadsafe(end, error)

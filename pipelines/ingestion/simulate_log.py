@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from data.counted import counted
+from data.ranges import OutOfRangeError
 from data.simulator import SimulationConfig, write_simulation
 from data.simulator.write import FileFormat
 from pipelines.config.console import Console
@@ -46,6 +47,8 @@ def _config(searches: int, seed: int, scenario: str, *, with_position: bool) -> 
         return SimulationConfig(
             searches=searches, seed=seed, scenario=scenario, with_position=with_position
         )
+    except OutOfRangeError as error:
+        raise SettingsError(error.told) from error
     except ValueError as error:
         raise SettingsError(str(error)) from error
 

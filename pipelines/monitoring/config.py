@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from data.ranges import ABOVE_0, AT_LEAST_1, Range, refuse_outside
 from pipelines.config.settings import Settings
 from pipelines.run_context import config_of
 
@@ -49,17 +50,13 @@ class MonitoringConfig:
     rows_per_day: int = 20_000
 
     def __post_init__(self) -> None:
-        positive = (
-            *("bins", "categories", "psi", "psi_of_queries", "rate_sigmas", "rate_shift"),
-            *("null_shift", "rows_per_day"),
-        )
-        wrong = [name for name in positive if not getattr(self, name) > 0]
+        counts = dict.fromkeys(("bins", "categories", "rows_per_day"), AT_LEAST_1)
+        limits = ("psi", "psi_of_queries", "rate_sigmas", "rate_shift", "null_shift")
         shares = ("confidence", "day_share", "quarantine_share")
-        wrong += [name for name in shares if not 0 < getattr(self, name) < 1]
-        if wrong:
-            raise ValueError(f"MonitoringConfig out of range: {', '.join(wrong)}")
+        inside = dict.fromkeys(shares, Range(above=0, below=1))
+        refuse_outside(self, {**counts, **dict.fromkeys(limits, ABOVE_0), **inside})
 
 
 def monitoring_config(settings: Settings) -> MonitoringConfig:
     """The limits that the settings say; raises ``SettingsError`` naming what is unsound."""
-    return config_of(MonitoringConfig, "monitoring", dict(settings.monitoring))
+    return config_of(MonitoringConfig, "monitoring", dict(settings.monitoring), settings.written)

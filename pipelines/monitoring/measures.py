@@ -12,7 +12,16 @@ import polars as pl
 from data.schema.tables import QUALITY
 from pipelines.monitoring.config import MonitoringConfig
 
-__all__ = ["MarketDays", "Measure", "as_frame"]
+__all__ = ["MarketDays", "Measure", "as_frame", "measure_in_words"]
+
+# Kinds of the table ``quality``, before the name of what is measured.
+_KINDS = {
+    "psi": "the distribution of",
+    "null_share": "the share of empty values of",
+    "rate": "the rate of",
+    "rows": "the number of",
+    "quarantine": "the share in quarantine for",
+}
 
 _SCHEMA = {
     "market": pl.String,
@@ -44,6 +53,15 @@ class Measure:
     low: float | None = None
     high: float | None = None
     is_flagged: bool | None = None
+
+
+def measure_in_words(kind: str, name: str) -> str:
+    """A measure for a person.
+
+    >>> measure_in_words("psi", "query_nights"), measure_in_words("rows", "searches")
+    ('the distribution of query_nights', 'the number of searches')
+    """
+    return f"{_KINDS.get(kind, f'{kind} of')} {name}"
 
 
 def as_frame(measures: Iterable[Measure]) -> pl.DataFrame:

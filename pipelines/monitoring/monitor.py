@@ -10,6 +10,7 @@ from math import isfinite
 import polars as pl
 
 from data.errors import DataError
+from data.schema.market_names import market_in_words
 from data.schema.tables import FEATURES, IMPRESSIONS, QUALITY, QUARANTINE
 from data.schema.time import date_of
 from data.time_split import SplitError
@@ -21,7 +22,7 @@ from pipelines.monitoring.config import MonitoringConfig, monitoring_config
 from pipelines.monitoring.data_quality import null_shares, quarantined_rows
 from pipelines.monitoring.feature_drift import feature_drift
 from pipelines.monitoring.funnel_rates import funnel_rates, searches_per_day
-from pipelines.monitoring.measures import Measure, as_frame
+from pipelines.monitoring.measures import Measure, as_frame, measure_in_words
 from pipelines.run_context import RunContext
 from pipelines.training.run_record import read_record
 
@@ -58,10 +59,10 @@ def flagged_lines(flagged: pl.DataFrame) -> list[str]:
     lines = []
     for row in first.sort("ds", "market", "kind", "name").iter_rows(named=True):
         limits = _between(row["low"], row["high"])
-        lines.append(
-            f"{row['market']} from {row['ds']}: {row['kind'].replace('_', ' ')} of "
-            f"{row['name']} {row['value']:.4g}, {limits}"
-        )
+        what = measure_in_words(row["kind"], row["name"])
+        value = f"PSI {row['value']:.4g}" if row["kind"] == "psi" else f"{row['value']:.4g}"
+        market = market_in_words(row["market"])
+        lines.append(f"{market} from {row['ds']}: {what} is off: {value}, {limits}")
     return lines
 
 

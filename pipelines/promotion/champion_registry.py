@@ -17,6 +17,7 @@ from data.errors import DataError
 from data.lake.lock import lake_lock
 from pipelines.config.home import Home
 from pipelines.promotion.decision import Check, GateDecision
+from pipelines.promotion.standings import mark_standings
 from pipelines.tracking.model_checksums import damage_of
 from pipelines.tracking.model_registry import CHAMPION, RANKER_MODEL, RUN_TAG, TOWER_MODEL
 from pipelines.tracking.tracking import Tracking
@@ -117,6 +118,7 @@ def record_decision(tracking: Tracking, run_id: str, decision: GateDecision) -> 
     _point(tracking, alias, version)
     if decision.is_promoted and tracking.versions.at(RANKER_MODEL, CHALLENGER) == version:
         tracking.versions.delete_alias(RANKER_MODEL, CHALLENGER)
+    mark_standings(tracking)
     return alias
 
 
@@ -141,6 +143,7 @@ def roll_back(tracking: Tracking, home: Home) -> tuple[str, str]:
             RANKER_MODEL, now, {"promotion.rolled_back": f"to version {before} at {since}"}
         )
         _point(tracking, CHAMPION, before)
+        mark_standings(tracking)
     return now, before
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
+from data.ranges import AT_LEAST_0, Range, refuse_outside
 from pipelines.config.settings import Settings
 from pipelines.run_context import config_of
 
@@ -73,17 +74,16 @@ class GateConfig:
     slower_ms: float = 5.0
 
     def __post_init__(self) -> None:
-        numbers = {f.name: getattr(self, f.name) for f in fields(self) if f.type != "str"}
-        wrong = [name for name, value in numbers.items() if value < 0]
-        if not self.calibration_from < 1 < self.calibration_to:
-            wrong.append("calibration_from, calibration_to")
+        numbers = (field.name for field in fields(self) if field.type != "str")
         # of half or more an interval would have no width
-        errors = ("promotion_error", "guardrail_error")
-        wrong += [name for name in errors if not 0 < getattr(self, name) < 0.5]
-        if wrong:
-            raise ValueError(f"GateConfig out of range: {', '.join(wrong)}")
+        errors = dict.fromkeys(("promotion_error", "guardrail_error"), Range(above=0, below=0.5))
+        around_1 = {
+            "calibration_from": Range(at_least=0, below=1),
+            "calibration_to": Range(above=1),
+        }
+        refuse_outside(self, {**dict.fromkeys(numbers, AT_LEAST_0), **errors, **around_1})
 
 
 def gate_config(settings: Settings) -> GateConfig:
     """The demands that the settings say; raises ``SettingsError`` naming what is unsound."""
-    return config_of(GateConfig, "gate", dict(settings.gate))
+    return config_of(GateConfig, "gate", dict(settings.gate), settings.written)

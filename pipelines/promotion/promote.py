@@ -7,20 +7,25 @@ the registry's alias and writes the reason down.
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 from data.errors import DataError
+from data.plain_text import as_markdown_text
 from data.time_split import Windows
 from models.evaluation.scorecard import Scorecard
 from pipelines.config.home import Home, write_json
 from pipelines.config.home_use import uses_home
 from pipelines.evaluation.evaluate_run import evaluate as evaluate_run
 from pipelines.evaluation.evaluated_run import EvaluatedRun
+from pipelines.evaluation.experiment_note import write_note
+from pipelines.evaluation.publish_scorecard import describe_training
 from pipelines.evaluation.score_windows import score_of_window
 from pipelines.evaluation.scorecard_view import read_scorecard
 from pipelines.feature_table.build_table import feature_set_of
 from pipelines.feature_table.judged_rows import judge_test
 from pipelines.feature_table.training_rows import evaluation_rows
+from pipelines.promotion.champion_beside import log_champion_beside
 from pipelines.promotion.champion_registry import (
     Champion,
     find_champion,
@@ -66,13 +71,17 @@ NO_CHAMPION_REFUSED = (
 def evaluate_and_promote(context: RunContext, run: str) -> Scorecard:
     """Evaluate a run, then let the gate decide on its ranker, where it has one."""
     evaluated = evaluate_run(context, run)
+    scorecard, gate = evaluated.scorecard, ""
     if "ranker" in evaluated.record.children:
         with context.console.step("judging the challenger"):
             decision = decide_promotion(context, evaluated)
         context.console.say(f"ranker against {decision.against}: {decision.reason}")
         for note in decision.notes:
             context.console.say(f"note: {note}")
-    return evaluated.scorecard
+        gate = f"The gate: {decision.reason}."
+        describe_training(context, evaluated.record, scorecard, gate)
+    write_note(context, evaluated.record, scorecard, body=as_markdown_text(gate))
+    return scorecard
 
 
 def load_evaluated_run(context: RunContext, run: str) -> EvaluatedRun:
@@ -175,7 +184,14 @@ def _against_champion(
             stays=f"{against} stays, which cannot score today's features",
             notes=(*notes, f"{against} cannot score today's features ({error})"),
         )
-    scores = scored_side_by_side(context, challenger, theirs, rivals, config).scores
+    beside = scored_side_by_side(context, challenger, theirs, rivals, config)
+    log_champion_beside(
+        context.tracking,
+        challenger.record,
+        champion.version,
+        replace(beside, honesty=challenger.scorecard.honesty),
+    )
+    scores = beside.scores
     recall = recall_against_champion(context, challenger, rivals)
     primary = primary_check(scores, config, against=against)
     checks = guardrails(scores, recall, config, against=against)

@@ -23,7 +23,7 @@ from pipelines.run_context import RunContext
 from pipelines.tracking.model_checksums import check_manifest
 from pipelines.training.model_factory import SERVING_MODELS
 
-__all__ = ["ServingRun", "champions_of", "select_serving_run"]
+__all__ = ["ServingRun", "champions_of", "run_to_recommend_with", "select_serving_run"]
 
 KEPT = 10
 
@@ -72,6 +72,24 @@ def select_serving_run(context: RunContext) -> ServingRun | None:
             now = "previous champion" if is_previous else standing
             return ServingRun(run=run, standing=now, warnings=tuple(warnings))
     raise DataError("no trained models are whole. " + ". ".join(warnings))
+
+
+def run_to_recommend_with(context: RunContext) -> ServingRun:
+    """As :func:`select_serving_run`, for whoever recommends by hand or in the main job.
+
+    A run that the gate refused recommends only where no champion can: else a trial with the
+    newest models would take the champion's place in the table, unseen. Where there never was a
+    champion and no run has all of its own models the latest is taken, whose retriever or ranker
+    may be an earlier run's. Raises ``DataError`` without any run.
+    """
+    latest = context.home.latest_run().name
+    try:
+        chosen = select_serving_run(context)
+    except DataError:
+        if champions_of(context.home):
+            raise
+        chosen = None
+    return chosen or ServingRun(run=latest, standing="latest")
 
 
 def _champions(home: Home) -> tuple[list[str], list[str]]:

@@ -7,6 +7,8 @@ listing is new (:class:`models.two_tower.retrieval.retriever.RetrieverConfig`).
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -28,6 +30,7 @@ from pipelines.training.run_record import RunRecord
 __all__ = [
     "SEEN_COLUMNS",
     "build_retriever",
+    "exact_retriever_of",
     "listing_prior",
     "log_indexes",
     "previously_seen_by",
@@ -56,7 +59,8 @@ def listing_prior(rows: pa.Table, scores: Scores) -> pl.DataFrame:
 
 def retriever_config(context: RunContext) -> RetrieverConfig:
     """From the settings' section ``retrieval``; unknown keys raise ``SettingsError``."""
-    return config_of(RetrieverConfig, "retrieval", dict(context.settings.retrieval))
+    settings = context.settings
+    return config_of(RetrieverConfig, "retrieval", dict(settings.retrieval), settings.written)
 
 
 def retriever_of(
@@ -66,12 +70,43 @@ def retriever_of(
 
     Its indexes are printed and logged. Raises ``DataError`` when one finds too little.
     """
-    prior = source.catalogue.select("id_listing", prior=pl.Series(value_L)).unique(
-        "id_listing", keep="first"
-    )
+    prior = _prior(source, value_L)
     retriever = build_retriever(context, serving.tower, source.catalogue, source.queries, prior)
     log_indexes(context, serving.tower_run, retriever)
     return retriever
+
+
+def exact_retriever_of(
+    context: RunContext, source: CandidateSource, serving: ServingModels, value_L: Numbers
+) -> Retriever:
+    """The same without an index, for a few queries; nothing is printed or logged.
+
+    One query is found sooner than an index is built, and is no sample to measure its recall on.
+    """
+    config = retriever_config(context)
+    return Retriever(
+        serving.tower,
+        arrow(source.catalogue),
+        replace(config, index=replace(config.index, at_listings=source.catalogue.height + 1)),
+        prior=_in_catalogue_order(source.catalogue, _prior(source, value_L)),
+    )
+
+
+def _prior(source: CandidateSource, value_L: Numbers) -> pl.DataFrame:
+    values = source.catalogue.select("id_listing", prior=pl.Series(value_L))
+    return values.unique("id_listing", keep="first")
+
+
+def _in_catalogue_order(catalogue: pl.DataFrame, prior: pl.DataFrame) -> pa.ChunkedArray:
+    """The prior of each row of the catalogue; null for one that was never scored."""
+    priors = catalogue.select("id_listing").join(
+        prior.select("id_listing", "prior"),
+        on="id_listing",
+        how="left",
+        maintain_order="left",
+        validate="m:1",
+    )
+    return arrow(priors)["prior"]
 
 
 def build_retriever(
@@ -88,15 +123,7 @@ def build_retriever(
     """
     listing_priors = None
     if prior is not None:
-        # In the catalogue's order; a listing that was never scored has a null prior.
-        priors = catalogue.select("id_listing").join(
-            prior.select("id_listing", "prior"),
-            on="id_listing",
-            how="left",
-            maintain_order="left",
-            validate="m:1",
-        )
-        listing_priors = arrow(priors)["prior"]
+        listing_priors = _in_catalogue_order(catalogue, prior)
     try:
         return Retriever(
             model,

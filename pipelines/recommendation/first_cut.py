@@ -26,7 +26,14 @@ from pipelines.candidates.eligible_pairs import PairBlock
 from pipelines.feature_table.arrow_conversion import arrow
 from pipelines.recommendation.day_availability import DayAvailability
 
-__all__ = ["Candidates", "Sizes", "first_cut", "seen_before"]
+__all__ = [
+    "Candidates",
+    "Sizes",
+    "cut_scores",
+    "first_cut",
+    "seen_before",
+    "within_price_filter",
+]
 
 _LEAST = 1e-3  # of P(free), so that its logarithm is finite
 _IS_NEW = "listing_is_new"
@@ -94,10 +101,8 @@ def first_cut(
     is_new_L = _is_new(source.catalogue)
     parts: list[tuple[np.ndarray, ...]] = []
     for block in blocks:
-        pairs = _within_price_filter(block, source)
-        free_P = availability.of_pairs(pairs.query_P, pairs.listing_P)
-        known_P = np.where(np.isnan(free_P), 1.0, free_P)
-        cut_P = value_L[pairs.listing_P] + np.log(known_P + _LEAST)
+        pairs = within_price_filter(block, source)
+        free_P, cut_P = cut_scores(pairs, availability, value_L)
         for at, was_seen in _kept(pairs, cut_P, is_new_L, seen, sizes):
             row = (pairs.query_P[at], pairs.listing_P[at], free_P[at], cut_P[at], was_seen)
             parts.append(row)
@@ -110,6 +115,15 @@ def first_cut(
     return Candidates(
         query_C=query, listing_C=listing, availability_C=free, cut_C=cut, was_seen_C=was_seen
     )
+
+
+def cut_scores(
+    pairs: PairBlock, availability: DayAvailability, value_L: Numbers
+) -> tuple[Numbers, Numbers]:
+    """P(free) of each pair, NaN where it is not known, and the score that the cut keeps by."""
+    free_P = availability.of_pairs(pairs.query_P, pairs.listing_P)
+    known_P = np.where(np.isnan(free_P), 1.0, free_P)
+    return free_P, np.asarray(value_L[pairs.listing_P] + np.log(known_P + _LEAST))
 
 
 def seen_before(before: pl.LazyFrame, source: CandidateSource) -> list[Codes]:
@@ -158,7 +172,7 @@ def _best(values: Numbers, count: int) -> Codes:
     return np.argpartition(-values, count - 1)[:count] if count else np.empty(0, dtype=np.int64)
 
 
-def _within_price_filter(block: PairBlock, source: CandidateSource) -> PairBlock:
+def within_price_filter(block: PairBlock, source: CandidateSource) -> PairBlock:
     """The pairs whose estimated price per night the query's price filter lets through."""
     names = [n for n in ("query_price_min", "query_price_max") if n in source.queries.columns]
     if not names or source.prices is None or not len(block):

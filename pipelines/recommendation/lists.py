@@ -24,6 +24,7 @@ from models.allocation import (
     AllocationProblem,
     NightPrices,
     allocate,
+    worth_at,
 )
 from models.allocation.problem import NO_LISTING
 from models.arrow_columns import Codes, Numbers
@@ -51,7 +52,7 @@ class MadeLists:
         place_R: from 1.
         placed_by_R: index into :data:`PLACED_BY`.
         kept_R: share of the list's expected bookings by score alone that the list keeps.
-        allocation: prices and certificate; ``None`` where the policy is off.
+        allocation: prices and certificate; ``None`` where the policy is off, or prices were given.
     """
 
     contender_R: Codes
@@ -75,17 +76,31 @@ def make_lists(
     exposure: ExposurePolicy,
     settings: RecommendationSettings,
     start: NightPrices | None = None,
+    *,
+    at_prices: NightPrices | None = None,
 ) -> MadeLists:
-    """Order the contenders of every query, and keep the first ``settings.top``."""
+    """Order the contenders of every query, and keep the first ``settings.top``.
+
+    Args:
+        scored, availability: candidates of all queries.
+        exposure: the policy for new listings.
+        settings: which policies are on.
+        start: prices from which the search for those of these queries starts.
+        at_prices: prices to keep to instead. A guest who is asked for alone competes with nobody
+            here, and in the day's lists with all others: those were made at these prices.
+    """
     at = np.flatnonzero(scored.contender_C)
     query, value = scored.candidates.query_C[at], scored.values[at]
     allocation = None
     worth = value
     if settings.allocation and len(at):
         problem, places = _problem(scored, availability, at)
-        config = AllocationConfig(capacity=settings.night_capacity)
-        allocation = allocate(problem, config, start)
-        worth = allocation.worth_GK[places]
+        if at_prices is not None:
+            worth = worth_at(problem, at_prices)[places]
+        else:
+            config = AllocationConfig(capacity=settings.night_capacity)
+            allocation = allocate(problem, config, start)
+            worth = allocation.worth_GK[places]
     tie = scored.candidates.listing_C[at].astype(np.float64)
     own_rank = rank_within(query, value, tie)
     by_worth = rank_within(query, worth, tie)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from models.arrow_columns import Codes
+from models.arrow_columns import Codes, Numbers
 from pipelines.candidates.candidate_rows import CandidateSource
 from pipelines.recommendation.day_availability import DayAvailability
 from pipelines.recommendation.lists import MadeLists
@@ -25,6 +25,7 @@ class Recommended:
         before: the log until the morning.
         source: queries, catalogue and prices.
         serving: the models.
+        value_L: log value of each listing of the catalogue for any guest.
         availability: of the day.
         seen: of each query the listings that its guest was shown before.
         scored: candidates and contenders.
@@ -35,6 +36,7 @@ class Recommended:
     before: pl.LazyFrame
     source: CandidateSource
     serving: ServingModels
+    value_L: Numbers
     availability: DayAvailability
     seen: list[Codes]
     scored: ScoredCandidates

@@ -13,7 +13,7 @@ availability, which being shown implied, is a factor of its own.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 import polars as pl
@@ -28,7 +28,7 @@ from pipelines.candidates.candidate_rows import CandidateSource, candidate_rows
 from pipelines.feature_table.arrow_conversion import arrow
 from pipelines.recommendation.first_cut import Candidates, Sizes
 
-__all__ = ["ScoredCandidates", "feature_blocks", "scored_candidates"]
+__all__ = ["ScoredCandidates", "feature_blocks", "scored_candidates", "scored_from"]
 
 _ROWS_AT_ONCE = 100_000
 
@@ -92,11 +92,23 @@ def scored_candidates(
         sizes: how many contenders a query has.
         progress: called with pairs done and in all.
     """
+    blocks = feature_blocks(candidates, source, impressions, model.features_read)
+    return scored_from(blocks, candidates, model, sizes, progress)
+
+
+def scored_from(
+    blocks: Iterable[tuple[Codes, pl.DataFrame]],
+    candidates: Candidates,
+    model: FunnelModel,
+    sizes: Sizes,
+    progress: Progress | None = None,
+) -> ScoredCandidates:
+    """As :func:`scored_candidates`, from the features as :func:`feature_blocks` gives them."""
     score_C = np.zeros(len(candidates))
     is_contender = np.zeros(len(candidates), dtype=bool)
     kept: list[tuple[Codes, pa.Table]] = []
     done = 0
-    for at, rows in feature_blocks(candidates, source, impressions, model.features_read):
+    for at, rows in blocks:
         table = arrow(rows)
         score_C[at] = model.probabilities(table)["book"]
         free = candidates.availability_C[at]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
+
 import numpy as np
 import polars as pl
 
@@ -35,10 +37,19 @@ OF_POLICY = {
 }
 
 
-def recommendation_rows(made: Recommended, language: Language = "en") -> pl.DataFrame:
+def recommendation_rows(
+    made: Recommended,
+    language: Language = "en",
+    *,
+    blocks: Sequence[tuple[Codes, pl.DataFrame]] | None = None,
+) -> pl.DataFrame:
     """One row per listing recommended to a guest, in the columns of ``recommendations``.
 
-    ``language``: of the reasons.
+    Args:
+        made: the lists.
+        language: of the reasons.
+        blocks: the features of all candidates, as :func:`feature_blocks` gives them, where they are
+            few enough to be held; by default those of the listed ones are built again.
     """
     scored, source, lists = made.scored, made.source, made.lists
     at = np.flatnonzero(scored.contender_C)[lists.contender_R]
@@ -54,6 +65,7 @@ def recommendation_rows(made: Recommended, language: Language = "en") -> pl.Data
             "id_user": guests,
             "id_search": queries["id_search"].gather(query),
             "market": queries["market"].gather(query),
+            **_asked_for(queries, query),
             "rank": pl.Series(lists.place_R, dtype=pl.Int32),
             "id_listing": catalogue["id_listing"].gather(listing),
             "score": scored.score_C[at],
@@ -66,7 +78,7 @@ def recommendation_rows(made: Recommended, language: Language = "en") -> pl.Data
             "retrieval_score": scored.candidates.cut_C[at],
             "was_shown": _was_shown(made, query, listing),
             "estimated_total_price": _or_null(estimated_prices(source, query, listing)),
-            "reasons": _reasons(made, language),
+            "reasons": _reasons(made, language, blocks),
         }
     )
     return rows.with_columns(
@@ -76,7 +88,26 @@ def recommendation_rows(made: Recommended, language: Language = "en") -> pl.Data
     ).select(RECOMMENDATIONS.names)
 
 
-def _reasons(made: Recommended, language: Language) -> pl.Series:
+def _asked_for(queries: pl.DataFrame, query: Codes) -> dict[str, pl.Series]:
+    """Check-in, nights and party of each row's search; null what it does not say."""
+    checkin, checkout = _whole(queries, "checkin_day"), _whole(queries, "checkout_day")
+    return {
+        "query_checkin": checkin.cast(pl.Date).gather(query),
+        "query_nights": (checkout - checkin).gather(query),
+        "query_num_guests": _whole(queries, "query_num_guests").gather(query),
+    }
+
+
+def _whole(queries: pl.DataFrame, name: str) -> pl.Series:
+    """A column of whole numbers; all null where the log lacks it."""
+    if name not in queries.columns:
+        return pl.Series(name, [None] * queries.height, dtype=pl.Int32)
+    return queries[name].cast(pl.Int32)
+
+
+def _reasons(
+    made: Recommended, language: Language, blocks: Sequence[tuple[Codes, pl.DataFrame]] | None
+) -> pl.Series:
     """What speaks for each of the first ten of a list among these; null further down.
 
     Where a policy gave a listing its place, that is the reason, in whatever place.
@@ -85,20 +116,40 @@ def _reasons(made: Recommended, language: Language) -> pl.Series:
     first = np.flatnonzero(lists.place_R <= _WITH_REASONS)
     texts = np.full(len(lists.place_R), None, dtype=object)
     if len(first):
-        _tell(made, first, Sentences(language), texts)
+        listed = np.flatnonzero(made.scored.contender_C)[lists.contender_R[first]]
+        features = _built_again(made, listed) if blocks is None else _of_blocks(blocks, listed)
+        _tell(made, first, features, Sentences(language), texts)
     for policy, words in OF_POLICY.items():
         texts[lists.placed_by_R == PLACED_BY.index(policy)] = words.text(language)
     return pl.Series(texts.tolist(), dtype=pl.String)
 
 
-def _tell(made: Recommended, rows: Codes, sentences: Sentences, texts: np.ndarray) -> None:
+def _built_again(made: Recommended, listed: Codes) -> Iterator[tuple[Codes, pl.DataFrame]]:
+    """Features of these candidates, whole lists at a time, with their places in ``listed``."""
+    candidates = made.scored.candidates.at(listed)
+    features_read = made.serving.ranker.features_read
+    return feature_blocks(candidates, made.source, made.before, features_read)
+
+
+def _of_blocks(
+    blocks: Sequence[tuple[Codes, pl.DataFrame]], listed: Codes
+) -> Iterator[tuple[Codes, pl.DataFrame]]:
+    """The same, of features at hand."""
+    place = np.argsort(np.concatenate([at for at, _ in blocks]))
+    yield np.arange(len(listed)), pl.concat([rows for _, rows in blocks])[place[listed]]
+
+
+def _tell(
+    made: Recommended,
+    rows: Codes,
+    blocks: Iterable[tuple[Codes, pl.DataFrame]],
+    sentences: Sentences,
+    texts: np.ndarray,
+) -> None:
     """Write the reasons of these rows that the score placed; whole lists at a time."""
     ranker, lists = made.serving.ranker, made.lists
     is_by_score = lists.placed_by_R == PLACED_BY.index(SCORE)
-    listed = made.scored.candidates.at(
-        np.flatnonzero(made.scored.contender_C)[lists.contender_R[rows]]
-    )
-    for at, features in feature_blocks(listed, made.source, made.before, ranker.features_read):
+    for at, features in blocks:
         told = reasons_in_words(ranker, arrow(features), sentences, explained=is_by_score[rows[at]])
         texts[rows[at]] = told.to_pylist()
 

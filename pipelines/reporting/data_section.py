@@ -9,23 +9,38 @@ from typing import Any
 import polars as pl
 
 from data.counted import counted
-from data.schema.tables import IMPRESSIONS, INGESTS, QUALITY
-from data.schema.time import date_of
-from models.evaluation.scorecard import Score, Scorecard
-from pipelines.evaluation.log_maturity import maturity_of_log
+from data.schema.tables import IMPRESSIONS, INGESTS, QUALITY, QUARANTINE
+from models.evaluation.scorecard import Scorecard
 from pipelines.evaluation.scorecard_view import VALUE, figure
-from pipelines.monitoring.monitor import flagged_lines
 from pipelines.run_context import RunContext
+from pipelines.verdict.worries import DRIFT, IMMATURE, OUTCOMES, Worry
 
-__all__ = ["concerns_of", "data_section", "days_of", "flagged_measures", "funnel_of"]
+__all__ = ["data_section", "days_of", "flagged_measures", "funnel_of", "new_listings_of"]
 
 FILES_SHOWN = 20
-FLAGS_SHOWN = 15
-IMMATURE = 0.95
+OF_NEW_LISTINGS = (
+    "ranker",
+    "lambdarank",
+    "two_tower",
+    "popularity",
+    "random",
+    "oracle_observables",
+)
+MEASURES = {
+    (VALUE, "listing=new"): "value DCG@10",
+    ("ndcg_at_10", "listing=new"): "booking NDCG@10",
+    ("graded_ndcg_at_10", "listing=new"): "graded NDCG@10",
+    ("new_listing_exposure_at_10", "all"): "share of the first ten places",
+    ("catalogue_recall_at_100", "listing=new"): "recall among 100 candidates",
+}
 
 
 def funnel_of(context: RunContext) -> list[dict[str, Any]]:
-    """Rows that reached each stage, per market, the largest market first."""
+    """Rows that reached each stage, per market, the largest market first.
+
+    ``bookings_after_contact`` are the bookings whose guest had contacted the host before: those
+    that can be held against the contacts.
+    """
     impressions, stage = context.lake.scan(IMPRESSIONS.name), pl.col("stage")
     has_contacts = "contact_day" in impressions.collect_schema().names()
     contacted = pl.col("contact_day").is_not_null() if has_contacts else pl.lit(value=False)
@@ -36,6 +51,7 @@ def funnel_of(context: RunContext) -> list[dict[str, Any]]:
             clicks=(stage >= 1).sum(),
             contacts=contacted.sum(),
             bookings=(stage >= 3).sum(),
+            bookings_after_contact=((stage >= 3) & contacted).sum(),
         )
         .sort("impressions", "market", descending=[True, False])
     )
@@ -53,8 +69,8 @@ def days_of(context: RunContext) -> str:
     return f"{first} to {last}"
 
 
-def data_section(context: RunContext) -> dict[str, Any]:
-    """The files taken in, and why rows were quarantined."""
+def data_section(context: RunContext, worries: tuple[Worry, ...]) -> dict[str, Any]:
+    """The files taken in, what is well with them, and why rows were quarantined."""
     ingests = context.lake.scan(INGESTS.name).collect()
     lines = []
     reasons: dict[str, int] = {}
@@ -67,7 +83,7 @@ def data_section(context: RunContext) -> dict[str, Any]:
             reasons[reason] = reasons.get(reason, 0) + int(count)
     ordered = sorted(reasons.items(), key=lambda item: -item[1])
     return {
-        "data_lines": lines[-FILES_SHOWN:],
+        "data_lines": [*lines[-FILES_SHOWN:], *_quiet_facts(context, worries)],
         "quarantine": {
             "header": ["quarantined because", "rows"],
             "rows": [[reason, f"{count:,}"] for reason, count in ordered],
@@ -77,20 +93,6 @@ def data_section(context: RunContext) -> dict[str, Any]:
     }
 
 
-def concerns_of(context: RunContext, scorecard: Scorecard, quarantine: int) -> list[dict[str, Any]]:
-    """Headings with their lines: drift, immature labels, quarantine, new listings, warnings."""
-    total = context.lake.rows(IMPRESSIONS.name)
-    share = quarantine / max(1, total + quarantine)
-    parts = {
-        "Drift and data quality": _flags(context),
-        "Outcomes that are still to come": _immature(context),
-        "Quarantine": [f"quarantined: {counted(quarantine, 'row')} ({share:.2%})"],
-        "New listings": _new_listings(scorecard),
-        "Warnings": list(scorecard.honesty.warnings) or ["none"],
-    }
-    return [{"title": title, "lines": lines} for title, lines in parts.items()]
-
-
 def flagged_measures(context: RunContext) -> pl.DataFrame:
     """The flagged rows of the ``quality`` table; empty where it was not made."""
     if not context.lake.exists(QUALITY.name):
@@ -98,43 +100,29 @@ def flagged_measures(context: RunContext) -> pl.DataFrame:
     return context.lake.scan(QUALITY.name).filter("is_flagged").collect()
 
 
-def _flags(context: RunContext) -> list[str]:
-    if not context.lake.exists(QUALITY.name):
-        return ["not measured yet"]
-    lines = flagged_lines(flagged_measures(context))
-    more = len(lines) - FLAGS_SHOWN
-    shown = lines[:FLAGS_SHOWN] + ([f"and {more} more, in the table quality"] if more > 0 else [])
-    return shown or ["nothing is outside its limits"]
-
-
-def _immature(context: RunContext) -> list[str]:
-    young = [m for m in maturity_of_log(context.lake) if m.completeness < IMMATURE]
-    lines = [
-        f"searches of {date_of(m.search_day)}: the log holds about "
-        f"{m.completeness:.0%} ({m.low:.0%} to {m.high:.0%}) of the "
-        f"{'bookings' if m.outcome == 'book' else 'contacts'} that will come"
-        for m in young
-    ]
-    return lines or [f"at least {IMMATURE:.0%} of the outcomes of every day are in the log"]
-
-
-def _new_listings(scorecard: Scorecard) -> list[str]:
+def new_listings_of(scorecard: Scorecard) -> dict[str, Any] | None:
+    """What models do for new listings, a row per measure; ``None`` where the log tells of none."""
     named = {(s.model, s.metric, s.segment): s for s in scorecard.scores}
-    lines = []
-    for metric, segment, words in (
-        (VALUE, "listing=new", "value DCG@10 of new listings"),
-        ("ndcg_at_10", "listing=new", "booking NDCG@10 of new listings"),
-        ("graded_ndcg_at_10", "listing=new", "graded NDCG@10 of new listings"),
-        ("new_listing_exposure_at_10", "all", "new listings' share of the top 10"),
-        ("catalogue_recall_at_100", "listing=new", "retrieval recall@100 of new listings"),
-    ):
-        told = _beside(named, metric, segment)
-        if told:
-            lines.append(f"{words}: {told}")
-    return lines or ["the log does not say which listings are new"]
+    models = [m for m in OF_NEW_LISTINGS if any((m, *key) in named for key in MEASURES)]
+    rows = [
+        [words, *(figure(named.get((model, metric, segment))) for model in models)]
+        for (metric, segment), words in MEASURES.items()
+        if any((model, metric, segment) in named for model in models)
+    ]
+    if not rows:
+        return None
+    header = ["of new listings", *models]
+    return {"header": header, "words": ["of new listings"], "rows": rows, "classes": None}
 
 
-def _beside(named: dict[tuple[str, str, str], Score], metric: str, segment: str) -> str:
-    models = ("ranker", "lambdarank", "two_tower", "popularity", "random", "oracle_observables")
-    found = [(m, named.get((m, metric, segment))) for m in models]
-    return ", ".join(f"{model} {figure(score)}" for model, score in found if score is not None)
+def _quiet_facts(context: RunContext, worries: tuple[Worry, ...]) -> list[str]:
+    """What was looked at and is well: no worry, but worth knowing of the data."""
+    headings = {worry.heading for worry in worries}
+    rows = context.lake.rows(QUARANTINE.name)
+    share = rows / max(1, rows + context.lake.rows(IMPRESSIONS.name))
+    facts = [f"quarantined: {counted(rows, 'row')} ({share:.2%})"]
+    if DRIFT not in headings and context.lake.exists(QUALITY.name):
+        facts.append("no measure of drift or data quality is outside its limits")
+    if OUTCOMES not in headings:
+        facts.append(f"at least {IMMATURE:.0%} of the outcomes of every day are in the log")
+    return facts

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from data.schema.tables import IMPRESSIONS, QUALITY, RECOMMENDATIONS
+from data.simulator.parameters import SIMULATED_CURRENCY
 from models.evaluation.scorecard import Scorecard
+from pipelines.config.palette import MarketColours
 from pipelines.evaluation.diagnostics import read_diagnostic
 from pipelines.evaluation.scorecard_view import (
     metrics_shown,
@@ -18,6 +21,7 @@ from pipelines.evaluation.scorecard_view import (
     primary_metric,
     segments_shown,
 )
+from pipelines.reporting.charts.axes import narrow_page
 from pipelines.reporting.charts.canvas import Chart
 from pipelines.reporting.charts.diagnostic_charts import (
     ablation_bars,
@@ -29,11 +33,11 @@ from pipelines.reporting.charts.diagnostic_charts import (
 )
 from pipelines.reporting.charts.log_charts import (
     drift_by_day,
-    exposure_map,
     funnel_by_market,
     price_distribution,
     rates_by_day,
 )
+from pipelines.reporting.charts.maps import exposure_map
 from pipelines.reporting.charts.scorecard_charts import g_bars, metric_by_cutoff, metric_by_model
 from pipelines.run_context import RunContext
 from pipelines.training.run_record import RunRecord
@@ -41,7 +45,6 @@ from pipelines.training.run_record import RunRecord
 __all__ = ["draw_charts", "log_charts"]
 
 PRICED_ROWS = 200_000
-MARKETS_DRAWN = 6
 
 # chart → the diagnostic that it is drawn from
 FROM_DIAGNOSTICS: dict[str, tuple[str, Callable[[pl.DataFrame], Chart | None]]] = {
@@ -49,8 +52,10 @@ FROM_DIAGNOSTICS: dict[str, tuple[str, Callable[[pl.DataFrame], Chart | None]]] 
     "importance": ("shap", importance_bars),
     "beeswarm": ("shap", beeswarm),
     "trade_off": ("trade_off", trade_off_curve),
-    "calibration": ("calibration", calibration_curves),
     "recall": ("retrieval", recall_curves),
+}
+BY_MARKET: dict[str, tuple[str, Callable[[pl.DataFrame, MarketColours], Chart | None]]] = {
+    "calibration": ("calibration", calibration_curves),
     "exposure_map": ("exposure", exposure_map),
 }
 
@@ -58,15 +63,37 @@ FROM_DIAGNOSTICS: dict[str, tuple[str, Callable[[pl.DataFrame], Chart | None]]] 
 def draw_charts(
     context: RunContext, record: RunRecord, scorecard: Scorecard, funnel: list[dict[str, Any]]
 ) -> dict[str, Chart | None]:
-    """Name → chart; ``None`` where the log or the run has nothing to show."""
+    """Name → chart; ``None`` where the log or the run has nothing to show.
+
+    Each as wide as a page, with the same as narrow as a phone. ``funnel`` has every market,
+    the largest first, which gives each its colour.
+    """
+    wide = _drawn(context, record, scorecard, funnel)
+    with narrow_page():
+        narrow = _drawn(context, record, scorecard, funnel)
+    return {name: _in_both_widths(chart, narrow[name]) for name, chart in wide.items()}
+
+
+def _in_both_widths(wide: Chart | None, narrow: Chart | None) -> Chart | None:
+    if wide is None or narrow is None:
+        return wide
+    # Both stand in one page, where no two elements may share an id.
+    return replace(wide, narrow=replace(narrow, name=f"{narrow.name}-narrow"))
+
+
+def _drawn(
+    context: RunContext, record: RunRecord, scorecard: Scorecard, funnel: list[dict[str, Any]]
+) -> dict[str, Chart | None]:
     metric, ndcg = primary_metric(scorecard), ndcg_shown(scorecard)
+    colours = MarketColours.of(market["market"] for market in funnel)
     charts: dict[str, Chart | None] = {
-        "funnel": funnel_by_market(funnel[:MARKETS_DRAWN]),
+        "funnel": funnel_by_market(funnel, colours),
         "models": metric_by_model(
             scorecard.scores,
             metric=metric,
             title=metrics_shown(scorecard)[metric],
             segments=segments_shown(scorecard),
+            colours=colours,
         ),
         "by_cutoff": metric_by_cutoff(
             scorecard.scores,
@@ -74,19 +101,38 @@ def draw_charts(
             title=name_of(ndcg).rpartition("@")[0],
         ),
         "g_bars": g_bars(scorecard.scores),
-        "prices": price_distribution(_prices(context)),
+        "prices": price_distribution(
+            _prices(context), colours, currency=_currency(context, scorecard)
+        ),
         "drift": None,
         "rates_by_day": None,
     }
-    for name, (diagnostic, draw_chart) in FROM_DIAGNOSTICS.items():
-        frame = read_diagnostic(context.home, record.name, diagnostic)
-        charts[name] = None if frame is None or frame.is_empty() else draw_chart(frame)
     quality = (
         context.lake.scan(QUALITY.name).collect() if context.lake.exists(QUALITY.name) else None
     )
-    charts["drift"] = None if quality is None else drift_by_day(quality)
-    charts["rates_by_day"] = None if quality is None else rates_by_day(quality)
+    if quality is not None:
+        charts["drift"] = drift_by_day(quality, colours)
+        charts["rates_by_day"] = rates_by_day(quality, colours)
+    return charts | _from_diagnostics(context, record, colours)
+
+
+def _from_diagnostics(
+    context: RunContext, record: RunRecord, colours: MarketColours
+) -> dict[str, Chart | None]:
+    charts: dict[str, Chart | None] = {}
+    for name, (diagnostic, draw_chart) in FROM_DIAGNOSTICS.items():
+        frame = read_diagnostic(context.home, record.name, diagnostic)
+        charts[name] = None if frame is None or frame.is_empty() else draw_chart(frame)
+    for name, (diagnostic, draw_by_market) in BY_MARKET.items():
+        frame = read_diagnostic(context.home, record.name, diagnostic)
+        charts[name] = None if frame is None or frame.is_empty() else draw_by_market(frame, colours)
     return charts
+
+
+def _currency(context: RunContext, scorecard: Scorecard) -> str:
+    """The currency of the log's prices; empty where nothing says it."""
+    is_simulated = scorecard.honesty.provenance.is_simulated
+    return context.settings.currency or (SIMULATED_CURRENCY if is_simulated else "")
 
 
 def log_charts(context: RunContext, record: RunRecord, charts: Mapping[str, Chart | None]) -> Path:

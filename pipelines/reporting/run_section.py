@@ -1,24 +1,30 @@
-"""The report's parts on the run: the gate, changes since the last run, example searches."""
+"""The report's parts on the run: the gate, what changed, worries, example searches."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from typing import Any
 
 import polars as pl
 
-from data.errors import DataError
-from data.schema.tables import RECOMMENDATIONS, Stage
-from models.evaluation.scorecard import Scorecard
-from pipelines.config.home import Home
+from data.counted import counted
+from data.schema.market_names import market_in_words
+from data.schema.tables import IMPRESSIONS, RECOMMENDATIONS, Stage
 from pipelines.evaluation.diagnostics import read_diagnostic
-from pipelines.evaluation.scorecard_view import figure, name_of, primary_metric
+from pipelines.look_up.searches import Search, day_in_words, searches_by_id
 from pipelines.promotion.decision import GateDecision
 from pipelines.run_context import RunContext
-from pipelines.training.run_record import RunRecord, read_record
+from pipelines.training.run_record import RunRecord
+from pipelines.verdict.sentence import in_plain_words
+from pipelines.verdict.verdict import Verdict
 
-__all__ = ["changes_of", "decision_of", "recommended_of", "searches_of", "training_lines"]
+__all__ = [
+    "changed_of",
+    "decision_of",
+    "grouped_worries",
+    "recommended_of",
+    "searches_of",
+    "training_lines",
+]
 
 ROWS_PER_TABLE = 12
 GUESTS = 2
@@ -32,12 +38,15 @@ def decision_of(decision: GateDecision | None) -> dict[str, Any] | None:
     checks = (decision.primary, *decision.guardrails)
     return {
         "is_promoted": decision.is_promoted,
-        "reason": f"Against {decision.against}: {decision.reason}",
-        "notes": decision.notes,
+        "reason": in_plain_words(f"Against {decision.against}: {decision.reason}"),
+        "notes": [in_plain_words(note) for note in decision.notes],
         "checks": {
             "header": ["looked at", "verdict", "figures"],
             "words": ["looked at", "verdict", "figures"],
-            "rows": [[c.name, MARKS[c.is_passed], c.finding] for c in checks],
+            "rows": [
+                [in_plain_words(c.name), MARKS[c.is_passed], in_plain_words(c.finding)]
+                for c in checks
+            ],
             "classes": None,
         },
     }
@@ -51,27 +60,19 @@ def training_lines(record: RunRecord) -> list[str]:
     return [*lines, f"seed {record.seed}", f"MLflow run {record.parent}"]
 
 
-def changes_of(context: RunContext, record: RunRecord, scorecard: Scorecard) -> list[str]:
-    """What differs from the run before: tables, models, windows, settings, the primary metric."""
-    before = _run_before(context.home, record)
-    if before is None:
-        return ["this is the first run of this home: there is nothing to compare it with"]
-    lines = [f"compared with run {before.name}"]
-    lines += [
-        f"table {name}: version {before.tables.get(name, 'none')} → {version}"
-        for name, version in record.tables.items()
-        if before.tables.get(name) != version
-    ]
-    added = sorted(set(record.models) - set(before.models))
-    gone = sorted(set(before.models) - set(record.models))
-    lines += [f"models added: {', '.join(added)}"] if added else []
-    lines += [f"models gone: {', '.join(gone)}"] if gone else []
-    for window, days in record.windows.items():
-        if before.windows.get(window) != days:
-            lines.append(f"the {window} window moved")
-    lines += _settings_changed(context.home, before, record)
-    lines += _headline_changed(context.home, before, scorecard)
-    return lines if len(lines) > 1 else [*lines, "same data, same models, same settings"]
+def changed_of(verdict: Verdict) -> dict[str, Any]:
+    """What changed: the sentence, and where there is something to compare with, each part."""
+    parts = [{"title": title, "lines": lines} for title, lines in verdict.changes.parts]
+    text = verdict.changed.text
+    return {"line": f"{text[:1].upper()}{text[1:]}.", "parts": parts}
+
+
+def grouped_worries(verdict: Verdict) -> list[dict[str, Any]]:
+    """Headings with their worries, the gravest heading first; empty where there is none."""
+    by_heading: dict[str, list[str]] = {}
+    for worry in verdict.worries:
+        by_heading.setdefault(worry.heading, []).append(worry.text)
+    return [{"title": title, "lines": lines} for title, lines in by_heading.items()]
 
 
 def searches_of(context: RunContext, record: RunRecord) -> list[dict[str, Any]]:
@@ -79,7 +80,11 @@ def searches_of(context: RunContext, record: RunRecord) -> list[dict[str, Any]]:
     frame = read_diagnostic(context.home, record.name, "examples")
     if frame is None:
         return []
-    return [_search(group) for group in frame.partition_by("id_search", maintain_order=True)]
+    asked = _asked(context, frame["id_search"])
+    return [
+        _search(group, asked.get(group["id_search"][0]))
+        for group in frame.partition_by("id_search", maintain_order=True)
+    ]
 
 
 def recommended_of(context: RunContext) -> list[dict[str, Any]]:
@@ -92,10 +97,27 @@ def recommended_of(context: RunContext) -> list[dict[str, Any]]:
     chosen = first.group_by("market", maintain_order=True).head(1).head(GUESTS)
     rows = latest.join(chosen, on="id_search", how="semi").filter(pl.col("rank") <= ROWS_PER_TABLE)
     sorted_rows = rows.collect().sort("market", "id_search", "rank")
-    return [_guest(group) for group in sorted_rows.partition_by("id_search", maintain_order=True)]
+    asked = _asked(context, sorted_rows["id_search"])
+    return [
+        _guest(group, asked.get(group["id_search"][0]))
+        for group in sorted_rows.partition_by("id_search", maintain_order=True)
+    ]
 
 
-def _search(group: pl.DataFrame) -> dict[str, Any]:
+def _asked(context: RunContext, ids: pl.Series) -> dict[str, Search]:
+    """The searches with their nights and party, as the log has them; not of an erased guest."""
+    return searches_by_id(context.lake.scan(IMPRESSIONS.name), ids)
+
+
+def _in_words(search: Search | None) -> str:
+    """What was asked for, when and by whom; empty where the log does not hold it any more."""
+    if search is None:
+        return ""
+    guest = "a guest without an id" if search.id_user is None else f"guest {search.id_user}"
+    return f"{search.in_words()}. Searched on {search.when()} by {guest}. "
+
+
+def _search(group: pl.DataFrame, search: Search | None) -> dict[str, Any]:
     by = "its position" if group["shown_by"][0] == "position" else "the order of the log's lines"
     header = ["rank", "shown", "listing", "outcome"]
     extra = {
@@ -116,8 +138,10 @@ def _search(group: pl.DataFrame) -> dict[str, Any]:
     booked = group.filter(pl.col("stage") == int(Stage.BOOKED))
     moved = ", ".join(f"{r['shown']} → {r['rank']}" for r in booked.iter_rows(named=True))
     return {
-        "title": f"A search in {group['market'][0]}: {group.height} results",
-        "note": f"The booked listing (bold) moved from place {moved}. Shown is {by}.",
+        "title": f"Search {group['id_search'][0]}, {market_in_words(group['market'][0])}: "
+        f"{counted(group.height, 'result')}",
+        "note": f"{_in_words(search)}The booked listing (bold) moved from place {moved}. "
+        f"Shown is {by}.",
         "header": header,
         "words": ["what speaks for it", "listing"],
         "rows": rows,
@@ -125,7 +149,10 @@ def _search(group: pl.DataFrame) -> dict[str, Any]:
     }
 
 
-def _guest(group: pl.DataFrame) -> dict[str, Any]:
+def _guest(group: pl.DataFrame, search: Search | None) -> dict[str, Any]:
+    guest = "a guest without an id"
+    if group["id_user"][0] is not None:
+        guest = f"guest {group['id_user'][0]}"
     header = ["rank", "listing", "estimated price of the stay", "shown before", "score"]
     has_reasons = "reasons" in group.columns
     header += ["what speaks for it"] if has_reasons else []
@@ -141,7 +168,10 @@ def _guest(group: pl.DataFrame) -> dict[str, Any]:
         for row in group.iter_rows(named=True)
     ]
     return {
-        "title": f"Recommended for {group['ds'][0]} to a guest of {group['market'][0]}",
+        "title": f"Recommended for {day_in_words(group['ds'][0])} to {guest}, "
+        f"{market_in_words(group['market'][0])}",
+        "note": f"Search {group['id_search'][0]}: "
+        f"{_in_words(search).strip() or 'the log does not hold it any more.'}",
         "header": header,
         "words": ["what speaks for it", "listing"],
         "rows": rows,
@@ -157,44 +187,3 @@ def _cell(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:,.0f}" if abs(value) >= 10 else f"{value:.2f}"
     return str(value).replace("_", " ")
-
-
-def _run_before(home: Home, record: RunRecord) -> RunRecord | None:
-    names = sorted(p.name for p in home.runs.iterdir() if (p / "run.json").is_file())
-    earlier = [name for name in names if name < record.name]
-    try:
-        return read_record(home, earlier[-1]) if earlier else None
-    except DataError:
-        return None
-
-
-def _settings_changed(home: Home, before: RunRecord, now: RunRecord) -> list[str]:
-    old, new = (_ranker_settings(home, record) for record in (before, now))
-    if not old or not new:
-        # A run without a ranker, or with that of an earlier version.
-        return []
-    changed = [name for name in sorted(set(old) | set(new)) if old.get(name) != new.get(name)]
-    return [f"ranker {name}: {old.get(name, '–')} → {new.get(name, '–')}" for name in changed]
-
-
-def _ranker_settings(home: Home, record: RunRecord) -> Mapping[str, Any]:
-    folder = record.folder_of(home, "ranker")
-    try:
-        config = dict(json.loads((folder / "funnel.json").read_text())["config"])
-        features = json.loads((folder / "features.json").read_text())
-    except (OSError, ValueError, KeyError):
-        return {}
-    return {**config, "number of features": len(features)}
-
-
-def _headline_changed(home: Home, before: RunRecord, scorecard: Scorecard) -> list[str]:
-    metric = primary_metric(scorecard)
-    try:
-        earlier = Scorecard.read_json(home.runs / before.name / "scorecard.json")
-        now = scorecard.find("ranker", metric)
-    except (OSError, ValueError, KeyError):
-        return []
-    old = [s for s in earlier if (s.model, s.metric, s.segment) == ("ranker", metric, "all")]
-    return (
-        [f"ranker's {name_of(metric)}: {figure(old[0])} → {figure(now)}, unpaired"] if old else []
-    )

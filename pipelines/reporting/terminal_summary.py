@@ -1,14 +1,19 @@
-"""The end of a run on the terminal: how good, how sure, and where to look next."""
+"""The long tables of the terminal: every market and model, and what guests are given."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from rich import box
 from rich.table import Table
 
+from data.close_names import did_you_mean
 from data.counted import counted
-from data.schema.tables import RECOMMENDATIONS
+from data.errors import DataError
+from data.readers.words import suggested_slug
 from models.evaluation.scorecard import Scorecard
 from pipelines.config.console import program
+from pipelines.config.settings import SettingsError
 from pipelines.evaluation.recommendations_view import (
     REPLAY,
     TRUTH,
@@ -31,52 +36,72 @@ from pipelines.evaluation.scorecard_view import (
 )
 from pipelines.run_context import RunContext
 
-__all__ = [
-    "print_recommendations",
-    "print_scorecard",
-    "print_summary",
-]
+__all__ = ["print_recommendations", "print_scorecard"]
 
+MARKET = "market="
 # Characters that a row takes with its intervals beside the values.
 WIDE_ENOUGH = 106
 
 
-def print_summary(context: RunContext) -> None:
-    """The scorecard, then where everything is."""
-    print_scorecard(context)
-    print_recommendations(context)
-    home, say = context.home, context.console.say
-    say()
-    say("Where to look next")
-    say(f"  report           {(home.report / 'index.html').resolve()}")
-    rows = context.lake.rows(RECOMMENDATIONS.name)
-    table = home.root / "lake" / RECOMMENDATIONS.name
-    say(f"  recommendations  {table} ({counted(rows, 'row')}, a Delta table)")
-    say(f"  scorecard        {home.report / 'scorecard.json'}")
-    say(f"  MLflow, Prefect  {program()} dashboards {home.option}")
-    say(f"  notebooks        {program()} notebooks {home.option}")
-    say(f"  why promoted?    {program()} promote --why {home.option}")
-
-
-def print_scorecard(context: RunContext) -> None:
+def print_scorecard(context: RunContext, markets: Sequence[str] = ()) -> None:
     """Per market and model: value, booking NDCG, MRR and recall with their intervals.
 
-    Where nothing can be ranked, a sentence instead of tables.
+    Where nothing can be ranked, a sentence instead of tables. ``markets``: only these, as they
+    are called in the log or in the scorecard.
+
+    Raises ``DataError`` where there is no scorecard yet, ``SettingsError`` for a market that it
+    does not have.
     """
+    if not (context.home.report / "honesty.json").is_file():
+        raise DataError(
+            f"{context.home.root} holds no scorecard yet. Make it first: "
+            f"stayrank evaluate {context.home.option}"
+        )
     scorecard = read_scorecard(context.home)
+    segments = [_segment_of(scorecard, market) for market in markets]
     console = context.console
     console.say()
     if not scorecard.honesty.nothing_ranked:
-        for segment in segments_shown(scorecard):
+        for segment in segments or segments_shown(scorecard):
             console.out.print(_table(scorecard, segment, narrow=console.out.width < WIDE_ENOUGH))
         if value_in_words(scorecard):
             console.say(value_in_words(scorecard))
-    console.say(headline(scorecard))
-    if g_shown(scorecard):
-        console.out.print(_g_table(scorecard))
+    if not segments:
+        _print_whole(context, scorecard)
     console.say()
     for line in scorecard.honesty.lines():
         console.say(line)
+
+
+def _print_whole(context: RunContext, scorecard: Scorecard) -> None:
+    """What is told of all searches together, and of the markets that are not printed."""
+    console = context.console
+    left_out = len(_markets(scorecard)) - len(segments_shown(scorecard)) + 1
+    if left_out > 0 and not scorecard.honesty.nothing_ranked:
+        console.say(f"{counted(left_out, 'more market')}: {program()} scorecard --market NAME")
+    console.say(headline(scorecard))
+    if g_shown(scorecard):
+        console.out.print(_g_table(scorecard))
+
+
+def _segment_of(scorecard: Scorecard, market: str) -> str:
+    """The segment of a market, which may be named as people do: ``Rio de Janeiro``."""
+    known = _markets(scorecard)
+    word = suggested_slug(market)
+    found = [name for name in known if name == market or name.partition("__")[0] == word]
+    if len(found) == 1:
+        return f"{MARKET}{found[0]}"
+    if found:
+        raise SettingsError(f"--market {market!r} could be {' or '.join(found)}; name one of them")
+    raise SettingsError(
+        f"--market {market!r}: the scorecard has no such market"
+        f"{did_you_mean(word or market, known)}; there are {', '.join(known) or 'none'}"
+    )
+
+
+def _markets(scorecard: Scorecard) -> list[str]:
+    segments = {score.segment for score in scorecard.scores if score.segment.startswith(MARKET)}
+    return sorted(segment.removeprefix(MARKET) for segment in segments)
 
 
 def print_recommendations(context: RunContext) -> None:

@@ -124,6 +124,18 @@ class SpoolingClient:
             lambda: {"key": key, "value": str(value)},
         )
 
+    def set_experiment_tag(self, experiment_id: str, key: str, value: str) -> None:
+        """A tag of the experiment; runs that are pending may be named in it."""
+        arguments = {"key": key, "value": value}
+
+        def send() -> None:
+            self.client.set_experiment_tag(experiment_id, key, self.outbox.with_real_ids(value))
+
+        if experiment_id:
+            self._send("set_experiment_tag", send, lambda: arguments)
+        else:  # the server was away already when the experiment was looked up
+            self.outbox.put("set_experiment_tag", **arguments)
+
     def set_terminated(self, run_id: str, status: str) -> None:
         self._send_of_run(
             "set_terminated",
@@ -140,6 +152,10 @@ class SpoolingClient:
 
     def keep_files(self, path: Path) -> str:
         return self.outbox.keep_files(path)
+
+    def get_experiment(self, experiment_id: str) -> Any:
+        """The experiment; ``None`` while the server is away."""
+        return self._read(lambda: self.client.get_experiment(experiment_id))
 
     def search_runs(self, *args: Any, **kwargs: Any) -> list[Any]:
         return list(self._read(lambda: self.client.search_runs(*args, **kwargs)) or ())
@@ -181,6 +197,10 @@ class SpoolingClient:
         """Make one waiting call, its JSON arguments turned back into MLflow's entities."""
         if call == "create_run":
             self._create_late(arguments, experiment_id)
+            return
+        if call == "set_experiment_tag":
+            value = self.outbox.with_real_ids(arguments["value"])
+            self.client.set_experiment_tag(experiment_id, arguments["key"], value)
             return
         run_id = self.outbox.real_id(arguments.pop("run_id"))
         if call == "register_model":

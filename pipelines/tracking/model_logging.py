@@ -9,35 +9,27 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.types as pt
 
 from data.lake.checksums import sha256_of_folder
-from data.schema.tables import CARRIED
 from models.baselines.implicit_als import ImplicitALS
 from models.funnel.funnel_model import FunnelModel
 from models.lambdarank import LambdaRank
-from models.recommender import Recommender, top_k
+from models.recommender import Recommender
 from models.two_tower.recommender import TwoTower
 from pipelines.tracking.model_registry import RANKER_MODEL, TOWER_MODEL, Registration
 from pipelines.tracking.ranker_charts import log_ranker_charts
+from pipelines.tracking.served_columns import ranker_columns, tower_columns
+from pipelines.tracking.served_rows import ServedColumn, as_config
 from pipelines.tracking.tracking import Tracking
 
 __all__ = ["Curve", "log_trained"]
 
 EXAMPLE_ROWS = 5
 CURVE_POINTS = 200
+# MLflow's types of what a served model returns.
+OUTPUTS = {"id_search": "string", "id_listing": "string", "rank": "integer", "score": "double"}
 # What the served models import; without the list MLflow would run the model to find out.
 SERVING = ("stayrank", "numpy", "pandas", "pyarrow", "scipy")
-# Of the columns that are carried along, those that a model may read when it serves.
-KNOWN_WHEN_SERVING = (
-    "id_search",
-    "id_listing",
-    "id_user",
-    "market",
-    "search_s",
-    "local_s",
-    "search_day",
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,13 +70,9 @@ def log_trained(
         tracking.log_table(run_id, importance.to_pandas(), "importance.json")
     if isinstance(model, FunnelModel):
         log_ranker_charts(tracking, run_id, model, rows)
-        columns = ["id_search", "id_listing", "market", *model.features_read.names]
-        _register(tracking, run_id, model, folder, rows.select(columns))
+        _register(tracking, run_id, model, folder, rows, ranker_columns(model))
     if isinstance(model, TwoTower):
-        # Outcomes are known only afterwards: no caller of the served model has them.
-        unknown = set(CARRIED) - set(KNOWN_WHEN_SERVING)
-        columns = [f.name for f in rows.schema if f.name not in unknown and not pt.is_date(f.type)]
-        _register(tracking, run_id, model, folder, rows.select(columns))
+        _register(tracking, run_id, model, folder, rows, tower_columns(rows.schema))
 
 
 def _params(model: Recommender) -> Iterator[tuple[str, Any]]:
@@ -95,7 +83,8 @@ def _params(model: Recommender) -> Iterator[tuple[str, Any]]:
     if isinstance(model, FunnelModel | LambdaRank):
         yield "features", {"number": len(model.features), "fingerprint": model.features.fingerprint}
     if isinstance(model, FunnelModel):
-        yield "evidence", {k: v for k, v in model.evidence.items() if not _is_number(v)}
+        # What training found beside the model: facts of one fit, with nothing to plot.
+        yield "evidence", {name: _rounded(value) for name, value in model.evidence.items()}
 
 
 def _metrics(model: Recommender) -> Iterator[tuple[str, float, int]]:
@@ -104,17 +93,13 @@ def _metrics(model: Recommender) -> Iterator[tuple[str, float, int]]:
             yield "rounds", rounds, bag
             if ndcg is not None:
                 yield f"valid_ndcg_at_{model.config.k}", ndcg, bag
-    if isinstance(model, FunnelModel):
-        for name, value in model.evidence.items():
-            if _is_number(value):
-                yield f"evidence.{name}", float(value), 0
     if isinstance(model, ImplicitALS):
         for step, (_, value) in enumerate(model.trials):
             yield "valid_value", value, step
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+def _rounded(value: Any) -> Any:
+    return float(f"{value:.4g}") if isinstance(value, float) else value
 
 
 def _curves(model: Recommender) -> Iterator[Curve]:
@@ -128,13 +113,22 @@ def _curves(model: Recommender) -> Iterator[Curve]:
 
 
 def _register(
-    tracking: Tracking, run_id: str, model: FunnelModel | TwoTower, folder: Path, rows: pa.Table
+    tracking: Tracking,
+    run_id: str,
+    model: FunnelModel | TwoTower,
+    folder: Path,
+    rows: pa.Table,
+    columns: tuple[ServedColumn, ...],
 ) -> None:
-    from mlflow.models import infer_signature
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
 
-    example = rows.slice(0, EXAMPLE_ROWS)
-    ranked = top_k(example, model.score(example), EXAMPLE_ROWS)
-    inputs = _nullable(example)
+    example = rows.slice(0, EXAMPLE_ROWS).select(
+        [column.name for column in columns if column.name in rows.column_names]
+    )
+    # Without inputs: what is given is checked and cast by the model itself (served_rows).
+    outputs = Schema([ColSpec(kind, name) for name, kind in OUTPUTS.items()])
+    params = ParamSchema([ParamSpec("k", "long", default=0)])
     is_ranker = isinstance(model, FunnelModel)
     requirements = (*SERVING, "lightgbm") if is_ranker else (*SERVING, "torch", "safetensors")
     tracking.versions.register(
@@ -142,18 +136,10 @@ def _register(
         Registration(
             name=RANKER_MODEL if is_ranker else TOWER_MODEL,
             artifacts={model.name: folder},
-            signature=infer_signature(inputs, _nullable(ranked), params={"k": 0}),
-            input_example=inputs,
+            signature=ModelSignature(outputs=outputs, params=params),
+            input_example=example.to_pandas(),
             requirements=[f"{name}=={version(name)}" for name in requirements],
             tags={f"sha256.{file}": digest for file, digest in sha256_of_folder(folder).items()},
+            config=as_config(columns),
         ),
     )
-
-
-def _nullable(rows: pa.Table) -> Any:
-    """As pandas, integers as floats: an integer column with a null is a float in pandas."""
-    fields = [
-        field.with_type(pa.float64()) if pa.types.is_integer(field.type) else field
-        for field in rows.schema
-    ]
-    return rows.cast(pa.schema(fields)).to_pandas()

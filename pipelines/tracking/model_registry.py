@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
+from pipelines.tracking.about_models import about_model, about_registered
 from pipelines.tracking.mlflow_client import SpoolingClient
 
 __all__ = ["CHAMPION", "RANKER_MODEL", "RUN_TAG", "TOWER_MODEL", "ModelVersions", "Registration"]
@@ -35,6 +36,7 @@ class Registration:
         requirements: pinned packages that serving needs.
         tags: of the new version.
         code: the file that serves it.
+        config: what that file is handed: the columns that the model reads.
     """
 
     name: str
@@ -44,6 +46,12 @@ class Registration:
     requirements: list[str]
     tags: Mapping[str, str]
     code: Path = PYFUNC_MODEL
+    config: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def model(self) -> str:
+        """The model's name in its run, such as ``ranker``."""
+        return next(iter(self.artifacts))
 
 
 @dataclass(frozen=True)
@@ -79,9 +87,10 @@ class ModelVersions:
             # MLflow's hint on integer columns: every integer is passed as a float here.
             warnings.simplefilter("ignore", UserWarning)
             mlflow.pyfunc.log_model(
-                name="served",
+                name=registration.model,
                 python_model=str(registration.code),
                 artifacts={key: str(folder) for key, folder in registration.artifacts.items()},
+                model_config=dict(registration.config) or None,
                 signature=registration.signature,
                 input_example=registration.input_example,
                 pip_requirements=registration.requirements,
@@ -91,6 +100,9 @@ class ModelVersions:
         if version is not None:
             run = self.client.get_run(run_id).data.tags.get(RUN_TAG, "")
             self.set_tags(registration.name, version, {**registration.tags, RUN_TAG: run})
+            trained = f" Trained in run {run}." if run else ""
+            self.describe(registration.name, version, about_model(registration.model) + trained)
+        self.client.update_registered_model(registration.name, about_registered(registration.model))
 
     def of_run(self, name: str, run_id: str) -> str | None:
         """The version of a registered model that a run made; ``None`` when it made none."""
@@ -104,6 +116,10 @@ class ModelVersions:
     def set_tags(self, name: str, model_version: str, tags: Mapping[str, str]) -> None:
         for key, value in tags.items():
             self.client.set_model_version_tag(name, model_version, key, value)
+
+    def describe(self, name: str, model_version: str, text: str) -> None:
+        """The text on top of a version's page."""
+        self.client.update_model_version(name, model_version, text)
 
     def at(self, name: str, alias: str) -> str | None:
         """The version that an alias points at; ``None`` when there is none."""

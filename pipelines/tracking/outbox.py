@@ -22,6 +22,7 @@ since MLflow appends.
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -72,6 +73,10 @@ class Outbox:
     def real_id(self, run_id: str) -> str:
         """The server's id of a run that was given a pending one."""
         return str(self._ids().get(run_id, run_id))
+
+    def with_real_ids(self, text: str) -> str:
+        """A text in which pending ids stand, with the server's ids in their place."""
+        return re.sub(rf"{PENDING}[0-9a-f]+", lambda found: self.real_id(found[0]), text)
 
     def learn_id(self, pending: str, real: str) -> None:
         """Remember which run of the server a pending id became."""

@@ -11,10 +11,12 @@ import pyarrow as pa
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from models.evaluation.sample_size import FEWEST
 from models.explanations.lift import ExplainedModel
 from models.explanations.shap_dependence import dependences, global_importance
 from models.ranking_order import group_codes
 from models.row_source import Rows, places_of, read, read_all, read_at
+from pipelines.config.palette import GUIDE, model_style
 from pipelines.tracking.tracking import Tracking
 
 __all__ = ["first_searches", "log_ranker_charts"]
@@ -22,6 +24,7 @@ __all__ = ["first_searches", "log_ranker_charts"]
 # Contributions of so many rows take a second or two, and more change no chart.
 SAMPLED_ROWS = 4_000
 SHOWN_FEATURES = 20
+RANKER = model_style("ranker").colour
 
 
 def log_ranker_charts(
@@ -59,8 +62,10 @@ def _draw_importance(importance: pa.Table, path: Path) -> None:
     best = importance.slice(0, SHOWN_FEATURES)
     figure, axes = _figure(0.6 + 0.28 * best.num_rows)
     places = np.arange(best.num_rows)[::-1]
-    axes.barh(places, best["share"].to_numpy(), color="#0072B2")
+    axes.barh(places, best["share"].to_numpy(), color=RANKER)
     axes.set_yticks(places, best["feature"].to_pylist())
+    axes.set_title("Which features move the ranker's score most", fontsize=10)
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
     axes.set_xlabel("share of all movement within a search (mean absolute contribution)")
     figure.savefig(path)
 
@@ -76,11 +81,17 @@ def _draw_dependence(feature: str, table: pa.Table, path: Path) -> None:
         table = table.filter(pa.array([word is None for word in words]))
         places = table["value"].to_numpy()
     mean, low, high = (table[name].to_numpy() for name in ("mean", "low", "high"))
-    axes.plot(places, mean, "o-")
+    axes.plot(places, mean, "-", color=RANKER)
+    # Hollow: of too few rows to say.
+    for is_few, fill in ((False, "full"), (True, "none")):
+        some = (table["rows"].to_numpy() < FEWEST) == is_few
+        axes.plot(np.asarray(places)[some], mean[some], "o", color=RANKER, fillstyle=fill)
     # No error bars: the mean of a few large contributions lies beyond nine tenths of the rows.
-    axes.vlines(places, low, high)
+    axes.vlines(places, low, high, color=RANKER)
+    axes.axhline(0, color=GUIDE, linewidth=0.8)
+    axes.set_title(f"How the ranker's score moves with {feature}", fontsize=10)
     axes.set_xlabel(feature)
-    axes.set_ylabel("score over the search's mean")
+    axes.set_ylabel("score over the search's mean (log-odds)")
     figure.savefig(path)
 
 

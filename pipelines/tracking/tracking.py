@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,11 +26,13 @@ from pipelines.tracking.mlflow_client import SpoolingClient
 from pipelines.tracking.model_registry import RUN_TAG, ModelVersions
 from pipelines.tracking.outbox import PENDING, Outbox
 from pipelines.tracking.relocate_home import relocate_if_moved
+from pipelines.tracking.saved_view import MODELS_VIEW, SavedView, view_tag
 
-__all__ = ["InputTable", "Tracking"]
+__all__ = ["NOTE_TAG", "InputTable", "Tracking", "point_mlflow_at"]
 
 EXPERIMENT = "stayrank"
 PROCESS_TAG = "stayrank.process"
+NOTE_TAG = "mlflow.note.content"
 
 SECONDS_BETWEEN_SAMPLES = 5
 
@@ -65,14 +68,7 @@ class Tracking:
         take wait in the home's outbox (:mod:`pipelines.tracking.mlflow_client`). Credentials
         in it are handed on apart: MLflow's errors show the address that it was given.
         """
-        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-        os.environ.setdefault("DO_NOT_TRACK", "true")
-        os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
-        os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
-        os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-        # Minutes of retries inside MLflow would hide that its server is away.
-        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
-        os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
+        _quieten_mlflow()
         import mlflow
 
         is_served = bool(uri)
@@ -221,11 +217,55 @@ class Tracking:
 
     def describe(self, run_id: str, markdown: str) -> None:
         """The text that MLflow shows on top of the run's page."""
-        self.client.set_tag(run_id, "mlflow.note.content", markdown)
+        self.client.set_tag(run_id, NOTE_TAG, markdown)
 
-    def runs_page(self) -> str:
-        """Path of the page that lists the runs; without the mode MLflow opens another one."""
-        return f"/#/experiments/{self.experiment_id}/runs?workflowType=machine_learning"
+    def describe_experiment(self, markdown: str) -> None:
+        """The text above every table of the experiment; folded, its first line is shown."""
+        self.client.set_experiment_tag(self.experiment_id, NOTE_TAG, markdown)
+
+    def save_view(self, view: SavedView) -> None:
+        """Keep a table of runs, in the place of an earlier one with its key."""
+        self.client.set_experiment_tag(self.experiment_id, *view.tag())
+
+    def runs_page(self, view: str = MODELS_VIEW) -> str:
+        """Path of the page that lists the runs, by a saved view where that one is there.
+
+        Without the mode MLflow opens another page; a view that is not there is an error on it.
+        """
+        page = f"/#/experiments/{self.experiment_id}/runs?workflowType=machine_learning"
+        experiment = self.client.get_experiment(self.experiment_id)
+        is_there = experiment is not None and view_tag(view) in experiment.tags
+        return f"{page}&viewStateShareKey={view}" if is_there else page
+
+
+def point_mlflow_at(home: Home, uri: str = "") -> None:
+    """Have MLflow's own functions, in this process, read the home's store (or the server ``uri``).
+
+    MLflow is not imported for it, which would take seconds: where it is not there yet it reads
+    its variables when it comes. The home opened last counts.
+    """
+    _quieten_mlflow()
+    if not uri:
+        relocate_if_moved(home)
+    address = _without_credentials(uri) or sqlite_address(home.mlflow_database)
+    os.environ["MLFLOW_TRACKING_URI"] = os.environ["MLFLOW_REGISTRY_URI"] = address
+    if "mlflow" in sys.modules:
+        import mlflow
+
+        _forget_earlier_homes()
+        mlflow.set_tracking_uri(address)
+        mlflow.set_registry_uri(address)
+
+
+def _quieten_mlflow() -> None:
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("DO_NOT_TRACK", "true")
+    os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
+    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    # Minutes of retries inside MLflow would hide that its server is away.
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
 
 
 def _forget_earlier_homes() -> None:

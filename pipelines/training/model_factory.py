@@ -17,7 +17,8 @@ from models.stacking import Stacked
 from models.two_tower.config import TowerConfig, TrainConfig
 from models.two_tower.recommender import TwoTower
 from models.two_tower.retrieval.retriever import RetrieverConfig
-from pipelines.config.settings import Settings, SettingsError
+from pipelines.config.setting_errors import SettingsError, unknown_setting
+from pipelines.config.settings import Settings
 from pipelines.run_context import config_of
 from pipelines.training.model_names import (
     BASELINES,
@@ -91,7 +92,7 @@ def check_settings(settings: Settings, *, for_recommending: bool = False) -> Non
     _two_tower(settings)
     ranker_config(settings)
     _lambdarank_config(settings)
-    config_of(RetrieverConfig, "retrieval", dict(settings.retrieval))
+    config_of(RetrieverConfig, "retrieval", dict(settings.retrieval), settings.written)
 
 
 def tuned_names(names: Sequence[str], settings: Settings) -> tuple[str, ...]:
@@ -102,15 +103,23 @@ def tuned_names(names: Sequence[str], settings: Settings) -> tuple[str, ...]:
 
 def _als(settings: Settings) -> ImplicitALS:
     if settings.als:
-        return ImplicitALS((config_of(ImplicitALSConfig, "als", settings.als),))
+        config = config_of(ImplicitALSConfig, "als", settings.als, settings.written)
+        return ImplicitALS((config,))
     return ImplicitALS(ALS_VARIANTS)
 
 
 def _two_tower(settings: Settings) -> TwoTower:
     given = {"seed": settings.seed, **settings.two_tower}
     shape = {name: given.pop(name) for name in TowerConfig.__dataclass_fields__ if name in given}
+    # One section: the shape's names belong to what could have been meant.
+    known = [*TowerConfig.__dataclass_fields__, *TrainConfig.__dataclass_fields__]
+    for name in given:
+        if name not in known:
+            told = unknown_setting(("two_tower", name), known, settings.written)
+            raise SettingsError(f"{told}; known are {', '.join(sorted(known))}")
     return TwoTower(
-        config_of(TowerConfig, "two_tower", shape), config_of(TrainConfig, "two_tower", given)
+        config_of(TowerConfig, "two_tower", shape, settings.written),
+        config_of(TrainConfig, "two_tower", given, settings.written),
     )
 
 
@@ -124,14 +133,17 @@ def ranker_config(settings: Settings) -> FunnelConfig:
     for name in settings.ranker:
         if name in moved:
             raise SettingsError(
-                f"setting ranker.{name} is one of lambdarank's: write it as [lambdarank]. "
+                f"{settings.written.where(('ranker', name))}setting ranker.{name} is one of "
+                f"lambdarank's: write it as [lambdarank]. "
                 "The ranker is the funnel now, and lambdarank its rival"
             )
-    return config_of(FunnelConfig, "ranker", {"seed": settings.seed, **settings.ranker})
+    given = {"seed": settings.seed, **settings.ranker}
+    return config_of(FunnelConfig, "ranker", given, settings.written)
 
 
 def _lambdarank_config(settings: Settings) -> LambdaRankConfig:
-    return config_of(LambdaRankConfig, "lambdarank", {"seed": settings.seed, **settings.lambdarank})
+    given = {"seed": settings.seed, **settings.lambdarank}
+    return config_of(LambdaRankConfig, "lambdarank", given, settings.written)
 
 
 def _stacked(features: FeatureSet, settings: Settings) -> Stacked:

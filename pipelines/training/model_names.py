@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from data.close_names import did_you_mean
 from pipelines.config.settings import Settings, SettingsError
 
 __all__ = ["BASELINES", "MODEL_NAMES", "SERVING_MODELS", "check_names", "names_of"]
@@ -59,5 +60,6 @@ def _known(word: str, setting: str = "") -> str:
         )
     if name not in MODEL_NAMES:
         known = ", ".join((*MODEL_NAMES, "baselines", "all") if not setting else MODEL_NAMES)
-        raise SettingsError(f"{where}no model is called {word!r}; there are {known}")
+        meant = did_you_mean(name, MODEL_NAMES)
+        raise SettingsError(f"{where}no model is called {word!r}{meant}; there are {known}")
     return name

@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from data.errors import DataError
-from models.recommender import Recommender
 from pipelines.config.home import Home
 from pipelines.run_context import RunContext
 from pipelines.tracking.model_checksums import check_manifest
-from pipelines.training.model_factory import load_recommender
+
+if TYPE_CHECKING:
+    from models.recommender import Recommender
 
 __all__ = ["RunRecord", "load_models", "load_one", "read_record"]
 
@@ -66,6 +67,9 @@ def load_models(context: RunContext, record: RunRecord) -> dict[str, Recommender
 
 def load_one(context: RunContext, record: RunRecord, model: str) -> Recommender:
     """One model of the run; raises ``DataError`` naming the folder when it is damaged."""
+    # Every model's library: seconds, for which no reader of a record should wait.
+    from pipelines.training.model_factory import load_recommender
+
     folder = record.folder_of(context.home, model)
     check_manifest(folder)
     try:

@@ -26,11 +26,12 @@ from pipelines.feature_table.build_table import feature_set_of
 from pipelines.feature_table.judged_rows import with_click_worth
 from pipelines.feature_table.training_rows import training_windows, windows_of
 from pipelines.run_context import RunContext
+from pipelines.tracking.about_models import about_model
 from pipelines.tracking.model_checksums import write_manifest
 from pipelines.tracking.model_logging import log_trained
 from pipelines.tracking.ranker_charts import first_searches
 from pipelines.tracking.run_environment import run_environment
-from pipelines.tracking.tracking import InputTable
+from pipelines.tracking.tracking import NOTE_TAG, InputTable
 from pipelines.training.exposure_policy import EXPOSURE_COLUMNS, choose_exposure, log_scores
 from pipelines.training.fit_model import TrainingRows, fit_model
 from pipelines.training.model_factory import (
@@ -122,12 +123,16 @@ def _start_parent(
     """The MLflow run of the whole pipeline run, with what it read and what made it."""
     tracking = context.tracking
     tracking.end_abandoned()
-    environment = run_environment(Path(__file__).parents[2])
-    parent = tracking.start_run(
-        _title(rows.train, windows), tags=environment | {"stayrank.run": name}
+    tags = run_environment(Path(__file__).parents[2]) | {"stayrank.run": name}
+    days = windows.describe()
+    words = {window: text.replace("..", " to ") for window, text in days.items()}
+    about = (
+        f"Models trained on {words['train']}, tuned on {words['valid']}, to be judged on "
+        f"{words['test']}: not evaluated yet."
     )
+    parent = tracking.start_run(_title(rows.train, windows), tags=tags | {NOTE_TAG: about})
     params = {
-        "windows": windows.describe(),
+        "windows": days,
         "tables": tables,
         "settings": context.settings.model_dump(),
         "rows": {"train": rows.train.num_rows, "valid": rows.valid.num_rows},
@@ -160,7 +165,7 @@ def _train_one(
     model = make_recommender(model_name, rows.features, context.settings)
     if isinstance(model, LambdaRank) and destination.dask:
         model.trainer = DaskTrainer(destination.dask)
-    tags = {"stayrank.run": destination.run}
+    tags = {"stayrank.run": destination.run, NOTE_TAG: about_model(model_name)}
     child = context.tracking.start_run(model_name, parent=destination.parent, tags=tags)
     with (
         context.tracking.closing(child),

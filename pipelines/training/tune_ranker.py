@@ -39,6 +39,7 @@ from pipelines.feature_table.judged_rows import with_click_worth
 from pipelines.feature_table.ranker_rows import with_order_shown
 from pipelines.feature_table.training_rows import load_rows, windows_of
 from pipelines.run_context import RunContext
+from pipelines.tracking.tracking import NOTE_TAG
 from pipelines.training.model_factory import ranker_config
 
 __all__ = ["SEARCHED", "Tuned", "tune"]
@@ -47,6 +48,11 @@ FOLDS = 2
 K = 10
 # Of the guests of a fold's training days one in so many stops the training.
 STOPPING = 5
+ABOUT_TUNING = (
+    "A search for better settings of the ranker, on days before the test window. A child is a "
+    f"trial, `best` the highest mean of its value DCG@{K} over the folds."
+)
+ABOUT_TRIAL = f"The ranker with other settings; value_dcg_at_{K} is its figure on each fold."
 
 
 @dataclass(frozen=True)
@@ -129,7 +135,7 @@ class _Objective:
 
     def __call__(self, trial: optuna.Trial) -> float:
         config = replace(self.start, **_searched(trial))
-        tags = {"stayrank.study": trial.study.study_name}
+        tags = {"stayrank.study": trial.study.study_name, NOTE_TAG: ABOUT_TRIAL}
         child = self.context.tracking.start_run(
             f"trial {trial.number}", parent=self.parent, tags=tags
         )
@@ -208,7 +214,9 @@ def _goes_on(study: optuna.Study, start: FunnelConfig, most_trials: int | None) 
 
 @contextmanager
 def _parent(context: RunContext, study: str, budget_s: float) -> Iterator[str]:
-    run = context.tracking.start_run("tuning", tags={"stayrank.study": study})
+    run = context.tracking.start_run(
+        "tuning", tags={"stayrank.study": study, NOTE_TAG: ABOUT_TUNING}
+    )
     with context.tracking.closing(run):
         context.tracking.log_params(run, {"budget_s": budget_s, "folds": FOLDS})
         yield run

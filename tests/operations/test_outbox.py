@@ -13,6 +13,7 @@ from pipelines.config.home import Home
 from pipelines.tracking.mlflow_client import SpoolingClient
 from pipelines.tracking.model_registry import Registration
 from pipelines.tracking.outbox import PENDING, Outbox
+from pipelines.tracking.saved_view import SavedView
 from pipelines.tracking.tracking import InputTable, Tracking
 
 
@@ -99,6 +100,27 @@ def test_what_could_not_be_logged_is_logged_once_when_the_server_is_back(
     assert not (tmp_path / "outbox" / "files").exists()
 
 
+def test_a_table_of_a_run_that_waits_is_kept_by_the_runs_real_id(
+    away: tuple[Tracking, UnsteadyClient], store: Tracking
+) -> None:
+    tracking, server = away
+    parent = tracking.start_run("parent", tags={"kind": "of a table"})
+    where = f"tags.mlflow.parentRunId = '{parent}'"
+    tracking.save_view(
+        SavedView(key="late", name="Late", columns=(), sorted_by="metrics.`value`", where=where)
+    )
+    tracking.describe_experiment("a headline")
+    # The server was away already when the experiment was looked up.
+    Tracking(tracking.home, tracking.client, "").describe_experiment("the last headline")
+    assert "mlflow.note.content" not in store.client.get_experiment(store.experiment_id).tags
+    server.calls_left = 1_000
+    assert tracking.deliver() == 0
+    tags = store.client.get_experiment(store.experiment_id).tags
+    (run,) = store.client.search_runs([store.experiment_id], "tags.kind = 'of a table'")
+    assert f"parentRunId = '{run.info.run_id}'" in tags["mlflow.sharedViewState.late"]
+    assert tags["mlflow.note.content"] == "the last headline"
+
+
 def test_a_call_after_a_waiting_one_waits_too(
     away: tuple[Tracking, UnsteadyClient], store: Tracking
 ) -> None:
@@ -142,6 +164,10 @@ def test_a_model_that_could_not_be_registered_is_registered_once(
     assert tracking.deliver() == 0
     (version,) = store.client.search_model_versions("name = 'late-model'")
     assert version.tags["sha256.weights.txt"] == "x"
+    assert version.description.endswith("Trained in run r1.")
+    assert store.client.get_registered_model("late-model").description
+    logged = store.client.get_logged_model(version.source.removeprefix("models:/"))
+    assert logged.name == "ranker"
 
 
 SERVED = """

@@ -23,6 +23,7 @@ from tests.operations.servers import Server, free_port
 pytestmark = [pytest.mark.operations, pytest.mark.timeout(600)]
 
 SECONDS = 180.0
+SCHEDULED = {"type": {"any_": ["SCHEDULED"]}}
 
 
 @pytest.fixture(scope="module")
@@ -125,6 +126,10 @@ def _state(api: str, run_id: str) -> str:
     return str(_asked(f"{api}/flow_runs/{run_id}")["state_type"])
 
 
+def _named(api: str, run_id: str) -> str:
+    return str(_asked(f"{api}/flow_runs/{run_id}")["state"]["name"])
+
+
 def test_a_schedule_survives_a_stop_and_does_once_what_was_missed(
     prefect: str, tmp_path: Path
 ) -> None:
@@ -143,13 +148,48 @@ def test_a_schedule_survives_a_stop_and_does_once_what_was_missed(
         assert "caught up once: daily, missed 3 times" in log.read_text()
         assert "had ended without a word" in log.read_text()
         assert all(s["active"] for s in _deployments(prefect)["daily"]["schedules"])
-        _until(lambda: _state(prefect, late[2]) in ("COMPLETED", "FAILED", "CRASHED"), log)
-    states = Counter(_state(prefect, run) for run in late)
-    assert states == {"CANCELLED": 2, "COMPLETED": 1}, log.read_text()[-3000:]
+        _assert_a_typo_is_a_sentence(prefect, made, log)
+        _until(lambda: _upcoming_are_named(prefect, made["daily"]["id"]), log)
+        _until(lambda: _named(prefect, late[2]) in ("Held", "Failed", "Crashed"), log)
+    states = Counter(_named(prefect, run) for run in late)
+    # A home without a log holds: its start is told apart from those that were caught up.
+    assert states == {"Cancelled": 2, "Held": 1}, log.read_text()[-3000:]
+    assert _asked(f"{prefect}/flow_runs/{late[2]}")["name"].startswith("daily 20")
     assert _state(prefect, dead) == "CRASHED"
-    # A home without a log: the day holds, with its reason in the journal.
+    # Its reason is in the journal.
     (journal,) = (home / "batches" / "daily").glob("*/journal.json")
     assert json.loads(journal.read_text())["status"] == "held"
+
+
+def _upcoming_are_named(api: str, deployment: str) -> bool:
+    """Whether runs that are planned are called ``daily DAY``, and not by two random words."""
+    wanted = {"flow_runs": {"deployment_id": {"any_": [deployment]}, "state": SCHEDULED}}
+    names = [str(run["name"]) for run in _asked(f"{api}/flow_runs/filter", wanted)]
+    return bool(names) and all(name.startswith("daily 20") for name in names)
+
+
+def _assert_a_typo_is_a_sentence(
+    api: str, deployments: dict[str, dict[str, Any]], log: Path
+) -> None:
+    """What somebody types on Prefect's page in place of a day."""
+    typed = {
+        ("daily", "day", "2026-02-30"): (
+            "day: '2026-02-30' is not a date like 2026-01-26: February 2026 has 28 days"
+        ),
+        ("backfill", "first", "2026-1-2"): (
+            "first: '2026-1-2' is not a date like 2026-01-26; did you mean 2026-01-02?"
+        ),
+    }
+    for (name, parameter, text), sentence in typed.items():
+        url = f"{api}/deployments/{deployments[name]['id']}/create_flow_run"
+        others = {"first": "2026-01-02", "last": "2026-01-02"} if name == "backfill" else {}
+        given = {**deployments[name]["parameters"], **others, parameter: text}
+        run = str(_asked(url, {"state": {"type": "SCHEDULED"}, "parameters": given})["id"])
+        _until(lambda run=run: _named(api, run) in ("Failed", "Crashed"), log)
+        state = _asked(f"{api}/flow_runs/{run}")["state"]
+        assert (state["name"], state["message"]) == ("Failed", sentence)
+        lines = _asked(f"{api}/logs/filter", {"logs": {"flow_run_id": {"any_": [run]}}})
+        assert not any("Traceback" in line["message"] for line in lines)
 
 
 class OwnSchedule:
@@ -200,7 +240,7 @@ def test_a_prefect_server_that_is_killed_is_started_again_and_serves(own: OwnSch
     # Not only there: a run that is due is started.
     api = f"http://127.0.0.1:{own.port}/api"
     late = _late_run(api, _deployments(api)["daily"]["id"], hours=0)
-    _until(lambda: _state(api, late) == "COMPLETED", own.log)
+    _until(lambda: _named(api, late) == "Held", own.log)
     assert "Traceback" not in own.log.read_text()
 
 

@@ -39,6 +39,7 @@ ARGUMENTS = {
     "backfill": ("--from", "2026-01-20", "--to", "2026-01-20"),
     "forget-user": ("U1",),
     "tune": ("--trials", "1"),
+    "show": ("guest", "U1"),
     "schedule": ("--prefect-port", "{port}"),
     "dashboards": ("--prefect-port", "{port}", "--mlflow-port", "{port2}"),
     "notebooks": ("--no-browser", "--port", "{port}"),

@@ -149,13 +149,15 @@ def test_glossary_is_in_order_of_the_alphabet() -> None:
 
 @cache
 def options_of() -> dict[str, set[str]]:
-    """Command → its options."""
+    """Command → its options; of a group, such as ``show``, those of its commands together."""
     group = typer.main.get_command(app)
     assert isinstance(group, TyperGroup)
-    return {
-        name: {"--help"}.union(*(set(p.opts) | set(p.secondary_opts) for p in command.params))
-        for name, command in group.commands.items()
-    }
+    options: dict[str, set[str]] = {}
+    for name, command in group.commands.items():
+        own = list(command.commands.values()) if isinstance(command, TyperGroup) else [command]
+        parameters = (parameter for each in own for parameter in each.params)
+        options[name] = {"--help"}.union(*(set(p.opts) | set(p.secondary_opts) for p in parameters))
+    return options
 
 
 def code(document: Path) -> list[str]:

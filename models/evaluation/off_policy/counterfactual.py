@@ -77,6 +77,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from data.ranges import AT_LEAST_1, Range, refuse_outside
 from models.evaluation.arranged_rows import ArrangedRows, arrange_rows
 from models.evaluation.arrays import Floats, Integers, Mask
 from models.evaluation.off_policy.reward_model import fitted_rewards, position_rates
@@ -126,10 +127,8 @@ class CounterfactualConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if not 1 <= self.stage <= 3:
-            raise ValueError(f"stage must be 1, 2 or 3, not {self.stage}")
-        if min(self.k, self.bins, self.replicates) < 1 or self.clip < 1:
-            raise ValueError(f"k, bins, replicates and clip must be at least 1: {self}")
+        counts = dict.fromkeys(("k", "bins", "replicates", "clip"), AT_LEAST_1)
+        refuse_outside(self, {**counts, "stage": Range(at_least=1, at_most=3)})
 
 
 @dataclass(frozen=True, kw_only=True)

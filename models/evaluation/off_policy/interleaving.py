@@ -28,6 +28,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from data.ranges import AT_LEAST_1, Range, refuse_outside
 from models.evaluation.arranged_rows import ArrangedRows
 from models.evaluation.arrays import Floats, Integers, Mask
 from models.evaluation.significance import (
@@ -53,8 +54,8 @@ class InterleavingConfig:
     confidence: float = 0.95
 
     def __post_init__(self) -> None:
-        if self.k < 1 or self.replicates < 1 or not 0 < self.confidence < 1:
-            raise ValueError(f"unsound settings: {self}")
+        counts = dict.fromkeys(("k", "replicates"), AT_LEAST_1)
+        refuse_outside(self, {**counts, "confidence": Range(above=0, below=1)})
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -143,7 +143,7 @@ def bookings_together(
     """
     queries = len(stays.first_night_Q)
     if replicates < 1:
-        raise ValueError(f"replicates must be at least 1, not {replicates}")
+        raise ValueError(f"replicates = {replicates}: must be at least 1")
     lists.check_queries(queries)
     chance_R = wanting_chances(lists, value_R, examined_K)
     rows = lists.order[chance_R[lists.order] > 0]

@@ -29,6 +29,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from data.ranges import AT_LEAST_1, Range, refuse_outside
 from models.evaluation.arrays import Floats, Integers
 from models.evaluation.ratio_metric import RatioMetric
 from models.evaluation.scorecard import Score
@@ -71,8 +72,7 @@ class ListScoreSettings:
     small: int = 100
 
     def __post_init__(self) -> None:
-        if self.replicates < 1 or not 0 < self.confidence < 1:
-            raise ValueError(f"unsound settings: {self}")
+        refuse_outside(self, {"replicates": AT_LEAST_1, "confidence": Range(above=0, below=1)})
         if self.reference in self.rivals:
             raise ValueError(f"{self.reference} cannot be a rival of itself")
 

@@ -16,6 +16,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from data.ranges import AT_LEAST_0, AT_LEAST_1, SHARE, refuse_outside
 from models.two_tower.exact_search import exact_top_k
 from models.two_tower.inputs.eligibility import Eligibility
 
@@ -56,11 +57,9 @@ class IndexConfig:
     def __post_init__(self) -> None:
         if self.kind not in {"hnsw", "ivf"}:
             raise ValueError(f"no index is called {self.kind!r}; there are hnsw and ivf")
-        counts = (self.at_listings, self.k, self.links, self.build_effort, self.widest)
-        if min(counts) < 1 or not self.efforts or min(self.efforts) < 1:
-            raise ValueError(f"sizes and efforts of an index must be at least 1: {self}")
-        if not 0 < self.least_recall <= 1:
-            raise ValueError(f"least_recall {self.least_recall} is outside (0, 1]")
+        counts = ("at_listings", "k", "links", "build_effort", "widest", "efforts")
+        ranges = {"least_recall": SHARE, "clusters": AT_LEAST_0}
+        refuse_outside(self, {**dict.fromkeys(counts, AT_LEAST_1), **ranges})
 
 
 class ApproximateIndex:

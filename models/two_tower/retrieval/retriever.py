@@ -28,6 +28,7 @@ import pyarrow.compute as pc
 import torch
 from torch import Tensor
 
+from data.ranges import AT_LEAST_0, refuse_outside
 from models.two_tower.exact_search import blocks, exact_top_k
 from models.two_tower.inputs.eligibility import Eligibility
 from models.two_tower.inputs.vocabulary import Vocabulary
@@ -66,9 +67,8 @@ class RetrieverConfig:
 
     def __post_init__(self) -> None:
         # exact search relies on it: what was seen can only move up (see previously_seen.py)
-        added = (self.prior_weight, self.new_bonus, self.shown_bonus, self.clicked_bonus)
-        if min(added) < 0:
-            raise ValueError(f"what is added to a score must not be negative: {self}")
+        added = ("prior_weight", "new_bonus", "shown_bonus", "clicked_bonus")
+        refuse_outside(self, dict.fromkeys(added, AT_LEAST_0))
 
 
 PLAIN = RetrieverConfig(prior_weight=0.0, new_bonus=0.0, shown_bonus=0.0, clicked_bonus=0.0)

@@ -1,4 +1,4 @@
-"""A chart is drawn once and written twice: as SVG for the report's page, as PNG for MLflow.
+"""A chart: a drawing with its title, its note and its figures, as SVG for a page and as PNG.
 
 The SVG follows the page's theme, light or dark: what matplotlib draws in black takes the colour
 of the page's text. Each mark can carry a text of its own. The artist that draws the marks is
@@ -19,19 +19,25 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
-from typing import Any
+from textwrap import fill
 
 import matplotlib as mpl
+from matplotlib.artist import Artist
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
+from matplotlib.text import Text
 
-__all__ = ["COLOURS", "DIVERGING", "Chart", "blank", "colour_of", "points"]
+from pipelines.config.palette import INK
 
-# Okabe & Ito's colours: told apart by colour-blind readers, on white and on black.
-COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
-DIVERGING = "PuOr"
+__all__ = ["Chart"]
+
 PNG_DPI = 110
+# Beyond this a list in words is no longer read.
+MOST_IN_WORDS = 80
+# A drawing narrower than this has labels of so many letters a line.
+NARROW_INCHES, NARROW_LETTERS = 4.5, 34
 # A market called "$\frac$" is a name, not a formula.
 mpl.rcParams["text.parse_math"] = False
 _MARK = re.compile(r"<(use|path) ")
@@ -47,6 +53,10 @@ class Chart:
         note: how to read it, one or two sentences.
         figure: matplotlib's figure.
         tips: group id → text of each of its marks, in drawing order.
+        summary: what the marks say, in words, for readers who cannot hover over them: on paper,
+            on a screen reader. Where it is empty the tips themselves are that list, unless
+            they are too many to be read.
+        narrow: the same drawing for a phone; ``None`` where there is none.
     """
 
     name: str
@@ -54,9 +64,18 @@ class Chart:
     figure: Figure
     note: str = ""
     tips: dict[str, Sequence[str]] = field(default_factory=dict)
+    summary: Sequence[str] = ()
+    narrow: Chart | None = None
+
+    @property
+    def in_words(self) -> list[str]:
+        """The chart's figures, one a line; empty where they are too many."""
+        every = [text for texts in self.tips.values() for text in texts]
+        return list(self.summary) or (every if len(every) <= MOST_IN_WORDS else [])
 
     def svg(self) -> str:
         """As an ``<svg>`` element whose black is the page's own text colour."""
+        self._wrap_labels()
         buffer = io.StringIO()
         with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": self.name}):
             FigureCanvasSVG(self.figure).print_svg(buffer, metadata={"Date": None, "Creator": None})
@@ -67,29 +86,39 @@ class Chart:
         body = self._with_own_ids(body)
         # matplotlib writes black as #000000, or nothing at all, for text: both become the
         # page's own colour.
-        body = body.replace("#000000", "currentColor").replace(
-            "<text ", '<text fill="currentColor" '
-        )
+        body = body.replace(INK, "currentColor").replace("<text ", '<text fill="currentColor" ')
         for group, texts in self.tips.items():
             body = _with_tips(body, f"{self.name}-{group}", texts)
-        return body.replace(
-            "<svg ", f'<svg role="img" aria-label="{escape(self.title)}" id="{self.name}" ', 1
-        )
+        # What matplotlib fills in black without a word inherits the page's colour.
+        opening = f'<svg fill="currentColor" role="img" aria-label="{escape(self.title)}" '
+        return body.replace("<svg ", f'{opening}id="{self.name}" ', 1)
 
     def write_png(self, folder: Path) -> Path:
         """As a PNG on white, with its title and note, readable on its own."""
         path = folder / f"{self.name}.png"
         folder.mkdir(parents=True, exist_ok=True)
         self.figure.suptitle(self.title, fontsize=10)
-        self.figure.supxlabel(_wrapped(self.note), fontsize=7, color="#444444")
+        for name in self.figure.findobj(_is_area_name):
+            name.set_path_effects([withStroke(linewidth=2, foreground="white")])
+        self.figure.supxlabel(_wrapped(self.note), fontsize=7, color=INK)
         FigureCanvasAgg(self.figure)
+        # The patch is clear for the SVG, and stays so in any colour: black text on a dark page.
+        self.figure.patch.set_alpha(1)
         self.figure.savefig(path, dpi=PNG_DPI, facecolor="white")
+        self.figure.patch.set_alpha(0)
         return path
 
     def _repr_png_(self) -> bytes:
         """How a notebook shows it."""
         with tempfile.TemporaryDirectory() as folder:
             return self.write_png(Path(folder)).read_bytes()
+
+    def _wrap_labels(self) -> None:
+        """Break the axes' labels that are longer than a narrow drawing's axes."""
+        if self.figure.get_size_inches()[0] < NARROW_INCHES:
+            for axes in self.figure.axes:
+                axes.set_xlabel(fill(axes.get_xlabel(), NARROW_LETTERS))
+                axes.set_ylabel(fill(axes.get_ylabel(), NARROW_LETTERS))
 
     def _with_own_ids(self, body: str) -> str:
         """Prefix every id with the chart's name: an SVG's ids are global to the page."""
@@ -100,29 +129,9 @@ class Chart:
         )
 
 
-def blank(
-    width: float = 7.0, height: float = 3.2, *, columns: int = 1
-) -> tuple[Figure, Sequence[Any]]:
-    """An empty figure with its axes side by side; transparent, without box."""
-    figure = Figure(figsize=(width, height), layout="constrained")
-    figure.patch.set_alpha(0)
-    axes = [figure.add_subplot(1, columns, column + 1) for column in range(columns)]
-    for each in axes:
-        each.patch.set_alpha(0)
-        each.spines[["top", "right"]].set_visible(False)
-        each.tick_params(labelsize=8)
-    return figure, axes
-
-
-def colour_of(series: int) -> str:
-    """The colour of the n-th series, counted from 0."""
-    return COLOURS[series % len(COLOURS)]
-
-
-def points(axes: Any, x: Any, y: Any, group: str, *, colour: int, size: float = 4) -> None:
-    """Draw points as the marks of ``Chart.tips[group]``, in the colour of the n-th series."""
-    (line,) = axes.plot(x, y, "o", color=colour_of(colour), markersize=size)
-    line.set_gid(group)
+def _is_area_name(artist: Artist) -> bool:
+    """Whether it is the name of a place, which stands among the marks of a map."""
+    return isinstance(artist, Text) and (artist.get_gid() or "").startswith("area")
 
 
 def _with_tips(body: str, group: str, texts: Sequence[str]) -> str:

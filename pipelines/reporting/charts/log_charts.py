@@ -1,4 +1,4 @@
-"""Charts of the log: funnel, prices, where listings are seen, and what drifts."""
+"""Charts of the log: the funnel with its rates, prices, and what drifts from day to day."""
 
 from __future__ import annotations
 
@@ -7,231 +7,311 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from matplotlib.ticker import NullFormatter
 
-from data.counted import counted
-from pipelines.reporting.charts.canvas import DIVERGING, Chart, blank, colour_of, points
+from data.schema.market_names import market_in_words
+from models.evaluation.sample_size import FEWEST, is_too_few, share_in_words, too_few
+from pipelines.config.palette import ALARM, GUIDE, INK, MarketColours
+from pipelines.reporting.charts.axes import (
+    blank,
+    colour_bar,
+    colours_of_frame,
+    day_axis,
+    is_left,
+    legend,
+    not_drawn,
+    plain_log_ticks,
+    points,
+)
+from pipelines.reporting.charts.canvas import Chart
 
-__all__ = ["drift_by_day", "exposure_map", "funnel_by_market", "price_distribution", "rates_by_day"]
+__all__ = [
+    "drift_by_day",
+    "funnel_by_market",
+    "price_distribution",
+    "rates_by_day",
+    "unit_of_price",
+]
 
 STAGES = ("impressions", "clicks", "contacts", "bookings")
 MARKETS_DRAWN = 4
+DRIFT_MARKETS = 2
 DRIFT_FEATURES = 18
-CELL_DEGREES = 0.01
 PRICE_BINS = 40
+# What a rate of the quality table is a share of: the count, and the rate that gives it.
+OF_CLICKS = "click per impression"
 
 
-def funnel_by_market(funnel: Sequence[Mapping[str, Any]]) -> Chart:
-    """Impressions, clicks, contacts and bookings of each market, on a log scale."""
-    figure, (axes,) = blank()
-    width = 0.8 / max(1, len(funnel))
+def unit_of_price(currency: str) -> str:
+    """The unit of a price axis; most logs do not say their currency.
+
+    >>> unit_of_price("R$"), unit_of_price("")
+    ('R$', "in the log's currency")
+    """
+    return currency or "in the log's currency"
+
+
+def funnel_by_market(
+    funnel: Sequence[Mapping[str, Any]], colours: MarketColours | None = None
+) -> Chart:
+    """Rows that reached each stage, and the share of the stage before, on a log scale.
+
+    ``funnel`` as :func:`pipelines.reporting.data_section.funnel_of` gives it. A stage that no
+    row of any market reached is left out.
+    """
+    everywhere = [market["market"] for market in funnel]
+    colours = colours or MarketColours.of(everywhere)
+    drawn = colours.largest(everywhere, MARKETS_DRAWN)
+    markets = [next(m for m in funnel if m["market"] == name) for name in drawn]
+    stages = [s for s in STAGES if s == STAGES[0] or any(m[s] for m in markets)]
+    figure, (axes,) = blank(height=0.9 + 0.24 * len(stages) * max(1, len(markets)))
+    thickness = 0.84 / max(1, len(markets))
     tips: dict[str, Sequence[str]] = {}
-    for offset, market in enumerate(funnel):
-        places = [stage + offset * width for stage in range(len(STAGES))]
-        counts = [market[stage] for stage in STAGES]
-        bars = axes.bar(places, counts, width, label=market["market"], color=colour_of(offset))
-        axes.bar_label(bars, labels=[f"{count:,}" for count in counts], fontsize=7)
-        for number, (bar, stage) in enumerate(zip(bars, STAGES, strict=True)):
-            bar.set_gid(f"bar{offset}x{number}")
-            share = counts[number] / max(1, counts[max(0, number - 1)])
-            ratio = f", {share:.2%} of the {STAGES[number - 1]}" if number else ""
-            tip = f"{market['market']}: {counts[number]:,} {stage}{ratio}"
-            tips[f"bar{offset}x{number}"] = [tip]
-    axes.set_yscale("log")
-    axes.set_xticks([s + 0.4 - width / 2 for s in range(len(STAGES))], STAGES)
-    axes.set_ylabel("rows (log scale)", fontsize=8)
-    axes.legend(frameon=False, fontsize=8)
+    for place, market in enumerate(markets):
+        name = market_in_words(market["market"])
+        shift = thickness * (place - (len(markets) - 1) / 2)
+        bars = axes.barh(
+            [stage + shift for stage in range(len(stages))],
+            [market[stage] for stage in stages],
+            0.92 * thickness,
+            label=name,
+            color=colours.colour(market["market"]),
+        )
+        labels = [_count_and_rate(market, stages, at) for at in range(len(stages))]
+        axes.bar_label(bars, labels=labels, fontsize=7, padding=3)
+        for number, (bar, label) in enumerate(zip(bars, labels, strict=True)):
+            bar.set_gid(f"bar{place}x{number}")
+            tips[f"bar{place}x{number}"] = [f"{name}, {stages[number]}: {label}"]
+    most = max((market[STAGES[0]] for market in markets), default=1)
+    axes.set_xscale("log")
+    # Room for the labels, which stand to the right of the bars.
+    axes.set_xlim(1, max(10.0, most) ** 1.75)
+    tens = [10**power for power in range(len(str(most)))]
+    axes.set_xticks(tens, [_short(number) for number in tens])
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.set_yticks(range(len(stages)), stages)
+    axes.invert_yaxis()
+    axes.set_xlabel("results of searches (rows of the log), logarithmic", fontsize=8)
+    legend(axes)
     return Chart(
         name="funnel",
-        title="Funnel per market",
+        title="From impression to booking: how many results reached each step, per market",
         figure=figure,
         tips=tips,
-        note="Rows that reached at least the stage; direct bookings have no contact.",
+        note="In brackets the share of the step before."
+        + _direct_bookings(markets, stages)
+        + not_drawn(everywhere, drawn),
     )
 
 
-def price_distribution(prices: pl.DataFrame) -> Chart | None:
+def _count_and_rate(market: Mapping[str, Any], stages: Sequence[str], at: int) -> str:
+    """``1,368 (4.9% of clicks)``."""
+    count = market[stages[at]]
+    if at == 0:
+        return f"{count:,}"
+    before = stages[at - 1]
+    part = market.get("bookings_after_contact", count) if before == "contacts" else count
+    share = share_in_words(min(part, market[before]), market[before])
+    return f"{count:,} ({share if is_too_few(market[before]) else f'{share} of {before}'})"
+
+
+def _short(number: int) -> str:
+    """``1M``, ``100k``, ``10``."""
+    for size, letter in ((10**6, "M"), (10**3, "k")):
+        if number >= size:
+            return f"{number // size:,}{letter}"
+    return str(number)
+
+
+def _direct_bookings(markets: Sequence[Mapping[str, Any]], stages: Sequence[str]) -> str:
+    if "contacts" not in stages:
+        return " The log has no contacts."
+    total = sum(market["bookings"] for market in markets)
+    direct = total - sum(m.get("bookings_after_contact", m["bookings"]) for m in markets)
+    if not direct:
+        return ""
+    return (
+        f" {direct:,} of the {total:,} bookings were made without a contact: they are counted, "
+        "and left out of the share of contacts."
+    )
+
+
+def price_distribution(
+    prices: pl.DataFrame, colours: MarketColours | None = None, *, currency: str = ""
+) -> Chart | None:
     """Stay prices of shown and recommended listings per market.
 
     ``prices``: ``market``, ``kind`` (``shown`` or ``recommended``) and ``price``; ``None``
-    where there are no prices.
+    where there are no prices. Too few of a kind are named and not drawn.
     """
     known = prices.filter(pl.col("price") > 0)
-    markets = known["market"].unique().sort().to_list()[:MARKETS_DRAWN]
+    colours = colours or colours_of_frame(known)
+    everywhere = known["market"].unique().to_list()
+    markets = colours.largest(everywhere, MARKETS_DRAWN)
     if not markets:
         return None
     figure, every = blank(columns=len(markets))
+    summary, missing = [], []
     for axes, market in zip(every, markets, strict=True):
-        of_market = known.filter(pl.col("market") == market)
+        of_market, name = known.filter(pl.col("market") == market), market_in_words(market)
         low, high = np.quantile(of_market["price"].to_numpy(), [0.005, 0.995])
         edges = np.geomspace(low, max(high, low * 1.01), PRICE_BINS)
-        for offset, kind in enumerate(("shown", "recommended")):
+        for kind, line in (("shown", "--"), ("recommended", "-")):
             values = of_market.filter(pl.col("kind") == kind)["price"].to_numpy()
-            if len(values):
-                share = np.histogram(values, edges)[0] / len(values)
-                axes.stairs(share, edges, color=colour_of(offset), linewidth=1.4, label=kind)
-                axes.axvline(
-                    float(np.median(values)), color=colour_of(offset), linewidth=0.8, linestyle=":"
-                )
+            if is_too_few(len(values)):
+                missing.append(f"{name} {kind}: {too_few(len(values))}")
+                continue
+            share, median = np.histogram(values, edges)[0] / len(values), float(np.median(values))
+            colour = colours.colour(market) if kind == "recommended" else GUIDE
+            axes.stairs(share, edges, color=colour, linewidth=1.5, linestyle=line, label=kind)
+            axes.axvline(median, color=colour, linewidth=1, linestyle=":")
+            amount = f"{currency} {median:,.0f}".strip()
+            summary.append(f"{name}, {kind}: median {amount}, {len(values):,} stays")
         axes.set_xscale("log")
-        axes.set_title(market, fontsize=9)
-        axes.set_xlabel("price of the stay", fontsize=8)
-    every[0].set_ylabel("share of listings", fontsize=8)
-    every[0].legend(frameon=False, fontsize=8)
+        plain_log_ticks(axes.xaxis)
+        axes.set_title(name, fontsize=9)
+        axes.set_xlabel(f"price of the whole stay ({unit_of_price(currency)})", fontsize=8)
+        axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+        if is_left(axes):
+            axes.set_ylabel("share of the stays", fontsize=8)
+        # In each panel: the recommended have the colour of its market.
+        if axes.get_legend_handles_labels()[0]:
+            axes.legend(frameon=False, fontsize=7, loc="upper right")
     return Chart(
         name="prices",
-        title="Prices of recommended against shown stays",
+        title="Prices of the recommended stays beside those of the shown ones, per market",
         figure=figure,
-        note="Dotted: medians. Recommended prices are estimated from the listing's own past.",
+        summary=summary,
+        note="Dotted: medians. Recommended prices are estimated from the listing's own past."
+        + (f" Not drawn: {'; '.join(missing)}." if missing else "")
+        + not_drawn(everywhere, markets),
     )
 
 
-def exposure_map(exposure: pl.DataFrame) -> Chart | None:
-    """Places in the top 10, beside the number that chance would give, by cell of about 1 km."""
-    placed = exposure.drop_nulls(["listing_lat", "listing_lng"])
-    largest = placed.group_by("market").len().sort("len", "market", descending=[True, False])
-    markets = largest["market"].head(2).to_list()
-    if not markets:
-        return None
-    figure, every = blank(height=3.3, columns=len(markets))
-    tips: dict[str, Sequence[str]] = {}
-    for place, (axes, market) in enumerate(zip(every, sorted(markets), strict=True)):
-        cells = _cells(placed.filter(pl.col("market") == market))
-        ratio = np.clip(cells["log_ratio"].to_numpy(), -1, 1)
-        dots = axes.scatter(
-            cells["lng"],
-            cells["lat"],
-            c=ratio,
-            cmap=DIVERGING,
-            vmin=-1,
-            vmax=1,
-            marker="s",
-            s=np.clip(cells["expected"].to_numpy() / cells["expected"].max() * 60, 4, 60),
-            edgecolors="#888888",
-            linewidths=0.3,
-        )
-        dots.set_gid(f"cells{place}")
-        tips[f"cells{place}"] = [
-            f"{counted(r['listings'], 'listing')}: {counted(round(r['ranked']), 'place')}, "
-            f"by chance {r['expected']:.0f}"
-            for r in cells.iter_rows(named=True)
-        ]
-        axes.set_title(market, fontsize=9)
-        # A degree of longitude is shorter than one of latitude, by the cosine of the latitude.
-        axes.set_aspect(1 / np.cos(np.deg2rad(float(np.mean(cells["lat"].to_numpy())))))
-        axes.set_xlabel("longitude", fontsize=8)
-    every[0].set_ylabel("latitude", fontsize=8)
-    bar = figure.colorbar(dots, ax=list(every), shrink=0.6)
-    bar.set_ticks([-1, 0, 1], labels=["half", "as chance", "double"], fontsize=7)
-    return Chart(
-        name="exposure_map",
-        title="Who the ranker shows: places in the top 10 by neighbourhood",
-        figure=figure,
-        tips=tips,
-        note="A square is a cell of about 1 km, larger where more is shown; its colour "
-        "compares the ranker's top 10 with a random order of the same results.",
-    )
+def rates_by_day(quality: pl.DataFrame, colours: MarketColours | None = None) -> Chart | None:
+    """Funnel rates of every day with their control limits, per market.
 
-
-def rates_by_day(quality: pl.DataFrame) -> Chart | None:
-    """Funnel rates of every day with their control limits, per market."""
-    rates = quality.filter(pl.col("kind") == "rate")
-    names = rates["name"].unique(maintain_order=True).sort().to_list()
-    markets = rates["market"].unique().sort().to_list()[:MARKETS_DRAWN]
+    A day on which a rate has too few cases has no point.
+    """
+    colours = colours or colours_of_frame(quality)
+    rates = _with_cases(quality)
+    names = rates["name"].unique().sort().to_list()
+    markets = colours.largest(rates["market"].unique().to_list(), MARKETS_DRAWN)
     if not names:
         return None
-    figure, every = blank(height=2.8, columns=len(names))
+    days = rates["ds"].unique().sort().to_list()
+    figure, every = blank(height=3.0, columns=len(names))
     tips: dict[str, Sequence[str]] = {}
+    summary: list[str] = []
     for at, (axes, name) in enumerate(zip(every, names, strict=True)):
         for offset, market in enumerate(markets):
-            line = rates.filter((pl.col("name") == name) & (pl.col("market") == market)).sort("ds")
-            x = np.arange(line.height)
-            axes.plot(x, line["value"], color=colour_of(offset), linewidth=1, label=market)
+            of_market = rates.filter((pl.col("name") == name) & (pl.col("market") == market))
+            line = of_market.filter(pl.col("cases") >= FEWEST).sort("ds")
+            x, colour = [days.index(day) for day in line["ds"]], colours.colour(market)
+            words = market_in_words(market)
+            axes.plot(x, line["value"], color=colour, linewidth=1, label=words)
             low, high = (line[c].cast(pl.Float64).to_numpy() for c in ("low", "high"))
-            axes.fill_between(x, low, high, color=colour_of(offset), alpha=0.15, linewidth=0)
-            points(axes, x, line["value"], f"rate{at}x{offset}", colour=offset)
+            axes.fill_between(x, low, high, color=colour, alpha=0.12, linewidth=0)
+            points(axes, x, line["value"], f"rate{at}x{offset}", colour=colour)
+            odd = line.filter(pl.col("is_flagged").fill_null(value=False))
+            odd_x = [days.index(day) for day in odd["ds"]]
+            axes.plot(odd_x, odd["value"], "o", markersize=9, color=INK, fillstyle="none")
             tips[f"rate{at}x{offset}"] = [
-                f"{market} {r['ds']}: {r['value']:.3%}" + (" ODD" if r["is_flagged"] else "")
+                f"{words}, {r['ds']:%d %b}: {r['value']:.2%} {name}"
+                + (" (outside its limits)" if r["is_flagged"] else "")
                 for r in line.iter_rows(named=True)
             ]
-            axes.set_xticks(x, [f"{day:%d %b}" for day in line["ds"]], rotation=60, fontsize=6)
+            every_day = "; ".join(f"{r['ds']:%d %b} {r['value']:.2%}" for r in line.to_dicts())
+            summary.append(f"{words}, {name}: {every_day}")
+        axes.yaxis.set_major_formatter(lambda value, _: f"{value:.1%}")
+        day_axis(axes, days, markets)
         axes.set_title(name, fontsize=8)
-    every[0].legend(frameon=False, fontsize=7)
+    legend(every[0])
     return Chart(
         name="rates_by_day",
-        title="Funnel rates by day",
+        title="Clicks per impression, contacts and bookings per click: by day and market",
         figure=figure,
         tips=tips,
-        note="Bands are control limits from the earlier training days (4 standard errors).",
+        summary=summary,
+        note="Bands are control limits from the earlier training days (4 standard errors); ringed: "
+        f"outside them. A day of fewer than {FEWEST} cases has no point."
+        + not_drawn(rates["market"].unique().to_list(), markets),
     )
 
 
-def drift_by_day(quality: pl.DataFrame) -> Chart | None:
+def _with_cases(quality: pl.DataFrame) -> pl.DataFrame:
+    """The rates with ``cases``: the impressions, or clicks, that each is a share of."""
+    key = ["market", "ds"]
+    shown = quality.filter((pl.col("kind") == "rows") & (pl.col("name") == "impressions"))
+    clicked = quality.filter((pl.col("kind") == "rate") & (pl.col("name") == OF_CLICKS))
+    rates = (
+        quality.filter(pl.col("kind") == "rate")
+        .join(shown.select(*key, impressions="value"), on=key, how="left", validate="m:1")
+        .join(clicked.select(*key, click_rate="value"), on=key, how="left", validate="m:1")
+    )
+    clicks = pl.col("impressions") * pl.col("click_rate")
+    cases = pl.when(pl.col("name") == OF_CLICKS).then("impressions").otherwise(clicks)
+    # A table of an earlier version that lacks the counts draws all of its days.
+    return rates.with_columns(cases=cases.round().fill_null(FEWEST))
+
+
+def drift_by_day(quality: pl.DataFrame, colours: MarketColours | None = None) -> Chart | None:
     """PSI of the features that are furthest over their limit, by market and day.
 
     Features that are not checked (``is_flagged`` is null) are left out.
     """
+    colours = colours or colours_of_frame(quality)
     checked = quality.filter((pl.col("kind") == "psi") & pl.col("is_flagged").is_not_null())
     if checked.is_empty():
         return None
     checked = checked.with_columns(limit_share=pl.col("value") / pl.col("high"))
-    ranked = (
-        checked.group_by("name")
-        .agg(pl.col("limit_share").max())
-        .sort("limit_share", descending=True)
-    )
-    names = ranked["name"].head(DRIFT_FEATURES).to_list()
-    markets = checked["market"].unique().sort().to_list()[:2]
+    by_share = checked.sort("limit_share", descending=True)
+    furthest = by_share.unique("name", keep="first", maintain_order=True).head(DRIFT_FEATURES)
+    names = furthest["name"].to_list()
+    everywhere = checked["market"].unique().to_list()
+    markets = colours.largest(everywhere, DRIFT_MARKETS)
     days = checked["ds"].unique().sort().to_list()
-    figure, every = blank(height=0.9 + 0.2 * len(names), columns=len(markets))
+    figure, every = blank(height=1.1 + 0.2 * len(names), columns=len(markets))
     tips: dict[str, Sequence[str]] = {}
     for place, (axes, market) in enumerate(zip(every, markets, strict=True)):
         rows = checked.filter((pl.col("market") == market) & pl.col("name").is_in(names)).sort("ds")
-        x = [days.index(day) for day in rows["ds"]]
-        y = [names.index(name) for name in rows["name"]]
         dots = axes.scatter(
-            x,
-            y,
+            [days.index(day) for day in rows["ds"]],
+            [names.index(name) for name in rows["name"]],
             c=np.clip(rows["limit_share"].to_numpy(), 0, 2),
-            cmap="YlOrRd",
+            cmap=ALARM,
             vmin=0,
             vmax=2,
             marker="s",
             s=70,
-            edgecolors=["#000000" if f else "none" for f in rows["is_flagged"]],
+            linewidths=[1.5 if flagged else 0.4 for flagged in rows["is_flagged"]],
+            edgecolors=[INK if flagged else GUIDE for flagged in rows["is_flagged"]],
         )
         dots.set_gid(f"psi{place}")
         tips[f"psi{place}"] = [
-            f"{r['name']} on {r['ds']}: PSI {r['value']:.3f}, limit {r['high']:.3f}"
+            f"{r['name']} on {r['ds']:%d %b}: PSI {r['value']:.3f}, limit {r['high']:.3f}"
             for r in rows.iter_rows(named=True)
         ]
-        axes.set_title(market, fontsize=9)
-        axes.set_xticks(range(len(days)), [f"{d:%d %b}" for d in days], rotation=60, fontsize=6)
-        axes.set_yticks(range(len(names)), names if place == 0 else [""] * len(names), fontsize=6)
+        axes.set_title(market_in_words(market), fontsize=9)
+        axes.set_xlim(-0.6, len(days) - 0.4)
+        day_axis(axes, days, [market])
+        axes.set_yticks(range(len(names)), names if is_left(axes) else [""] * len(names))
+        axes.tick_params(axis="y", labelsize=7)
         axes.invert_yaxis()
-    bar = figure.colorbar(dots, ax=list(every), shrink=0.6)
-    bar.set_label("PSI as a share of its limit", fontsize=7)
-    bar.ax.tick_params(labelsize=7)
+    colour_bar(figure, dots, every, "PSI, as a share of its limit")
     return Chart(
         name="drift",
-        title="Drift per feature against the training window",
+        title="How far each feature moved from the training window (PSI), by day and market",
         figure=figure,
         tips=tips,
-        note="Features that moved most beside what chance explains. Outlined: flagged.",
+        summary=[_furthest_day(row) for row in furthest.iter_rows(named=True)],
+        note="The features that moved most beside what chance explains. Thick rim: outside its "
+        f"limit.{not_drawn(everywhere, markets)}",
     )
 
 
-def _cells(listings: pl.DataFrame) -> pl.DataFrame:
-    """Exposure summed over cells; ``log_ratio`` to base 2, with a place added to both."""
-    cell = [(pl.col(c) / CELL_DEGREES).round().alias(c) for c in ("listing_lat", "listing_lng")]
+def _furthest_day(row: Mapping[str, Any]) -> str:
     return (
-        listings.with_columns(cell)
-        .group_by("listing_lat", "listing_lng")
-        .agg(pl.col("ranked").sum(), pl.col("expected").sum(), listings=pl.len())
-        .with_columns(
-            lat=pl.col("listing_lat") * CELL_DEGREES,
-            lng=pl.col("listing_lng") * CELL_DEGREES,
-            log_ratio=((pl.col("ranked") + 1) / (pl.col("expected") + 1)).log(2),
-        )
-        .sort("expected", "lat", "lng", descending=[True, False, False])
-        .head(600)
+        f"{row['name']}: furthest in {market_in_words(row['market'])} on {row['ds']:%d %b}, "
+        f"PSI {row['value']:.3f} of a limit of {row['high']:.3f}"
     )

@@ -1,5 +1,6 @@
 "use strict";
-// Texts of marks on hover, focus and touch; tables sorted by a click; the theme by a button.
+// Texts of marks on hover, focus and touch; tables sorted by a click; the theme by a button;
+// folded parts opened for printing.
 const tip = document.getElementById("tip");
 function showTip(mark) {
   const box = mark.getBoundingClientRect();
@@ -40,6 +41,13 @@ for (const head of document.querySelectorAll("table[data-sortable] thead th")) {
   head.addEventListener("click", sort);
   head.addEventListener("keydown", (event) => { if (event.key === "Enter") sort(); });
 }
+// What is folded away on a screen is open on paper, and as it was before when that is done.
+const unfolded = [];
+addEventListener("beforeprint", () => {
+  tip.hidden = true;
+  for (const details of document.querySelectorAll("details:not([open])")) { details.open = true; unfolded.push(details); }
+});
+addEventListener("afterprint", () => { for (const details of unfolded.splice(0)) details.open = false; });
 const root = document.documentElement, button = document.getElementById("theme");
 button.addEventListener("click", () => {
   const dark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;

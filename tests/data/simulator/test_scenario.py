@@ -20,15 +20,18 @@ SEARCHES = 5_000
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
-        ({"searches": 0}, "searches must lie in 1"),
-        ({"searches": -5}, "searches must lie in 1"),
-        ({"searches": 10, "seed": -1}, "seed must be zero or more"),
+        ({"searches": 0}, "searches = 0: must be from 1 to 50,000,000"),
+        ({"searches": -5}, "searches = -5: must be from 1 to"),
+        ({"searches": 10, "seed": -1}, "seed = -1: must be at least 0"),
         ({"searches": 10, "scenario": "boom"}, "unknown scenario 'boom'; known are default"),
-        ({"searches": 10, "listings": 3}, "listings must lie in"),
-        ({"searches": 10, "results_per_search": 1}, "results_per_search must lie in"),
-        ({"searches": 10, "searches_per_chunk": 0}, "searches_per_chunk must lie in"),
-        ({"searches": 10, "threads": 0}, "threads must lie in"),
-        ({"searches": 10, "start": date(1950, 1, 1)}, "start must lie in"),
+        ({"searches": 10, "listings": 3}, "listings = 3: must be from 100 to 500,000"),
+        ({"searches": 10, "results_per_search": 1}, "results_per_search = 1: must be from 2 to 50"),
+        ({"searches": 10, "searches_per_chunk": 0}, "searches_per_chunk = 0: must be from"),
+        ({"searches": 10, "threads": 0}, "threads = 0: must be from 1 to 64"),
+        (
+            {"searches": 10, "start": date(1950, 1, 1)},
+            "start = 1950-01-01: must be from",
+        ),
     ],
 )
 def test_bad_setting_gives_one_clear_sentence(setting: dict[str, Any], message: str) -> None:

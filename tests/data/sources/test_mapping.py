@@ -127,6 +127,20 @@ def test_time_formats(world, time_format, text):
         (OWN + 'query_radius = { column = "v", sum = ["v"] }\n', "exactly one of"),
         (OWN + "query_radius = { scale = 2.0 }\n", "exactly one of"),
         (OWN + 'query_radius = { column = "v", colour = 1 }\n', "unknown key"),
+        (
+            OWN + 'query_radius = { colum = "v" }\n',
+            "columns.query_radius.colum: unknown key (did you mean 'column'?)",
+        ),
+        (
+            'nam = "own"\n' + OWN,
+            "own.toml, line 1: nam: unknown key (did you mean 'name'?)",
+        ),
+        (
+            OWN + '[markets.rio]\ntimezone = "America/Sao_Paulo"\n',
+            "markets.rio.timezone: unknown key (did you mean 'time_zone'?)",
+        ),
+        (OWN + '[markets.rio]\ntime_zone = "America/SaoPaulo"\n', "mean 'America/Sao_Paulo'"),
+        (OWN + 'query_radius = { column = "v", scale = inf }\n', "finite number; found inf"),
         (OWN + 'query_radius = { column = "v", plus_days = "w" }\n', "plus_days needs date"),
         (OWN + 'stage = "v"\n', "no column 'stage'"),
         (

@@ -308,5 +308,5 @@ def test_bound_on_the_iterations_leaves_an_honest_gap() -> None:
     ],
 )
 def test_settings_out_of_range_are_refused(setting: dict[str, float]) -> None:
-    with pytest.raises(ValueError, match="found AllocationConfig"):
+    with pytest.raises(ValueError, match=r"AllocationConfig: \w+ = .*: must be "):
         AllocationConfig(**setting)

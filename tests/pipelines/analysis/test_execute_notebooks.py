@@ -1,4 +1,4 @@
-"""The notebooks: paired, without outputs and functions, and running top to bottom."""
+"""The notebooks: paired, fresh, without functions, and running top to bottom."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import ast
 import json
 import os
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -15,14 +16,24 @@ from pathlib import Path
 from typing import Any
 
 import jupytext
+import nbformat
 import pytest
 
-from pipelines.analysis.execute_notebooks import NOTEBOOKS, execute_notebooks, notebooks_here
+from pipelines.analysis.execute_notebooks import execute_notebooks, save_notebooks
+from pipelines.analysis.notebook_files import (
+    NOTEBOOKS,
+    code_digest,
+    notebook_of_script,
+    notebooks_here,
+    problems_of,
+)
 from pipelines.run_context import RunContext
 from pipelines.training.run_record import read_record
 from tests.operations.servers import free_port
 
-NAMES = (
+NAMES = tuple(path.stem for path in sorted(NOTEBOOKS.glob("[0-9]*.py")))
+# Whose sections end in a computed sentence; the others are for looking things up.
+TELLING = (
     "01_search_log",
     "02_features",
     "03_ranker",
@@ -30,6 +41,7 @@ NAMES = (
     "05_new_listings",
     "06_marketplace",
 )
+AGAIN = "run `make run` (or name a home) and then: stayrank notebooks --save"
 PACKAGES = {"data", "features", "models", "pipelines"}
 LIBRARIES = {"polars", "pandas", "numpy"}
 
@@ -38,8 +50,9 @@ def cells_of(path: Path) -> list[tuple[str, str]]:
     return [(c["cell_type"], c["source"].strip()) for c in jupytext.read(path).cells]
 
 
-def test_every_notebook_is_there() -> None:
+def test_every_script_has_its_notebook() -> None:
     assert [path.stem for path in notebooks_here()] == list(NAMES)
+    assert set(TELLING) <= set(NAMES)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -48,11 +61,29 @@ def test_notebook_has_the_cells_of_its_script(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_notebook_is_kept_without_outputs(name: str) -> None:
+def test_notebook_is_kept_with_small_outputs_of_the_code_that_stands_there(name: str) -> None:
+    path = NOTEBOOKS / f"{name}.ipynb"
+    assert problems_of(nbformat.read(path, as_version=4), path.stat().st_size) == [], AGAIN
+
+
+def test_notebooks_are_kept_with_the_outputs_of_one_simulated_home() -> None:
+    made_of = [json.loads(path.read_text())["metadata"]["stayrank"] for path in notebooks_here()]
+    homes = {(made["run"], made["seed"], made["simulated"]) for made in made_of}
+    assert len(homes) == 1, AGAIN
+    assert made_of[0]["simulated"] is True
+
+
+@pytest.mark.parametrize("name", TELLING)
+def test_each_section_ends_in_a_sentence_that_was_computed(name: str) -> None:
     cells = json.loads((NOTEBOOKS / f"{name}.ipynb").read_text())["cells"]
-    code = [cell for cell in cells if cell["cell_type"] == "code"]
-    assert code
-    assert all(cell["outputs"] == [] and cell["execution_count"] is None for cell in code)
+    starts = [n for n, c in enumerate(cells) if c["cell_type"] == "markdown"]
+    last = [cells[end - 1] for end in (*starts[1:], len(cells))]
+    assert len(last) > 2
+    for cell in last:
+        source, outputs = "".join(cell["source"]), cell["outputs"]
+        assert re.search(r"^(about_\w+|home\.introduction)\(", source, re.MULTILINE), source
+        sentence = "".join(outputs[-1]["data"]["text/markdown"])
+        assert re.fullmatch(r"\*\*.{20,}\.\*\*", sentence), sentence
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -118,6 +149,22 @@ def test_executed_notebook_becomes_a_page_of_the_run_that_fetches_nothing(
 
 
 @pytest.mark.slow
+def test_saved_notebook_is_fit_to_be_committed_and_the_same_again(
+    finished: tuple[RunContext, str], tmp_path: Path
+) -> None:
+    name = "05_new_listings"
+    for ending in ("py", "ipynb"):
+        shutil.copy(NOTEBOOKS / f"{name}.{ending}", tmp_path)
+    (saved,) = save_notebooks(finished[0], tmp_path)
+    first = saved.read_text()
+    notebook = nbformat.reads(first, as_version=4)
+    assert problems_of(notebook, len(first)) == []
+    assert notebook["metadata"]["stayrank"]["run"] == finished[1]
+    save_notebooks(finished[0], tmp_path)
+    assert saved.read_text() == first
+
+
+@pytest.mark.slow
 def test_notebooks_command_opens_jupyterlab_and_stops_cleanly(
     finished: tuple[RunContext, str], tmp_path: Path
 ) -> None:
@@ -141,6 +188,47 @@ def test_notebooks_command_opens_jupyterlab_and_stops_cleanly(
         server.wait(60)
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+SCRIPT = """# %% [markdown]
+# # A page
+
+# %%
+from pipelines.analysis.figures import figures
+
+1 + 1  # a comment
+"""
+
+
+def written(folder: Path, text: str = SCRIPT) -> Any:
+    path = folder / "01_page.py"
+    path.write_text(text)
+    return notebook_of_script(path)
+
+
+def test_digest_changes_with_what_runs_and_with_nothing_else(tmp_path: Path) -> None:
+    digest = code_digest(written(tmp_path))
+    assert code_digest(written(tmp_path, SCRIPT.replace("A page", "A title"))) == digest
+    assert code_digest(written(tmp_path, SCRIPT.replace("1 +", "# why\n\n1 +"))) == digest
+    assert code_digest(written(tmp_path, SCRIPT.replace("1 + 1", "1 + 2"))) != digest
+    assert code_digest(written(tmp_path, SCRIPT.replace("figures", "new_listings"))) != digest
+
+
+def test_what_is_wrong_with_a_notebook_is_told(tmp_path: Path) -> None:
+    notebook = written(tmp_path)
+    cell = notebook.cells[1]
+    cell["execution_count"] = 1
+    notebook.metadata["stayrank"] = {"code": code_digest(notebook)}
+    assert problems_of(notebook, 1_000) == []
+    cell["outputs"] = [{"output_type": "stream", "name": "stdout", "text": "see /tmp/x/y\n"}]
+    cell["source"] += "\n2"
+    cell["execution_count"] = 3
+    assert problems_of(notebook, 2_000_000) == [
+        "its outputs are of other code than stands there",
+        "its cells were not run once each, top to bottom",
+        "an output shows a path of the machine that it was made on",
+        "it has 2,000,000 bytes, of at most 1,000,000",
+    ]
 
 
 def answer_of(link: str, server: subprocess.Popen[bytes]) -> dict[str, Any]:

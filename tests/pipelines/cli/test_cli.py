@@ -11,6 +11,7 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
+import typer
 
 from data.lake.store import Lake
 from tests.pipelines.cli.calls import call
@@ -34,11 +35,57 @@ def test_help_lists_every_command_under_its_heading_in_the_order_of_use(
     assert panels == {
         "The main job": ["run"],
         "Its steps, one by one": steps,
-        "Look at what was made": ["dashboards", "notebooks", "published", "home"],
+        "Look at what was made": [
+            *("scorecard", "show", "dashboards", "notebooks", "published", "home"),
+        ],
         "The champion": ["promote", "rollback"],
         "Scheduled runs": ["schedule", "daily", "weekly", "backfill"],
         "Guests' rights": ["forget-user"],
     }
+
+
+def test_every_command_gives_an_example_that_begins_with_its_name() -> None:
+    from pipelines.cli.commands import app
+
+    commands = dict(typer.main.get_group(app).commands)
+    assert len(commands) > 20
+    for name, command in commands.items():
+        assert re.search(rf"^ *Example: stayrank {name} \S", command.help or "", re.MULTILINE), name
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("daily", "--day", "2026-02-30"), "'--day': '2026-02-30' .* February 2026 has 28 days"),
+        (("backfill", "--from", "2026-1-20", "--to", "2026-01-22"), "'--from': .*mean 2026-01-20"),
+        (("recommend", "--date", "26.01.2026"), "'--date': '26.01.2026' is not a date like"),
+        (("recommend", "--top", "5000"), "'--top': '5000' must be from 1 to 1,000"),
+        (("dashboards", "--mlflow-port", "0"), "'0' must be from 1 to 65,535"),
+        (("tune", "--trials", "0"), "'--trials': '0' must be at least 1"),
+        (("run", "--seed", "minus"), "'minus' must be a whole number, from 0 to 2,147,483,647"),
+        (("simulate", "--out", "x", "--format", "xlsx"), "'--format': 'xlsx' is not one of"),
+        (("train", "lamdarank"), "'lamdarank' .did you mean 'lambdarank'"),
+        (
+            ("simulate", "--out", "x", "--searches", "0"),
+            "searches = 0: must be from 1 to",
+        ),
+        (("simulate", "--out", "x", "--scenario", "drft"), "'drft' .did you mean 'drift'"),
+        (("tune", "--budget", "0s"), "'0s' is not a time above 0"),
+    ],
+)
+def test_a_typo_is_told_in_a_sentence_with_its_option(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    words: tuple[str, ...],
+    told: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+    assert call(monkeypatch, *words) == 2
+    # The box around a usage error breaks its lines.
+    words_told = capsys.readouterr().err.replace("│", " ").split()
+    assert re.search(told, " ".join(words_told)), words_told
 
 
 @pytest.mark.parametrize(

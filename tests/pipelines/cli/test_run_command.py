@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -61,9 +63,25 @@ def test_killed_run_is_finished_by_the_next_one(tmp_path: Path) -> None:
     columns = ["id_search", "rank", "id_listing", "score", "market", "ds"]
     first, second = (rows.select(columns).collect().sort(columns) for rows in recommended)
     assert first.equals(second)
+    _assert_prefect_shows_what_was_done(tmp_path / "whole")
     found, expected = _figures(tmp_path / "killed"), _figures(tmp_path / "whole")
     assert found.keys() == expected.keys()
     assert found == pytest.approx(expected, abs=1e-6)
+
+
+def _assert_prefect_shows_what_was_done(home: Path) -> None:
+    """By Prefect's own records: the run's name with its day, its tasks, and its artifacts."""
+    with closing(sqlite3.connect(home / "prefect" / "prefect.db")) as records:
+        ((name, state),) = records.execute("select name, state_name from flow_run").fetchall()
+        tasks = {row[0] for row in records.execute("select name from task_run")}
+        artifacts = dict(records.execute("select key, data from artifact").fetchall())
+    assert (name, state) == ("run 2026-01-25 default", "Completed")
+    assert tasks == {
+        *("simulate", "ingest", "features", "train", "evaluate", "monitor", "recommend", "report")
+    }
+    assert {"run-figures", "run-sentences", "run-scorecard", "run-mlflow"} <= set(artifacts)
+    assert "SIMULATED" in artifacts["run-sentences"]
+    assert "(http://127.0.0.1:5000/#/experiments/" in artifacts["run-mlflow"]
 
 
 def test_interrupted_run_ends_with_one_message(tmp_path: Path) -> None:

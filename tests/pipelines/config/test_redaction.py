@@ -40,6 +40,7 @@ def test_credentials_are_hidden_wherever_an_address_stands(address: str, words: 
     "text",
     [
         "http://127.0.0.1:5000/#/experiments/1/runs/7",
+        "/#/experiments/1/runs?workflowType=machine_learning&viewStateShareKey=models",
         "sqlite:////data/home/mlflow.db",
         "s3://bucket/a@b/c",
         "mail ana@example.org",

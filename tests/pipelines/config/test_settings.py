@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from pipelines.config.settings import SettingsError, load_settings
+from pipelines.monitoring.config import monitoring_config
+from pipelines.promotion.gate_config import gate_config
 
 
 def test_command_line_beats_environment_beats_file(
@@ -30,6 +32,14 @@ def test_command_line_beats_environment_beats_file(
         ("[split]\nby = 'weeks'", "split.by"),
         ("[split]\nvalid_dayz = 2", "split.valid_dayz"),
         ("[recommendation]\nwhole_catalogue = -1", "recommendation.whole_catalogue = -1"),
+        ("[recommendation]\ntop = 0", "line 2: .*top = 0: must be from 1 to 1,000"),
+        ("[recommendation]\ntop = 1001", "top = 1001: must be from 1 to 1,000"),
+        ("[recommendation]\ntop = 1.5", "top = 1.5: must be a whole number, from 1 to 1,000"),
+        ("[batch]\nwait_s = nan", "wait_s = nan: must be at least 0"),
+        ("[batch]\n\nwehn_small = 'hold'", "line 3: .*wehn_small .* .did you mean 'when_small'"),
+        ("[simulaton]\nsearches = 9", "line 1: setting simulaton .*did you mean 'simulation'"),
+        ("[batch]\ntop = 9", r"batch.top is not known; write it under \[recommendation\]"),
+        ("[batch]\nseeed = 9", "batch.seeed is not known$"),
         ("[recommendation]\nproposals = 0", "recommendation.proposals = 0"),
         ("[recommendation]\nnight_capacity = 0", "recommendation.night_capacity = 0"),
         ("[recommendation]\nnight_capacity = 101", "recommendation.night_capacity = 101"),
@@ -76,6 +86,26 @@ def test_misspelt_environment_variable_is_refused_by_name(
     monkeypatch.setenv(variable, "1")
     with pytest.raises(SettingsError, match=f"{variable}.*{meant}"):
         load_settings()
+
+
+def test_misspelt_setting_of_a_variable_is_named_with_the_one_that_was_meant(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("STAYRANK_BATCH__WEHN_SMALL", "hold")
+    told = "^STAYRANK_BATCH__WEHN_SMALL in the environment: .*did you mean 'when_small'"
+    with pytest.raises(SettingsError, match=told):
+        load_settings()
+
+
+def test_models_sections_say_file_line_range_and_what_was_meant(tmp_path: Path) -> None:
+    file = tmp_path / "stayrank.toml"
+    file.write_text("[gate]\nndcg_loss = -0.1\n[monitoring]\npsy = 1\n")
+    settings = load_settings(file)
+    with pytest.raises(SettingsError, match=r"line 2: .*ndcg_loss = -0.1: must be at least 0"):
+        gate_config(settings)
+    with pytest.raises(SettingsError, match=r"line 4: .*psy is not known .did you mean 'psi'"):
+        monitoring_config(settings)
+    assert settings.model_copy().written == settings.written
 
 
 def test_section_that_moved_is_refused_with_where_it_is_now(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from io import StringIO
 from pathlib import Path
@@ -10,10 +11,11 @@ from pathlib import Path
 import pytest
 from rich.console import Console as RichConsole
 
+from data.errors import DataError
 from models.evaluation.scorecard import Scorecard
 from pipelines.config.console import Console
 from pipelines.config.home import Home, write_json
-from pipelines.config.settings import load_settings
+from pipelines.config.settings import SettingsError, load_settings
 from pipelines.evaluation.publish_scorecard import headline_metrics, metrics_of
 from pipelines.evaluation.scorecard_view import (
     figure,
@@ -37,15 +39,15 @@ WITHOUT_VALUE = EVERY[1:]
 NOTHING = "nothing can be ranked: 200 searches with one result"
 
 
-def printed(scorecard: Scorecard, folder: Path) -> str:
-    """What a person sees at the end of a run."""
+def printed(scorecard: Scorecard, folder: Path, markets: Sequence[str] = ()) -> str:
+    """What ``stayrank scorecard`` prints."""
     home = Home(folder)
     home.report.mkdir(parents=True)
     write_json(home.report / "scorecard.json", scorecard.to_records())
     write_json(home.report / "honesty.json", scorecard.honesty.to_dict())
     written = StringIO()
     console = Console(out=RichConsole(file=written, width=200))
-    print_scorecard(RunContext(home=home, settings=load_settings(), console=console))
+    print_scorecard(RunContext(home=home, settings=load_settings(), console=console), markets)
     return written.getvalue()
 
 
@@ -150,6 +152,22 @@ def test_terminal_says_that_nothing_can_be_ranked_instead_of_tables(tmp_path: Pa
     assert read_scorecard(Home(tmp_path)) == card
 
 
+def test_one_market_is_printed_alone_by_the_name_that_people_use(tmp_path: Path) -> None:
+    card = made_up_scorecard(EVERY)
+    market = next(s.segment for s in card.scores if s.segment != "all").removeprefix("market=")
+    shown = printed(card, tmp_path, [market.upper()])
+    assert f"{market}: " in shown
+    assert "all markets" not in shown
+    with pytest.raises(SettingsError, match=f"no such market .did you mean '{market}'"):
+        printed(card, tmp_path / "again", [f"{market}x"])
+
+
+def test_no_scorecard_is_told_with_the_command_that_makes_one(tmp_path: Path) -> None:
+    context = RunContext(home=Home(tmp_path), settings=load_settings(), console=Console())
+    with pytest.raises(DataError, match=r"holds no scorecard yet\. .*: stayrank evaluate"):
+        print_scorecard(context)
+
+
 def test_panel_of_before_is_read(tmp_path: Path) -> None:
     card = made_up_scorecard(WITHOUT_VALUE)
     printed(card, tmp_path)
@@ -178,10 +196,10 @@ def test_charts_leave_out_tiny_segments_and_name_them() -> None:
     card = made_up_scorecard(EVERY, searches={"market=sampa": 2})
     chart = metric_by_model(card.scores, metric=VALUE, title="value", segments=segments_shown(card))
     assert chart is not None
-    assert chart.note.endswith(" Too few searches to draw: sampa (n = 2).")
+    assert chart.note.endswith(" Too few searches to draw: Sampa (n = 2).")
     tips = [tip for texts in chart.tips.values() for tip in texts]
-    assert "ranker, rio: 600.0 (550.0–650.0), 150 searches" in tips
-    assert not [tip for tip in tips if "sampa" in tip]
+    assert "ranker, Rio: 600.0 (550.0–650.0), 150 searches" in tips
+    assert not [tip for tip in tips if "Sampa" in tip]
 
 
 def test_charts_of_nothing_are_not_drawn() -> None:

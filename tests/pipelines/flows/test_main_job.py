@@ -8,20 +8,23 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
-import polars.selectors as cs
 import pytest
 
 from data.errors import DataError
 from data.schema.tables import FEATURES, IMPRESSIONS, INGESTS, QUARANTINE, RECOMMENDATIONS, SCORES
 from models.funnel.funnel_model import FUNNEL_STAGES, FunnelModel
+from pipelines.batch.in_force import lines_in_force, note_main_job
 from pipelines.config.console import Console
+from pipelines.config.home import Home
 from pipelines.config.settings import Settings
 from pipelines.evaluation.diagnostics import read_diagnostic
 from pipelines.feature_table.build_table import build_features_table
 from pipelines.ingestion.ingest_logs import ingest_logs
 from pipelines.ingestion.simulate_log import simulate_log
+from pipelines.recommendation.published_pointer import Published, write_published
 from pipelines.recommendation.recommend import recommend
-from pipelines.reporting.terminal_summary import print_summary
+from pipelines.reporting.last_screen import print_last_screen
+from pipelines.reporting.terminal_summary import print_recommendations, print_scorecard
 from pipelines.run_context import RunContext
 from pipelines.tracking.model_registry import RANKER_MODEL
 from pipelines.tracking.tracking import Tracking
@@ -182,17 +185,14 @@ def test_registered_ranker_serves_the_scores_that_were_judged(finished: Finished
     aliases = [tracking.versions.at(RANKER_MODEL, alias) for alias in ("champion", "challenger")]
     assert version in aliases
     served = mlflow.pyfunc.load_model(f"models:/{RANKER_MODEL}/{version}")
-    columns = [c["name"] for c in served.metadata.get_input_schema().to_dict()]
     rows = (
         context.lake.scan(FEATURES.name)
         .filter(pl.col("search_day") == record.windows["test"][0])
-        .select(columns)
         .sort("id_search", "id_listing")
         .head(40)
         .collect()
     )
-    frame = rows.with_columns(cs.integer().cast(pl.Float64)).to_pandas()
-    ranked = pl.from_pandas(served.predict(frame))
+    ranked = pl.from_pandas(served.predict(rows.to_pandas()))
     judged = (
         context.lake.scan(SCORES.name)
         .filter(pl.col("model") == "ranker")
@@ -216,11 +216,93 @@ def test_no_pickle_is_written(finished: Finished) -> None:
 def test_terminal_shows_every_market_with_intervals_and_g(
     finished: Finished, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    print_summary(RunContext(finished[0].home, finished[0].settings, Console()))
+    context = RunContext(finished[0].home, finished[0].settings, Console())
+    print_scorecard(context)
+    print_recommendations(context)
     shown = capsys.readouterr().out
-    for part in ("all markets", "rio_de_janeiro", "sao_paulo", "SIMULATED", "G@10", "dashboards"):
+    for part in ("all markets", "rio_de_janeiro", "sao_paulo", "SIMULATED", "G@10"):
         assert part in shown
     assert re.search(r"ranker +\d\.\d{3} \(\d\.\d{3}–\d\.\d{3}\)", shown)
+
+
+def test_the_last_screen_is_six_rows_and_five_sentences(
+    finished: Finished, capsys: pytest.CaptureFixture[str]
+) -> None:
+    print_last_screen(RunContext(finished[0].home, finished[0].settings, Console()))
+    shown = capsys.readouterr().out
+    rule = [n for n, line in enumerate(shown.splitlines()) if "───" in line]
+    table = shown.splitlines()[rule[0] + 1 :]
+    assert table.index(next(line for line in table if not line.strip())) == 6
+    assert re.findall(r"^(\d)\. [A-Z]", shown, flags=re.MULTILINE) == list("12345")
+    for part in ("SIMULATED DATA", "Recommended by version ", "stayrank scorecard --home"):
+        assert part in shown
+
+
+def test_the_report_opens_on_who_recommends_and_five_sentences(finished: Finished) -> None:
+    page = (finished[0].home.report / "index.html").read_text()
+    front = page[page.index('id="verdict"') : page.index('class="cards"')]
+    assert re.search(r"<p class=\"lead[^>]*>Recommended by version \d+", front)
+    topics = re.findall(r"<li><strong[^>]*>([^<]+)\.</strong>", front)
+    assert topics == [
+        "How much better",
+        "Where, and where not",
+        "What it costs",
+        "What changed",
+        "The biggest worry",
+    ]
+    assert "times the middle price of their search" in front
+    # neighbourhoods have names
+    market = page[page.index('<h2 id="marketplace">') : page.index('<h2 id="data">')]
+    assert "Copacabana" in market
+    for title in ("Unmet demand", "Hosts to recruit", "Price guidance"):
+        assert f"<h3>{title}</h3>" in market
+
+
+def test_what_is_in_force_without_a_batch_is_told_with_who_made_it(finished: Finished) -> None:
+    context, run = finished
+    told = lines_in_force(context)
+    assert re.search(r"^in force: the newest day of the table, 20\d\d-\d\d-\d\d: [\d,]+ ", told[0])
+    by_hand, with_note = told[1], context.home.root / "recommended.json"
+    assert "stayrank run or stayrank recommend, not a scheduled batch, 20" in by_hand
+    assert f"training run {run}" in told[2]
+    assert any("nothing is published" in line for line in told)
+    note_main_job(context)
+    try:
+        assert "the main job (stayrank run), not a scheduled batch" in lines_in_force(context)[1]
+    finally:
+        with_note.unlink()
+
+
+def test_what_is_published_is_told_with_its_batch_and_what_lies_beside_it(
+    finished: Finished,
+) -> None:
+    context, run = finished
+    published = Published(
+        ds="2026-01-02",
+        version=0,
+        rows=1_200,
+        run=run,
+        ranker_version="1",
+        published_at="2026-01-02T07:30:00+00:00",
+        batch="3f9ac1",
+    )
+    write_published(context.home, published)
+    try:
+        told = lines_in_force(context)
+    finally:
+        (context.home.root / "published.json").unlink()
+    assert told[0] == "in force: the published day, 2026-01-02: 1,200 recommendations"
+    assert "id 3f9ac1), published 2026-01-02 04:30 (America/Sao_Paulo)" in told[1]
+    assert told[-1].startswith("beside it, not published: 20")
+
+
+def test_where_nothing_was_recommended_nothing_is_in_force(
+    tmp_path: Path, small_settings: Settings
+) -> None:
+    context = RunContext(Home(tmp_path / "none"), small_settings, Console())
+    (told,) = lines_in_force(context)
+    assert "holds no recommendations, so nothing is in force" in told
+    assert not (tmp_path / "none").exists()
 
 
 def test_report_is_one_page_that_fetches_nothing(finished: Finished) -> None:

@@ -246,5 +246,5 @@ def test_limits_are_those_of_the_settings() -> None:
     assert (config.psi, config.rows_per_day, config.null_shift) == (0.25, 500, 0.1)
     with pytest.raises(SettingsError, match=r"setting monitoring\.psy is not known"):
         monitoring_config(load_settings(monitoring={"psy": 0.25}))
-    with pytest.raises(SettingsError, match="out of range: day_share"):
+    with pytest.raises(SettingsError, match=r"day_share = 1\.5: must be above 0 and below 1"):
         monitoring_config(load_settings(monitoring={"day_share": 1.5}))

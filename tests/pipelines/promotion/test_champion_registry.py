@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from data.errors import DataError
 from data.lake.checksums import sha256_of_folder
 from pipelines.config.home import Home
+from pipelines.promotion.champion_beside import log_champion_beside
 from pipelines.promotion.champion_registry import (
     CHALLENGER,
     find_champion,
@@ -19,9 +21,13 @@ from pipelines.promotion.champion_registry import (
     roll_back,
 )
 from pipelines.promotion.decision import Check, GateDecision
+from pipelines.promotion.standings import mark_standings
 from pipelines.tracking.model_checksums import damage_of
 from pipelines.tracking.model_registry import CHAMPION, RANKER_MODEL, RUN_TAG, TOWER_MODEL
+from pipelines.tracking.saved_view import SIMULATED_TAG, STANDING
 from pipelines.tracking.tracking import Tracking
+from pipelines.training.run_record import RunRecord
+from tests.pipelines.evaluation.made_up_scorecard import made_up_scorecard
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +72,21 @@ def decision(*, is_promoted: bool) -> GateDecision:
 def file_of(tracking: Tracking, run: str) -> Path:
     root = tracking.home.root / "registered" / RANKER_MODEL
     return root / run / "artifacts" / "ranker" / "booster_0.txt"
+
+
+def record_of(parent: str) -> RunRecord:
+    """A training of which only the name and the MLflow run matter."""
+    return RunRecord(
+        name="later",
+        parent=parent,
+        children={},
+        models=(),
+        left_out={},
+        windows={},
+        tables={},
+        seed=0,
+        tuned=(),
+    )
 
 
 def promoted(tracking: Tracking, run: str) -> str:
@@ -145,6 +166,58 @@ def test_rollback_goes_back_step_by_step(tracking: Tracking) -> None:
     assert tracking.versions.at(RANKER_MODEL, CHAMPION) == "1"
     with pytest.raises(DataError, match="replaced no other"):
         roll_back(tracking, tracking.home)
+
+
+def standings(tracking: Tracking, *runs: str) -> list[str]:
+    return [tracking.client.get_run(run).data.tags.get(STANDING, "") for run in runs]
+
+
+def test_the_star_in_mlflow_goes_where_the_champion_goes(tracking: Tracking) -> None:
+    first, second = promoted(tracking, "first"), promoted(tracking, "second")
+    refused, undecided = register(tracking, "third"), register(tracking, "fourth")
+    record_decision(tracking, refused, decision(is_promoted=False))
+    too_little = replace(decision(is_promoted=False), reason="too little to decide: no guests")
+    record_decision(tracking, undecided, too_little)
+    never = register(tracking, "fifth")
+    assert standings(tracking, first, second, refused, undecided, never) == [
+        "champion before",
+        "★ champion",
+        "refused",
+        "undecided",
+        "",
+    ]
+    tracking.set_tags(second, {SIMULATED_TAG: "true"})
+    roll_back(tracking, tracking.home)
+    assert standings(tracking, first, second) == ["★ champion", "rolled back"]
+    text = tracking.client.get_model_version(RANKER_MODEL, "2").description
+    assert text.startswith("Rolled back. The funnel")
+    assert text.endswith("Trained in run second. The gate on SIMULATED DATA: ndcg\\_at\\_10 +0.01.")
+
+
+def test_champion_stands_beside_the_models_that_it_was_compared_with(tracking: Tracking) -> None:
+    promoted(tracking, "first")
+    parent = tracking.start_run("parent", tags={})
+    card = made_up_scorecard(["value_dcg_at_10"])
+    scores = [replace(s, model="champion") for s in card.scores if s.model == "ranker"]
+    beside = replace(card, scores=tuple(scores))
+    for _ in range(2):  # decided again after a kill
+        log_champion_beside(tracking, record_of(parent), "1", beside)
+    mark_standings(tracking)
+    query = f"tags.mlflow.parentRunId = '{parent}'"
+    (row,) = tracking.client.search_runs([tracking.experiment_id], query)
+    assert row.info.run_name == "champion"
+    assert row.data.metrics["bookings per 1000 searches"] == 600.0
+    assert row.data.tags["95 percent interval"] == "550.0–650.0"
+    assert row.data.tags[STANDING] == "★ champion"
+    promoted(tracking, "second")
+    assert standings(tracking, row.info.run_id) == ["champion before"]
+
+
+def test_run_that_was_deleted_in_mlflow_is_passed_over(tracking: Tracking) -> None:
+    first = promoted(tracking, "first")
+    tracking.client.delete_run(first)
+    second = promoted(tracking, "second")
+    assert standings(tracking, second) == ["★ champion"]
 
 
 def test_rollback_onto_damaged_files_is_refused(tracking: Tracking) -> None:

@@ -99,8 +99,8 @@ def test_gate_demands_what_the_settings_say() -> None:
 @pytest.mark.parametrize(
     ("gate", "message"),
     [
-        ({"slowest": 2.0}, "setting gate.slowest is not known"),
-        ({"ndcg_loss": -0.1}, "out of range: ndcg_loss"),
+        ({"slowest": 2.0}, "setting gate.slowest is not known .did you mean 'slower'"),
+        ({"ndcg_loss": -0.1}, "setting gate.ndcg_loss = -0.1: must be at least 0"),
         ({"fewest_outcomes": "many"}, "gate.fewest_outcomes"),
     ],
 )
@@ -134,6 +134,23 @@ def test_equal_ranker_is_refused_with_every_guardrail_told(contest: Finished) ->
     } == names - {"calibration click", "calibration contact"}
     assert read_decision(context.home, second) == decision
     assert context.tracking.versions.at(RANKER_MODEL, CHAMPION) == "1"
+
+
+def test_champion_stands_in_the_table_of_the_models_that_did_not_replace_it(
+    contest: Finished,
+) -> None:
+    context, second = contest
+    for _ in range(2):
+        decide_promotion(context, load_evaluated_run(context, second), ENOUGH)
+    record, client = read_record(context.home, second), context.tracking.client
+    where = f"tags.mlflow.parentRunId = '{record.parent}'"
+    rows = client.search_runs([context.tracking.experiment_id], where)
+    standings = {run.info.run_name: run.data.tags.get("standing") for run in rows}
+    assert len(rows) == len(standings) == len(record.children) + 1
+    assert (standings["ranker"], standings["champion"]) == ("refused", "★ champion")
+    (champion,) = (run for run in rows if run.info.run_name == "champion")
+    assert "test.value_dcg_at_10.market.sao_paulo" in champion.data.metrics
+    assert champion.data.tags["95 percent interval"]
 
 
 def test_too_little_evidence_keeps_the_champion(contest: Finished) -> None:

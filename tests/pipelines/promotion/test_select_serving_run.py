@@ -15,7 +15,7 @@ from pipelines.config.home import Home, write_json
 from pipelines.config.settings import load_settings
 from pipelines.promotion.champion_registry import Champion, ChampionSearch
 from pipelines.promotion.decision import Check, GateDecision
-from pipelines.promotion.select_serving_run import select_serving_run
+from pipelines.promotion.select_serving_run import run_to_recommend_with, select_serving_run
 from pipelines.recommendation.published_pointer import Published, write_published
 from pipelines.run_context import RunContext
 from pipelines.tracking.model_checksums import write_manifest
@@ -304,3 +304,29 @@ def test_a_published_run_that_leads_out_of_the_runs_is_refused(
     write_published(context.home, published)
     with pytest.raises(DataError, match=r"published\.json: cannot be read .* is no name of a"):
         select_serving_run(context)
+
+
+def test_by_hand_and_in_the_main_job_the_champion_recommends_too(
+    context: RunContext, gate_says: GateSays
+) -> None:
+    train(context, "1")
+    train(context, "2-refused")
+    context.home.set_latest_run("2-refused")
+    gate_says("1")
+    assert run_to_recommend_with(context).run == "1"
+    damage(context, "1")
+    # rather nothing than a ranker that the gate refused
+    with pytest.raises(DataError, match="no trained models are whole"):
+        run_to_recommend_with(context)
+
+
+def test_models_that_were_trained_apart_recommend_where_there_is_no_champion(
+    context: RunContext, gate_says: GateSays
+) -> None:
+    gate_says(None)
+    with pytest.raises(DataError, match="stayrank train"):
+        run_to_recommend_with(context)
+    train(context, "1", ("ranker",))
+    train(context, "2", ("two_tower",))
+    context.home.set_latest_run("2")
+    assert run_to_recommend_with(context).run == "2"

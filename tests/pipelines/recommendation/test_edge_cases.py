@@ -205,7 +205,10 @@ def test_a_log_that_lacks_something_recommends_without_it(
     assert (
         nulls
         == {
-            "dates": {"availability", "hours_since_shown_free"},
+            "dates": {
+                *("availability", "hours_since_shown_free"),
+                *("query_checkin", "query_nights"),
+            },
             "prices": {"estimated_total_price"},
             "guests": {"id_user"},
         }[what]

@@ -14,7 +14,11 @@ from data.schema.tables import FEATURES
 from models.funnel.funnel_model import FunnelModel
 from pipelines.candidates.candidate_rows import candidate_source
 from pipelines.feature_table.arrow_conversion import arrow
-from pipelines.recommendation.listing_value import listing_values
+from pipelines.recommendation.listing_value import (
+    keep_listing_values,
+    kept_listing_values,
+    listing_values,
+)
 from pipelines.training.run_record import load_one, read_record
 from tests.pipelines.recommendation.worlds import Trained
 
@@ -94,3 +98,38 @@ def test_before_the_first_impression_all_are_worth_the_same(
     first = int(trained.impressions["search_day"].min())
     catalogue = candidate_source(trained.impressions.lazy(), trained.morning).catalogue
     assert set(listing_values(trained.context, model, catalogue, first)) == {0.0}
+
+
+def test_kept_values_are_those_of_the_same_day_ranker_and_features_alone(
+    trained: Trained, model: FunnelModel, tmp_path: Path
+) -> None:
+    day = trained.morning - 2
+    features = trained.features_before(trained.morning)
+    context = trained.with_log(tmp_path / "home", trained.impressions, features)
+    catalogue = candidate_source(trained.impressions.lazy(), day).catalogue
+    assert kept_listing_values(context, "3", catalogue, day) is None
+    values = listing_values(context, model, catalogue, day)
+    keep_listing_values(context, "3", catalogue, day, values)
+    shuffled = catalogue.sample(fraction=1.0, shuffle=True, seed=1)
+    kept = kept_listing_values(context, "3", shuffled, day)
+    assert kept is not None
+    of_listing = dict(zip(catalogue["id_listing"], values.tolist(), strict=True))
+    assert kept.tolist() == [of_listing[listing] for listing in shuffled["id_listing"]]
+    assert kept_listing_values(context, "4", catalogue, day) is None
+    assert kept_listing_values(context, "3", catalogue, day + 1) is None
+    unknown = pl.concat([catalogue, catalogue.head(1).with_columns(id_listing=pl.lit("unknown"))])
+    assert kept_listing_values(context, "3", unknown, day) is None
+    # A past day that is made again does not take the place of a later one.
+    keep_listing_values(context, "3", catalogue, day - 1, values)
+    assert kept_listing_values(context, "3", catalogue, day) is not None
+    context.lake.replace_all(FEATURES.name, features)
+    assert kept_listing_values(context, "3", catalogue, day) is None
+
+
+def test_a_damaged_file_of_values_is_as_none(trained: Trained, tmp_path: Path) -> None:
+    context = trained.with_log(tmp_path / "home", trained.impressions)
+    catalogue = candidate_source(trained.impressions.lazy(), trained.morning).catalogue
+    keep_listing_values(context, "3", catalogue, trained.morning, np.zeros(catalogue.height))
+    assert kept_listing_values(context, "3", catalogue, trained.morning) is not None
+    (context.home.root / "listing_values.parquet").write_bytes(b"PAR1 and no more")
+    assert kept_listing_values(context, "3", catalogue, trained.morning) is None

@@ -11,7 +11,11 @@ import pytest
 from data.schema.tables import IMPRESSIONS, RECOMMENDATIONS
 from pipelines.config.home import Home
 from pipelines.recommendation.allocation_prices import read_prices
-from pipelines.recommendation.recommend import recommend, write_recommendations
+from pipelines.recommendation.recommend import (
+    recommend,
+    try_recommending,
+    write_recommendations,
+)
 from pipelines.run_context import RunContext
 from tests.pipelines.recommendation.worlds import RIO, Trained, search, table_of
 
@@ -45,6 +49,36 @@ def test_what_was_made_is_written_for_the_day_after_the_log_with_as_many_as_aske
     both = written(context)
     assert both.filter(ds=date_of(past)).height == rows
     assert both.filter(ds=date_of(trained.morning)).equals(table)
+
+
+def test_a_trial_gives_the_rows_of_its_own_settings_and_writes_nothing(
+    context: RunContext, trained: Trained
+) -> None:
+    write_recommendations(context, trained.run)
+    table, version = written(context), context.version(RECOMMENDATIONS.name)
+    prices = (context.home.root / FILE).read_bytes()
+    rows = try_recommending(context, trained.run, top=2)
+    assert rows["rank"].max() == 2
+    assert rows.columns == table.columns
+    assert context.version(RECOMMENDATIONS.name) == version
+    assert written(context).equals(table)
+    assert (context.home.root / FILE).read_bytes() == prices
+
+
+def test_a_table_from_before_nights_and_party_gains_them_for_new_days(
+    context: RunContext, trained: Trained
+) -> None:
+    later = ["query_checkin", "query_nights", "query_num_guests"]
+    past = trained.morning - 2
+    recommend(context, trained.run, day=past)
+    context.lake.replace_all(RECOMMENDATIONS.name, written(context).drop(later))
+    recommend(context, trained.run)
+    both = written(context)
+    assert both.filter(ds=date_of(past)).height > 0
+    assert both.filter(ds=date_of(past)).select(pl.col(later).is_null().all()).row(0) == (True,) * 3
+    new = both.filter(ds=date_of(trained.morning))
+    assert new["query_num_guests"].null_count() == 0
+    assert 0 < new["query_checkin"].null_count() < new.height
 
 
 def test_a_market_whose_guests_get_nothing_any_more_keeps_nothing(

@@ -82,6 +82,29 @@ def test_price_is_that_of_the_asked_nights(made: Recommended, table: pl.DataFram
     assert table["estimated_total_price"].min() > 0
 
 
+def test_each_row_says_which_nights_and_party_it_is_for(
+    unlike: Unlike, table: pl.DataFrame
+) -> None:
+    asked = ["query_checkin", "query_nights", "query_num_guests"]
+    log = unlike.context.lake.scan(IMPRESSIONS.name)
+    stay = pl.col("checkout_day") - pl.col("checkin_day")
+    searches = log.select(
+        "id_search",
+        "query_num_guests",
+        query_checkin=pl.col("checkin_day").cast(pl.Date),
+        query_nights=stay,
+    ).unique()
+    expected = table.select("id_search").join(
+        searches.collect(), on="id_search", how="left", maintain_order="left", validate="m:1"
+    )
+    assert table.select(asked).equals(expected.select(asked))
+    dateless = table.filter(id_search="dateless")
+    assert dateless.height > 0
+    assert dateless["query_checkin"].null_count() == dateless.height
+    assert dateless["query_nights"].null_count() == dateless.height
+    assert set(table.filter(id_search="a month")["query_nights"]) == {28}
+
+
 def test_was_shown_is_about_the_guests_last_search_alone(
     unlike: Unlike, table: pl.DataFrame
 ) -> None:

@@ -39,7 +39,7 @@ def test_words_of_the_command_line_name_models() -> None:
     settings = load_settings()
     assert names_of(["two-tower"], settings) == ("random", "popularity", "two_tower")
     assert names_of(["all"], settings)[-1] == "ranker"
-    with pytest.raises(SettingsError, match="rankr"):
+    with pytest.raises(SettingsError, match=r"'rankr' \(did you mean 'ranker'\?\)"):
         names_of(["rankr"], settings)
     with pytest.raises(SettingsError, match=r"the funnel is the ranker now: write ranker"):
         names_of(["funnel"], settings)
@@ -48,18 +48,29 @@ def test_words_of_the_command_line_name_models() -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"ranker": {"learnig_rate": 0.1}}, "setting ranker.learnig_rate is not known; known are"),
-        ({"ranker": {"learning_rate": "x"}}, "setting ranker.learning_rate = 'x': Input should"),
-        ({"ranker": {"learning_rate": -1}}, "settings of ranker: .*learning_rate"),
-        ({"two_tower": {"epochs": 0}}, "settings of two_tower: .*epochs"),
+        (
+            {"ranker": {"learnig_rate": 0.1}},
+            r"ranker.learnig_rate is not known \(did you mean 'learning_rate'\?\); known are",
+        ),
+        (
+            {"ranker": {"learning_rate": "x"}},
+            "ranker.learning_rate = 'x': must be a number",
+        ),
+        ({"ranker": {"learning_rate": -1}}, "ranker.learning_rate = -1.0: must be above 0"),
+        ({"two_tower": {"epochs": 0}}, "setting two_tower.epochs = 0: must be at least 1"),
+        ({"two_tower": {"dimenson": 8}}, "two_tower.dimenson .*did you mean 'dimension'"),
+        ({"retrieval": {"index": {"least_recall": 2}}}, "retrieval.index.least_recall = 2.0: must"),
         ({"two_tower": {"dimension": 7.5}}, "setting two_tower.dimension = 7.5"),
-        ({"als": {"factors": 0}}, "settings of als: .*factors"),
+        ({"als": {"factors": 0}}, "setting als.factors = 0: must be at least 1"),
         ({"ranker": {"debiasing": "x"}}, "setting ranker.debiasing = 'x'"),
         ({"ranker": {"truncation": 15}}, r"ranker.truncation is .* lambdarank's: .*\[lambdarank\]"),
         ({"lambdarank": {"debiasing": "x"}}, "setting lambdarank.debiasing = 'x'"),
         ({"models": ("funnel",)}, "setting models: the funnel is the ranker now: write ranker"),
         ({"retrieval": {"index": {"kind": "x"}}}, "setting retrieval.index.kind = 'x'"),
-        ({"models": ("rankr",)}, "setting models: no model is called 'rankr'"),
+        (
+            {"models": ("rankr",)},
+            "setting models: no model is called 'rankr' .did you mean",
+        ),
         (
             {"models": ("ranker",)},
             "recommending needs two_tower and ranker; add two_tower",

@@ -189,7 +189,7 @@ def test_unsound_stays_and_settings_are_refused(lists_of):
         _stays((1, 3), (3, 2))
     with pytest.raises(ValueError, match="one first and one end night"):
         Stays(first_night_Q=np.array([1, 2]), end_night_Q=np.array([3]))
-    with pytest.raises(ValueError, match="at least 1, not 0"):
+    with pytest.raises(ValueError, match="replicates = 0: must be at least 1"):
         bookings_together(lists_of({}), np.empty(0), ALWAYS, _stays(), replicates=0)
     with pytest.raises(ValueError, match="query 1 of only 1"):
         bookings_together(lists_of({1: [7]}), np.ones(1), ALWAYS, _stays((1, 3)))

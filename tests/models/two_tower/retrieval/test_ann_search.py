@@ -131,9 +131,9 @@ def test_without_bounds_full_effort_equals_exact_search(vectors: tuple[Tensor, T
     ("values", "message"),
     [
         ({"kind": "tree"}, "no index is called 'tree'"),
-        ({"least_recall": 0.0}, "least_recall 0.0 is outside"),
-        ({"efforts": ()}, "efforts of an index must be at least 1"),
-        ({"at_listings": 0}, "sizes .* must be at least 1"),
+        ({"least_recall": 0.0}, "least_recall = 0.0: must be above 0 and at most 1"),
+        ({"efforts": ()}, "efforts = .*at least 1, and there must be one"),
+        ({"at_listings": 0}, "at_listings = 0: must be at least 1"),
     ],
 )
 def test_an_impossible_index_is_refused(values: dict[str, object], message: str) -> None:

@@ -1,4 +1,4 @@
-"""What the report says changed since the run before."""
+"""What is said to have changed since the training run before."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 
 from pipelines.config.home import Home
-from pipelines.reporting.run_section import _settings_changed
 from pipelines.training.run_record import RunRecord
+from pipelines.verdict.run_changes import settings_changed
 
 
 def run_with(home: Home, name: str, file: str, **config: object) -> RunRecord:
@@ -34,11 +34,11 @@ def test_settings_of_the_ranker_that_changed_are_told(tmp_path: Path) -> None:
     home = Home(tmp_path)
     before = run_with(home, "1", "funnel.json", num_leaves=15, penalty=10.0)
     now = run_with(home, "2", "funnel.json", num_leaves=31, penalty=10.0)
-    assert _settings_changed(home, before, now) == ["ranker num_leaves: 15 → 31"]
+    assert settings_changed(home, before, now) == ["ranker num_leaves: 15 → 31"]
 
 
 def test_a_ranker_of_an_earlier_version_has_no_settings_to_compare(tmp_path: Path) -> None:
     home = Home(tmp_path)
     before = run_with(home, "1", "ranker.json", num_leaves=7)
     now = run_with(home, "2", "funnel.json", num_leaves=31)
-    assert _settings_changed(home, before, now) == []
+    assert settings_changed(home, before, now) == []
