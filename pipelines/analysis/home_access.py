@@ -28,7 +28,6 @@ from data.errors import DataError
 from data.schema.feature_set import FeatureSet
 from data.schema.market_names import market_in_words
 from data.schema.tables import FEATURES, IMPRESSIONS, QUALITY, RECOMMENDATIONS, TABLES
-from data.simulator.parameters import SIMULATED_CURRENCY
 from pipelines.analysis.conclusions.conclusion import Conclusion, listed
 from pipelines.config.console import Console
 from pipelines.config.home import DEFAULT_HOME, Home
@@ -241,6 +240,8 @@ class FinishedHome:
     @property
     def price_unit(self) -> str:
         """What prices are counted in; most logs do not say their currency."""
+        from data.simulator.parameters import SIMULATED_CURRENCY
+
         is_simulated = self.evaluation.honesty.provenance.is_simulated
         known = self.context.settings.currency or (SIMULATED_CURRENCY if is_simulated else "")
         return known or "in the log's currency"
