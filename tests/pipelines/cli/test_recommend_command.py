@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from pipelines.config.home import Home
 from pipelines.promotion import select_serving_run
 from pipelines.promotion.select_serving_run import ServingRun
 from pipelines.recommendation import recommend
@@ -43,5 +44,6 @@ def test_only_a_run_by_the_settings_or_an_asked_for_one_writes(
     monkeypatch.setattr(recommend, "try_recommending", doing("tried"))
     monkeypatch.setattr(recommended_lists, "say_written", lambda *_: None)
     monkeypatch.setattr(recommended_lists, "say_trial", lambda *_: None)
+    Home(tmp_path / "home").set_latest_run("the champion")
     assert call(monkeypatch, "recommend", *words, "--home", str(tmp_path / "home")) == 0
     assert did == [(done, "the champion")]
