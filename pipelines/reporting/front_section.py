@@ -10,6 +10,7 @@ from pipelines.evaluation.recommendations_view import read_recommendation_scores
 from pipelines.evaluation.scorecard_view import (
     difference_of,
     figure,
+    interval_of,
     name_of,
     primary_metric,
     value_of,
@@ -78,7 +79,9 @@ def _ranker_cards(scorecard: Scorecard, verdict: Verdict) -> list[dict[str, str]
         return [_card(name, "–", note, "bad")]
     if score.is_too_few:
         return [_card(name, "–", figure(score), "bad")]
-    cards = [_card(name, value_of(score), figure(score), "")]
+    ends = interval_of(score)
+    note = f"95% interval {ends}" if ends else "no interval can be given"
+    cards = [_card(name, value_of(score), note, "")]
     if score.difference is not None:
         value, interval = difference_of(score)
         markets = "" if verdict.mood == "good" else "; not in every market"

@@ -11,6 +11,7 @@ from data.schema.market_names import market_in_words
 from data.schema.tables import IMPRESSIONS, RECOMMENDATIONS, Stage
 from pipelines.evaluation.diagnostics import read_diagnostic
 from pipelines.look_up.searches import Search, day_in_words, searches_by_id
+from pipelines.look_up.stays import percent
 from pipelines.promotion.decision import GateDecision
 from pipelines.run_context import RunContext
 from pipelines.training.run_record import RunRecord
@@ -153,7 +154,8 @@ def _guest(group: pl.DataFrame, search: Search | None) -> dict[str, Any]:
     guest = "a guest without an id"
     if group["id_user"][0] is not None:
         guest = f"guest {group['id_user'][0]}"
-    header = ["rank", "listing", "estimated price of the stay", "shown before", "score"]
+    header = ["rank", "listing", "estimated price of the stay", "shown before"]
+    header += ["booked, of such guests shown it free"]
     has_reasons = "reasons" in group.columns
     header += ["what speaks for it"] if has_reasons else []
     rows = [
@@ -162,7 +164,7 @@ def _guest(group: pl.DataFrame, search: Search | None) -> dict[str, Any]:
             row["id_listing"],
             _cell(row["estimated_total_price"]),
             _cell(row["was_shown"]),
-            f"{row['score']:.3f}",
+            percent(row["score"]),
             *([row["reasons"] or "–"] if has_reasons else []),
         ]
         for row in group.iter_rows(named=True)

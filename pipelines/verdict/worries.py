@@ -66,7 +66,7 @@ def biggest_worry(worries: tuple[Worry, ...]) -> Sentence:
         )
         return Sentence(topic=topic, text=looked_at, mood="good")
     more = len(worries) - 1
-    rest = f" ({more:,} more below)" if more else ""
+    rest = f" ({more:,} more in the report)" if more else ""
     return Sentence(topic=topic, text=f"{worries[0].text}{rest}", mood="bad")
 
 

@@ -69,7 +69,7 @@ def test_a_refused_ranker_that_recommends_is_graver_than_a_warning(context: Any)
         "Small numbers",
     ]
     assert biggest_worry(worries).text == (
-        "a refused ranker recommends: recommended by version 4, refused (2 more below)"
+        "a refused ranker recommends: recommended by version 4, refused (2 more in the report)"
     )
 
 
