@@ -15,7 +15,11 @@ from typing import Any
 import pytest
 import torch
 
+from tests.models.two_tower.hidden_packages import HIDE, absent_without
+
 ROOT = Path(__file__).parents[2]
+# What ``benchmarks/gpu.sh`` says that it needs.
+NEEDED = ("torch", "triton", "numpy", "pyarrow", "safetensors", "pytest")
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +54,30 @@ def test_the_dry_run_takes_every_step_and_ends_with_a_table(tmp_path: Path) -> N
         assert max(figures["softmaxes"][name]["grad_errors"]) < 1e-5, name
     assert goals.count("unmeasured: another size or machine") == 5
     assert "met\n" not in goals
+
+
+def test_the_tests_that_it_runs_ask_for_no_package_that_a_gpu_machine_may_lack(
+    gpu_steps: ModuleType,
+) -> None:
+    """A file that cannot be imported would be an error there; its lines are not run, only read."""
+    said = {word for group in gpu_steps.gpu_test_groups() for word in group if "/" in word}
+    paths = {word for word in said if not word.startswith("--ignore=")}
+    # What a group leaves to another one is read with that.
+    files = {word for word in said if word.removeprefix("--ignore=") not in paths} | paths
+    absent = absent_without(NEEDED)
+    assert {"polars", "pandas", "scipy", "hypothesis", "lightgbm", "faiss"} <= absent
+    collect = f"{HIDE}\nimport pytest\nraise SystemExit(pytest.main(sys.argv[1:]))"
+    options = ["--collect-only", "-q", "-m", "not slow and not operations"]
+    process = subprocess.run(
+        [sys.executable, "-c", collect, ",".join(sorted(absent)), *options, *sorted(files)],
+        cwd=ROOT,
+        env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONPATH": "."},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert process.returncode == 0, process.stdout[-3000:]
 
 
 def fails(bench: Any) -> None:

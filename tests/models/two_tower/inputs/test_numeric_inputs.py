@@ -5,11 +5,9 @@ from __future__ import annotations
 import datetime as dt
 
 import numpy as np
-import polars as pl
 import pyarrow as pa
 import pytest
 
-from features.formulas.nightly_price import nightly_price
 from models.two_tower.inputs.numeric_inputs import NumberScaler, column_values
 
 
@@ -123,31 +121,3 @@ def test_without_their_parts_there_are_no_derived_columns() -> None:
     table = pa.table({"listing_total_price": [100.0], "checkin_day": [3]})
     for name in ("query_nights", "query_lead_time_days", "listing_nightly_price", "unheard_of"):
         assert column_values(table, name) is None, name
-
-
-def test_the_derived_nightly_price_is_the_one_of_the_features_table() -> None:
-    """``features.formulas.nightly_price`` states the formula a second time: both must agree."""
-    chance = np.random.default_rng(0)
-    count = 400
-    nights = chance.choice([1, 2, 6, 7, 8, 27, 28, 29, 40], count)
-
-    def with_nulls(values: np.ndarray) -> pa.Array:
-        return pa.array(values, mask=chance.random(count) < 0.2)
-
-    table = pa.table(
-        {
-            "checkin_day": pa.array(np.full(count, 100), mask=nights == 2),
-            "checkout_day": pa.array(100 + nights, mask=nights == 2),
-            "listing_total_price": with_nulls(chance.uniform(20, 900, count)),
-            "listing_cleaning_fee": with_nulls(chance.uniform(0, 60, count)),
-            "listing_weekly_price_factor": with_nulls(chance.uniform(0.7, 1, count)),
-            "listing_monthly_price_factor": with_nulls(chance.uniform(0.5, 1, count)),
-        }
-    )
-    for absent in ([], ["listing_monthly_price_factor"], ["listing_cleaning_fee"]):
-        rows = table.drop_columns(absent)
-        expected = pl.DataFrame(rows).select(price=nightly_price(rows.column_names))
-        np.testing.assert_array_equal(
-            column_values(rows, "listing_nightly_price"),
-            expected["price"].to_numpy(),
-        )
