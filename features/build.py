@@ -14,7 +14,10 @@ rows that were never shown, :mod:`features.build_on_spark` the partitions of a c
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections import deque
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import filterfalse
 from typing import Any
 
 import numpy as np
@@ -29,7 +32,7 @@ from features.definitions.evaluate import Evaluation
 from features.definitions.plan import Plan, plan_for
 from features.history.id_codes import ID_COLUMNS, encode_ids
 from features.history.packed_keys import Rows
-from features.history.past_sources import Past
+from features.history.past_sources import Past, PastSource
 from features.history.running_past import RunningPast, is_of_searches
 
 __all__ = ["Block", "build_features", "event_columns", "events_of", "planned", "with_text"]
@@ -134,22 +137,37 @@ class Block:
         plan, evaluation = self._plan, self._evaluation
         keep = {*plan.joined, "id_search"}  # a frame without a column has no rows either
         of_search = Evaluation(self.searches.frame, plan.of_searches, keep=keep)
-        for source in plan.sources:
-            if is_of_searches(source):
-                of_search.add(past.columns(source))
+        for columns in _answers(past, filter(is_of_searches, plan.sources)):
+            of_search.add(columns)
         evaluation.keep_only({*plan.columns, "id_search"})
         if plan.joined:
             ids = self.searches.integers("id_search")
             place = np.searchsorted(ids, self.rows.integers("id_search"))
             evaluation.add(of_search.frame.select(plan.joined)[place])
-        for source in plan.sources:
-            if not is_of_searches(source):
-                evaluation.add(past.columns(source))
+        for columns in _answers(past, filterfalse(is_of_searches, plan.sources)):
+            evaluation.add(columns)
         # Candidates have no outcome to carry along.
         carried = [name for name in plan.carried if name in evaluation.frame.columns]
         return evaluation.frame.select(*carried, *plan.features.names)
 
 
+def _answers(past: Past, sources: Iterable[PastSource]) -> Iterator[pl.DataFrame]:
+    """The sources' columns in their order, two being asked while the one before is used.
+
+    Sources share nothing but the arrays of the rows, and NumPy sorts without the interpreter's
+    lock: two threads keep two cores busy. No more are held than are asked.
+    """
+    with ThreadPoolExecutor(_ASKED_AT_ONCE) as pool:
+        asked: deque[Future[pl.DataFrame]] = deque()
+        for source in sources:
+            asked.append(pool.submit(past.columns, source))
+            if len(asked) > _ASKED_AT_ONCE:
+                yield asked.popleft().result()
+        while asked:
+            yield asked.popleft().result()
+
+
+_ASKED_AT_ONCE = 2
 _OUTCOMES = ("stage", "contact_day", "book_day", "contact_known_s", "book_known_s")
 
 

@@ -52,7 +52,7 @@ __all__ = [
 
 Closing: TypeAlias = Mapping[str, pl.DataFrame]
 
-BLOCK_ROWS = 500_000
+BLOCK_ROWS = 250_000
 """More rows are built in several blocks, cut by time."""
 
 _KEYS_AT_ONCE = 1 << 25
@@ -61,7 +61,7 @@ _KEYS_AT_ONCE = 1 << 25
 # Fibonacci hashing (Knuth): the upper half of a product with this number is spread evenly.
 _SCATTER, _UPPER_HALF = np.uint64(0x9E3779B97F4A7C15), np.uint64(32)
 
-_UNBUILT_BLOCKS = 4
+_UNBUILT_BLOCKS = 8
 """Rows that are not built have few columns, so that these many blocks are read at once."""
 
 
@@ -129,11 +129,12 @@ def build_by_day(
             opening = None
     spans = _spans(impressions, days, block_rows, closing_days, seconds)
     past = RunningPast(plan.sources)
-    if opening is not None:
-        resume(past, opening)
-    _restrict_sparse(past, impressions, spans)
     blocks_to_read = _read(impressions, spans, plan, has_opening=opening is not None)
     with prefetched(blocks_to_read, ahead=1) as blocks:
+        # While the first block is read.
+        if opening is not None:
+            resume(past, opening)
+        _restrict_sparse(past, impressions, spans)
         for number, (span, rows) in enumerate(blocks):
             if not span.is_built:
                 until_s = _next_built_s(spans, span)

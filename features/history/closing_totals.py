@@ -43,6 +43,7 @@ from features.history.id_codes import ID_COLUMNS, codes_of, encode_ids, text_of
 from features.history.keyed_events import KeyedEvents
 from features.history.packed_keys import Array, Rows, columns_of_keys, words_of
 from features.history.running_past import RunningPast
+from features.history.sorting import sorted_order
 from features.history.stage_aggregates import StageAggregate
 
 __all__ = ["closing_totals", "resume"]
@@ -114,7 +115,7 @@ def _table(
 def _events(table: pl.DataFrame, key: Sequence[str], part: StageAggregate) -> KeyedEvents:
     columns = [table[name].to_numpy() for name in part.names]
     keys = _packed(table, key)
-    order = np.argsort(keys, kind="stable")
+    order = sorted_order(keys)
     sums = len(part.names) - part.latest_times
     return KeyedEvents(
         keys=keys[order],

@@ -12,6 +12,7 @@ from functools import cached_property
 import numpy as np
 
 from features.history.packed_keys import Array, Keys, grouped_by_key
+from features.history.sorting import sorted_order
 
 __all__ = ["NEVER", "TIME_BITS", "KeyedEvents", "PointInTimeQuery"]
 
@@ -135,7 +136,7 @@ class PointInTimeQuery:
     def by_key_and_time(self) -> tuple[Array, Array]:
         """The order of the query's rows by key and time, and their packed key and time in it."""
         packed = self.packed(self.of_row, self.search_s)
-        order = np.argsort(packed)
+        order = sorted_order(packed)
         return order, packed[order]
 
     @cached_property

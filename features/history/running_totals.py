@@ -67,6 +67,7 @@ import numpy as np
 
 from features.history.keyed_events import NEVER, TIME_BITS, KeyedEvents, PointInTimeQuery
 from features.history.packed_keys import Array, Keys
+from features.history.sorting import sorted_order
 
 __all__ = [
     "RunningTotals",
@@ -219,7 +220,7 @@ def totals_before_each_query(
     if not is_queried.all():
         events, numbers = events.take(is_queried), numbers[is_queried]
     packed = query.packed(numbers, events.visible_s)
-    by_key_and_time = np.argsort(packed)
+    by_key_and_time = sorted_order(packed)
     events, packed = events.take(by_key_and_time), packed[by_key_and_time]
     order, moments = query.by_key_and_time
     # "right": an event that becomes visible in the row's own second is known to the row.

@@ -30,6 +30,7 @@ import numpy as np
 
 from features.history.keyed_events import NEVER, TIME_BITS, PointInTimeQuery
 from features.history.packed_keys import Array, Rows, grouped_by_key
+from features.history.sorting import sorted_order
 
 __all__ = ["GuestSessions", "OpenSessions"]
 
@@ -100,7 +101,7 @@ class OpenSessions:
 
     def resume(self, guest: Array, search_s: Array, start_s: Array, count: Array) -> None:
         """Begin where another closed."""
-        by_guest = np.argsort(_packed(guest, search_s))
+        by_guest = sorted_order(_packed(guest, search_s))
         self._open = _Searches(guest, search_s, start_s, count).take(by_guest)
 
     def _add(self, searches: Rows) -> _Searches:
@@ -138,7 +139,7 @@ class _Searches:
     def merged(self, new: _Searches) -> _Searches:
         both = (np.concatenate(pair) for pair in zip(_columns(self), _columns(new), strict=True))
         together = _Searches(*both)
-        return together.take(np.argsort(_packed(together.guest, together.search_s), kind="stable"))
+        return together.take(sorted_order(_packed(together.guest, together.search_s)))
 
     def in_sessions(self, gap_s: int) -> _Searches:
         """Each with the start of its session, and the searches of it so far."""
