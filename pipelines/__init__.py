@@ -6,7 +6,7 @@ Importing them sets how idle threads wait, and in how many arenas threads find t
 import os
 
 from models.passive_threads import wait_passively
-from pipelines.config.malloc_arenas import share_arenas
+from pipelines.config.malloc import share_arenas
 
 # As in models, since most programs import this package first, and NumPy before a model.
 wait_passively(os.environ)

@@ -22,6 +22,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from pipelines.config.malloc import return_free_pages
+
 __all__ = ["Console", "ProgressCall", "program"]
 
 ProgressCall = Callable[[int, int], None]
@@ -69,7 +71,8 @@ class Console:
     def step(self, title: str) -> Iterator[ProgressCall]:
         """Print a step's title, then its seconds; yields the call that reports its progress.
 
-        That call takes the units done and their total.
+        That call takes the units done and their total. What the step freed goes back to the
+        system, so that the next one does not begin on top of it.
         """
         started = time.monotonic()
         if self.err.is_terminal:
@@ -78,6 +81,7 @@ class Console:
         else:
             self.err.print(f"{title} …", markup=False)
             yield self._lines(title)
+        return_free_pages()
         self.err.print(f"{title}: {time.monotonic() - started:.1f} s", markup=False)
 
     @contextmanager

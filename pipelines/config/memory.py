@@ -7,11 +7,11 @@ use in it and asks for more: without this the process grows from step to step.
 
 from __future__ import annotations
 
-import ctypes
 import gc
-import sys
 
 import pyarrow as pa
+
+from pipelines.config.malloc import return_free_pages
 
 __all__ = ["release_memory"]
 
@@ -20,8 +20,4 @@ def release_memory() -> None:
     """Collect what is unreachable, and return free pages; costs some hundredths of a second."""
     gc.collect()
     pa.default_memory_pool().release_unused()
-    if sys.platform == "linux":
-        # glibc's own; another C library of Linux has none.
-        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-        if trim is not None:
-            trim(0)
+    return_free_pages()

@@ -17,7 +17,7 @@ Rows with and without the guest's past stand apart, so that like is compared wit
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -51,7 +51,10 @@ __all__ = [
     "ALS_WITH_MEMORY",
     "CANDIDATES",
     "RETRIEVED",
+    "Asked",
     "Retrieval",
+    "asked_of",
+    "lists_retrieved",
     "retrieval_of",
     "retrieval_scores",
 ]
@@ -71,19 +74,28 @@ _BLOCK = 256
 
 
 @dataclass(frozen=True, kw_only=True)
-class Retrieval:
-    """What each model retrieves for the test window's searches in which something was taken.
+class Asked:
+    """The test window's searches in which something was taken.
 
     Attributes:
         taken: the rows that were clicked, contacted or booked.
         queries: one row per search of them.
         catalogue: one row per listing, as known before the test window.
-        retrieved: model → ``id_search, id_listing, rank``.
     """
 
     taken: pl.DataFrame
     queries: pl.DataFrame
     catalogue: pl.DataFrame
+
+
+@dataclass(frozen=True, kw_only=True)
+class Retrieval(Asked):
+    """And which of the rows that were taken each model retrieves for their search.
+
+    Attributes:
+        retrieved: model → ``id_search, id_listing, rank``, up to :data:`RETRIEVED`.
+    """
+
     retrieved: dict[str, pa.Table]
 
 
@@ -117,30 +129,60 @@ def retrieval_of(
 ) -> Retrieval | None:
     """What each model retrieves; ``None`` where nothing was taken.
 
-    With a ``prior`` also the candidates that ``recommend`` ranks. Every model retrieves from the
-    same catalogue under the same eligibility (capacity, nights, price filter, radius), exactly.
+    With a ``prior`` also the candidates that ``recommend`` ranks.
     """
+    asked = asked_of(rows)
+    if asked is None:
+        return None
+    lists = lists_retrieved(context, models, rows, asked, prior=prior)
+    # A hundred rows a search and model are many: of them only those that were taken count.
+    retrieved = {name: _of_taken(asked.taken, found) for name, found in lists}
+    return Retrieval(**vars(asked), retrieved=retrieved)
+
+
+def asked_of(rows: SplitRows) -> Asked | None:
+    """The test window's searches in which something was taken; ``None`` where there is none."""
     in_order = ("search_s", "id_search", "id_listing")
     taken = frame_of(rows.test).filter(pl.col("stage") >= int(CLICKED)).sort(in_order)
     if taken.is_empty():
         return None
     queries = taken.unique("id_search", keep="first", maintain_order=True)
-    catalogue = _catalogue(rows, in_order)
-    query_rows, listing_rows = arrow(queries), arrow(catalogue)
+    return Asked(taken=taken, queries=queries, catalogue=_catalogue(rows, in_order))
+
+
+def lists_retrieved(
+    context: RunContext,
+    models: Mapping[str, Recommender],
+    rows: SplitRows,
+    asked: Asked,
+    *,
+    prior: pl.DataFrame | None = None,
+) -> Iterator[tuple[str, pa.Table]]:
+    """Each model with ``id_search, id_listing, rank`` of all that it retrieves, one at a time.
+
+    Every model retrieves from the same catalogue under the same eligibility (capacity, nights,
+    price filter, radius), exactly.
+    """
+    query_rows, listing_rows = arrow(asked.queries), arrow(asked.catalogue)
     met = previously_seen_by(query_rows, _impressions(rows), listing_rows)
-    retrieved: dict[str, pa.Table] = {}
     for name, model in models.items():
         if isinstance(model, Popularity | ImplicitALS | TwoTower):
-            retrieved[name] = _retrieve(model, query_rows, listing_rows, rows.test)
+            yield name, _retrieve(model, query_rows, listing_rows, rows.test)
         if isinstance(model, ImplicitALS) and met is not None:
-            retrieved[ALS_WITH_MEMORY] = _als_with_memory(model, query_rows, listing_rows, met)
+            yield ALS_WITH_MEMORY, _als_with_memory(model, query_rows, listing_rows, met)
     tower = models.get("two_tower")
     if prior is not None and isinstance(tower, TwoTower):
         retriever = build_retriever(
-            context, tower.remembering(rows.test), catalogue, queries, prior
+            context, tower.remembering(rows.test), asked.catalogue, asked.queries, prior
         )
-        retrieved[CANDIDATES] = retriever.retrieve(query_rows, RETRIEVED, familiar=met)
-    return Retrieval(taken=taken, queries=queries, catalogue=catalogue, retrieved=retrieved)
+        yield CANDIDATES, retriever.retrieve(query_rows, RETRIEVED, familiar=met)
+
+
+def _of_taken(taken: pl.DataFrame, found: pa.Table) -> pa.Table:
+    """The retrieved rows that were taken, in the order of ``taken``."""
+    key = ["id_search", "id_listing"]
+    ranks = frame_of(found.select([*key, "rank"]))
+    return arrow(taken.select(key).join(ranks, on=key, how="inner", maintain_order="left"))
 
 
 def _impressions(rows: SplitRows) -> pa.Table:

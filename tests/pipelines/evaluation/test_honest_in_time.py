@@ -16,7 +16,12 @@ from features.labels import lower_labels
 from models.recommender import Recommender
 from models.row_source import read_all
 from pipelines.config.home import Home
-from pipelines.evaluation.retrieval_recall import ALS_WITH_MEMORY, CANDIDATES, retrieval_of
+from pipelines.evaluation.retrieval_recall import (
+    ALS_WITH_MEMORY,
+    CANDIDATES,
+    asked_of,
+    lists_retrieved,
+)
 from pipelines.evaluation.score_windows import score_of_window
 from pipelines.feature_table.arrow_conversion import arrow, frame_of
 from pipelines.feature_table.build_table import build_features_table, feature_set_of
@@ -57,20 +62,18 @@ def test_what_is_retrieved_for_a_search_knows_no_outcome_of_it_or_after_it(
     later = frame_of(rows.test).with_columns(**booked_from(noon))
     altered = replace(rows, test=arrow(later.select(rows.test.column_names)))
     prior = listing_prior(rows.valid, log_scores(models["ranker"].score(rows.valid)))
-    found, other = (
-        retrieval_of(finished[0], models, given, prior=prior) for given in (rows, altered)
-    )
-    assert found is not None
-    assert other is not None
-    asked = found.queries.filter(pl.col("search_s") <= noon).select("id_search")
-    assert asked.height > 20
-    assert {CANDIDATES, ALS_WITH_MEMORY} <= set(found.retrieved)
-    for model in found.retrieved:
+    asked, asked_later = asked_of(rows), asked_of(altered)
+    assert asked is not None
+    assert asked_later is not None
+    found = dict(lists_retrieved(finished[0], models, rows, asked, prior=prior))
+    other = dict(lists_retrieved(finished[0], models, altered, asked_later, prior=prior))
+    early = asked.queries.filter(pl.col("search_s") <= noon).select("id_search")
+    assert early.height > 20
+    assert {CANDIDATES, ALS_WITH_MEMORY} <= set(found)
+    for model in found:
         before, after = (
-            frame_of(kept.retrieved[model])
-            .join(asked, on="id_search", how="semi")
-            .sort("id_search", "rank")
-            for kept in (found, other)
+            frame_of(lists[model]).join(early, on="id_search", how="semi").sort("id_search", "rank")
+            for lists in (found, other)
         )
         assert before.equals(after), model
 

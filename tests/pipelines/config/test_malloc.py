@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.config.malloc_arenas import share_arenas
+from pipelines.config.malloc import share_arenas
 
 ROOT = Path(__file__).parents[3]
 THREADS = 12
@@ -65,3 +65,33 @@ def test_threads_share_as_many_arenas_as_there_are_cores() -> None:
 def test_what_a_person_has_set_stays() -> None:
     assert arenas("pipelines", MALLOC_ARENA_MAX="7") == 7
     assert share_arenas({"GLIBC_TUNABLES": "glibc.malloc.arena_max=7"}) is None
+
+
+def test_free_pages_go_back() -> None:
+    """Blocks below the size that is mapped, every second freed: the gaps are whole pages."""
+    program = """
+import ctypes, sys
+import pipelines.config.malloc as malloc
+libc = ctypes.CDLL(None)
+libc.malloc.restype, libc.free.argtypes = ctypes.c_void_p, [ctypes.c_void_p]
+size, count = 100_000, 2_000
+def held():
+    return int(open("/proc/self/statm").read().split()[1]) * 4096
+blocks = [libc.malloc(size) for _ in range(count)]
+for block in blocks:
+    ctypes.memset(block, 1, size)
+for block in blocks[::2]:
+    libc.free(block)
+before = held()
+malloc.return_free_pages()
+print((before - held()) / (size * count / 2))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert 0.8 < float(done.stdout) < 1.2
