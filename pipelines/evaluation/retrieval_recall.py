@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 import torch
 
 from data.schema.tables import BOOKED, CLICKED
@@ -33,11 +34,12 @@ from models.evaluation.catalogue_recall import RetrievalSettings, catalogue_reca
 from models.evaluation.scorecard import Score
 from models.ranking_order import hashed_ids
 from models.recommender import Recommender
-from models.row_source import one_after_the_other, places_of, read, read_at
+from models.row_source import one_after_the_other, places_of, read, read_at, source_of
 from models.two_tower.exact_search import blocks, exact_top_k
 from models.two_tower.inputs.eligibility import Eligibility
 from models.two_tower.recommender import TwoTower
 from models.two_tower.retrieval.previously_seen import PreviouslySeen, merge_seen, score_seen
+from pipelines.config.memory import release_memory
 from pipelines.feature_table.arrow_conversion import arrow, frame_of
 from pipelines.feature_table.training_rows import SplitRows
 from pipelines.recommendation.candidate_retrieval import (
@@ -134,9 +136,11 @@ def retrieval_of(
     asked = asked_of(rows)
     if asked is None:
         return None
-    lists = lists_retrieved(context, models, rows, asked, prior=prior)
-    # A hundred rows a search and model are many: of them only those that were taken count.
-    retrieved = {name: _of_taken(asked.taken, found) for name, found in lists}
+    retrieved: dict[str, pa.Table] = {}
+    for name, found in lists_retrieved(context, models, rows, asked, prior=prior):
+        # A hundred rows a search and model are many: of them only those that were taken count.
+        retrieved[name] = _of_taken(asked.taken, found)
+        release_memory()
     return Retrieval(**vars(asked), retrieved=retrieved)
 
 
@@ -164,7 +168,8 @@ def lists_retrieved(
     price filter, radius), exactly.
     """
     query_rows, listing_rows = arrow(asked.queries), arrow(asked.catalogue)
-    met = previously_seen_by(query_rows, _impressions(rows), listing_rows)
+    met = previously_seen_by(query_rows, _impressions(rows, query_rows), listing_rows)
+    release_memory()
     for name, model in models.items():
         if isinstance(model, Popularity | ImplicitALS | TwoTower):
             yield name, _retrieve(model, query_rows, listing_rows, rows.test)
@@ -185,9 +190,18 @@ def _of_taken(taken: pl.DataFrame, found: pa.Table) -> pa.Table:
     return arrow(taken.select(key).join(ranks, on=key, how="inner", maintain_order="left"))
 
 
-def _impressions(rows: SplitRows) -> pa.Table:
-    """Who was shown what in all windows; a search may know what came before it."""
-    parts = [read(part, SEEN_COLUMNS) for part in (rows.train, rows.valid, rows.test)]
+def _impressions(rows: SplitRows, queries: pa.Table) -> pa.Table:
+    """What the guests of these searches were shown in all windows.
+
+    A search may know what came before it. Of a batch the rows of other guests are dropped at
+    once: of a log of many guests they are most.
+    """
+    guests = pc.unique(queries["id_user"])
+    parts = [
+        batch.filter(pc.is_in(batch["id_user"], value_set=guests, skip_nulls=True))
+        for part in (rows.train, rows.valid, rows.test)
+        for batch in source_of(part).batches(SEEN_COLUMNS)
+    ]
     return pa.concat_tables(parts, promote_options="permissive")
 
 
