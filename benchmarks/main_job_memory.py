@@ -123,6 +123,8 @@ def watched(words: Sequence[str]) -> list[Step]:
         watch.is_over = True
         reader.join()
     if process.returncode:
+        # Hours may have gone into it: what was seen up to there is worth having.
+        _print(f"{words[0]}, up to where it stopped", watch.steps)
         raise SystemExit(f"stayrank {' '.join(words)} failed:\n{''.join(said[-40:])}")
     return watch.steps
 
