@@ -155,7 +155,7 @@ def _answers(past: Past, sources: Iterable[PastSource]) -> Iterator[pl.DataFrame
     """The sources' columns in their order, two being asked while the one before is used.
 
     Sources share nothing but the arrays of the rows, and NumPy sorts without the interpreter's
-    lock: two threads keep two cores busy. No more are held than are asked.
+    lock: two threads keep two cores busy. At most three answers are held.
     """
     with ThreadPoolExecutor(_ASKED_AT_ONCE) as pool:
         asked: deque[Future[pl.DataFrame]] = deque()

@@ -4,7 +4,7 @@
 that threads need not wait for each other. What a thread frees stays in its arena, for that arena's
 threads. A job here hands blocks of rows from thread to thread (one reads, one builds, two sum, one
 writes), so that each arena grows to the largest that its threads ever held: the features of ten
-million rows took 2.95 GB, with an arena per core 2.43, and no longer.
+million rows took 2.95 GB, with an arena per core 2.4 to 2.7, and no longer.
 
 **Pages.** What is freed below something that is still held stays with the process, in case that
 more is asked for. Of the main job's 9.5 GB while it evaluated ten million rows 5 were such pages.

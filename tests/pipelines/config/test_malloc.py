@@ -67,11 +67,13 @@ def test_what_a_person_has_set_stays() -> None:
     assert share_arenas({"GLIBC_TUNABLES": "glibc.malloc.arena_max=7"}) is None
 
 
-def test_free_pages_go_back() -> None:
+@pytest.mark.parametrize("way", ["return_free_pages()", "with Console().step('a step'): pass"])
+def test_free_pages_go_back(way: str) -> None:
     """Blocks below the size that is mapped, every second freed: the gaps are whole pages."""
-    program = """
-import ctypes, sys
-import pipelines.config.malloc as malloc
+    program = f"""
+import ctypes
+from pipelines.config.console import Console
+from pipelines.config.malloc import return_free_pages
 libc = ctypes.CDLL(None)
 libc.malloc.restype, libc.free.argtypes = ctypes.c_void_p, [ctypes.c_void_p]
 size, count = 100_000, 2_000
@@ -83,7 +85,7 @@ for block in blocks:
 for block in blocks[::2]:
     libc.free(block)
 before = held()
-malloc.return_free_pages()
+{way}
 print((before - held()) / (size * count / 2))
 """
     done = subprocess.run(
