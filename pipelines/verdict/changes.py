@@ -74,7 +74,7 @@ def _lists_clause(lists: RecommendationChange) -> str:
     if not lists.both:
         return f"{lists.since} every guest is another: {moved}"
     if lists.same == lists.both and not lists.came and not lists.went:
-        return f"{lists.since} no list changed"
+        return f"{lists.since}, no list changed"
     return (
         f"{lists.since} {lists.share_entered:.0%} of the places in the first ten changed, {moved}"
     )

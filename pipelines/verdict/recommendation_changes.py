@@ -62,7 +62,7 @@ class RecommendationChange:
         """What is compared with: ``since 2026-01-25``, or a day that was made twice."""
         sample = "" if self.one_in == 1 else f" (of one guest in {self.one_in:,})"
         if self.before == self.now:
-            return f"since the recommendations of {self.now} were made before{sample}"
+            return f"since the recommendations of {self.now} were last made{sample}"
         return f"since the recommendations of {self.before}{sample}"
 
     @property

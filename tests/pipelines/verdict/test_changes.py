@@ -106,7 +106,7 @@ def test_a_day_without_a_change_says_so(context: Any) -> None:
     searched(context, sunday=20)
     changes = changes_since(context, record(), made_up_scorecard(("value_dcg_at_10",)))
     assert changes.sentence.text == (
-        "since the recommendations of 2026-01-26 no list changed; made by version 3, as before; "
+        "since the recommendations of 2026-01-26, no list changed; made by version 3, as before; "
         "no newer searches came in"
     )
 
